@@ -1,0 +1,184 @@
+"""Artefacts that are whole or not there: every verb makes one, a file or a directory, with its manifest.
+
+A job is a verb, its flags and the digests of its inputs. Its work goes into `OUTPUT.part/`, which survives a kill as
+long as the job is the same, so that a long verb finds its finished pieces again. At the end the manifest
+(`meta.json` in a directory, `NAME.meta.json` beside a file) is written and the output renamed into place. An output
+whose manifest names the same job, and whose bytes are those of the manifest, is finished: the verb does nothing.
+"""
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from contextlib import contextmanager
+from pathlib import Path
+
+from rocketqa import __version__
+from rocketqa.flags import NOT_FINISHED, InputPath
+from rocketqa.formats import DataError
+
+MANIFEST = "meta.json"
+JOB = "job.json"
+
+
+def file_digest(path: Path) -> str:
+    """Returns the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(path: Path) -> str:
+    """Returns what identifies an input: of a file its sha256, of an artefact directory that of its listed files.
+
+    Raises DataError where the input is missing, half-written, or not what its manifest says.
+    """
+    if path.is_file():
+        return file_digest(path)
+    if not path.is_dir():
+        raise DataError(f"{path}: expected a file or directory, got nothing there")
+    listed = {file.name: file_digest(file) for file in sorted(path.iterdir()) if file.is_file()}
+    if (path / MANIFEST).is_file():
+        expected = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["outputs"]
+        listed = {name: listed.get(name) for name in expected}
+        if listed != expected:
+            wrong = next(name for name in expected if listed[name] != expected[name])
+            raise DataError(f"{path / wrong}: expected the bytes that {MANIFEST} lists, got others")
+    return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    answer = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
+
+
+class Job:
+    """One making of one artefact. `with job as part:` gives the directory to work in and finishes at the end.
+
+    Flags named in `neutral` do not change the bytes of the result; files named in `logs` (a directory's) are kept but
+    are no part of its identity.
+    """
+
+    def __init__(self, verb: str, args: Namespace, neutral: tuple[str, ...] = (), logs: tuple[str, ...] = ()):
+        self.output, self.logs = Path(args.output), logs
+        self.facts: dict[str, object] = {}
+        flags, inputs = {}, {}
+        for name, value in vars(args).items():
+            values = value if isinstance(value, list) else [value]
+            if any(isinstance(item, InputPath) for item in values):
+                inputs[name] = [digest(Path(item)) for item in values]
+            elif name not in ("output", "check", *neutral):
+                flags[name] = value
+        self.names = {name: str(getattr(args, name)) for name in inputs}
+        self.key = json.loads(json.dumps({"verb": verb, "flags": flags, "inputs": inputs}))
+        self.part = self.output.with_name(self.output.name + ".part")
+        self._lock = None
+
+    @property
+    def manifest(self) -> Path:
+        inside = self.output / MANIFEST
+        return inside if self.output.is_dir() else self.output.with_name(f"{self.output.name}.{MANIFEST}")
+
+    def is_finished(self) -> bool:
+        """Returns whether the output is there, whole, and made by this very job."""
+        if not (self.output.exists() and self.manifest.is_file()):
+            return False
+        meta = json.loads(self.manifest.read_text(encoding="utf-8"))
+        if meta["job"] != self.key:
+            return False
+        base = self.output if self.output.is_dir() else self.output.parent
+        return all((base / name).is_file() and file_digest(base / name) == sha256
+                   for name, sha256 in meta["outputs"].items())
+
+    def settle(self, check: bool) -> int | None:
+        """Returns the exit status where there is nothing to do (or only --check was asked), else None.
+
+        Waits for a process that makes the same output at this moment, such as one left behind by a killed script.
+        """
+        if self.part.is_dir():
+            with _locked(self.part):
+                pass
+        if self.is_finished():
+            print(f"{self.output}: up to date", file=sys.stderr)
+            return 0
+        return NOT_FINISHED if check else None
+
+    def __enter__(self) -> Path:
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        kept = self.part / JOB
+        if not kept.is_file() or json.loads(kept.read_text(encoding="utf-8")) != self.key:
+            for path in self.part.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            write_atomically(kept, json.dumps(self.key))
+        return self.part
+
+    def _take_lock(self) -> None:
+        while self._lock is None:
+            self.part.mkdir(exist_ok=True)
+            lock = _lock(self.part)
+            if self.part.is_dir() and os.fstat(lock).st_ino == self.part.stat().st_ino:
+                self._lock = lock
+            else:
+                os.close(lock)
+        if self.is_finished():
+            raise DataError(f"{self.output}: expected to make it alone, got it finished by another process: call again")
+
+    def __exit__(self, kind, error, trace) -> None:
+        if error is None:
+            self._finish()
+        os.close(self._lock)
+
+    def _finish(self) -> None:
+        (self.part / JOB).unlink()
+        single = self.part / self.output.name
+        names = [self.output.name] if single.is_file() else [
+            path.name for path in sorted(self.part.iterdir())
+            if path.is_file() and path.name not in (*self.logs, MANIFEST)]
+        meta = {"job": self.key, "inputs": self.names, "version": __version__, "commit": _commit(), **self.facts,
+                "outputs": {name: file_digest(self.part / name) for name in names}}
+        write_atomically(self.part / MANIFEST, json.dumps(meta, indent=1, sort_keys=True) + "\n")
+        self._move_file(single) if single.is_file() else self._move_directory()
+
+    def _move_file(self, single: Path) -> None:
+        manifest = self.output.with_name(f"{self.output.name}.{MANIFEST}")
+        manifest.unlink(missing_ok=True)
+        os.replace(single, self.output)
+        os.replace(self.part / MANIFEST, manifest)
+        shutil.rmtree(self.part)
+
+    def _move_directory(self) -> None:
+        stale = self.output.with_name(self.output.name + ".stale")
+        shutil.rmtree(stale, ignore_errors=True)
+        if self.output.is_dir():
+            os.rename(self.output, stale)
+        os.rename(self.part, self.output)
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def _lock(directory: Path) -> int:
+    """Locks a directory and returns its descriptor. The lock dies with its process: a kill leaves none behind."""
+    lock = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"{directory}: another process works there; waiting for it to end", file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+@contextmanager
+def _locked(directory: Path):
+    lock = _lock(directory)
+    yield
+    os.close(lock)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a small file whole or not at all."""
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

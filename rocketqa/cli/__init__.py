@@ -1,0 +1,1 @@
+"""The command `rocketqa VERB`: one verb a file."""

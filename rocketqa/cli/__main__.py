@@ -1,0 +1,54 @@
+"""Finds the verb, runs it, and turns what a user must mend into one line and exit status 2."""
+import importlib
+import os
+import pkgutil
+import sys
+
+from rocketqa import __version__, cli
+from rocketqa.formats import DataError
+
+
+def verbs() -> list[str]:
+    """Returns the names of all verbs."""
+    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__)
+            if not module.name.startswith("__")]
+
+
+def usage() -> str:
+    """Returns a line for each verb: the first of its docstring."""
+    lines = [f"rocketqa {__version__}: dense passage retrieval as in RocketQA (NAACL 2021)", "",
+             "usage: rocketqa VERB ...; rocketqa VERB --help tells its flags", ""]
+    for verb in verbs():
+        lines.append(f"  {verb:20}{_module(verb).__doc__.splitlines()[0]}")
+    return "\n".join(lines)
+
+
+def _module(verb: str):
+    return importlib.import_module(f"rocketqa.cli.{verb.replace('-', '_')}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs `rocketqa VERB ...` and returns its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help", "--version"):
+        print(__version__ if argv[:1] == ["--version"] else usage())
+        return 0 if argv else 2
+    if argv[0] not in verbs():
+        print(f"rocketqa: expected one of {', '.join(verbs())}, got {argv[0]}", file=sys.stderr)
+        return 2
+    use_all_cores()
+    try:
+        return _module(argv[0]).main(argv[1:])
+    except (DataError, OSError) as error:
+        print(f"rocketqa {argv[0]}: {error}", file=sys.stderr)
+        return 2
+
+
+def use_all_cores() -> None:
+    """Gives Paddle the cores of this process (it takes one unless told before its import)."""
+    processes = int(os.environ.get("PADDLE_LOCAL_SIZE", os.environ.get("PADDLE_TRAINERS_NUM", "1")))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

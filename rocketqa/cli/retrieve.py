@@ -1,0 +1,33 @@
+"""Retrieve each query's best passages by inner product (exact, faiss) into a TREC run."""
+from argparse import ArgumentParser
+from pathlib import Path
+
+from rocketqa.artefacts import Job
+from rocketqa.flags import InputPath, add_job_flags
+
+
+def build_parser() -> ArgumentParser:
+    """Returns the verb's flags."""
+    parser = ArgumentParser("rocketqa retrieve", description=__doc__)
+    add_job_flags(parser)
+    parser.add_argument("--query-vectors", type=InputPath, required=True)
+    parser.add_argument("--passage-vectors", type=InputPath, required=True)
+    parser.add_argument("--depth", type=int, required=True, help="passages a query, at most")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the verb and returns its exit status."""
+    args = build_parser().parse_args(argv)
+    job = Job("retrieve", args)
+    status = job.settle(args.check)
+    if status is not None:
+        return status
+    from rocketqa.formats import run_lines, write_lines
+    from rocketqa.index import search
+
+    with job as part:
+        rankings = search(Path(args.query_vectors), Path(args.passage_vectors), args.depth)
+        job.facts = {"rows": write_lines(part / args.output.name,
+                                         (line for ranking in rankings for line in run_lines(ranking)))}
+    return 0

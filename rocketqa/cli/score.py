@@ -1,0 +1,86 @@
+"""Score the passages of a run with a cross encoder and rank them anew."""
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+
+from rocketqa.artefacts import Job
+from rocketqa.flags import InputPath, add_job_flags
+
+CHUNK_QUERIES = 100
+
+
+def build_parser() -> ArgumentParser:
+    """Returns the verb's flags."""
+    parser = ArgumentParser("rocketqa score", description=__doc__)
+    add_job_flags(parser)
+    parser.add_argument("--checkpoint", type=InputPath, required=True, help="a cross encoder")
+    parser.add_argument("--collection", type=InputPath, required=True)
+    parser.add_argument("--queries", type=InputPath, required=True)
+    parser.add_argument("--run", type=InputPath, required=True)
+    parser.add_argument("--depth", type=int, help="only the first so many passages of each query (default: all)")
+    parser.add_argument("--max-length", type=int, default=160, help="tokens of a pair, special ones included")
+    parser.add_argument("--batch-tokens", type=int, default=8192, help="tokens a batch")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the verb and returns its exit status."""
+    args = build_parser().parse_args(argv)
+    job = Job("score", args)
+    status = job.settle(args.check)
+    return _score(job, args) if status is None else status
+
+
+def _score(job: Job, args) -> int:
+    from rocketqa import devices
+    from rocketqa.checkpoint import load_model
+    from rocketqa.cross_encoder import CrossEncoder
+    from rocketqa.formats import read_collection, read_queries, read_run, run_lines, write_lines
+
+    devices.join()
+    model, text_encoder = load_model(Path(args.checkpoint), CrossEncoder)
+    collection, queries = read_collection(args.collection), read_queries(args.queries)
+    rankings = [ranking[:args.depth] for ranking in read_run(args.run).values()]
+    chunks = [rankings[begin:begin + CHUNK_QUERIES] for begin in range(0, len(rankings), CHUNK_QUERIES)]
+    with devices.working_on(job) as part:
+        files = [part / f"chunk-{number:06}" for number in range(len(chunks))]
+        for number in range(devices.rank(), len(chunks), devices.count()):
+            if files[number].is_file():
+                continue
+            label = f"score {number + 1}/{len(chunks)}"
+            scored = _score_chunk(model, text_encoder, chunks[number], queries, collection, args, label)
+            write_lines(files[number].with_suffix(".tmp"), (line for ranking in scored for line in run_lines(ranking)))
+            os.replace(files[number].with_suffix(".tmp"), files[number])
+        devices.barrier()
+        if devices.rank() == 0:
+            _join_chunks(files, part / args.output.name)
+    return 0
+
+
+def _score_chunk(model, text_encoder, rankings, queries, collection, args, label: str):
+    """Returns each query's passages by P(relevant)."""
+    import paddle
+    from tqdm import tqdm
+
+    from rocketqa.batches import by_token_budget, known
+    from rocketqa.ernie import pack
+    from rocketqa.formats import ranked
+
+    pairs = [scored for ranking in rankings for scored in ranking]
+    rows = text_encoder.pairs([known(queries, pair.query_id, "queries").text for pair in pairs],
+                              [known(collection, pair.passage_id, "passages") for pair in pairs], args.max_length)
+    scores: dict[tuple[str, str], float] = {}
+    with paddle.no_grad(), tqdm(total=len(rows), unit="pair", desc=label, disable=None) as bar:
+        for batch in by_token_budget([len(row.token_ids) for row in rows], args.batch_tokens):
+            probabilities = model.probability(pack([rows[i] for i in batch])).tolist()
+            for i, probability in zip(batch, probabilities):
+                scores[pairs[i].query_id, pairs[i].passage_id] = probability
+            bar.update(len(batch))
+    return [ranked(ranking[0].query_id, ((pair.passage_id, scores[pair.query_id, pair.passage_id])
+                                         for pair in ranking)) for ranking in rankings]
+
+
+def _join_chunks(files: list[Path], output: Path) -> None:
+    with output.open("wb") as joined:
+        for file in files:
+            joined.write(file.read_bytes())

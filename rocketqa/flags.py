@@ -1,0 +1,51 @@
+"""Flags that verbs share. A path that a verb reads is known by its type, so that its digest joins the job."""
+from argparse import ArgumentParser
+from pathlib import Path
+
+NOT_FINISHED = 3  # exit status of --check
+
+
+class InputPath(type(Path())):
+    """A file or directory that a verb reads: its digest belongs to the job, its name does not."""
+
+
+class OutputPath(type(Path())):
+    """The file or directory that a verb makes."""
+
+
+def init_source(value: str) -> str | InputPath:
+    """Returns INIT as a path where there is such a directory, else as a name that PaddleNLP may know."""
+    return InputPath(value) if Path(value).is_dir() else value
+
+
+def add_job_flags(parser: ArgumentParser, output_required: bool = True) -> None:
+    """Adds what every verb takes."""
+    parser.add_argument("--output", type=OutputPath, required=output_required, help="what to make; finished and unchanged: kept")
+    parser.add_argument("--check", action="store_true",
+                        help=f"make nothing: exit 0 where the output is finished and up to date, else {NOT_FINISHED}")
+
+
+def add_text_flags(parser: ArgumentParser) -> None:
+    """Adds the lengths of the dual encoder's two inputs."""
+    parser.add_argument("--query-length", type=int, default=32, help="tokens, [CLS] and [SEP] included")
+    parser.add_argument("--passage-length", type=int, default=128, help="tokens, [CLS] and both [SEP] included")
+
+
+def add_training_flags(parser: ArgumentParser) -> None:
+    """Adds what both trainings take."""
+    add_job_flags(parser)
+    parser.add_argument("--init", type=init_source, required=True, help="initial encoder: a folder or PaddleNLP name")
+    parser.add_argument("--layer-norm-eps", type=float, help="epsilon of every norm (default: what the source says)")
+    parser.add_argument("--collection", type=InputPath, required=True)
+    parser.add_argument("--queries", type=InputPath, required=True, nargs="+")
+    parser.add_argument("--examples", type=InputPath, required=True, nargs="+")
+    parser.add_argument("--batch-size", type=int, required=True, help="examples a step on each device")
+    parser.add_argument("--epochs", type=int, required=True, help="0 writes the initial weights as a checkpoint")
+    parser.add_argument("--max-steps", type=int, help="stop after so many steps (the schedule follows)")
+    parser.add_argument("--learning-rate", type=float, required=True, help="peak of the schedule")
+    parser.add_argument("--warmup", type=float, required=True, help="share of the steps, 0 to 1")
+    parser.add_argument("--decay", choices=("linear", "constant"), required=True)
+    parser.add_argument("--weight-decay", type=float, required=True, help="decoupled; norms and biases left out")
+    parser.add_argument("--clip-norm", type=float, default=1.0, help="largest global norm of the gradients")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--save-every", type=int, default=500, help="steps between two states to go on from")

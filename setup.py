@@ -1,0 +1,24 @@
+"""Installs the package `rocketqa` and its command: `pip install -e '.[cpu,test]'` or `'.[gpu]'`."""
+from setuptools import find_packages, setup
+
+# PaddleNLP 2.8.1 leaves its dependencies unpinned and does not import with their newest versions; these do.
+PADDLENLP = [
+    "paddlenlp==2.8.1", "numpy==1.26.4", "huggingface_hub==0.36.2", "aistudio-sdk==0.2.6", "datasets==2.21.0",
+    "pyarrow==19.0.1", "protobuf==5.29.5"]
+
+setup(
+    name="rocketqa",
+    version="0.1.0",
+    description="RocketQA (NAACL 2021): dense passage retrieval, its four training stages on today's Paddle",
+    python_requires=">=3.10",
+    packages=find_packages(include=["rocketqa", "rocketqa.*"]),
+    install_requires=[*PADDLENLP, "tokenizers==0.21.4", "safetensors>=0.4", "tqdm>=4.66"],
+    extras_require={
+        # One of the two: they install the same packages. run_scripts/setup.sh chooses the version of Paddle.
+        "cpu": ["paddlepaddle>=2.6.2,<3.4", "faiss-cpu==1.15.1"],
+        "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4", "faiss-gpu==1.15.1"],
+        "test": ["pytest>=8"],
+        "bm25": ["bm25s>=0.2"],
+    },
+    entry_points={"console_scripts": ["rocketqa=rocketqa.cli.__main__:main"]},
+)
