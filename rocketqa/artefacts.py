@@ -30,6 +30,10 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _files(directory: Path) -> list[Path]:
+    return [path for path in sorted(directory.rglob("*")) if path.is_file()]
+
+
 def digest(path: Path) -> str:
     """Returns what identifies an input: of a file its sha256, of an artefact directory that of its listed files.
 
@@ -39,7 +43,7 @@ def digest(path: Path) -> str:
         return file_digest(path)
     if not path.is_dir():
         raise DataError(f"{path}: expected a file or directory, got nothing there")
-    listed = {file.name: file_digest(file) for file in sorted(path.iterdir()) if file.is_file()}
+    listed = {str(file.relative_to(path)): file_digest(file) for file in _files(path)}
     if (path / MANIFEST).is_file():
         expected = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["outputs"]
         listed = {name: listed.get(name) for name in expected}
@@ -136,8 +140,8 @@ class Job:
         (self.part / JOB).unlink()
         single = self.part / self.output.name
         names = [self.output.name] if single.is_file() else [
-            path.name for path in sorted(self.part.iterdir())
-            if path.is_file() and path.name not in (*self.logs, MANIFEST)]
+            str(path.relative_to(self.part)) for path in _files(self.part)
+            if path.name not in (*self.logs, MANIFEST)]
         meta = {"job": self.key, "inputs": self.names, "version": __version__, "commit": _commit(), **self.facts,
                 "outputs": {name: file_digest(self.part / name) for name in names}}
         write_atomically(self.part / MANIFEST, json.dumps(meta, indent=1, sort_keys=True) + "\n")

@@ -1,8 +1,10 @@
 """Finds the verb, runs it, and turns what a user must mend into one line and exit status 2."""
 import importlib
+import logging
 import os
 import pkgutil
 import sys
+import warnings
 
 from rocketqa import __version__, cli
 from rocketqa.formats import DataError
@@ -37,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"rocketqa: expected one of {', '.join(verbs())}, got {argv[0]}", file=sys.stderr)
         return 2
     use_all_cores()
+    silence_noise()
     try:
         return _module(argv[0]).main(argv[1:])
     except (DataError, OSError) as error:
@@ -48,6 +51,12 @@ def use_all_cores() -> None:
     """Gives Paddle the cores of this process (it takes one unless told before its import)."""
     processes = int(os.environ.get("PADDLE_LOCAL_SIZE", os.environ.get("PADDLE_TRAINERS_NUM", "1")))
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
+
+
+def silence_noise() -> None:
+    """Keeps what Paddle and faiss say of themselves at import off the screen."""
+    warnings.filterwarnings("ignore", message="No ccache found")
+    logging.getLogger("faiss").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+#!/bin/sh
+# The paper's table 3 (NQ: table 7) by flights of our own: in-batch, cross-batch, hard negatives without denoising,
+# with denoising, augmented; for every seed of ABLATION_SEEDS.
+# sh run_scripts/ablation.sh [ENV]
+#
+# reads   what rocket.sh reads
+# writes  OUTPUT_DIR/ablation/SEED/, CHECKPOINT_DIR/ablation/SEED/; OUTPUT_DIR/ablation.tsv, ablation.md
+set -eu
+# shellcheck source=run_scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+load_flight "$@"
+
+[ -z "$DATA_PREP" ] || eval "$DATA_PREP"
+table=$OUTPUT_DIR/ablation all_checkpoints=$CHECKPOINT_DIR/ablation rows=
+export SEED OUTPUT_DIR CHECKPOINT_DIR
+for SEED in $ABLATION_SEEDS; do
+    OUTPUT_DIR=$table/$SEED CHECKPOINT_DIR=$all_checkpoints/$SEED
+    mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
+    sh run_scripts/stage1_dual.sh "$ENV"
+    sh run_scripts/stage2_cross.sh "$ENV"
+    sh run_scripts/stage3_dual_denoised.sh "$ENV"
+    sh run_scripts/stage4_dual_augmented.sh "$ENV"
+    # shellcheck disable=SC2034  # train_dual reads it
+    (NEGATIVES=in-batch && train_dual in_batch "$EPOCHS_1" --queries "$DATA_DIR/queries.train.tsv" \
+        --examples "$OUTPUT_DIR/examples.dual.0.tsv")
+    # Stage 3 without the cross encoder: the same candidates, the same number, none left out.
+    rocketqa sample-negatives --output "$OUTPUT_DIR/examples.dual.noisy.tsv" --for dual \
+        --qrels "$DATA_DIR/qrels.train.tsv" --run "$OUTPUT_DIR/dual_encoder_0.train.run" --depth "$DENOISE_DEPTH" \
+        --negatives "$DUAL_NEGATIVES" --seed "$SEED"
+    train_dual hard_without_denoising "$EPOCHS_3" --queries "$DATA_DIR/queries.train.tsv" \
+        --examples "$OUTPUT_DIR/examples.dual.noisy.tsv"
+    for row in in_batch:in_batch cross_batch:dual_encoder_0 hard_without_denoising:hard_without_denoising \
+        denoised:dual_encoder_1 augmented:dual_encoder_2; do
+        evaluate "${row#*:}"
+        rows="$rows ${row%%:*} $SEED $OUTPUT_DIR/${row#*:}.measures.tsv"
+    done
+done
+# shellcheck disable=SC2086  # three words a row: names without spaces, as OUTPUT_DIR must be
+rocketqa report --ablation $rows --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
+    --output "$table.tsv"

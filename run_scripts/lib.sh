@@ -1,0 +1,128 @@
+# Shared by the run scripts; sourced, never run. POSIX sh.
+
+say() { printf '%s\n' "$*" >&2; }
+
+# fail LINE: one line `place: expected, got` and exit 2.
+fail() { say "$*"; exit 2; }
+
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+
+# load_flight [ENV]: goes to the project's root, reads every variable of the env file (one that the caller has set
+# wins over it), and sees to it that `rocketqa` can run.
+load_flight() {
+    ENV=${1:-$ROOT/run_scripts/toy.env}
+    [ -f "$ENV" ] || fail "$ENV: expected a flight's env file, got none"
+    case $ENV in /*) ;; *) ENV=$PWD/$ENV ;; esac
+    cd "$ROOT" || fail "$ROOT: expected a folder, got none"
+    overrides=
+    # shellcheck disable=SC2013  # names are words
+    for name in $(sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$ENV"); do
+        eval "given=\${$name+given}; saved_$name=\${$name-}"
+        [ -z "$given" ] || overrides="$overrides $name=\$saved_$name"
+    done
+    # shellcheck source=run_scripts/toy.env
+    . "$ENV"
+    eval "$overrides"
+    ENV=${ENV#"$ROOT/"}
+    # shellcheck source=run_scripts/setup.sh
+    . run_scripts/setup.sh
+    mkdir -p "$CHECKPOINT_DIR" "$OUTPUT_DIR"
+}
+
+# require FILE COMMAND: the file, or which command makes it and exit 2.
+require() { [ -e "$1" ] || fail "$1: expected it to be made already, got nothing there; make it with: $2"; }
+
+# require_data: the files of D_L and the collection.
+require_data() {
+    for name in collection.tsv queries.train.tsv qrels.train.tsv; do
+        require "$DATA_DIR/$name" "${DATA_PREP:-$(printf 'DATA_DIR=FOLDER sh %s %s' "$0" "$ENV")}"
+    done
+}
+
+# launch DEVICES VERB ...: runs a verb as so many processes with fleet, one device each; nothing where it is finished.
+launch() {
+    processes=$1
+    shift
+    if [ "$processes" -le 1 ]; then
+        rocketqa "$@" || exit $?
+        return
+    fi
+    status=0
+    rocketqa "$@" --check || status=$?
+    case $status in
+        0) return ;;
+        3) ;;
+        *) exit "$status" ;;
+    esac
+    # The launcher writes the whole environment into its log folder: it stays out of the flight's.
+    log_dir=$(mktemp -d)
+    status=0
+    python -m paddle.distributed.launch --nproc_per_node "$processes" --log_dir "$log_dir" "$(command -v rocketqa)" "$@" ||
+        status=$?
+    if [ "$status" -ne 0 ]; then
+        cat "$log_dir"/workerlog.* >&2
+        rm -rf "$log_dir"
+        fail "rocketqa $1: expected $processes processes to end well, got exit status $status"
+    fi
+    rm -rf "$log_dir"
+}
+
+# train_dual NAME EPOCHS FLAGS ...: trains CHECKPOINT_DIR/NAME with the flight's hyper-parameters.
+train_dual() {
+    name=$1 epochs=$2
+    shift 2
+    launch "$DEVICES" train-dual-encoder --output "$CHECKPOINT_DIR/$name" --init "$INIT" \
+        --collection "$DATA_DIR/collection.tsv" --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
+        --batch-size "$BATCH_SIZE" --epochs "$epochs" --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" \
+        --decay linear --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
+        --save-every "$SAVE_EVERY" ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} \
+        ${MAX_STEPS:+--max-steps "$MAX_STEPS"} "$@"
+}
+
+# retrieve NAME SPLIT: OUTPUT_DIR/NAME.SPLIT.run by the dual encoder CHECKPOINT_DIR/NAME.
+retrieve() {
+    vectors=$OUTPUT_DIR/$1.vectors
+    launch "$DEVICES_INFERENCE" encode --output "$vectors/collection" --checkpoint "$CHECKPOINT_DIR/$1" \
+        --collection "$DATA_DIR/collection.tsv" --passage-length "$PASSAGE_LENGTH"
+    launch "$DEVICES_INFERENCE" encode --output "$vectors/queries.$2" --checkpoint "$CHECKPOINT_DIR/$1" \
+        --queries "$DATA_DIR/queries.$2.tsv" --query-length "$QUERY_LENGTH"
+    rocketqa retrieve --output "$OUTPUT_DIR/$1.$2.run" --query-vectors "$vectors/queries.$2" \
+        --passage-vectors "$vectors/collection" --depth "$RETRIEVE_DEPTH"
+}
+
+# score RUN SPLIT DEPTH: OUTPUT_DIR/RUN.scored.run, the top of OUTPUT_DIR/RUN.run as the cross encoder sees it.
+score() {
+    launch "$DEVICES_INFERENCE" score --output "$OUTPUT_DIR/$1.scored.run" \
+        --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$DATA_DIR/collection.tsv" \
+        --queries "$DATA_DIR/queries.$2.tsv" --run "$OUTPUT_DIR/$1.run" --depth "$3" --max-length "$PAIR_LENGTH"
+}
+
+# evaluate NAME: OUTPUT_DIR/NAME.measures.tsv by the labels of dev, and NAME.measures-truth.tsv by its truth, if any.
+evaluate() {
+    if [ "$1" = cross_encoder ]; then
+        retrieve dual_encoder_0 dev
+        score dual_encoder_0.dev dev "$RERANK_DEPTH"
+        run=$OUTPUT_DIR/dual_encoder_0.dev.scored.run
+    else
+        retrieve "$1" dev
+        run=$OUTPUT_DIR/$1.dev.run
+    fi
+    measure_run "$1" "$run"
+}
+
+# measure_run NAME RUN: the measures of a run of dev.
+measure_run() {
+    rocketqa evaluate --run "$2" --qrels "$DATA_DIR/qrels.dev.tsv" --output "$OUTPUT_DIR/$1.measures.tsv" >/dev/null
+    [ ! -e "$DATA_DIR/truth.dev.tsv" ] ||
+        rocketqa evaluate --run "$2" --qrels "$DATA_DIR/truth.dev.tsv" --output "$OUTPUT_DIR/$1.measures-truth.tsv" \
+            >/dev/null
+}
+
+# baselines: what no training has made: BM25, and INIT as it is (zero-shot).
+baselines() {
+    python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.dev.run" --collection "$DATA_DIR/collection.tsv" \
+        --queries "$DATA_DIR/queries.dev.tsv" --depth "$RETRIEVE_DEPTH"
+    measure_run bm25 "$OUTPUT_DIR/bm25.dev.run"
+    train_dual start 0 --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv"
+    evaluate start
+}

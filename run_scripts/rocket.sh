@@ -1,0 +1,24 @@
+#!/bin/sh
+# The whole flight: data, four stages, evaluation of every model, report. What is finished is not made again.
+# sh run_scripts/rocket.sh [ENV]        SEED=3 DEVICES=1 sh run_scripts/rocket.sh run_scripts/toy.env
+#
+# reads   DATA_DIR (made by DATA_PREP where the env file names a command); INIT, INIT_CROSS
+# writes  CHECKPOINT_DIR: dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; OUTPUT_DIR: report.tsv, report.md
+set -eu
+# shellcheck source=run_scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+load_flight "$@"
+
+[ -z "$DATA_PREP" ] || eval "$DATA_PREP"
+for name in queries.dev.tsv qrels.dev.tsv; do
+    require "$DATA_DIR/$name" "${DATA_PREP:-a folder with it, named by DATA_DIR}"
+done
+sh run_scripts/stage1_dual.sh "$ENV"
+[ "$BASELINES" = no ] || baselines
+sh run_scripts/stage2_cross.sh "$ENV"
+sh run_scripts/stage3_dual_denoised.sh "$ENV"
+sh run_scripts/stage4_dual_augmented.sh "$ENV"
+for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+    evaluate "$model"
+done
+sh run_scripts/reproduce_tables.sh "$ENV"

@@ -1,0 +1,34 @@
+"""What tests share: tiny encoders and literal files."""
+import numpy as np
+import pytest
+
+import rocketqa  # noqa: F401  before Paddle
+
+TINY = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40,
+        "max_position_embeddings": 32, "type_vocab_size": 4, "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0}
+
+
+@pytest.fixture
+def tiny_config():
+    """A complete ERNIE of three layers, without dropout."""
+    from rocketqa.ernie import ErnieConfig
+
+    return ErnieConfig(**TINY)
+
+
+@pytest.fixture
+def random_rows():
+    """Returns a maker of rows of tokens of random lengths, two types each."""
+    from rocketqa.tokenizer import Encoding
+
+    def make(count: int, seed: int = 0, longest: int = 12, vocabulary: int = 60) -> list[Encoding]:
+        drawing = np.random.default_rng(seed)
+        rows = []
+        for length in drawing.integers(2, longest + 1, count):
+            second = int(drawing.integers(0, length))
+            types = np.array([0] * (length - second) + [1] * second, np.int64)
+            rows.append(Encoding(drawing.integers(1, vocabulary, length), types))
+        return rows
+
+    return make
