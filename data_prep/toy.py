@@ -7,7 +7,7 @@ passages, for diagnostics alone. Facts of dev queries are in no training or unla
 by heart; their names and words are, each, so everything can be understood.
 
     collection.tsv  queries.{train,dev,unlabelled}.tsv  qrels.{train,dev}.tsv  truth.{train,dev,unlabelled}.tsv
-    init/           a small ERNIE to start from: vocab.txt, config.json, model.safetensors
+    init_dual/  init_cross/   small ERNIEs to start from, the cross encoder's the larger one, as in the paper
 """
 import sys
 from argparse import ArgumentParser
@@ -44,14 +44,14 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser("data_prep/toy.py", description=__doc__.splitlines()[0])
     add_job_flags(parser)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--names", type=int, default=48, help="first names, and as many last names")
-    parser.add_argument("--entities", type=int, default=90)
-    parser.add_argument("--relations", type=int, default=12)
-    parser.add_argument("--synonyms", type=int, default=4, help="words of a relation in passages, and others in queries")
-    parser.add_argument("--relations-per-entity", type=int, default=4)
-    parser.add_argument("--passages-per-fact", type=int, default=10)
-    parser.add_argument("--train-queries", type=int, default=800)
-    parser.add_argument("--dev-queries", type=int, default=270)
+    parser.add_argument("--names", type=int, default=40, help="first names, and as many last names")
+    parser.add_argument("--entities", type=int, default=75)
+    parser.add_argument("--relations", type=int, default=24)
+    parser.add_argument("--synonyms", type=int, default=3, help="words of a relation in passages, and others in queries")
+    parser.add_argument("--relations-per-entity", type=int, default=8)
+    parser.add_argument("--passages-per-fact", type=int, default=6)
+    parser.add_argument("--train-queries", type=int, default=400)
+    parser.add_argument("--dev-queries", type=int, default=300)
     parser.add_argument("--unlabelled-queries", type=int, default=3000)
     return parser
 
@@ -70,7 +70,8 @@ def main(argv: list[str] | None = None) -> int:
         from toy_encoder import write_initial_encoder
 
         meanings = [told + asked for told, asked in zip(world.relation_words, world.asking_words)]
-        write_initial_encoder(part / "init", vocabulary_of(world), meanings, args.seed)
+        for name, hidden_size, dropout in (("init_dual", 32, 0.0), ("init_cross", 64, 0.1)):
+            write_initial_encoder(part / name, vocabulary_of(world), meanings, hidden_size, dropout, args.seed)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The encoder that the toy flight starts from: a small ERNIE whose weights are set to what pre-training gives.
+"""The encoders that the toy flight starts from: small ERNIEs whose weights are set to what pre-training gives.
 
 No pre-training fits into the toy flight, and from noise a few hundred labelled queries teach an encoder nothing that
 holds for new ones. So the weights have in them, by construction, what is found in any pre-trained encoder, and nothing
@@ -22,15 +22,16 @@ FIRST_TEXT = 2.0  # what a token of the first text has over one of the second
 NOTE = 3.0  # size of what is noted
 
 
-def write_initial_encoder(folder: Path, vocabulary: list[str], meanings: list[list[str]], seed: int) -> None:
+def write_initial_encoder(folder: Path, vocabulary: list[str], meanings: list[list[str]], hidden_size: int,
+                          dropout: float, seed: int) -> None:
     """Writes vocab.txt, config.json and model.safetensors. `meanings` are the groups of related words."""
     from safetensors.numpy import save_file
 
     folder.mkdir(exist_ok=True)
     write_lines(folder / "vocab.txt", vocabulary)
-    config = ErnieConfig(vocab_size=len(vocabulary), hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
-                         intermediate_size=128, max_position_embeddings=64, hidden_dropout_prob=0.0,
-                         attention_probs_dropout_prob=0.0)
+    config = ErnieConfig(vocab_size=len(vocabulary), hidden_size=hidden_size, num_hidden_layers=2,
+                         num_attention_heads=4, intermediate_size=2 * hidden_size, max_position_embeddings=64, hidden_dropout_prob=dropout,
+                         attention_probs_dropout_prob=dropout)
     (folder / "config.json").write_text(json.dumps(config._asdict(), indent=1) + "\n", encoding="utf-8")
     related = [[vocabulary.index(word) for word in words] for words in meanings]
     save_file(weights_as_if_pretrained(config, related, seed), folder / "model.safetensors")

@@ -89,7 +89,6 @@ def _train(start: Start, deal: Deal, step_loss: StepLoss, args: Namespace, part:
             log.write(step + 1, mean_loss, mean_accuracy, rate, deal.batch_size * deal.devices)
             bar.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{mean_accuracy:.2f}", refresh=False)
             if (step + 1) % args.save_every == 0 and step + 1 < deal.total_steps:
-                log.flush()
                 save_state(part, step + 1, start.model, optimizer)
 
 
@@ -106,7 +105,7 @@ class Log:
 
     def __init__(self, path: Path, steps_done: int):
         lines = path.read_text(encoding="utf-8").splitlines()[:steps_done + 1] if steps_done else []
-        self.file = path.open("w", encoding="utf-8")
+        self.file = path.open("w", encoding="utf-8", buffering=1)
         self.file.writelines(line + "\n" for line in lines or ["\t".join(LOG_COLUMNS)])
         self.before = time.perf_counter()
 
@@ -115,7 +114,3 @@ class Log:
         now = time.perf_counter()
         self.file.write(f"{step}\t{loss:.9g}\t{accuracy:.6g}\t{rate:.9g}\t{examples / (now - self.before):.6g}\n")
         self.before = now
-
-    def flush(self) -> None:
-        """Makes the file hold every step so far, before a state that counts on them is saved."""
-        self.file.flush()

@@ -225,9 +225,11 @@ def process(tmp_path):
     """Starts processes that make the same output: each says "working" and writes the word it is told."""
     started = []
 
-    def start(output: str) -> subprocess.Popen:
+    def start(output: str, word: str = "") -> subprocess.Popen:
         started.append(subprocess.Popen([sys.executable, "-c", PROCESS, str(tmp_path), output], cwd=HERE, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        started[-1].stdin.write(word)
+        started[-1].stdin.flush()
         return started[-1]
 
     yield start
@@ -240,11 +242,11 @@ def process(tmp_path):
 def test_a_second_process_waits_and_finds_the_output_finished(job, process, tmp_path, output):
     first = process(output)
     assert first.stdout.readline() == "working\n"
-    second = process(output)
+    second = process(output, "second\n")
     waiting = f"{tmp_path / output}.part: another process works there; waiting for it to end\n"
     assert second.stderr.readline() == waiting and second.poll() is None
     assert first.communicate("first", timeout=20)[0] == "None\n"
-    assert second.communicate("second", timeout=20) == ("0\n", f"{tmp_path / output}: up to date\n")
+    assert second.communicate(timeout=20) == ("0\n", f"{tmp_path / output}: up to date\n")
     assert (tmp_path / output / ("weights" if output == "out" else "")).read_text() == "first"
     assert not list(tmp_path.glob("*.part"))
 

@@ -5,9 +5,12 @@ import os
 import pkgutil
 import sys
 import warnings
+from pathlib import Path
 
 from rocketqa import __version__, cli
 from rocketqa.formats import DataError
+
+MKL_AVX2, MKL_AVX512 = "5", "7"
 
 
 def verbs() -> list[str]:
@@ -38,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] not in verbs():
         print(f"rocketqa: expected one of {', '.join(verbs())}, got {argv[0]}", file=sys.stderr)
         return 2
-    use_all_cores()
+    use_the_processor()
     silence_noise()
     try:
         return _module(argv[0]).main(argv[1:])
@@ -47,10 +50,17 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def use_all_cores() -> None:
-    """Gives Paddle the cores of this process (it takes one unless told before its import)."""
+def use_the_processor() -> None:
+    """Gives Paddle the cores of this process (it takes one unless told before its import) and their instructions.
+
+    Paddle's matrix products are MKL's, which take a slow path on AMD processors unless told what these can do: 39
+    instead of 153 GFLOP/s a core where that was measured. What the user has set stays.
+    """
     processes = int(os.environ.get("PADDLE_LOCAL_SIZE", os.environ.get("PADDLE_TRAINERS_NUM", "1")))
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
+    processor = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
+    if "AuthenticAMD" in processor and " avx2 " in processor:
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", MKL_AVX512 if " avx512f " in processor else MKL_AVX2)
 
 
 def silence_noise() -> None:

@@ -1,0 +1,197 @@
+"""A checkpoint gives back the model to the byte, and a training that was stopped goes on as if it had not been."""
+import json
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+from safetensors.numpy import load_file
+
+from rocketqa.checkpoint import drop_states, load_model, load_state, save_model, save_state, set_weights
+from rocketqa.cross_encoder import CrossEncoder
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.ernie import initial_weights, pack
+from rocketqa.formats import DataError
+from rocketqa.optimizer import adam
+
+FILES = {"vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nparis\nParis\n",
+         "tokenizer_config.json": b'{"do_lower_case": false}'}
+
+
+@pytest.fixture
+def config(tiny_config):
+    """One layer, with dropout."""
+    return tiny_config._replace(num_hidden_layers=1, hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.5)
+
+
+def dual_encoder(config, seed: int = 1) -> DualEncoder:
+    model = DualEncoder(config)
+    set_weights(model, DualEncoder.from_encoder_weights(initial_weights(config, seed)), "test")
+    return model
+
+
+def cross_encoder(config, seed: int = 1) -> CrossEncoder:
+    model = CrossEncoder(config)
+    set_weights(model, CrossEncoder.from_encoder_weights(initial_weights(config, seed), config, seed), "test")
+    return model
+
+
+def weights_of(model) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in model.state_dict().items()}
+
+
+def assert_same_bytes(found: dict, expected: dict):
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].dtype == value.dtype and found[name].tobytes() == value.tobytes(), name
+
+
+@pytest.mark.parametrize("build", [dual_encoder, cross_encoder])
+def test_a_saved_model_is_loaded_to_the_byte_with_its_configuration_and_tokenizer(tmp_path, config, build):
+    model = build(config)
+    save_model(tmp_path, model, FILES)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json", *FILES}
+    loaded, encoder = load_model(tmp_path, type(model))
+    assert_same_bytes(weights_of(loaded), weights_of(model))
+    assert loaded.config == config
+    assert encoder.tokenize(["paris Paris"]) == [[4, 5]]
+
+
+def test_a_loaded_model_is_ready_for_inference_without_dropout(tmp_path, config, random_rows):
+    save_model(tmp_path, cross_encoder(config), FILES)
+    model, rows = load_model(tmp_path, CrossEncoder)[0], pack(random_rows(4))
+    assert model.probability(rows).tolist() == model.probability(rows).tolist()
+    model.train()
+    assert model.probability(rows).tolist() != model.probability(rows).tolist()
+
+
+def test_a_checkpoint_of_another_kind_is_refused(tmp_path, config):
+    save_model(tmp_path, dual_encoder(config), FILES)
+    with pytest.raises(DataError) as error:
+        load_model(tmp_path, CrossEncoder)
+    assert str(error.value) == f"{tmp_path}: expected a CrossEncoder, got DualEncoder"
+    (tmp_path / "config.json").write_text(json.dumps(config._asdict()))
+    with pytest.raises(DataError, match="expected a DualEncoder, got another model"):
+        load_model(tmp_path, DualEncoder)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(DataError, match="expected a checkpoint with config.json, got none"):
+        load_model(tmp_path, DualEncoder)
+
+
+def test_missing_and_unexpected_parameters_are_named(config):
+    model = cross_encoder(config)
+    weights = weights_of(model)
+    weights["classifier.weights"] = weights.pop("classifier.weight")
+    with pytest.raises(DataError) as error:
+        set_weights(model, weights, "here")
+    assert str(error.value) == ("here: expected the parameters of CrossEncoder, got missing ['classifier.weight'], "
+                                "unexpected ['classifier.weights']")
+    del weights["classifier.weights"]
+    with pytest.raises(DataError, match=r"missing \['classifier.weight'\], unexpected \[\]"):
+        set_weights(model, weights, "here")
+    with pytest.raises(DataError, match=r"missing \[\], unexpected \['ernie.extra'\]"):
+        set_weights(model, weights_of(model) | {"ernie.extra": np.zeros(2, np.float32)}, "here")
+
+
+def test_a_parameter_of_another_shape_is_named_even_where_it_could_be_broadcast(config):
+    model = cross_encoder(config)
+    for shape in (3, 1):
+        weights = weights_of(model) | {"classifier.bias": np.zeros(shape, np.float32)}
+        with pytest.raises(DataError, match=rf"^here: expected classifier.bias of shape .*\[2\].*, got \[{shape}\]$"):
+            set_weights(model, weights, "here")
+
+
+class Training:
+    """A training whose every step follows from its number, as the training loop's do."""
+
+    def __init__(self, config, random_rows, seed: int = 1):
+        self.model = dual_encoder(config, seed)
+        self.model.train()
+        self.optimizer = adam(self.model, weight_decay=0.1, clip_norm=1.0)
+        self.random_rows = random_rows
+
+    def run(self, begin: int, end: int) -> None:
+        for step in range(begin, end):
+            paddle.seed(step)
+            self.optimizer.set_lr(0.01 / (step + 1))
+            queries, passages = self.random_rows(3, seed=step), self.random_rows(3, seed=100 + step)
+            q_reps, p_reps = self.model(pack(queries), pack(passages))
+            nn.functional.cross_entropy(paddle.matmul(q_reps, p_reps, transpose_y=True), paddle.arange(3)).backward()
+            self.optimizer.step()
+            self.optimizer.clear_grad()
+
+
+def test_going_on_from_a_state_equals_never_having_stopped_whatever_layers_were_built_before(
+        tmp_path, config, random_rows):
+    whole, stopped = Training(config, random_rows), Training(config, random_rows)
+    whole.run(0, 6)
+    stopped.run(0, 3)
+    save_state(tmp_path, 3, stopped.model, stopped.optimizer)
+    nn.Linear(2, 2), nn.Embedding(2, 2), nn.LayerNorm(2)  # shifts Paddle's automatic names unevenly
+    resumed = Training(config, random_rows, seed=2)
+    assert load_state(tmp_path, resumed.model, resumed.optimizer) == 3
+    resumed.run(3, 6)
+    assert_same_bytes(weights_of(resumed.model), weights_of(whole.model))
+
+
+def test_a_state_holds_every_moment_by_the_name_of_its_parameter(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    training.run(0, 1)
+    save_state(tmp_path, 1, training.model, training.optimizer)
+    state = load_file(tmp_path / "state-1" / "optimizer.safetensors")
+    names = [name for name, _ in training.model.named_parameters()]
+    assert {key.split("|")[0] for key in state} == set(names)
+    moments = {key: value for key, value in state.items() if "moment" in key}
+    assert len(moments) == 2 * len(names)
+    shapes = {name: list(value.shape) for name, value in training.model.named_parameters()}
+    assert all(list(value.shape) == shapes[key.split("|")[0]] for key, value in moments.items())
+
+
+def test_only_the_newest_state_is_kept(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    for step in (9, 10):
+        training.run(step - 1, step)
+        save_state(tmp_path, step, training.model, training.optimizer)
+        assert [path.name for path in tmp_path.iterdir()] == [f"state-{step}"]
+    assert load_state(tmp_path, training.model, training.optimizer) == 10
+
+
+def test_the_newest_of_two_states_counts_by_its_number(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    training.run(0, 1)
+    save_state(tmp_path, 9, training.model, training.optimizer)
+    older = (tmp_path / "state-9").rename(tmp_path / "kept")
+    training.run(1, 2)
+    save_state(tmp_path, 10, training.model, training.optimizer)
+    older.rename(tmp_path / "state-9")  # as a kill between renaming the new one and dropping the old one leaves it
+    resumed = Training(config, random_rows, seed=2)
+    assert load_state(tmp_path, resumed.model, resumed.optimizer) == 10
+    assert_same_bytes(weights_of(resumed.model), weights_of(training.model))
+
+
+def test_without_a_state_a_training_begins_at_zero(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    before = weights_of(training.model)
+    assert load_state(tmp_path, training.model, training.optimizer) == 0
+    assert_same_bytes(weights_of(training.model), before)
+
+
+def test_a_half_written_state_is_ignored_and_overwritten(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    training.run(0, 1)
+    (tmp_path / "state.tmp").mkdir()
+    (tmp_path / "state.tmp" / "model.safetensors").write_bytes(b"half")
+    (tmp_path / "state.tmp" / "rest").write_bytes(b"of an older format")
+    assert load_state(tmp_path, training.model, training.optimizer) == 0
+    save_state(tmp_path, 1, training.model, training.optimizer)
+    assert {path.name for path in tmp_path.iterdir()} == {"state-1"}
+    assert {path.name for path in (tmp_path / "state-1").iterdir()} == {"model.safetensors", "optimizer.safetensors"}
+
+
+def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    save_state(tmp_path, 1, training.model, training.optimizer)
+    (tmp_path / "state.tmp").mkdir()
+    (tmp_path / "train_log.tsv").write_text("step\n")
+    drop_states(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["train_log.tsv"]

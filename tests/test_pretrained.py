@@ -1,0 +1,203 @@
+"""What a training starts from: BERT in Hugging Face's layout against a slow numpy BERT, our own names, refusals."""
+import json
+import math
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from rocketqa.checkpoint import save_model, set_weights
+from rocketqa.cross_encoder import CrossEncoder
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.ernie import Ernie, initial_weights, pack
+from rocketqa.formats import DataError
+from rocketqa.pretrained import load_pretrained
+
+# A BERT of two layers as Hugging Face writes it. H = 16 hidden, 4 heads, 40 in the feed-forward.
+SETTINGS = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_size": 60, "hidden_size": 16,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 40, "hidden_act": "gelu",
+            "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.2, "max_position_embeddings": 32,
+            "type_vocab_size": 2, "initializer_range": 0.02, "layer_norm_eps": 1e-6, "pad_token_id": 0}
+VOCABULARY = "".join(f"{word}\n" for word in ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]).encode()
+DENSE = {"attention.self.query": (16, 16), "attention.self.key": (16, 16), "attention.self.value": (16, 16),
+         "attention.output.dense": (16, 16), "intermediate.dense": (40, 16), "output.dense": (16, 40)}  # [out, in]
+
+
+def bert_weights() -> dict[str, np.ndarray]:
+    """Returns drawn weights by Hugging Face's names, without a prefix; no bias is 0 and no norm 1."""
+    shapes = {"embeddings.word_embeddings.weight": (60, 16), "embeddings.position_embeddings.weight": (32, 16),
+              "embeddings.token_type_embeddings.weight": (2, 16), "pooler.dense.weight": (16, 16),
+              "pooler.dense.bias": (16,)}
+    norms = ["embeddings.LayerNorm"]
+    for layer in ("encoder.layer.0.", "encoder.layer.1."):
+        for name, (outputs, inputs) in DENSE.items():
+            shapes |= {f"{layer}{name}.weight": (outputs, inputs), f"{layer}{name}.bias": (outputs,)}
+        norms += [f"{layer}attention.output.LayerNorm", f"{layer}output.LayerNorm"]
+    shapes |= {f"{norm}.{part}": (16,) for norm in norms for part in ("weight", "bias")}
+    drawing = np.random.default_rng(4)
+    return {name: (drawing.normal(0, 0.3, shape) + name.endswith("LayerNorm.weight")).astype(np.float32)
+            for name, shape in shapes.items()}
+
+
+def heads() -> dict[str, np.ndarray]:
+    """Returns what pre-training leaves beside the encoder."""
+    return {"bert.embeddings.position_ids": np.arange(32)[None], "cls.predictions.bias": np.zeros(60, np.float32),
+            "cls.predictions.transform.dense.weight": np.zeros((16, 16), np.float32),
+            "cls.predictions.transform.LayerNorm.gamma": np.zeros(16, np.float32),
+            "cls.seq_relationship.weight": np.zeros((2, 16), np.float32)}
+
+
+def folder_with(folder, weights, settings=SETTINGS):
+    save_file(weights, folder / "model.safetensors")
+    if settings is not None:
+        (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "vocab.txt").write_bytes(VOCABULARY)
+    return folder
+
+
+def slow_bert(weights, token_ids, type_ids) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first token's vector and the pooled one of a single row, in float64, token by token."""
+    weights = {name: value.astype(np.float64) for name, value in weights.items()}
+
+    def dense(vectors, name):
+        return vectors @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def norm(vectors, name):
+        mean, variance = vectors.mean(1, keepdims=True), vectors.var(1, keepdims=True)
+        return (vectors - mean) / np.sqrt(variance + 1e-6) * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    gelu = np.vectorize(lambda value: value * 0.5 * (1 + math.erf(value / math.sqrt(2))))
+    hidden = np.array([weights["embeddings.word_embeddings.weight"][token]
+                       + weights["embeddings.position_embeddings.weight"][position]
+                       + weights["embeddings.token_type_embeddings.weight"][kind]
+                       for position, (token, kind) in enumerate(zip(token_ids, type_ids))])
+    hidden = norm(hidden, "embeddings.LayerNorm")
+    for layer in ("encoder.layer.0.", "encoder.layer.1."):
+        q, k, v = (dense(hidden, f"{layer}attention.self.{name}") for name in ("query", "key", "value"))
+        context = np.zeros_like(hidden)
+        for head in range(4):
+            part = slice(4 * head, 4 * head + 4)
+            for place in range(len(hidden)):
+                weight = np.exp(k[:, part] @ q[place, part] / math.sqrt(4))
+                context[place, part] = weight @ v[:, part] / weight.sum()
+        hidden = norm(hidden + dense(context, f"{layer}attention.output.dense"), f"{layer}attention.output.LayerNorm")
+        inner = gelu(dense(hidden, f"{layer}intermediate.dense"))
+        hidden = norm(hidden + dense(inner, f"{layer}output.dense"), f"{layer}output.LayerNorm")
+    return hidden[0], np.tanh(dense(hidden[:1], "pooler.dense"))[0]
+
+
+def old_names(weights):
+    """Returns the weights with the norms' names of the first BERT checkpoints."""
+    return {name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value
+            for name, value in weights.items()}
+
+
+@pytest.mark.parametrize("layout", [
+    lambda weights: weights, lambda weights: {f"bert.{name}": value for name, value in weights.items()} | heads(),
+    lambda weights: {f"bert.{name}": value for name, value in old_names(weights).items()} | heads()],
+    ids=["bare", "prefixed, with heads", "gamma and beta"])
+def test_a_bert_checkpoint_gives_the_vectors_of_a_slow_numpy_bert(tmp_path, random_rows, layout):
+    weights, rows = bert_weights(), random_rows(8)
+    pretrained = load_pretrained(folder_with(tmp_path, layout(weights)))
+    model = Ernie(pretrained.config, with_pooler=True)
+    set_weights(model, pretrained.weights, "test")
+    model.eval()
+    expected, pooled = zip(*(slow_bert(weights, *row) for row in rows))
+    np.testing.assert_allclose(model(pack(rows)).numpy(), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(model.pooled(pack(rows)).numpy(), pooled, rtol=0, atol=1e-5)
+
+
+def test_the_architecture_and_the_tokenizer_files_are_read(tmp_path):
+    folder = folder_with(tmp_path, bert_weights())
+    (folder / "tokenizer_config.json").write_bytes(b'{"do_lower_case": false}')
+    (folder / "README.md").write_text("not the tokenizer's")
+    pretrained = load_pretrained(folder)
+    expected = {name: value for name, value in SETTINGS.items() if name in pretrained.config._fields}
+    assert len(expected) == 12 and pretrained.config._asdict() == expected | {
+        "use_task_id": False, "task_type_vocab_size": 16}
+    assert pretrained.tokenizer_files == {"vocab.txt": VOCABULARY, "tokenizer_config.json": b'{"do_lower_case": false}'}
+
+
+def test_the_epsilon_is_1e_12_where_the_source_is_silent_and_can_be_overridden(tmp_path):
+    silent = {name: value for name, value in SETTINGS.items() if name != "layer_norm_eps"}
+    folder = folder_with(tmp_path, bert_weights(), silent)
+    assert load_pretrained(folder).config.layer_norm_eps == 1e-12
+    assert load_pretrained(folder, layer_norm_eps=1e-5).config.layer_norm_eps == 1e-5
+
+
+def test_our_own_names_are_loaded_as_they_are(tmp_path, tiny_config):
+    weights = initial_weights(tiny_config._replace(use_task_id=True), seed=5)
+    pretrained = load_pretrained(folder_with(tmp_path, weights, tiny_config._replace(use_task_id=True)._asdict()))
+    assert pretrained.config == tiny_config._replace(use_task_id=True)
+    assert pretrained.weights.keys() == weights.keys()
+    assert all((pretrained.weights[name] == value).all() for name, value in weights.items())
+
+
+def test_both_towers_start_from_the_same_weights_without_the_pooler(tmp_path):
+    pretrained = load_pretrained(folder_with(tmp_path, bert_weights()))
+    model = DualEncoder(pretrained.config)
+    set_weights(model, DualEncoder.from_encoder_weights(pretrained.weights), "test")
+    towers = [model.query_encoder.state_dict(), model.passage_encoder.state_dict()]
+    kept = pretrained.weights.keys() - {"pooler.dense.weight", "pooler.dense.bias"}
+    assert towers[0].keys() == towers[1].keys() == kept
+    for tower in towers:
+        assert all((value.numpy() == pretrained.weights[name]).all() for name, value in tower.items())
+
+
+def test_a_cross_encoder_keeps_a_pooler_and_draws_a_missing_one_by_the_seed(tmp_path):
+    pretrained = load_pretrained(folder_with(tmp_path, bert_weights()))
+
+    def built(weights, seed):
+        model = CrossEncoder(pretrained.config)
+        set_weights(model, CrossEncoder.from_encoder_weights(weights, pretrained.config, seed), "test")
+        return {name: value.numpy() for name, value in model.state_dict().items()}
+
+    whole = built(pretrained.weights, 1)
+    for name, value in pretrained.weights.items():
+        assert (whole[f"ernie.{name}"] == value).all()
+    bare = {name: value for name, value in pretrained.weights.items() if not name.startswith("pooler.")}
+    first, again, other = built(bare, 1), built(bare, 1), built(bare, 2)
+    for name in ("ernie.pooler.dense.weight", "classifier.weight"):
+        assert (first[name] == again[name]).all() and (first[name] != other[name]).any()
+        assert 0 < np.abs(first[name]).max() <= 0.04
+    assert not first["ernie.pooler.dense.bias"].any() and not first["classifier.bias"].any()
+
+
+def test_weights_without_a_configuration_are_refused(tmp_path):
+    with pytest.raises(DataError) as error:
+        load_pretrained(folder_with(tmp_path, bert_weights(), settings=None))
+    assert str(error.value) == f"{tmp_path}: expected a config.json beside model.safetensors, got none"
+
+
+@pytest.mark.parametrize("kind", [DualEncoder, CrossEncoder])
+def test_a_trained_model_is_no_encoder_to_start_from(tmp_path, tiny_config, kind):
+    save_model(tmp_path, kind(tiny_config), {"vocab.txt": VOCABULARY})
+    with pytest.raises(DataError) as error:
+        load_pretrained(tmp_path)
+    assert str(error.value) == f"{tmp_path}: expected an encoder to start from, got a trained {kind.__name__}"
+
+
+def test_a_folder_that_paddlenlp_cannot_load_is_refused_in_one_line_that_says_what_to_do(tmp_path):
+    with pytest.raises(DataError) as error:
+        load_pretrained(str(tmp_path))
+    message = str(error.value)
+    assert message.startswith(f"INIT={tmp_path}: expected a folder with config.json, vocab.txt and model.safetensors")
+    assert "Without a network, load it once" in message and "set INIT=FOLDER" in message and "\n" not in message
+
+
+def test_a_folder_saved_by_paddlenlp_is_loaded_with_its_tokenizer(tmp_path, tiny_config, random_rows):
+    import paddle
+    from paddlenlp.transformers import BertTokenizer, ErnieConfig, ErnieModel
+
+    (tmp_path / "vocab.txt").write_bytes(VOCABULARY)
+    twin = ErnieModel(ErnieConfig(**tiny_config._replace(use_task_id=True)._asdict()))
+    twin.eval()
+    folder = tmp_path / "saved"
+    twin.save_pretrained(str(folder))
+    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(str(folder))
+    pretrained = load_pretrained(folder, layer_norm_eps=1e-12)
+    assert pretrained.tokenizer_files["vocab.txt"] == VOCABULARY
+    model, [row] = Ernie(pretrained.config, with_pooler=True), random_rows(1)
+    set_weights(model, pretrained.weights, "test")
+    vectors, _ = twin(paddle.to_tensor(row.token_ids[None]), paddle.to_tensor(row.type_ids[None]))
+    np.testing.assert_allclose(model(pack([row])).numpy(), vectors[:, 0].numpy(), rtol=0, atol=1e-5)
