@@ -47,7 +47,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--names", type=int, default=40, help="first names, and as many last names")
     parser.add_argument("--entities", type=int, default=75)
     parser.add_argument("--relations", type=int, default=24)
-    parser.add_argument("--synonyms", type=int, default=3, help="words of a relation in passages, and others in queries")
+    parser.add_argument("--synonyms", type=int, default=3, help="words of a relation in passages; others in queries")
     parser.add_argument("--relations-per-entity", type=int, default=8)
     parser.add_argument("--passages-per-fact", type=int, default=6)
     parser.add_argument("--train-queries", type=int, default=400)

@@ -30,8 +30,8 @@ def write_initial_encoder(folder: Path, vocabulary: list[str], meanings: list[li
     folder.mkdir(exist_ok=True)
     write_lines(folder / "vocab.txt", vocabulary)
     config = ErnieConfig(vocab_size=len(vocabulary), hidden_size=hidden_size, num_hidden_layers=2,
-                         num_attention_heads=4, intermediate_size=2 * hidden_size, max_position_embeddings=64, hidden_dropout_prob=dropout,
-                         attention_probs_dropout_prob=dropout)
+                         num_attention_heads=4, intermediate_size=2 * hidden_size, max_position_embeddings=64,
+                         hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     (folder / "config.json").write_text(json.dumps(config._asdict(), indent=1) + "\n", encoding="utf-8")
     related = [[vocabulary.index(word) for word in words] for words in meanings]
     save_file(weights_as_if_pretrained(config, related, seed), folder / "model.safetensors")

@@ -45,7 +45,7 @@ def digest(path: Path) -> str:
         raise DataError(f"{path}: expected a file or directory, got nothing there")
     listed = {str(file.relative_to(path)): file_digest(file) for file in _files(path)}
     if (path / MANIFEST).is_file():
-        expected = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["outputs"]
+        expected = json.loads((path / MANIFEST).read_text(encoding="utf-8")).get("outputs", {})
         listed = {name: listed.get(name) for name in expected}
         if listed != expected:
             wrong = next(name for name in expected if listed[name] != expected[name])
@@ -91,7 +91,7 @@ class Job:
         if not (self.output.exists() and self.manifest.is_file()):
             return False
         meta = json.loads(self.manifest.read_text(encoding="utf-8"))
-        if meta["job"] != self.key:
+        if meta.get("job") != self.key:
             return False
         base = self.output if self.output.is_dir() else self.output.parent
         return all((base / name).is_file() and file_digest(base / name) == sha256
@@ -102,6 +102,9 @@ class Job:
 
         Waits for a process that makes the same output at this moment, such as one left behind by a killed script.
         """
+        if self.output.is_dir() and any(self.output.iterdir()) and not self.manifest.is_file():
+            raise DataError(f"{self.output}: expected nothing there or an artefact to replace, got a folder without "
+                            f"{MANIFEST}")
         if self.part.is_dir():
             with _locked(self.part):
                 pass
@@ -129,6 +132,8 @@ class Job:
             else:
                 os.close(lock)
         if self.is_finished():
+            shutil.rmtree(self.part)
+            os.close(self._lock)
             raise DataError(f"{self.output}: expected to make it alone, got it finished by another process: call again")
 
     def __exit__(self, kind, error, trace) -> None:

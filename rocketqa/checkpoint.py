@@ -56,8 +56,9 @@ def set_weights(model: nn.Layer, weights: dict[str, np.ndarray], source: str) ->
         raise DataError(f"{source}: expected the parameters of {type(model).__name__}, "
                         f"got missing {missing[:5]}, unexpected {unexpected[:5]}")
     for name, parameter in parameters.items():
-        if list(weights[name].shape) != parameter.shape:
-            raise DataError(f"{source}: expected {name} of shape {parameter.shape}, got {list(weights[name].shape)}")
+        if list(weights[name].shape) != list(parameter.shape):
+            raise DataError(f"{source}: expected {name} of shape {list(parameter.shape)}, "
+                            f"got {list(weights[name].shape)}")
         parameter.set_value(weights[name])
 
 

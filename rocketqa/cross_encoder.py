@@ -35,7 +35,7 @@ class CrossEncoder(nn.Layer):
                  "ernie.pooler.dense.bias": np.zeros(hidden_size, np.float32),
                  "classifier.weight": truncated_normal(drawing, (hidden_size, 2), 0.02),
                  "classifier.bias": np.zeros(2, np.float32)}
-        return drawn | {f"ernie.{name}": value for name, value in weights.items()}
+        return drawn | {f"ernie.{name}": value for name, value in weights.items() if not name.startswith("classifier.")}
 
 
 def loss_and_accuracy(logits, labels) -> tuple[paddle.Tensor, paddle.Tensor]:

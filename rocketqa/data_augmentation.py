@@ -22,5 +22,6 @@ def pseudo_labelled(query_id: str, ranking: Sequence[ScoredPassage], scores: Sco
     best = max(candidates, key=lambda passage_id: score_of(scores, query_id, passage_id))
     if scores[query_id, best] <= min_positive:
         return []
-    negatives = rejected(query_id, candidates, scores, max_negative)
+    negatives = [passage_id for passage_id in rejected(query_id, candidates, scores, max_negative)
+                 if passage_id != best]
     return list(dual_examples(query_id, [best], negatives, rows, negatives_per_row))

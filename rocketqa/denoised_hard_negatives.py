@@ -54,7 +54,10 @@ def random_passages(query_id: str, passage_ids: Sequence[str], positives: Sequen
     """Returns `count` random passages of the collection that are no positives (step 1 of the released code)."""
     drawing = generator(seed, "random passages", query_id)
     chosen: list[str] = []
-    while len(chosen) < min(count, len(passage_ids) - len(positives)):
+    if len(passage_ids) < 2 * (count + len(positives)):  # too few to draw blindly
+        others = [passage_id for passage_id in passage_ids if passage_id not in positives]
+        return drawn(query_id, others, count, seed, "random passages")
+    while len(chosen) < count:
         passage_id = passage_ids[int(drawing.integers(len(passage_ids)))]
         if passage_id not in positives and passage_id not in chosen:
             chosen.append(passage_id)

@@ -13,7 +13,7 @@ from paddle.distributed import fleet
 def join() -> None:
     """Joins the launch that this process belongs to, if there is one."""
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
-        fleet.init(is_collective=True)
+        fleet.init(is_collective=True, log_level="WARNING")
 
 
 def count() -> int:

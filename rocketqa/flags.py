@@ -1,5 +1,5 @@
 """Flags that verbs share. A path that a verb reads is known by its type, so that its digest joins the job."""
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
 NOT_FINISHED = 3  # exit status of --check
@@ -18,17 +18,25 @@ def init_source(value: str) -> str | InputPath:
     return InputPath(value) if Path(value).is_dir() else value
 
 
+def text_length(value: str) -> int:
+    """Returns a number of tokens with room for the special ones and some text."""
+    if not value.isdecimal() or not 8 <= int(value) <= 512:
+        raise ArgumentTypeError(f"expected 8 to 512 tokens, got {value}")
+    return int(value)
+
+
 def add_job_flags(parser: ArgumentParser, output_required: bool = True) -> None:
     """Adds what every verb takes."""
-    parser.add_argument("--output", type=OutputPath, required=output_required, help="what to make; finished and unchanged: kept")
+    parser.add_argument("--output", type=OutputPath, required=output_required,
+                        help="what to make; kept where it is finished and nothing changed")
     parser.add_argument("--check", action="store_true",
                         help=f"make nothing: exit 0 where the output is finished and up to date, else {NOT_FINISHED}")
 
 
 def add_text_flags(parser: ArgumentParser) -> None:
     """Adds the lengths of the dual encoder's two inputs."""
-    parser.add_argument("--query-length", type=int, default=32, help="tokens, [CLS] and [SEP] included")
-    parser.add_argument("--passage-length", type=int, default=128, help="tokens, [CLS] and both [SEP] included")
+    parser.add_argument("--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included")
+    parser.add_argument("--passage-length", type=text_length, default=128, help="tokens, [CLS] and both [SEP] included")
 
 
 def add_training_flags(parser: ArgumentParser) -> None:

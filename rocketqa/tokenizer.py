@@ -34,14 +34,17 @@ class Encoding(NamedTuple):
 
 
 def wordpiece(vocab_file: Path, lowercase: bool = True) -> tuple[Tokenize, dict[str, int]]:
-    """Returns Google BERT's WordPiece over a `vocab.txt` and the vocabulary. Raises DataError without special tokens."""
+    """Returns Google BERT's WordPiece over a `vocab.txt`, and the vocabulary.
+
+    Raises DataError where it lacks a special token.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    words = Path(vocab_file).read_text(encoding="utf-8").splitlines()
+    words = Path(vocab_file).read_text(encoding="utf-8").removesuffix("\n").split("\n")  # a word may be U+2028
     vocabulary = {word: index for index, word in enumerate(words)}
     for token in SPECIAL_TOKENS:
         if token not in vocabulary:
-            raise DataError(f"{vocab_file}: expected the token {token}, got a vocabulary without it")
+            raise DataError(f"{Path(vocab_file).name}: expected the token {token}, got a vocabulary without it")
     model = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=LONGEST_WORD))
     model.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     model.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -103,7 +106,7 @@ def load_text_encoder(folder: Path) -> TextEncoder:
     if settings.get("tokenizer_class", "BertTokenizer").removesuffix("Fast") not in WORDPIECE_CLASSES:
         return _paddlenlp_text_encoder(folder)
     if not (Path(folder) / "vocab.txt").is_file():
-        raise DataError(f"{folder}: expected a vocab.txt, got none")
+        raise DataError("vocab.txt: expected one beside the weights, got none")
     tokenize, vocabulary = wordpiece(Path(folder) / "vocab.txt", settings.get("do_lower_case", True))
     return TextEncoder(tokenize, vocabulary["[CLS]"], vocabulary["[SEP]"])
 

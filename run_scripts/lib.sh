@@ -57,7 +57,8 @@ launch() {
     # The launcher writes the whole environment into its log folder: it stays out of the flight's.
     log_dir=$(mktemp -d)
     status=0
-    python -m paddle.distributed.launch --nproc_per_node "$processes" --log_dir "$log_dir" "$(command -v rocketqa)" "$@" ||
+    python -m paddle.distributed.launch --nproc_per_node "$processes" --log_dir "$log_dir" \
+        --log_level WARNING "$(command -v rocketqa)" "$@" ||
         status=$?
     if [ "$status" -ne 0 ]; then
         cat "$log_dir"/workerlog.* >&2

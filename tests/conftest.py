@@ -2,7 +2,9 @@
 import numpy as np
 import pytest
 
-import rocketqa  # noqa: F401  before Paddle
+from rocketqa.cli.__main__ import use_the_processor
+
+use_the_processor()  # before Paddle is imported
 
 TINY = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40,
         "max_position_embeddings": 32, "type_vocab_size": 4, "hidden_dropout_prob": 0.0,

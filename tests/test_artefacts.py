@@ -65,9 +65,7 @@ def test_a_finished_output_is_kept(job, output, capsys):
 CHANGES = {
     "an input byte": lambda folder, output: altered(folder / "in.tsv"),
     "an output byte": lambda folder, output: altered(output if output.is_file() else output / "shards/0"),
-    "a missing output": lambda folder, output: (output if output.is_file() else output / "weights").unlink(),
-    "a missing manifest": lambda folder, output: (
-        folder / "out.tsv.meta.json" if output.is_file() else output / "meta.json").unlink()}
+    "a missing output": lambda folder, output: (output if output.is_file() else output / "weights").unlink()}
 
 
 @pytest.mark.parametrize("output", ["out.tsv", "out"])
@@ -78,6 +76,16 @@ def test_an_output_is_made_again_after_a_change_of(job, tmp_path, change, output
     assert job(output).settle(check=False) is None
     made(job(output))
     assert job(output).settle(check=False) == 0
+
+
+def test_a_file_without_its_manifest_is_made_again_and_a_folder_without_one_is_never_replaced(job, tmp_path):
+    made(job("out.tsv"))
+    (tmp_path / "out.tsv.meta.json").unlink()
+    assert job("out.tsv").settle(check=False) is None
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("years of work")
+    with pytest.raises(DataError, match="got a folder without meta.json"):
+        job("mine").settle(check=False)
 
 
 @pytest.mark.parametrize("flags", [{"depth": 11}, {"verb": "paste"}, {"titles": True}])

@@ -126,11 +126,16 @@ def test_a_vocabulary_without_a_special_token_is_refused(tmp_path, token):
     folder = folder_with(tmp_path, [word for word in WORDS if word != token])
     with pytest.raises(DataError) as error:
         load_text_encoder(folder)
-    assert str(error.value) == f"{folder}/vocab.txt: expected the token {token}, got a vocabulary without it"
+    assert str(error.value) == f"vocab.txt: expected the token {token}, got a vocabulary without it"
+
+
+def test_a_line_separator_in_the_vocabulary_shifts_no_ids(tmp_path):
+    folder = folder_with(tmp_path, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "\u2028", "paris"])
+    assert load_text_encoder(folder).tokenize(["paris"]) == [[5]]
 
 
 def test_a_folder_without_vocabulary_is_refused(tmp_path):
-    with pytest.raises(DataError, match="expected a vocab.txt, got none"):
+    with pytest.raises(DataError, match="vocab.txt: expected one beside the weights, got none"):
         load_text_encoder(tmp_path)
 
 
@@ -187,7 +192,8 @@ def test_wordpiece_equals_google_berts_rules_on_texts_of_many_kinds(tmp_path):
     symbols = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~£€¥§¿¡«»–—…“”’°±²½µ×÷™©¬\u3002\u300c"
     folder = folder_with(tmp_path, drawn_vocabulary(LETTERS + symbols + "ßøæłδλж法国ひ"))
     tokenize, vocabulary = wordpiece(folder / "vocab.txt")
-    alphabet = (LETTERS * 2 + LETTERS.upper() + symbols + "ßéüÅñÇøÆŁδΛЖ法国ひ한\u0301\u0308\u00ad\u200b\ufffd\ue000\u0007"
+    alphabet = (LETTERS * 2 + LETTERS.upper() + symbols + "ßéüÅñÇøÆŁδΛЖ法国ひ한"
+                "\u0301\u0308\u00ad\u200b\ufffd\ue000\u0007"
                 + " \t\u00a0\u3000\u2009" * 5)
     texts = drawn_texts(alphabet, 400)
     for text, ids in zip(texts, tokenize(texts)):

@@ -2,8 +2,15 @@
 from argparse import ArgumentParser
 
 from rocketqa.artefacts import Job
-from rocketqa.denoised_hard_negatives import (cross_examples, drawn, dual_examples, filled, random_passages, rejected,
-                                              unlabelled)
+from rocketqa.denoised_hard_negatives import (
+    cross_examples,
+    drawn,
+    dual_examples,
+    filled,
+    random_passages,
+    rejected,
+    unlabelled,
+)
 from rocketqa.flags import InputPath, add_job_flags
 from rocketqa.formats import DataError, iterate_collection, read_positives, read_run, write_lines
 
@@ -20,7 +27,7 @@ def build_parser() -> ArgumentParser:
     source.add_argument("--run", type=InputPath, help="take from the retrieved passages")
     parser.add_argument("--also-positive", type=InputPath, help="qrels of further passages that are no negatives")
     parser.add_argument("--depth", type=int, default=1000, help="ranks of the run to look at")
-    parser.add_argument("--order", choices=("rank", "random"), default="rank", help="which of the candidates come first")
+    parser.add_argument("--order", choices=("rank", "random"), default="rank", help="which candidates come first")
     parser.add_argument("--scores", type=InputPath, help="a run scored by the cross encoder: denoise")
     parser.add_argument("--max-score", type=float, default=0.1, help="P(relevant) below which a passage is a negative")
     parser.add_argument("--fill-depth", type=int, default=0,

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from rocketqa.artefacts import Job
-from rocketqa.flags import InputPath, add_job_flags
+from rocketqa.flags import InputPath, add_job_flags, text_length
 
 CHUNK_QUERIES = 100
 
@@ -18,7 +18,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--queries", type=InputPath, required=True)
     parser.add_argument("--run", type=InputPath, required=True)
     parser.add_argument("--depth", type=int, help="only the first so many passages of each query (default: all)")
-    parser.add_argument("--max-length", type=int, default=160, help="tokens of a pair, special ones included")
+    parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
     parser.add_argument("--batch-tokens", type=int, default=8192, help="tokens a batch")
     return parser
 

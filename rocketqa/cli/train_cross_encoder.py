@@ -1,7 +1,7 @@
 """Train a cross encoder on labelled query-passage pairs (section 3.4, step 2)."""
 from argparse import ArgumentParser
 
-from rocketqa.flags import add_training_flags
+from rocketqa.flags import add_training_flags, text_length
 from rocketqa.formats import read_collection, read_pairs, read_queries
 
 
@@ -9,7 +9,7 @@ def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa train-cross-encoder", description=__doc__)
     add_training_flags(parser)
-    parser.add_argument("--max-length", type=int, default=160, help="tokens of a pair, special ones included")
+    parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
     return parser
 
 

@@ -1,0 +1,68 @@
+"""ernie-tiny's exact architecture takes real training steps on CPU."""
+import numpy as np
+import paddle
+import pytest
+
+from rocketqa.cross_encoder import CrossEncoder
+from rocketqa.cross_encoder import loss_and_accuracy as pair_loss_and_accuracy
+from rocketqa.cross_batch_negatives import loss_and_accuracy
+from rocketqa.checkpoint import set_weights
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.ernie import Ernie, ErnieConfig, initial_weights, pack
+from rocketqa.optimizer import adam
+
+
+@pytest.fixture(scope="module")
+def ernie_tiny():
+    from paddlenlp.transformers.ernie.configuration import ERNIE_PRETRAINED_INIT_CONFIGURATION
+
+    settings = ERNIE_PRETRAINED_INIT_CONFIGURATION["ernie-tiny"]
+    config = ErnieConfig(**{name: settings[name] for name in ErnieConfig._fields if name in settings})
+    return config, initial_weights(config, seed=1)
+
+
+def test_the_architecture_is_three_layers_of_1024_with_16_heads_and_50006_words(ernie_tiny):
+    config, weights = ernie_tiny
+    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (3, 1024, 16)
+    assert weights["embeddings.word_embeddings.weight"].shape == (50006, 1024)
+    assert (config.hidden_act, config.max_position_embeddings) == ("relu", 600)
+    assert len([name for name in Ernie(config._replace(vocab_size=5), True).state_dict()]) == len(weights)
+
+
+def steps(model, losses, count: int) -> list[float]:
+    optimizer = adam(model, 0.0, 1.0)
+    optimizer.set_lr(1e-5)
+    values = []
+    model.train()
+    for step in range(count):
+        paddle.seed(step)
+        loss, _ = losses()
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        values.append(float(loss))
+    return values
+
+
+def test_a_dual_encoder_takes_training_steps(ernie_tiny, random_rows):
+    config, weights = ernie_tiny
+    model = DualEncoder(config)
+    set_weights(model, DualEncoder.from_encoder_weights(weights), "ernie-tiny")
+    queries = pack(random_rows(4, seed=1, vocabulary=50006))
+    passages = pack(random_rows(8, seed=2, longest=40, vocabulary=50006))
+    before = model.passage_encoder.encoder.layers[0].linear1.weight.numpy()
+    values = steps(model, lambda: loss_and_accuracy(*model(queries, passages), cross_batch=True), 4)
+    assert np.isfinite(values).all() and min(values[1:]) < values[0]
+    assert (model.passage_encoder.encoder.layers[0].linear1.weight.numpy() != before).any()
+
+
+def test_a_cross_encoder_takes_training_steps(ernie_tiny, random_rows):
+    config, weights = ernie_tiny
+    model = CrossEncoder(config)
+    set_weights(model, CrossEncoder.from_encoder_weights(weights, config, seed=1), "ernie-tiny")
+    pairs, labels = pack(random_rows(6, longest=40, vocabulary=50006)), paddle.to_tensor([1, 0, 0, 1, 0, 0])
+    values = steps(model, lambda: pair_loss_and_accuracy(model(pairs), labels), 4)
+    assert np.isfinite(values).all() and min(values[1:]) < values[0]
+    model.eval()
+    probabilities = model.probability(pairs).numpy()
+    assert probabilities.shape == (6,) and ((probabilities > 0) & (probabilities < 1)).all()

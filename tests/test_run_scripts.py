@@ -1,0 +1,103 @@
+"""The run scripts are plain sh, say what they read and write, obey their caller, and stop where something is missing."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "run_scripts").glob("*.sh"))
+ENVS = sorted((ROOT / "run_scripts").glob("*.env"))
+BIN = Path(sys.executable).parent
+
+
+def sh(*command: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess:
+    environment = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"),
+                   "ROCKETQA_READY": "yes", **variables}
+    shell = shutil.which("dash") or "sh"
+    return subprocess.run([shell, *command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def names(env: Path) -> list[str]:
+    return re.findall(r"^([A-Z][A-Z0-9_]*)=", env.read_text(), re.MULTILINE)
+
+
+def test_shellcheck_finds_nothing():
+    done = subprocess.run([BIN / "shellcheck", "-s", "sh", "-x", *SCRIPTS], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("script", [path for path in SCRIPTS if path.name != "lib.sh"], ids=lambda path: path.name)
+def test_the_head_of_a_script_says_what_it_reads_and_writes(script):
+    head = script.read_text().split("\n\n")[0] if script.name != "setup.sh" else script.read_text()[:800]
+    assert re.search(r"^# reads   \S", head, re.MULTILINE) and re.search(r"^# writes  \S", head, re.MULTILINE)
+
+
+def test_all_flights_set_the_same_variables():
+    assert len(ENVS) >= 3
+    for env in ENVS:
+        assert sorted(names(env)) == sorted(names(ENVS[0])), env.name
+        assert len(set(names(env))) == len(names(env)), env.name
+
+
+def test_every_variable_of_a_flight_is_read_by_a_script():
+    text = "".join(path.read_text() for path in SCRIPTS)
+    for name in names(ENVS[0]):
+        assert re.search(rf"\$\{{?{name}\b", text), name
+
+
+def test_the_defaults_of_marco_are_the_papers():
+    values = dict(re.findall(r"^([A-Z][A-Z0-9_]*)=(\S*)", (ROOT / "run_scripts/marco.env").read_text(), re.MULTILINE))
+    paper = {"BATCH_SIZE": "512", "DEVICES": "8", "EPOCHS_1": "40", "EPOCHS_3": "10", "EPOCHS_4": "10",
+             "LEARNING_RATE": "3e-5", "WARMUP": "0.1", "QUERY_LENGTH": "32", "PASSAGE_LENGTH": "128",
+             "DUAL_NEGATIVES": "4", "BATCH_SIZE_CROSS": "64", "DEVICES_CROSS": "4", "EPOCHS_CROSS": "2",
+             "LEARNING_RATE_CROSS": "1e-5", "CROSS_NEGATIVES": "4", "CROSS_DEPTH": "1000", "MAX_NEGATIVE": "0.1",
+             "MIN_POSITIVE": "0.9", "NEGATIVES": "cross-batch", "INIT": "ernie-2.0-base-en"}
+    assert {name: values[name] for name in paper} == paper
+
+
+def test_a_variable_of_the_caller_wins_over_the_env_file(tmp_path):
+    env = tmp_path / "my.env"
+    env.write_text(f"OUTPUT_DIR={tmp_path}/o\nCHECKPOINT_DIR={tmp_path}/c\nSEED=1\nDEVICES=2  # two\nINIT=\n")
+    script = ROOT / "run_scripts" / "lib.sh"
+    program = f'. "{script}"; load_flight "{env}"; echo "$SEED $DEVICES $INIT"'
+    (tmp_path / "run_scripts").mkdir()
+    probe = ROOT / "run_scripts" / "probe"
+    assert sh("-c", program, str(probe)).stdout == "1 2 \n"
+    assert sh("-c", program, str(probe), SEED="3", INIT="a folder").stdout == "3 2 a folder\n"
+
+
+STAGES = {"stage2_cross.sh": "stage1_dual.sh", "stage3_dual_denoised.sh": "stage1_dual.sh",
+          "stage4_dual_augmented.sh": "stage2_cross.sh"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_without_its_predecessor_says_which_command_makes_it_and_exits_2(stage, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("collection.tsv", "queries.train.tsv", "qrels.train.tsv", "queries.unlabelled.tsv"):
+        (data / name).write_text("")
+    done = sh(f"run_scripts/{stage}", "run_scripts/toy.env", DATA_DIR=str(data), OUTPUT_DIR=str(tmp_path / "o"),
+              CHECKPOINT_DIR=str(tmp_path / "c"))
+    assert done.returncode == 2
+    assert f"make it with: sh run_scripts/{STAGES[stage]} run_scripts/toy.env" in done.stderr.splitlines()[-1]
+
+
+def test_a_stage_without_data_says_how_to_make_them_and_exits_2(tmp_path):
+    done = sh("run_scripts/stage1_dual.sh", DATA_DIR=str(tmp_path / "none"), OUTPUT_DIR=str(tmp_path / "o"),
+              CHECKPOINT_DIR=str(tmp_path / "c"))
+    assert done.returncode == 2 and "data_prep/toy.py" in done.stderr.splitlines()[-1]
+
+
+def test_a_missing_env_file_is_refused(tmp_path):
+    done = sh("run_scripts/stage1_dual.sh", str(tmp_path / "no.env"))
+    assert done.returncode == 2 and "expected a flight's env file, got none" in done.stderr
+
+
+def test_a_stage_works_from_any_folder(tmp_path):
+    done = sh(str(ROOT / "run_scripts/stage2_cross.sh"), cwd=tmp_path, DATA_DIR=str(tmp_path / "none"),
+              OUTPUT_DIR=str(tmp_path / "o"), CHECKPOINT_DIR=str(tmp_path / "c"))
+    assert done.returncode == 2 and "collection.tsv: expected it to be made already" in done.stderr
