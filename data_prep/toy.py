@@ -23,7 +23,7 @@ from rocketqa.flags import add_job_flags
 from rocketqa.formats import DataError, write_lines
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
-SUFFIXES = ("na", "ko", "lis", "em")
+SUFFIXES = ("wa", "jo", "his", "cem")  # of other consonants: no word and suffix are the beginning of another word
 
 
 class World(NamedTuple):

@@ -22,6 +22,8 @@ if [ -z "${ROCKETQA_READY:-}" ] && ! installed; then
     [ "${PADDLE:-$PADDLE_DEFAULT}" = "$PADDLE_DEFAULT" ] || VENV=$ROOT/.venv-$PADDLE
     MARK=$VENV/installed-$(cksum <"$ROOT/setup.py" | tr ' ' -)  # without it, an installation was cut off
     if [ ! -e "$MARK" ]; then
+        version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        [ "$version" = 3.11 ] || fail "setup: expected python3 to be Python 3.11, got $version"
         say "setup: making $VENV with Paddle ${PADDLE:-$PADDLE_DEFAULT} (1 to 3 minutes)"
         rm -rf "$VENV"
         python3 -m venv "$VENV"
