@@ -3,10 +3,10 @@ import numpy as np
 import paddle
 import pytest
 
+from rocketqa.checkpoint import set_weights
+from rocketqa.cross_batch_negatives import loss_and_accuracy
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.cross_encoder import loss_and_accuracy as pair_loss_and_accuracy
-from rocketqa.cross_batch_negatives import loss_and_accuracy
-from rocketqa.checkpoint import set_weights
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import Ernie, ErnieConfig, initial_weights, pack
 from rocketqa.optimizer import adam

@@ -1,4 +1,4 @@
-"""The run scripts are plain sh, say what they read and write, obey their caller, and stop where something is missing."""
+"""The run scripts are plain sh, say what they read and write, obey their caller, and stop where something lacks."""
 import os
 import re
 import shutil
