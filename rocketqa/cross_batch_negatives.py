@@ -21,13 +21,13 @@ class GatherAcrossDevices(PyLayer):
     """
 
     @staticmethod
-    def forward(ctx, p_reps):
+    def forward(context, p_reps):
         parts = []
         dist.all_gather(parts, p_reps)
         return paddle.concat(parts)  # [A*B*P, H]
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(context, gradient):
         gradient = gradient.clone()
         dist.all_reduce(gradient)
         return paddle.split(gradient, dist.get_world_size())[dist.get_rank()]  # [B*P, H]

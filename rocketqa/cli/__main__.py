@@ -45,6 +45,9 @@ def main(argv: list[str] | None = None) -> int:
     silence_noise()
     try:
         return _module(argv[0]).main(argv[1:])
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (DataError, OSError) as error:
         print(f"rocketqa {argv[0]}: {error}", file=sys.stderr)
         return 2
