@@ -80,7 +80,7 @@ train_dual() {
         ${MAX_STEPS:+--max-steps "$MAX_STEPS"} "$@"
 }
 
-# retrieve NAME SPLIT: OUTPUT_DIR/NAME.SPLIT.run by the dual encoder CHECKPOINT_DIR/NAME.
+# retrieve NAME SPLIT DEPTH: OUTPUT_DIR/NAME.SPLIT.run by the dual encoder CHECKPOINT_DIR/NAME.
 retrieve() {
     vectors=$OUTPUT_DIR/$1.vectors
     launch "$DEVICES_INFERENCE" encode --output "$vectors/collection" --checkpoint "$CHECKPOINT_DIR/$1" \
@@ -88,7 +88,7 @@ retrieve() {
     launch "$DEVICES_INFERENCE" encode --output "$vectors/queries.$2" --checkpoint "$CHECKPOINT_DIR/$1" \
         --queries "$DATA_DIR/queries.$2.tsv" --query-length "$QUERY_LENGTH"
     rocketqa retrieve --output "$OUTPUT_DIR/$1.$2.run" --query-vectors "$vectors/queries.$2" \
-        --passage-vectors "$vectors/collection" --depth "$RETRIEVE_DEPTH"
+        --passage-vectors "$vectors/collection" --depth "$3"
 }
 
 # score RUN SPLIT DEPTH: OUTPUT_DIR/RUN.scored.run, the top of OUTPUT_DIR/RUN.run as the cross encoder sees it.
@@ -101,11 +101,11 @@ score() {
 # evaluate NAME: OUTPUT_DIR/NAME.measures.tsv by the labels of dev, and NAME.measures-truth.tsv by its truth, if any.
 evaluate() {
     if [ "$1" = cross_encoder ]; then
-        retrieve dual_encoder_0 dev
+        retrieve dual_encoder_0 dev "$RETRIEVE_DEPTH"
         score dual_encoder_0.dev dev "$RERANK_DEPTH"
         run=$OUTPUT_DIR/dual_encoder_0.dev.scored.run
     else
-        retrieve "$1" dev
+        retrieve "$1" dev "$RETRIEVE_DEPTH"
         run=$OUTPUT_DIR/$1.dev.run
     fi
     measure_run "$1" "$run"

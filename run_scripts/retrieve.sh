@@ -13,4 +13,4 @@ shift 2
 load_flight "$@"
 require "$CHECKPOINT_DIR/$model" "sh run_scripts/rocket.sh $ENV"
 require "$DATA_DIR/queries.$split.tsv" "${DATA_PREP:-a file of query_id, text}"
-retrieve "$model" "$split"
+retrieve "$model" "$split" "$RETRIEVE_DEPTH"

@@ -11,7 +11,7 @@ load_flight "$@"
 require_data
 require "$CHECKPOINT_DIR/dual_encoder_0" "sh run_scripts/stage1_dual.sh $ENV"
 
-retrieve dual_encoder_0 train
+retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
 rocketqa sample-negatives --output "$OUTPUT_DIR/examples.cross.tsv" --for cross --qrels "$DATA_DIR/qrels.train.tsv" \
     --run "$OUTPUT_DIR/dual_encoder_0.train.run" --depth "$CROSS_DEPTH" --order random \
     --negatives "$CROSS_NEGATIVES" --seed "$SEED"

@@ -13,7 +13,7 @@ require_data
 require "$CHECKPOINT_DIR/dual_encoder_0" "sh run_scripts/stage1_dual.sh $ENV"
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 
-retrieve dual_encoder_0 train
+retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
 score dual_encoder_0.train train "$DENOISE_DEPTH"
 # The dual encoder starts from INIT again (released code), not from dual_encoder_0.
 rocketqa sample-negatives --output "$OUTPUT_DIR/examples.dual.1.tsv" --for dual --qrels "$DATA_DIR/qrels.train.tsv" \

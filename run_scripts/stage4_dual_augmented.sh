@@ -16,7 +16,7 @@ require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 require "$CHECKPOINT_DIR/dual_encoder_1" "sh run_scripts/stage3_dual_denoised.sh $ENV"
 require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.sh $ENV"
 
-retrieve dual_encoder_1 unlabelled
+retrieve dual_encoder_1 unlabelled "$AUGMENT_DEPTH"
 score dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH"
 rocketqa pseudo-label --output "$OUTPUT_DIR/examples.augmented.tsv" \
     --run "$OUTPUT_DIR/dual_encoder_1.unlabelled.run" --scores "$OUTPUT_DIR/dual_encoder_1.unlabelled.scored.run" \
