@@ -8,9 +8,9 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from tqdm import tqdm
 
 from rocketqa.formats import DataError, ScoredPassage, ranked
+from rocketqa.progress import bar
 
 QUERY_BLOCK = 2048
 
@@ -41,7 +41,7 @@ def search(query_vectors: Path, passage_vectors: Path, depth: int) -> Iterator[l
     """
     faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
     for query_ids, queries in iterate_shards(query_vectors):
-        for begin in tqdm(range(0, len(query_ids), QUERY_BLOCK), unit="block", desc="retrieve", disable=None):
+        for begin in bar(range(0, len(query_ids), QUERY_BLOCK), unit="block", desc="retrieve"):
             block = slice(begin, begin + QUERY_BLOCK)
             yield from _search_block(query_ids[block], np.ascontiguousarray(queries[block]), passage_vectors, depth)
 

@@ -15,7 +15,6 @@ import numpy as np
 import paddle
 import paddle.distributed as dist
 from paddle import nn
-from tqdm import tqdm
 
 from rocketqa import devices
 from rocketqa.artefacts import Job
@@ -24,6 +23,7 @@ from rocketqa.chance import number
 from rocketqa.checkpoint import drop_states, load_state, save_model, save_state, set_weights
 from rocketqa.formats import DataError
 from rocketqa.optimizer import adam, learning_rate_at
+from rocketqa.progress import bar
 
 LOG = "train_log.tsv"
 LOG_COLUMNS = ("step", "loss", "accuracy", "learning_rate", "examples_per_second")
@@ -72,9 +72,9 @@ def _train(start: Start, deal: Deal, step_loss: StepLoss, args: Namespace, part:
     model.train()
     main = devices.rank() == 0
     log = Log(part / LOG, begin) if main else None
-    bar = tqdm(range(begin, deal.total_steps), initial=begin, total=deal.total_steps, unit="step",
-               desc=args.output.name, disable=None if main else True)
-    for step in bar:
+    steps = bar(range(begin, deal.total_steps), main, initial=begin, total=deal.total_steps, unit="step",
+                desc=args.output.name)
+    for step in steps:
         paddle.seed(number(args.seed, "dropout", step, devices.rank()))
         rate = learning_rate_at(step, deal.total_steps, args.learning_rate, args.warmup, args.decay)
         optimizer.set_lr(rate)
@@ -87,7 +87,7 @@ def _train(start: Start, deal: Deal, step_loss: StepLoss, args: Namespace, part:
         optimizer.clear_grad()
         if main:
             log.write(step + 1, mean_loss, mean_accuracy, rate, deal.batch_size * deal.devices)
-            bar.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{mean_accuracy:.2f}", refresh=False)
+            steps.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{mean_accuracy:.2f}", refresh=False)
             if (step + 1) % args.save_every == 0 and step + 1 < deal.total_steps:
                 save_state(part, step + 1, start.model, optimizer)
 

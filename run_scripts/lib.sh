@@ -5,6 +5,9 @@ say() { printf '%s\n' "$*" >&2; }
 # fail LINE: one line `place: expected, got` and exit 2.
 fail() { say "$*"; exit 2; }
 
+# Workers of a launch see no terminal: tell them that a person looks on.
+[ ! -t 2 ] || { ROCKETQA_WATCHED=yes && export ROCKETQA_WATCHED; }
+
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
 # load_flight [ENV]: goes to the project's root, reads every variable of the env file (one that the caller has set

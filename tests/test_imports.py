@@ -8,7 +8,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parents[1]
 ROWS = (
-    ("chance", "flags", "formats"),
+    ("chance", "flags", "formats", "progress"),
     ("artefacts", "denoised_hard_negatives", "measures", "tokenizer"),
     ("cross_batch_negatives", "data_augmentation", "devices", "ernie", "index", "optimizer"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),

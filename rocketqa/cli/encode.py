@@ -39,6 +39,7 @@ def _encode(job: Job, args) -> int:
     from rocketqa.dual_encoder import DualEncoder
     from rocketqa.formats import read_collection, read_queries
     from rocketqa.index import shard_paths
+    from rocketqa.progress import bar
 
     devices.join()
     model, text_encoder = load_model(Path(args.checkpoint), DualEncoder)
@@ -51,33 +52,33 @@ def _encode(job: Job, args) -> int:
         tower, tokenize, length = model.query_encoder, text_encoder.queries, args.query_length
     shards = args.num_shards or max(FEWEST_SHARDS, -(-len(ids) // SHARD_ROWS))
     bounds = [len(ids) * shard // shards for shard in range(shards + 1)]
-    with devices.working_on(job) as part:
-        for shard in range(devices.rank(), shards, devices.count()):
+    own = range(devices.rank(), shards, devices.count())
+    with devices.working_on(job) as part, bar(
+            main=devices.rank() == 0, total=sum(bounds[shard + 1] - bounds[shard] for shard in own), unit="text",
+            desc=f"encode {job.output.name}") as progress:
+        for shard in own:
             vectors_file, ids_file = shard_paths(part, shard)
             begin, end = bounds[shard], bounds[shard + 1]
-            if begin == end or vectors_file.is_file():
-                continue
-            vectors = encode_rows(tower, tokenize(texts[begin:end], length), args.batch_tokens,
-                                  f"encode {shard + 1}/{shards}")
-            _write_shard(vectors_file, ids_file, vectors, ids[begin:end])
+            if begin < end and not vectors_file.is_file():
+                vectors = encode_rows(tower, tokenize(texts[begin:end], length), args.batch_tokens)
+                _write_shard(vectors_file, ids_file, vectors, ids[begin:end])
+            progress.update(end - begin)
         job.facts = {"rows": len(ids), "shards": shards}
     return 0
 
 
-def encode_rows(tower, rows, batch_tokens: int, label: str):
+def encode_rows(tower, rows, batch_tokens: int):
     """Returns the vectors of rows of tokens, float32 [n, H], in their order."""
     import numpy as np
     import paddle
-    from tqdm import tqdm
 
     from rocketqa.batches import by_token_budget
     from rocketqa.ernie import pack
 
     vectors = np.empty((len(rows), tower.config.hidden_size), np.float32)
-    with paddle.no_grad(), tqdm(total=len(rows), unit="text", desc=label, disable=None) as bar:
+    with paddle.no_grad():
         for batch in by_token_budget([len(row.token_ids) for row in rows], batch_tokens):
             vectors[batch] = tower(pack([rows[i] for i in batch])).numpy()
-            bar.update(len(batch))
     return vectors
 
 

@@ -36,31 +36,34 @@ def _score(job: Job, args) -> int:
     from rocketqa.checkpoint import load_model
     from rocketqa.cross_encoder import CrossEncoder
     from rocketqa.formats import read_collection, read_queries, read_run, run_lines, write_lines
+    from rocketqa.progress import bar
 
     devices.join()
     model, text_encoder = load_model(Path(args.checkpoint), CrossEncoder)
     collection, queries = read_collection(args.collection), read_queries(args.queries)
     rankings = [ranking[:args.depth] for ranking in read_run(args.run).values()]
     chunks = [rankings[begin:begin + CHUNK_QUERIES] for begin in range(0, len(rankings), CHUNK_QUERIES)]
-    with devices.working_on(job) as part:
+    own = range(devices.rank(), len(chunks), devices.count())
+    with devices.working_on(job) as part, bar(
+            main=devices.rank() == 0, total=sum(len(ranking) for number in own for ranking in chunks[number]),
+            unit="pair", desc=f"score {job.output.name}") as progress:
         files = [part / f"chunk-{number:06}" for number in range(len(chunks))]
-        for number in range(devices.rank(), len(chunks), devices.count()):
-            if files[number].is_file():
-                continue
-            label = f"score {number + 1}/{len(chunks)}"
-            scored = _score_chunk(model, text_encoder, chunks[number], queries, collection, args, label)
-            write_lines(files[number].with_suffix(".tmp"), (line for ranking in scored for line in run_lines(ranking)))
-            os.replace(files[number].with_suffix(".tmp"), files[number])
+        for number in own:
+            if not files[number].is_file():
+                scored = _score_chunk(model, text_encoder, chunks[number], queries, collection, args)
+                unfinished = files[number].with_suffix(".tmp")
+                write_lines(unfinished, (line for ranking in scored for line in run_lines(ranking)))
+                os.replace(unfinished, files[number])
+            progress.update(sum(map(len, chunks[number])))
         devices.barrier()
         if devices.rank() == 0:
             _join_chunks(files, part / args.output.name)
     return 0
 
 
-def _score_chunk(model, text_encoder, rankings, queries, collection, args, label: str):
+def _score_chunk(model, text_encoder, rankings, queries, collection, args):
     """Returns each query's passages by P(relevant)."""
     import paddle
-    from tqdm import tqdm
 
     from rocketqa.batches import by_token_budget, known
     from rocketqa.ernie import pack
@@ -70,12 +73,11 @@ def _score_chunk(model, text_encoder, rankings, queries, collection, args, label
     rows = text_encoder.pairs([known(queries, pair.query_id, "queries").text for pair in pairs],
                               [known(collection, pair.passage_id, "passages") for pair in pairs], args.max_length)
     scores: dict[tuple[str, str], float] = {}
-    with paddle.no_grad(), tqdm(total=len(rows), unit="pair", desc=label, disable=None) as bar:
+    with paddle.no_grad():
         for batch in by_token_budget([len(row.token_ids) for row in rows], args.batch_tokens):
             probabilities = model.probability(pack([rows[i] for i in batch])).tolist()
             for i, probability in zip(batch, probabilities):
                 scores[pairs[i].query_id, pairs[i].passage_id] = probability
-            bar.update(len(batch))
     return [ranked(ranking[0].query_id, ((pair.passage_id, scores[pair.query_id, pair.passage_id])
                                          for pair in ranking)) for ranking in rankings]
 
