@@ -2,7 +2,7 @@
 
 A made-up language tells facts: an entity (two names) and a relation (one of several words, others in queries than in
 passages). Every fact stands in several passages, all of them relevant to a query about it, but only about 1.1 are
-labelled: most of what a good retriever ranks on top is relevant and unlabelled. `truth.*.qrels` keep all relevant
+labelled: most of what a good retriever ranks on top is relevant and unlabelled. `truth.*.tsv` keep all relevant
 passages, for diagnostics alone. Facts of dev queries are in no training or unlabelled query, so nothing can be learnt
 by heart; their names and words are, each, so everything can be understood.
 
