@@ -22,6 +22,7 @@ from rocketqa.formats import DataError
 
 MANIFEST = "meta.json"
 JOB = "job.json"
+ANEW = "; to begin anew, remove the folder"
 
 
 def file_digest(path: Path) -> str:
@@ -63,11 +64,13 @@ class Job:
     """One making of one artefact. `with job as part:` gives the directory to work in and finishes at the end.
 
     Flags named in `neutral` do not change the bytes of the result; files named in `logs` (a directory's) are kept but
-    are no part of its identity.
+    are no part of its identity. Unfinished work that matches `precious` is not thrown away for a job with other flags
+    or inputs: that job is refused.
     """
 
-    def __init__(self, verb: str, args: Namespace, neutral: tuple[str, ...] = (), logs: tuple[str, ...] = ()):
-        self.output, self.logs = Path(args.output), logs
+    def __init__(self, verb: str, args: Namespace, neutral: tuple[str, ...] = (), logs: tuple[str, ...] = (),
+                 precious: str | None = None):
+        self.output, self.logs, self.precious = Path(args.output), logs, precious
         self.facts: dict[str, object] = {}
         flags, inputs = {}, {}
         for name, value in vars(args).items():
@@ -117,11 +120,23 @@ class Job:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         kept = self.part / JOB
-        if not kept.is_file() or json.loads(kept.read_text(encoding="utf-8")) != self.key:
+        if not kept.is_file() or (other := json.loads(kept.read_text(encoding="utf-8"))) != self.key:
+            if kept.is_file() and self.precious and any(self.part.glob(self.precious)):
+                os.close(self._lock)
+                raise DataError(self._difference(other))
             for path in self.part.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             write_atomically(kept, json.dumps(self.key))
         return self.part
+
+    def _difference(self, other: dict) -> str:
+        """Returns the line that says what an unfinished job has otherwise."""
+        for name, value in self.key["flags"].items():
+            if other["flags"].get(name) != value:
+                flag, before = name.replace("_", "-"), other["flags"].get(name)
+                return f"{self.part}: expected {flag} {before}, as its unfinished work has, got {value}{ANEW}"
+        changed = [name for name, value in self.key["inputs"].items() if other["inputs"].get(name) != value]
+        return f"{self.part}: expected the {', '.join(changed)} of its unfinished work, got other bytes{ANEW}"
 
     def _take_lock(self) -> None:
         while self._lock is None:

@@ -1,6 +1,6 @@
 """Training examples -> the packed rows of each step, for one device of many.
 
-Every epoch is one seeded order of all examples; step s takes the next A*B of them and device r the r-th B of those.
+Every epoch is one seeded order of all examples; step s takes the next A*N*B of them, device r the r-th N*B of those.
 All devices so have equally many full batches; the remainder of an epoch is dropped, another one in each epoch.
 # Deviation: the released code deals the file's lines out to the devices once and shuffles within each.
 """
@@ -11,24 +11,34 @@ import numpy as np
 import paddle
 
 from rocketqa.chance import generator
+from rocketqa.cross_batch_negatives import KnownPositives
 from rocketqa.ernie import PackedRows, pack
 from rocketqa.formats import DataError, LabelledPair, Passage, Query, TrainingExample
 from rocketqa.tokenizer import TextEncoder
 
 
 class Deal(NamedTuple):
-    """How `examples` are dealt out: A devices, B examples a device, epochs; all steps are known before the first."""
+    """How `examples` are dealt out: A devices, N chunks a device, B examples a chunk, epochs; all steps are known.
+
+    Chunk n of device r is dealt what the device r*N + n of A*N would be: fewer devices see the same batches.
+    """
 
     examples: int
     batch_size: int
     devices: int
+    chunks: int
     epochs: int
     max_steps: int | None
     seed: int
 
     @property
+    def batch(self) -> int:
+        """The queries or pairs of a step, on all devices."""
+        return self.batch_size * self.chunks * self.devices
+
+    @property
     def steps_per_epoch(self) -> int:
-        return self.examples // (self.batch_size * self.devices)
+        return self.examples // self.batch
 
     @property
     def total_steps(self) -> int:
@@ -37,17 +47,17 @@ class Deal(NamedTuple):
 
     def described(self) -> str:
         """Returns one line for the log; raises DataError where there is no full batch to train on."""
-        batch = self.batch_size * self.devices
-        if self.examples < batch:
-            raise DataError(f"examples: expected at least one batch of {batch} ({self.batch_size} x {self.devices} "
-                            f"devices), got {self.examples}")
-        return (f"{self.examples} examples, batch {self.batch_size} x {self.devices} devices = {batch}, "
-                f"{self.total_steps} steps ({self.steps_per_epoch} an epoch, {self.examples % batch} examples dropped)")
+        factors = f"{self.batch_size} x {self.devices} devices"
+        factors += f" x {self.chunks} chunks" if self.chunks > 1 else ""
+        if self.examples < self.batch:
+            raise DataError(f"examples: expected at least one batch of {self.batch} ({factors}), got {self.examples}")
+        return (f"{self.examples} examples, batch {factors} = {self.batch}, {self.total_steps} steps "
+                f"({self.steps_per_epoch} an epoch, {self.examples % self.batch} examples dropped)")
 
-    def batch(self, step: int, rank: int) -> np.ndarray:
-        """Returns the indices of a device's examples at a step, [B]."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        begin = (place * self.devices + rank) * self.batch_size
+    def chunk(self, step: int, place: int) -> np.ndarray:
+        """Returns the indices of a step's chunk at a place, 0 to A*N - 1: [B]."""
+        epoch, step_of_epoch = divmod(step, self.steps_per_epoch)
+        begin = step_of_epoch * self.batch + place * self.batch_size
         return _order(self.seed, epoch, self.examples)[begin:begin + self.batch_size]
 
 
@@ -63,25 +73,53 @@ def known(texts: dict, key: str, what: str):
     return texts[key]
 
 
-class DualBatches(NamedTuple):
-    """Rows of (query, positive, hard negatives) -> packed queries [B] and passages [B*P], positives first."""
+class DualRows(NamedTuple):
+    """A chunk for the dual encoder: queries [B], passages [B*P] (positives first), what masking needs (or None)."""
 
-    examples: list[TrainingExample]
-    queries: dict[str, Query]
-    collection: dict[str, Passage]
-    encoder: TextEncoder
-    query_length: int
-    passage_length: int
+    queries: PackedRows
+    passages: PackedRows
+    known_positives: KnownPositives | None
 
-    def rows(self, indices: np.ndarray) -> tuple[PackedRows, PackedRows]:
+
+class DualBatches:
+    """Rows of (query, positive, hard negatives) -> packed queries and passages."""
+
+    def __init__(self, examples: list[TrainingExample], queries: dict[str, Query], collection: dict[str, Passage],
+                 encoder: TextEncoder, query_length: int, passage_length: int,
+                 positives: dict[str, list[str]] | None = None):
+        """`positives`: query_id -> passages that are none of its negatives (its examples' join them); None: no mask."""
+        self.examples, self.queries, self.collection, self.encoder = examples, queries, collection, encoder
+        self.query_length, self.passage_length = query_length, passage_length
+        self.positives = None if positives is None else self._numbered(positives)
+
+    def _numbered(self, positives: dict[str, list[str]]) -> dict[str, set[int]]:
+        self.number_of = {passage_id: number for number, passage_id in enumerate(self.collection)}
+        numbered: dict[str, set[int]] = {}
+        pairs = [(query_id, passage_id) for query_id, known_ids in positives.items() for passage_id in known_ids]
+        for query_id, passage_id in pairs + [example[:2] for example in self.examples]:
+            numbered.setdefault(query_id, set()).add(known(self.number_of, passage_id, "passages"))
+        return numbered
+
+    def query_ids(self, indices: np.ndarray) -> list[str]:
+        """Returns whose queries these examples are."""
+        return [self.examples[i].query_id for i in indices]
+
+    def passage_ids(self, indices: np.ndarray) -> list[str]:
+        """Returns the passages of these examples: the positives, then the first hard negatives, then the second."""
+        columns = zip(*((self.examples[i].positive_id, *self.examples[i].negative_ids) for i in indices))
+        return [passage_id for column in columns for passage_id in column]
+
+    def rows(self, indices: np.ndarray) -> DualRows:
+        """Returns the chunk of these examples."""
         examples = [self.examples[i] for i in indices]
         texts = [known(self.queries, example.query_id, "queries").text for example in examples]
-        positives = [example.positive_id for example in examples]
-        hard_negatives = [negative_id for column in zip(*(example.negative_ids for example in examples))
-                          for negative_id in column]
-        passages = [known(self.collection, passage_id, "passages") for passage_id in positives + hard_negatives]
-        return (pack(self.encoder.queries(texts, self.query_length)),
-                pack(self.encoder.passages(passages, self.passage_length)))
+        passage_ids = self.passage_ids(indices)
+        passages = [known(self.collection, passage_id, "passages") for passage_id in passage_ids]
+        known_positives = None if self.positives is None else KnownPositives(
+            np.array([self.number_of[passage_id] for passage_id in passage_ids]),
+            [sorted(self.positives[example.query_id]) for example in examples])
+        return DualRows(pack(self.encoder.queries(texts, self.query_length)),
+                        pack(self.encoder.passages(passages, self.passage_length)), known_positives)
 
 
 class CrossBatches(NamedTuple):
@@ -93,12 +131,24 @@ class CrossBatches(NamedTuple):
     encoder: TextEncoder
     max_length: int
 
+    def query_ids(self, indices: np.ndarray) -> list[str]:
+        """Returns whose queries these pairs are."""
+        return [self.pairs[i].query_id for i in indices]
+
     def rows(self, indices: np.ndarray) -> tuple[PackedRows, paddle.Tensor]:
+        """Returns the chunk of these pairs."""
         pairs = [self.pairs[i] for i in indices]
         texts = [known(self.queries, pair.query_id, "queries").text for pair in pairs]
         passages = [known(self.collection, pair.passage_id, "passages") for pair in pairs]
         labels = np.array([pair.label for pair in pairs], np.int64)
         return pack(self.encoder.pairs(texts, passages, self.max_length)), paddle.to_tensor(labels)
+
+
+def tokens_of(chunk: tuple) -> tuple[int, int]:
+    """Returns how many tokens a chunk has, and how many it would have padded to its longest rows."""
+    packed = [part for part in chunk if isinstance(part, PackedRows)]
+    return (sum(rows.token_ids.shape[0] for rows in packed),
+            sum(rows.first.shape[0] * max(length for _, length in rows.groups) for rows in packed))
 
 
 def by_token_budget(lengths: list[int], budget: int) -> list[list[int]]:

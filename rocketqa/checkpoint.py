@@ -1,8 +1,8 @@
 """Checkpoints: a directory with weights (safetensors), `config.json`, the tokenizer's files, the log, the manifest.
 
 While a model trains, `state-STEP/` in the part directory holds what going on needs: weights and optimizer, both by
-structured names (Paddle's automatic ones shift with every layer built before). There is no generator to save: every
-step seeds its own.
+structured names (Paddle's automatic ones shift with every layer built before), and the loss scale. There is no
+generator to save: every step seeds its own.
 """
 import json
 import os
@@ -21,6 +21,8 @@ from rocketqa.tokenizer import TextEncoder, load_text_encoder
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 OPTIMIZER = "optimizer.safetensors"
+EXTRA = "state.json"
+MEASURED = "best.json"
 
 
 def save_model(directory: Path, model: nn.Layer, tokenizer_files: dict[str, bytes]) -> None:
@@ -66,12 +68,14 @@ def _arrays(state: dict) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(value.numpy()) for name, value in state.items()}
 
 
-def save_state(part: Path, step: int, model: nn.Layer, optimizer) -> None:
-    """Writes the state after `step` steps, whole or not at all, and drops older ones."""
-    unfinished, finished = part / "state.tmp", part / f"state-{step}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    save_file(_arrays(model.state_dict()), unfinished / WEIGHTS)
+def save_state(part: Path, step: int, model: nn.Layer, tokenizer_files: dict[str, bytes], optimizer,
+               extra: dict[str, float], keep: int) -> None:
+    """Writes the state after `step` steps, whole or not at all, and drops all but the newest `keep`.
+
+    A state is a checkpoint, too: any verb takes it.
+    """
+    unfinished = _emptied(part / "state.tmp")
+    save_model(unfinished, model, tokenizer_files)
     names = {parameter.name: name for name, parameter in model.named_parameters()}
     moments = {}
     for key, value in optimizer.state_dict().items():
@@ -79,17 +83,16 @@ def save_state(part: Path, step: int, model: nn.Layer, optimizer) -> None:
         if owner is not None:
             moments[f"{names[owner]}|{key.removeprefix(owner)}"] = value
     save_file(_arrays(moments), unfinished / OPTIMIZER)
-    os.replace(unfinished, finished)
-    for older in part.glob("state-*"):
-        if older != finished:
-            shutil.rmtree(older)
+    (unfinished / EXTRA).write_text(json.dumps(extra) + "\n", encoding="utf-8")
+    os.replace(unfinished, part / f"state-{step}")
+    _drop_all_but_newest(part, "state", keep)
 
 
-def load_state(part: Path, model: nn.Layer, optimizer) -> int:
-    """Restores the newest state and returns how many steps it has behind it; 0 without one."""
-    states = sorted(part.glob("state-*"), key=lambda path: int(path.name.removeprefix("state-")))
+def load_state(part: Path, model: nn.Layer, optimizer) -> tuple[int, dict[str, float]]:
+    """Restores the newest state; returns how many steps it has behind it, 0 without one, and its `extra`."""
+    states = _by_step(part, "state")
     if not states:
-        return 0
+        return 0, {}
     set_weights(model, load_file(states[-1] / WEIGHTS), str(states[-1]))
     names = {name: parameter.name for name, parameter in model.named_parameters()}
     state = {}
@@ -97,10 +100,47 @@ def load_state(part: Path, model: nn.Layer, optimizer) -> int:
         name, suffix = key.split("|")
         state[names[name] + suffix] = paddle.to_tensor(value)
     optimizer.set_state_dict(state)
-    return int(states[-1].name.removeprefix("state-"))
+    return _step(states[-1]), json.loads((states[-1] / EXTRA).read_text(encoding="utf-8"))
 
 
-def drop_states(part: Path) -> None:
-    """Removes what only a training that goes on needs."""
-    for state in part.glob("state*"):
-        shutil.rmtree(state)
+def save_best(part: Path, step: int, value: float, model: nn.Layer, tokenizer_files: dict[str, bytes]) -> None:
+    """Keeps the model as the best so far by the dev measure: `best-STEP/`, a checkpoint, whole or not at all."""
+    unfinished = _emptied(part / "best.tmp")
+    save_model(unfinished, model, tokenizer_files)
+    (unfinished / MEASURED).write_text(json.dumps({"step": step, "MRR@10": value}) + "\n", encoding="utf-8")
+    os.replace(unfinished, part / f"best-{step}")
+    _drop_all_but_newest(part, "best", 1)
+
+
+def best_value(part: Path) -> float:
+    """Returns the dev measure of the best model so far, -1 without one."""
+    best = _by_step(part, "best")
+    return json.loads((best[-1] / MEASURED).read_text(encoding="utf-8"))["MRR@10"] if best else -1.0
+
+
+def tidy(part: Path, keep: int) -> None:
+    """Leaves of a training that has ended the newest `keep` states, and the best model as `best/`."""
+    _drop_all_but_newest(part, "state", keep)
+    for unfinished in part.glob("*.tmp"):
+        shutil.rmtree(unfinished)
+    for best in _by_step(part, "best"):
+        os.replace(best, part / "best")
+
+
+def _emptied(directory: Path) -> Path:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    return directory
+
+
+def _step(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
+
+
+def _by_step(part: Path, kind: str) -> list[Path]:
+    return sorted(part.glob(f"{kind}-*"), key=_step)
+
+
+def _drop_all_but_newest(part: Path, kind: str, keep: int) -> None:
+    for older in list(reversed(_by_step(part, kind)))[keep:]:
+        shutil.rmtree(older)

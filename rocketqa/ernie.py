@@ -13,6 +13,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+from paddle.distributed.fleet.utils import recompute
 
 from rocketqa.chance import generator
 from rocketqa.tokenizer import Encoding
@@ -104,7 +105,7 @@ class Ernie(nn.Layer):
 
     def __init__(self, config: ErnieConfig, with_pooler: bool):
         super().__init__()
-        self.config = config
+        self.config, self.recompute = config, False
         self.embeddings = Embeddings(config)
         self.encoder = nn.Layer()
         self.encoder.layers = nn.LayerList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
@@ -117,9 +118,15 @@ class Ernie(nn.Layer):
         hidden = self.embeddings(rows)  # [T, H]
         *inner, last = self.encoder.layers
         for layer in inner:
-            hidden = layer(hidden, hidden, rows.groups, first_only=False)  # [T, H]
-        hidden = last(hidden, paddle.gather(hidden, rows.first), rows.groups, first_only=True)  # [N, H]
+            hidden = self._through(layer, hidden, hidden, rows.groups, False)  # [T, H]
+        hidden = self._through(last, hidden, paddle.gather(hidden, rows.first), rows.groups, True)  # [N, H]
         return paddle.gather(hidden, rows.restore)  # [N, H]
+
+    def _through(self, layer: nn.Layer, *inputs) -> paddle.Tensor:
+        """Returns what a layer makes; with `recompute` its activations are made again when the gradient needs them."""
+        if self.recompute and self.training and paddle.is_grad_enabled():
+            return recompute(layer, *inputs)
+        return layer(*inputs)
 
     def pooled(self, rows: PackedRows) -> paddle.Tensor:
         """Returns tanh(dense(first token)), [N, H]."""

@@ -25,6 +25,13 @@ def text_length(value: str) -> int:
     return int(value)
 
 
+def positive(value: str) -> int:
+    """Returns a whole number above 0."""
+    if not value.isdecimal() or int(value) < 1:
+        raise ArgumentTypeError(f"expected a whole number from 1, got {value}")
+    return int(value)
+
+
 def add_job_flags(parser: ArgumentParser, output_required: bool = True) -> None:
     """Adds what every verb takes."""
     parser.add_argument("--output", type=OutputPath, required=output_required,
@@ -56,4 +63,17 @@ def add_training_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--weight-decay", type=float, required=True, help="decoupled; norms and biases left out")
     parser.add_argument("--clip-norm", type=float, default=1.0, help="largest global norm of the gradients")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--save-every", type=int, default=500, help="steps between two states to go on from")
+    parser.add_argument("--accumulate", type=positive, default=1, metavar="N",
+                        help="chunks of --batch-size a device takes one after the other each step, as N times as many "
+                             "devices would side by side")
+    parser.add_argument("--recompute", action="store_true",
+                        help="make activations again for the gradient instead of keeping them: less memory, more time")
+    parser.add_argument("--precision", choices=("float32", "float16", "bfloat16"), default="float32",
+                        help="of products on a GPU; float16 with a dynamic loss scale")
+    parser.add_argument("--loss-scale", type=float, help="begin a dynamic loss scale here (float16: 32768)")
+    parser.add_argument("--save-every", type=positive, default=500, help="steps between two states to go on from")
+    parser.add_argument("--keep", type=int, default=0, metavar="N", help="keep the last N states after the end, too")
+    parser.add_argument("--evaluate-every", type=int, default=0, metavar="STEPS",
+                        help="measure MRR@10 on --dev-examples (0: never) and keep the best model in best/")
+    parser.add_argument("--dev-examples", type=InputPath, help="as --examples; their queries belong into --queries")
+    parser.add_argument("--visualdl", type=Path, metavar="DIR", help="write the log for VisualDL, too")

@@ -1,13 +1,15 @@
-"""The one training loop that both models share: step, log, save, go on where it was.
+"""The one training loop that both models share: step, log, save, measure, go on where it was.
 
 Everything a step needs follows from its number: its batch, its learning rate, its dropout. So a training that was
 killed goes on from its newest state to the same bytes.
+
+Letters: A devices, N chunks a device (`--accumulate`); chunk n of device r is what device r*N + n of A*N would have.
 """
 import math
 import os
-import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,18 +20,19 @@ from paddle import nn
 
 from rocketqa import devices
 from rocketqa.artefacts import Job
-from rocketqa.batches import Deal
+from rocketqa.batches import Deal, tokens_of
 from rocketqa.chance import number
-from rocketqa.checkpoint import drop_states, load_state, save_model, save_state, set_weights
+from rocketqa.checkpoint import best_value, load_state, save_best, save_model, save_state, set_weights, tidy
 from rocketqa.formats import DataError
-from rocketqa.optimizer import adam, learning_rate_at
+from rocketqa.optimizer import LossScale, adam, clip, learning_rate_at
 from rocketqa.progress import bar
+from rocketqa.train_log import LOG, Log, Meter
+from rocketqa.watchdog import Watchdog
 
-LOG = "train_log.tsv"
-LOG_COLUMNS = ("step", "loss", "accuracy", "learning_rate", "examples_per_second")
-NEUTRAL_FLAGS = ("save_every",)
+NEUTRAL_FLAGS = ("save_every", "visualdl")
+FLOAT32 = "float32"
 
-StepLoss = Callable[[nn.Layer, np.ndarray], tuple[paddle.Tensor, paddle.Tensor]]  # (model, indices) -> loss, accuracy
+Chunks = Sequence[tuple]
 
 
 class Start(NamedTuple):
@@ -40,77 +43,162 @@ class Start(NamedTuple):
     tokenizer_files: dict[str, bytes]
 
 
-def run_training(verb: str, args: Namespace, prepare: Callable[[Namespace], tuple[Start, int, StepLoss]]) -> int:
-    """Trains, writes the checkpoint and returns the exit status.
+class Task(NamedTuple):
+    """What is learnt, and from what.
 
-    `prepare` returns what to begin with, how many examples there are, and the loss of a step.
+    rows: indices of examples -> a chunk. backward: (model, chunks, within, loss_scale) -> losses and hits, having left
+    gradients. measure: the model -> its dev MRR@10, or None.
     """
+
+    start: Start
+    examples: int
+    query_ids: Callable[[np.ndarray], list[str]]
+    rows: Callable[[np.ndarray], tuple]
+    backward: Callable[..., tuple[paddle.Tensor, paddle.Tensor]]
+    measure: Callable[[nn.Layer], float] | None
+
+
+def run_training(verb: str, args: Namespace, prepare: Callable[[Namespace], Task]) -> int:
+    """Trains, writes the checkpoint and returns the exit status."""
     args.devices = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
-    job = Job(verb, args, neutral=NEUTRAL_FLAGS, logs=(LOG,))
+    job = Job(verb, args, neutral=NEUTRAL_FLAGS, logs=(LOG,), precious="state-*")
     status = job.settle(args.check)
     if status is not None:
         return status
+    refuse_unless_supported(args.precision)
+    if bool(args.evaluate_every) != bool(args.dev_examples):
+        raise DataError("--evaluate-every: expected it together with --dev-examples, got one alone")
     devices.join()
-    start, examples, step_loss = prepare(args)
-    deal = Deal(examples, args.batch_size, args.devices, args.epochs, args.max_steps, args.seed)
+    task = prepare(args)
+    deal = Deal(task.examples, args.batch_size, args.devices, args.accumulate, args.epochs, args.max_steps, args.seed)
     if devices.rank() == 0:
         print(f"{job.output}: {deal.described()}", flush=True)
-    with devices.working_on(job) as part:
-        _train(start, deal, step_loss, args, part)
+    with devices.working_on(job) as (part, watchdog):
+        Training(task, deal, args, part, watchdog).run()
         if devices.rank() == 0:
-            save_model(part, start.model, start.tokenizer_files)
-            drop_states(part)
+            save_model(part, task.start.model, task.start.tokenizer_files)
+            tidy(part, args.keep)
         job.facts = {"steps": deal.total_steps, "steps_per_epoch": deal.steps_per_epoch}
     return 0
 
 
-def _train(start: Start, deal: Deal, step_loss: StepLoss, args: Namespace, part: Path) -> None:
-    set_weights(start.model, start.weights, str(args.init))
-    optimizer = adam(start.model, args.weight_decay, args.clip_norm)
-    begin = load_state(part, start.model, optimizer)
-    model = devices.parallel(start.model)
-    model.train()
-    main = devices.rank() == 0
-    log = Log(part / LOG, begin) if main else None
-    steps = bar(range(begin, deal.total_steps), main, initial=begin, total=deal.total_steps, unit="step",
-                desc=args.output.name)
-    for step in steps:
-        paddle.seed(number(args.seed, "dropout", step, devices.rank()))
-        rate = learning_rate_at(step, deal.total_steps, args.learning_rate, args.warmup, args.decay)
-        optimizer.set_lr(rate)
-        loss, accuracy = step_loss(model, deal.batch(step, devices.rank()))
-        loss.backward()
-        mean_loss, mean_accuracy = mean_over_devices(loss, accuracy)
-        if not math.isfinite(mean_loss):
-            raise DataError(f"{args.output}: expected a finite loss at step {step + 1}, got {mean_loss}")
-        optimizer.step()
-        optimizer.clear_grad()
-        if main:
-            log.write(step + 1, mean_loss, mean_accuracy, rate, deal.batch_size * deal.devices)
-            steps.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{mean_accuracy:.2f}", refresh=False)
-            if (step + 1) % args.save_every == 0 and step + 1 < deal.total_steps:
-                save_state(part, step + 1, start.model, optimizer)
+def refuse_unless_supported(precision: str) -> None:
+    """Raises DataError where the device would quietly compute in float32 instead."""
+    if precision != FLOAT32 and paddle.device.get_device().startswith("cpu"):
+        raise DataError(f"--precision {precision}: expected a GPU, got a CPU, where Paddle's autocast does nothing")
 
 
-def mean_over_devices(*values: paddle.Tensor) -> list[float]:
+class Training:
+    """One training, from its newest state to its last step."""
+
+    def __init__(self, task: Task, deal: Deal, args: Namespace, part: Path, watchdog: Watchdog):
+        self.task, self.deal, self.args, self.part, self.watchdog = task, deal, args, part, watchdog
+        self.model, self.main = task.start.model, devices.rank() == 0
+        set_weights(self.model, task.start.weights, str(args.init))
+        for layer in self.model.sublayers():
+            if hasattr(layer, "recompute"):
+                layer.recompute = args.recompute
+        self.optimizer = adam(self.model, args.weight_decay)
+        scale = args.loss_scale or (LossScale.INITIAL if args.precision == "float16" else 1.0)
+        self.loss_scale = LossScale(scale, dynamic=bool(args.loss_scale) or args.precision == "float16")
+
+    def run(self) -> None:
+        """Takes all steps that are left."""
+        begin, state = load_state(self.part, self.model, self.optimizer)
+        if state:
+            self.loss_scale.restore(state)
+        self.model.train()
+        meter = Meter()
+        log = Log(self.part / LOG, begin, self.args.visualdl) if self.main else None
+        total = self.deal.total_steps
+        for step in (steps := bar(range(begin, total), self.main, initial=begin, total=total, unit="step",
+                                  desc=self.args.output.name)):
+            self.watchdog.at_step(step + 1)
+            row = self._step(step, meter)
+            steps.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.2f}", refresh=False)
+            with meter.paused():
+                self._measure(step + 1, row)
+                if log:
+                    log.write(row)
+                    self._save(step + 1)
+        if log:
+            log.close()
+
+    def _step(self, step: int, meter: Meter) -> dict[str, float]:
+        """Takes one step and returns its line of the log."""
+        first = devices.rank() * self.deal.chunks
+        places = range(first, first + self.deal.chunks)
+        dealt = [self.deal.chunk(step, place) for place in places]
+        chunks = [self.task.rows(indices) for indices in dealt]
+        losses, hits = self.task.backward(self.model, chunks, lambda n: self._within(step, places[n]),
+                                          self.loss_scale.scale)
+        tokens, padded = np.sum([tokens_of(chunk) for chunk in chunks], axis=0)
+        loss, accuracy, tokens, padded = mean_over_devices(losses.mean(), hits.mean(), tokens, padded)
+        self._refuse_bad_loss(step, loss, losses, dealt)
+        devices.average_gradients(self.model)
+        args = self.args
+        rate = learning_rate_at(step, self.deal.total_steps, args.learning_rate, args.warmup, args.decay)
+        norm = self._update(step, rate)
+        seconds = meter.lap()
+        return {"step": step + 1, "loss": loss, "accuracy": accuracy, "learning_rate": rate, "gradient_norm": norm,
+                "queries_per_second": self.deal.batch / seconds, "tokens_per_second": tokens * self.deal.devices / seconds,
+                "padding_left_out": 1 - tokens / padded, "loss_scale": self.loss_scale.scale}
+
+    @contextmanager
+    def _within(self, step: int, place: int) -> Iterator[None]:
+        """Gives a chunk its dropout and its precision, twice the same."""
+        paddle.seed(number(self.args.seed, "dropout", step, place))
+        with paddle.amp.auto_cast(enable=self.args.precision != FLOAT32, dtype=_autocast_type(self.args.precision)):
+            yield
+
+    def _update(self, step: int, rate: float) -> float:
+        """Moves the weights, unless the loss scale was too large, and returns the norm of the gradients."""
+        norm = clip(self.model, self.args.clip_norm, self.loss_scale.scale)
+        if math.isfinite(norm):
+            self.optimizer.set_lr(rate)
+            self.optimizer.step()
+        elif not self.loss_scale.dynamic or self.loss_scale.scale == 1.0:
+            raise DataError(f"{self.args.output}: expected finite gradients at step {step + 1}, got a norm of {norm}")
+        self.optimizer.clear_grad()
+        self.loss_scale.update(math.isfinite(norm))
+        return norm
+
+    def _refuse_bad_loss(self, step: int, loss: float, losses: paddle.Tensor, dealt: list[np.ndarray]) -> None:
+        """Raises DataError where the loss is not finite, naming the queries where it is this device's."""
+        if math.isfinite(loss):
+            return
+        query_ids = np.array(self.task.query_ids(np.concatenate(dealt)))[~np.isfinite(losses.numpy())]
+        whose = f"from queries {', '.join(query_ids[:5])}" if len(query_ids) else "from another device"
+        raise DataError(f"{self.args.output}: expected a finite loss at step {step + 1}, got {loss} on device "
+                        f"{devices.rank()} {whose}")
+
+    def _measure(self, step: int, row: dict[str, float]) -> None:
+        """Measures on dev where it is time, on every device (so none waits for another), and keeps the best model."""
+        due = self.args.evaluate_every and (step % self.args.evaluate_every == 0 or step == self.deal.total_steps)
+        if not (due and self.task.measure):
+            return
+        self.model.eval()
+        with self.watchdog.busy_with("measuring on dev"), paddle.no_grad():
+            row["dev_MRR@10"] = self.task.measure(self.model)
+        self.model.train()
+        if self.main and row["dev_MRR@10"] > best_value(self.part):
+            with self.watchdog.busy_with("saving"):
+                save_best(self.part, step, row["dev_MRR@10"], self.model, self.task.start.tokenizer_files)
+
+    def _save(self, step: int) -> None:
+        if step % self.args.save_every == 0 and (step < self.deal.total_steps or self.args.keep):
+            with self.watchdog.busy_with("saving"):
+                save_state(self.part, step, self.model, self.task.start.tokenizer_files, self.optimizer,
+                           self.loss_scale.state(), max(1, self.args.keep))
+
+
+def _autocast_type(precision: str) -> str:
+    return "float16" if precision == FLOAT32 else precision
+
+
+def mean_over_devices(*values) -> list[float]:
     """Returns the means of scalars over all devices."""
-    stacked = paddle.stack([value.detach().reshape([]) for value in values])
+    stacked = paddle.stack([paddle.to_tensor(value, dtype="float32").detach().reshape([]) for value in values])
     if devices.count() > 1:
         dist.all_reduce(stacked)
     return [value / devices.count() for value in stacked.tolist()]
-
-
-class Log:
-    """`train_log.tsv`: a line a step. Going on, it keeps the lines of the steps that count."""
-
-    def __init__(self, path: Path, steps_done: int):
-        lines = path.read_text(encoding="utf-8").splitlines()[:steps_done + 1] if steps_done else []
-        self.file = path.open("w", encoding="utf-8", buffering=1)
-        self.file.writelines(line + "\n" for line in lines or ["\t".join(LOG_COLUMNS)])
-        self.before = time.perf_counter()
-
-    def write(self, step: int, loss: float, accuracy: float, rate: float, examples: int) -> None:
-        """Adds a step."""
-        now = time.perf_counter()
-        self.file.write(f"{step}\t{loss:.9g}\t{accuracy:.6g}\t{rate:.9g}\t{examples / (now - self.before):.6g}\n")
-        self.before = now

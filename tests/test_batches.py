@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from rocketqa.batches import CrossBatches, Deal, DualBatches, by_token_budget
+from rocketqa.batches import CrossBatches, Deal, DualBatches, by_token_budget, tokens_of
 from rocketqa.formats import DataError, LabelledPair, Passage, Query, TrainingExample
 from rocketqa.tokenizer import TextEncoder
 
@@ -12,7 +12,7 @@ QUERIES = {"q1": Query("q1", "one"), "q2": Query("q2", "two two two two")}
 COLLECTION = {"p1": Passage("p1", "", "one one one"), "p2": Passage("p2", "title", "two"),
               "p3": Passage("p3", "", "three"), "p4": Passage("p4", "", "four four four four four"),
               "p5": Passage("p5", "", "five"), "p6": Passage("p6", "", "six six")}
-DEAL = Deal(examples=23, batch_size=2, devices=3, epochs=4, max_steps=None, seed=7)
+DEAL = Deal(examples=23, batch_size=2, devices=3, chunks=1, epochs=4, max_steps=None, seed=7)
 
 
 def spelled(rows) -> list[str]:
@@ -26,20 +26,21 @@ def spelled(rows) -> list[str]:
 def epoch_of(deal: Deal, epoch: int) -> list[list[int]]:
     """Returns the examples of each step of an epoch, device by device."""
     begin = epoch * deal.steps_per_epoch
-    return [[i for rank in range(deal.devices) for i in deal.batch(step, rank).tolist()]
+    return [[i for place in range(deal.devices * deal.chunks) for i in deal.chunk(step, place).tolist()]
             for step in range(begin, begin + deal.steps_per_epoch)]
 
 
-@pytest.mark.parametrize("devices, batch_size", [(2, 3), (3, 2), (6, 1)])
-def test_many_devices_see_the_same_global_batches_as_one(devices, batch_size):
-    one, many = DEAL._replace(devices=1, batch_size=6), DEAL._replace(devices=devices, batch_size=batch_size)
+@pytest.mark.parametrize("devices, chunks, batch_size", [(2, 1, 3), (3, 1, 2), (6, 1, 1), (1, 3, 2), (2, 3, 1)])
+def test_many_devices_and_chunks_see_the_same_global_batches_as_one(devices, chunks, batch_size):
+    one = DEAL._replace(devices=1, batch_size=6)
+    many = DEAL._replace(devices=devices, chunks=chunks, batch_size=batch_size)
     assert one.total_steps == many.total_steps == 3 * 4
     for epoch in range(4):
         assert epoch_of(many, epoch) == epoch_of(one, epoch)
 
 
 def test_every_device_has_a_full_batch_at_every_step():
-    shapes = {DEAL.batch(step, rank).shape for step in range(DEAL.total_steps) for rank in range(3)}
+    shapes = {DEAL.chunk(step, rank).shape for step in range(DEAL.total_steps) for rank in range(3)}
     assert shapes == {(2,)}
 
 
@@ -60,7 +61,7 @@ def test_each_epoch_and_seed_has_an_order_of_its_own():
 
 
 def test_the_order_within_an_epoch_is_shuffled_over_all_examples():
-    order = sum(epoch_of(Deal(2000, 20, 1, 1, None, 1), 0), [])
+    order = sum(epoch_of(Deal(2000, 20, 1, 1, 1, None, 1), 0), [])
     assert sorted(order) == list(range(2000))
     assert abs(np.corrcoef(order, range(2000))[0, 1]) < 0.1 and 900 < np.mean(order[:500]) < 1100
 
@@ -76,6 +77,10 @@ def test_the_log_line_counts_steps_and_dropped_examples():
         "6 examples, batch 2 x 3 devices = 6, 2 steps (1 an epoch, 0 examples dropped)")
 
 
+    assert DEAL._replace(batch_size=1, chunks=2).described() == (
+        "23 examples, batch 1 x 3 devices x 2 chunks = 6, 12 steps (3 an epoch, 5 examples dropped)")
+
+
 def test_too_few_examples_for_one_batch_are_refused():
     with pytest.raises(DataError) as error:
         DEAL._replace(examples=5).described()
@@ -84,7 +89,8 @@ def test_too_few_examples_for_one_batch_are_refused():
 
 def test_positives_come_first_then_each_column_of_hard_negatives():
     examples = [TrainingExample("q1", "p1", ("p3", "p5")), TrainingExample("q2", "p2", ("p4", "p6"))]
-    queries, passages = DualBatches(examples, QUERIES, COLLECTION, ENCODER, 5, 7).rows(np.array([1, 0]))
+    queries, passages, known = DualBatches(examples, QUERIES, COLLECTION, ENCODER, 5, 7).rows(np.array([1, 0]))
+    assert known is None
     assert spelled(queries) == ["[CLS] two two two [SEP]", "[CLS] one [SEP]"]
     assert spelled(passages) == [
         "[CLS] title [SEP] two [SEP]", "[CLS] - [SEP] one one one [SEP]",  # the positives of q2 and q1
@@ -94,8 +100,26 @@ def test_positives_come_first_then_each_column_of_hard_negatives():
 
 def test_examples_without_hard_negatives_have_their_positives_alone():
     examples = [TrainingExample("q1", "p1", ()), TrainingExample("q2", "p2", ())]
-    _, passages = DualBatches(examples, QUERIES, COLLECTION, ENCODER, 32, 32).rows(np.array([0, 1]))
+    _, passages, _ = DualBatches(examples, QUERIES, COLLECTION, ENCODER, 32, 32).rows(np.array([0, 1]))
     assert spelled(passages) == ["[CLS] - [SEP] one one one [SEP]", "[CLS] title [SEP] two [SEP]"]
+
+
+def test_positives_of_the_labels_and_of_all_examples_are_known():
+    examples = [TrainingExample("q1", "p1", ("p3",)), TrainingExample("q2", "p2", ("p4",)),
+                TrainingExample("q1", "p6", ("p5",))]
+    batches = DualBatches(examples, QUERIES, COLLECTION, ENCODER, 32, 32, {"q1": ["p4"]})
+    known = batches.rows(np.array([0, 1])).known_positives
+    assert known.passages.tolist() == [0, 1, 2, 3]  # p1 p2 p3 p4
+    assert known.positives == [[0, 3, 5], [1]]  # q1: p1, p4 by the labels, p6 by another example; q2: p2
+    assert known.mask(np.array([0, 1]), cross_batch=True).tolist() == [
+        [False, False, False, True], [False, False, False, False]]
+
+
+def test_tokens_are_counted_with_and_without_padding():
+    examples = [TrainingExample("q1", "p1", ()), TrainingExample("q2", "p3", ())]
+    chunk = DualBatches(examples, QUERIES, COLLECTION, ENCODER, 32, 32).rows(np.array([0, 1]))
+    # Queries of 3 and 6 tokens, passages of 7 and 5.
+    assert tokens_of(chunk) == (3 + 6 + 7 + 5, 2 * 6 + 2 * 7)
 
 
 def test_pairs_keep_their_labels():

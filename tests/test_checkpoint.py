@@ -7,12 +7,21 @@ import pytest
 from paddle import nn
 from safetensors.numpy import load_file
 
-from rocketqa.checkpoint import drop_states, load_model, load_state, save_model, save_state, set_weights
+from rocketqa.checkpoint import (
+    best_value,
+    load_model,
+    load_state,
+    save_best,
+    save_model,
+    save_state,
+    set_weights,
+    tidy,
+)
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import initial_weights, pack
 from rocketqa.formats import DataError
-from rocketqa.optimizer import adam
+from rocketqa.optimizer import adam, clip
 
 FILES = {"vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nparis\nParis\n",
          "tokenizer_config.json": b'{"do_lower_case": false}'}
@@ -107,7 +116,7 @@ class Training:
     def __init__(self, config, random_rows, seed: int = 1):
         self.model = dual_encoder(config, seed)
         self.model.train()
-        self.optimizer = adam(self.model, weight_decay=0.1, clip_norm=1.0)
+        self.optimizer = adam(self.model, weight_decay=0.1)
         self.random_rows = random_rows
 
     def run(self, begin: int, end: int) -> None:
@@ -117,8 +126,12 @@ class Training:
             queries, passages = self.random_rows(3, seed=step), self.random_rows(3, seed=100 + step)
             q_reps, p_reps = self.model(pack(queries), pack(passages))
             nn.functional.cross_entropy(paddle.matmul(q_reps, p_reps, transpose_y=True), paddle.arange(3)).backward()
+            clip(self.model, 1.0)
             self.optimizer.step()
             self.optimizer.clear_grad()
+
+    def save(self, part, step: int, keep: int = 1, **extra: float) -> None:
+        save_state(part, step, self.model, FILES, self.optimizer, extra, keep)
 
 
 def test_going_on_from_a_state_equals_never_having_stopped_whatever_layers_were_built_before(
@@ -126,10 +139,10 @@ def test_going_on_from_a_state_equals_never_having_stopped_whatever_layers_were_
     whole, stopped = Training(config, random_rows), Training(config, random_rows)
     whole.run(0, 6)
     stopped.run(0, 3)
-    save_state(tmp_path, 3, stopped.model, stopped.optimizer)
+    stopped.save(tmp_path, 3)
     nn.Linear(2, 2), nn.Embedding(2, 2), nn.LayerNorm(2)  # shifts Paddle's automatic names unevenly
     resumed = Training(config, random_rows, seed=2)
-    assert load_state(tmp_path, resumed.model, resumed.optimizer) == 3
+    assert load_state(tmp_path, resumed.model, resumed.optimizer)[0] == 3
     resumed.run(3, 6)
     assert_same_bytes(weights_of(resumed.model), weights_of(whole.model))
 
@@ -137,7 +150,7 @@ def test_going_on_from_a_state_equals_never_having_stopped_whatever_layers_were_
 def test_a_state_holds_every_moment_by_the_name_of_its_parameter(tmp_path, config, random_rows):
     training = Training(config, random_rows)
     training.run(0, 1)
-    save_state(tmp_path, 1, training.model, training.optimizer)
+    training.save(tmp_path, 1)
     state = load_file(tmp_path / "state-1" / "optimizer.safetensors")
     names = [name for name, _ in training.model.named_parameters()]
     assert {key.split("|")[0] for key in state} == set(names)
@@ -151,28 +164,28 @@ def test_only_the_newest_state_is_kept(tmp_path, config, random_rows):
     training = Training(config, random_rows)
     for step in (9, 10):
         training.run(step - 1, step)
-        save_state(tmp_path, step, training.model, training.optimizer)
+        training.save(tmp_path, step)
         assert [path.name for path in tmp_path.iterdir()] == [f"state-{step}"]
-    assert load_state(tmp_path, training.model, training.optimizer) == 10
+    assert load_state(tmp_path, training.model, training.optimizer)[0] == 10
 
 
 def test_the_newest_of_two_states_counts_by_its_number(tmp_path, config, random_rows):
     training = Training(config, random_rows)
     training.run(0, 1)
-    save_state(tmp_path, 9, training.model, training.optimizer)
+    training.save(tmp_path, 9)
     older = (tmp_path / "state-9").rename(tmp_path / "kept")
     training.run(1, 2)
-    save_state(tmp_path, 10, training.model, training.optimizer)
+    training.save(tmp_path, 10)
     older.rename(tmp_path / "state-9")  # as a kill between renaming the new one and dropping the old one leaves it
     resumed = Training(config, random_rows, seed=2)
-    assert load_state(tmp_path, resumed.model, resumed.optimizer) == 10
+    assert load_state(tmp_path, resumed.model, resumed.optimizer)[0] == 10
     assert_same_bytes(weights_of(resumed.model), weights_of(training.model))
 
 
 def test_without_a_state_a_training_begins_at_zero(tmp_path, config, random_rows):
     training = Training(config, random_rows)
     before = weights_of(training.model)
-    assert load_state(tmp_path, training.model, training.optimizer) == 0
+    assert load_state(tmp_path, training.model, training.optimizer)[0] == 0
     assert_same_bytes(weights_of(training.model), before)
 
 
@@ -182,16 +195,48 @@ def test_a_half_written_state_is_ignored_and_overwritten(tmp_path, config, rando
     (tmp_path / "state.tmp").mkdir()
     (tmp_path / "state.tmp" / "model.safetensors").write_bytes(b"half")
     (tmp_path / "state.tmp" / "rest").write_bytes(b"of an older format")
-    assert load_state(tmp_path, training.model, training.optimizer) == 0
-    save_state(tmp_path, 1, training.model, training.optimizer)
+    assert load_state(tmp_path, training.model, training.optimizer)[0] == 0
+    training.save(tmp_path, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"state-1"}
-    assert {path.name for path in (tmp_path / "state-1").iterdir()} == {"model.safetensors", "optimizer.safetensors"}
+    assert {path.name for path in (tmp_path / "state-1").iterdir()} == {
+        "model.safetensors", "config.json", *FILES, "optimizer.safetensors", "state.json"}
+
+
+def test_the_last_states_are_kept_as_many_as_asked_for(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    for step in (8, 9, 10, 11):
+        training.save(tmp_path, step, keep=3)
+    assert {path.name for path in tmp_path.iterdir()} == {"state-9", "state-10", "state-11"}
+    tidy(tmp_path, 2)
+    assert {path.name for path in tmp_path.iterdir()} == {"state-10", "state-11"}
+
+
+def test_a_state_is_a_checkpoint_and_brings_back_what_else_was_saved(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    training.run(0, 1)
+    training.save(tmp_path, 4, scale=512.0, good=3)
+    model, _ = load_model(tmp_path / "state-4", DualEncoder)
+    assert_same_bytes(weights_of(model), weights_of(training.model))
+    assert load_state(tmp_path, training.model, training.optimizer) == (4, {"scale": 512.0, "good": 3})
+
+
+def test_the_best_model_stays_though_later_ones_are_worse(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    assert best_value(tmp_path) == -1
+    save_best(tmp_path, 2, 0.5, training.model, FILES)
+    (tmp_path / "best.tmp").mkdir()
+    training.run(0, 1)
+    save_best(tmp_path, 10, 0.75, training.model, FILES)
+    assert best_value(tmp_path) == 0.75 and [path.name for path in tmp_path.iterdir()] == ["best-10"]
+    tidy(tmp_path, 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+    assert_same_bytes(weights_of(load_model(tmp_path / "best", DualEncoder)[0]), weights_of(training.model))
 
 
 def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
     training = Training(config, random_rows)
-    save_state(tmp_path, 1, training.model, training.optimizer)
+    training.save(tmp_path, 1)
     (tmp_path / "state.tmp").mkdir()
     (tmp_path / "train_log.tsv").write_text("step\n")
-    drop_states(tmp_path)
+    tidy(tmp_path, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["train_log.tsv"]

@@ -4,12 +4,12 @@ import paddle
 import pytest
 
 from rocketqa.checkpoint import set_weights
-from rocketqa.cross_batch_negatives import loss_and_accuracy
+from rocketqa.cross_batch_negatives import losses_and_hits
 from rocketqa.cross_encoder import CrossEncoder
-from rocketqa.cross_encoder import loss_and_accuracy as pair_loss_and_accuracy
+from rocketqa.cross_encoder import losses_and_hits as pair_losses_and_hits
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import Ernie, ErnieConfig, initial_weights, pack
-from rocketqa.optimizer import adam
+from rocketqa.optimizer import adam, clip
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,15 @@ def test_the_architecture_is_three_layers_of_1024_with_16_heads_and_50006_words(
 
 
 def steps(model, losses, count: int) -> list[float]:
-    optimizer = adam(model, 0.0, 1.0)
+    optimizer = adam(model, 0.0)
     optimizer.set_lr(1e-5)
     values = []
     model.train()
     for step in range(count):
         paddle.seed(step)
-        loss, _ = losses()
+        loss = losses()[0].mean()
         loss.backward()
+        clip(model, 1.0)
         optimizer.step()
         optimizer.clear_grad()
         values.append(float(loss))
@@ -51,7 +52,7 @@ def test_a_dual_encoder_takes_training_steps(ernie_tiny, random_rows):
     queries = pack(random_rows(4, seed=1, vocabulary=50006))
     passages = pack(random_rows(8, seed=2, longest=40, vocabulary=50006))
     before = model.passage_encoder.encoder.layers[0].linear1.weight.numpy()
-    values = steps(model, lambda: loss_and_accuracy(*model(queries, passages), cross_batch=True), 4)
+    values = steps(model, lambda: losses_and_hits(*model(queries, passages), cross_batch=True), 4)
     assert np.isfinite(values).all() and min(values[1:]) < values[0]
     assert (model.passage_encoder.encoder.layers[0].linear1.weight.numpy() != before).any()
 
@@ -61,7 +62,7 @@ def test_a_cross_encoder_takes_training_steps(ernie_tiny, random_rows):
     model = CrossEncoder(config)
     set_weights(model, CrossEncoder.from_encoder_weights(weights, config, seed=1), "ernie-tiny")
     pairs, labels = pack(random_rows(6, longest=40, vocabulary=50006)), paddle.to_tensor([1, 0, 0, 1, 0, 0])
-    values = steps(model, lambda: pair_loss_and_accuracy(model(pairs), labels), 4)
+    values = steps(model, lambda: pair_losses_and_hits(model(pairs), labels), 4)
     assert np.isfinite(values).all() and min(values[1:]) < values[0]
     model.eval()
     probabilities = model.probability(pairs).numpy()

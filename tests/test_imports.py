@@ -8,11 +8,11 @@ import pytest
 
 HERE = Path(__file__).resolve().parents[1]
 ROWS = (
-    ("chance", "flags", "formats", "progress"),
+    ("chance", "flags", "formats", "progress", "train_log", "watchdog"),
     ("artefacts", "denoised_hard_negatives", "measures", "tokenizer"),
     ("cross_batch_negatives", "data_augmentation", "devices", "ernie", "index", "optimizer"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),
-    ("training",),
+    ("dev_measure", "training"),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], "data_augmentation")

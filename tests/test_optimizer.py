@@ -5,7 +5,7 @@ import pytest
 from paddle import nn
 
 from rocketqa.cross_encoder import CrossEncoder
-from rocketqa.optimizer import adam, learning_rate_at
+from rocketqa.optimizer import LossScale, adam, clip, learning_rate_at
 
 
 @pytest.mark.parametrize("step, rate", [
@@ -63,10 +63,11 @@ def slow_adam(values, gradients, rates, weight_decay, clip_norm):
         yield values.copy()
 
 
-def stepped(model, optimizer, gradient, rate):
+def stepped(model, optimizer, gradient, rate, clip_norm):
     """Takes one step with these gradients."""
     optimizer.set_lr(rate)
     sum((parameter * paddle.to_tensor(gradient[name])).sum() for name, parameter in model.named_parameters()).backward()
+    clip(model, clip_norm)
     optimizer.step()
     optimizer.clear_grad()
 
@@ -75,12 +76,12 @@ def test_steps_equal_those_of_the_slow_twin():
     model, begin = Small(), drawn(0)
     for name, parameter in model.named_parameters():
         parameter.set_value(begin[name])
-    optimizer = adam(model, weight_decay=0.3, clip_norm=2.0)
+    optimizer = adam(model, weight_decay=0.3)
     # Norms of about seven times these sizes: 21 and 7 and 210 are cut to 2, the others stay.
     gradients = [drawn(seed, size) for seed, size in enumerate((3.0, 0.1, 0.01, 1.0, 0.2, 30.0), 1)]
     rates = [0.0, 0.05, 0.1, 0.08, 0.06, 0.04]
     for gradient, rate, expected in zip(gradients, rates, slow_adam(begin, gradients, rates, 0.3, 2.0)):
-        stepped(model, optimizer, gradient, rate)
+        stepped(model, optimizer, gradient, rate, 2.0)
         for name, parameter in model.named_parameters():
             np.testing.assert_allclose(parameter.numpy(), expected[name], rtol=2e-6, atol=1e-6, err_msg=name)
 
@@ -89,10 +90,10 @@ def test_gradients_are_cut_by_the_norm_of_all_of_them_together():
     # Adam's first step is as long whatever the gradient's size, so the second, of another size, shows the cut:
     # without it, moments of 1 and 100 would give another step than those of two equal gradients.
     model, direction = Small(), {name: np.ones(shape, np.float32) for name, shape in SHAPES.items()}
-    optimizer = adam(model, weight_decay=0.0, clip_norm=1.0)
+    optimizer = adam(model, weight_decay=0.0)
     before = {name: parameter.numpy() for name, parameter in model.named_parameters()}
     for size in (1.0, 100.0):
-        stepped(model, optimizer, {name: size * value for name, value in direction.items()}, 0.5)
+        stepped(model, optimizer, {name: size * value for name, value in direction.items()}, 0.5, 1.0)
     for name, parameter in model.named_parameters():
         np.testing.assert_allclose(before[name] - parameter.numpy(), 1.0, rtol=1e-5)
 
@@ -101,9 +102,9 @@ def test_weight_decay_leaves_out_every_bias_and_norm_of_an_encoder(tiny_config):
     model = CrossEncoder(tiny_config._replace(num_hidden_layers=1, use_task_id=True))
     for parameter in model.parameters():
         parameter.set_value(np.ones(parameter.shape, np.float32))
-    optimizer = adam(model, weight_decay=0.5, clip_norm=1.0)
+    optimizer = adam(model, weight_decay=0.5)
     stepped(model, optimizer, {name: np.zeros(parameter.shape, np.float32)
-                               for name, parameter in model.named_parameters()}, 0.5)
+                               for name, parameter in model.named_parameters()}, 0.5, 1.0)
     values = {name: set(parameter.numpy().ravel().tolist()) for name, parameter in model.named_parameters()}
     layer = "ernie.encoder.layers.0."
     assert {name for name, value in values.items() if value == {0.75}} == {
@@ -117,3 +118,53 @@ def test_weight_decay_leaves_out_every_bias_and_norm_of_an_encoder(tiny_config):
         f"{layer}self_attn.k_proj.bias", f"{layer}self_attn.v_proj.bias", f"{layer}self_attn.out_proj.bias",
         f"{layer}linear1.bias", f"{layer}linear2.bias", f"{layer}norm1.weight", f"{layer}norm1.bias",
         f"{layer}norm2.weight", f"{layer}norm2.bias", "ernie.pooler.dense.bias", "classifier.bias"}
+
+
+def with_gradients(size: float) -> tuple[Small, dict[str, np.ndarray]]:
+    model, gradient = Small(), drawn(1, size)
+    sum((parameter * paddle.to_tensor(gradient[name])).sum() for name, parameter in model.named_parameters()).backward()
+    return model, gradient
+
+
+@pytest.mark.parametrize("loss_scale", [1.0, 1024.0])
+@pytest.mark.parametrize("clip_norm", [0.5, 1e9])
+def test_clipping_returns_the_norm_before_and_takes_the_loss_scale_out(loss_scale, clip_norm):
+    model, gradient = with_gradients(loss_scale)
+    norm = sum((value.astype(np.float64) ** 2).sum() for value in gradient.values()) ** 0.5 / loss_scale
+    assert clip(model, clip_norm, loss_scale) == pytest.approx(norm, rel=1e-6)
+    for name, parameter in model.named_parameters():
+        expected = gradient[name] / loss_scale * min(1.0, clip_norm / norm)
+        np.testing.assert_allclose(parameter.grad.numpy(), expected, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_gradients_that_are_not_finite_have_no_finite_norm(bad):
+    model, _ = with_gradients(1.0)
+    model.dense.bias.grad.set_value(np.array([0, bad, 0, 0], np.float32))
+    assert not np.isfinite(clip(model, 1.0))
+
+
+def test_the_loss_scale_falls_after_two_overflows_in_a_row_and_doubles_after_a_thousand_good_steps():
+    scale = LossScale(1000.0, dynamic=True)
+    for finite in (False, True, False):
+        scale.update(finite)
+    assert scale.scale == 1000.0
+    scale.update(False)
+    assert scale.scale == 800.0
+    for _ in range(999):
+        scale.update(True)
+    assert scale.scale == 800.0
+    resumed = LossScale(1.0, dynamic=True)
+    resumed.restore(scale.state())
+    resumed.update(True)
+    assert resumed.scale == 1600.0
+    for _ in range(1000):
+        resumed.update(False)
+    assert resumed.scale == 1.0
+
+
+def test_a_scale_that_is_not_dynamic_stays():
+    scale = LossScale(1.0, dynamic=False)
+    for _ in range(1500):
+        scale.update(True)
+    assert scale.scale == 1.0

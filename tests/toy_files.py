@@ -40,24 +40,43 @@ def verb(*arguments: object) -> list[str]:
 
 
 def dual_flags(folder: Path, output: Path, batch_size: int, **changed: object) -> list[str]:
-    """Returns the flags of a short dual-encoder training on the tiny flight."""
+    """Returns the flags of a short dual-encoder training on the tiny flight; "" is that of a switch."""
+    return _flags(folder, output, "examples.dual.tsv", {"batch-size": batch_size} | changed)
+
+
+def cross_flags(folder: Path, output: Path, **changed: object) -> list[str]:
+    """Returns the flags of a short cross-encoder training on the tiny flight."""
+    return _flags(folder, output, "examples.cross.tsv", {"batch-size": 4} | changed)
+
+
+def _flags(folder: Path, output: Path, examples: str, changed: dict[str, object]) -> list[str]:
     flags = {"output": output, "init": folder / "init", "collection": folder / "collection.tsv",
-             "queries": folder / "queries.tsv", "examples": folder / "examples.dual.tsv", "batch-size": batch_size,
-             "epochs": 2, "learning-rate": 1e-3, "warmup": 0.1, "decay": "linear", "weight-decay": 0.0, "seed": 1}
-    return [str(word) for name, value in (flags | changed).items() for word in (f"--{name}", value)]
+             "queries": folder / "queries.tsv", "examples": folder / examples, "epochs": 2, "learning-rate": 1e-3,
+             "warmup": 0.1, "decay": "linear", "weight-decay": 0.0, "seed": 1}
+    return [str(word) for name, value in (flags | changed).items() for word in (f"--{name}", value) if word != ""]
 
 
 def train_dual(folder: Path, output: Path, devices: int, batch_size: int, **changed: object) -> None:
     """Trains as a user does: one process, or several under Paddle's launcher."""
-    flags = dual_flags(folder, output, batch_size, **changed)
-    if devices == 1:
-        command = verb("train-dual-encoder", *flags)
-    else:
-        command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(devices), "--log_dir",
-                   str(folder / "log"), console_script(folder), "train-dual-encoder", *flags]
+    run_training(folder, devices, "train-dual-encoder", dual_flags(folder, output, batch_size, **changed))
+
+
+def train_cross(folder: Path, output: Path, devices: int = 1, **changed: object) -> None:
+    """Trains a cross encoder as a user does."""
+    run_training(folder, devices, "train-cross-encoder", cross_flags(folder, output, **changed))
+
+
+def run_training(folder: Path, devices: int, name: str, flags: list[str]) -> None:
+    command = verb(name, *flags) if devices == 1 else launched(folder, devices, name, flags)
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     logs = "".join(path.read_text() for path in (folder / "log").glob("workerlog.*"))
     assert done.returncode == 0, done.stdout + done.stderr + logs
+
+
+def launched(folder: Path, devices: int, name: str, flags: list[str]) -> list[str]:
+    """Returns the command line of a verb as several processes."""
+    return [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(devices), "--log_dir",
+            str(folder / "log"), console_script(folder), name, *flags]
 
 
 def console_script(folder: Path) -> str:

@@ -53,7 +53,7 @@ def _encode(job: Job, args) -> int:
     shards = args.num_shards or max(FEWEST_SHARDS, -(-len(ids) // SHARD_ROWS))
     bounds = [len(ids) * shard // shards for shard in range(shards + 1)]
     own = range(devices.rank(), shards, devices.count())
-    with devices.working_on(job) as part, bar(
+    with devices.working_on(job) as (part, _), bar(
             main=devices.rank() == 0, total=sum(bounds[shard + 1] - bounds[shard] for shard in own), unit="text",
             desc=f"encode {job.output.name}") as progress:
         for shard in own:

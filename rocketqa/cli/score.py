@@ -44,7 +44,7 @@ def _score(job: Job, args) -> int:
     rankings = [ranking[:args.depth] for ranking in read_run(args.run).values()]
     chunks = [rankings[begin:begin + CHUNK_QUERIES] for begin in range(0, len(rankings), CHUNK_QUERIES)]
     own = range(devices.rank(), len(chunks), devices.count())
-    with devices.working_on(job) as part, bar(
+    with devices.working_on(job) as (part, _), bar(
             main=devices.rank() == 0, total=sum(len(ranking) for number in own for ranking in chunks[number]),
             unit="pair", desc=f"score {job.output.name}") as progress:
         files = [part / f"chunk-{number:06}" for number in range(len(chunks))]

@@ -10,6 +10,8 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser("rocketqa train-cross-encoder", description=__doc__)
     add_training_flags(parser)
     parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
+    parser.add_argument("--fgm", type=float, default=0.0, metavar="EPSILON",
+                        help="train on word embeddings shifted so far along the gradient (released code: 0.01; 0: not)")
     return parser
 
 
@@ -22,20 +24,20 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def prepare(args):
-    """Returns the encoder to start from, the number of pairs, and the loss of a step."""
+    """Returns what is learnt: the encoder to start from, the pairs, the loss of a step."""
     from rocketqa.batches import CrossBatches
-    from rocketqa.cross_encoder import CrossEncoder, loss_and_accuracy
+    from rocketqa.cross_encoder import CrossEncoder, backward
+    from rocketqa.dev_measure import cross_encoder_mrr
     from rocketqa.pretrained import load_pretrained
     from rocketqa.tokenizer import text_encoder_of
-    from rocketqa.training import Start
+    from rocketqa.training import Start, Task
 
     encoder = load_pretrained(args.init, args.layer_norm_eps)
-    batches = CrossBatches(read_pairs(*args.examples), read_queries(*args.queries), read_collection(args.collection),
-                           text_encoder_of(encoder.tokenizer_files), args.max_length)
-
-    def step_loss(model, indices):
-        pairs, labels = batches.rows(indices)
-        return loss_and_accuracy(model(pairs), labels)
-
+    texts = (read_queries(*args.queries), read_collection(args.collection),
+             text_encoder_of(encoder.tokenizer_files), args.max_length)
+    batches = CrossBatches(read_pairs(*args.examples), *texts)
+    dev = CrossBatches(read_pairs(args.dev_examples), *texts) if args.dev_examples else None
     weights = CrossEncoder.from_encoder_weights(encoder.weights, encoder.config, args.seed)
-    return Start(CrossEncoder(encoder.config), weights, encoder.tokenizer_files), len(batches.pairs), step_loss
+    return Task(
+        Start(CrossEncoder(encoder.config), weights, encoder.tokenizer_files), len(batches.pairs), batches.query_ids,
+        batches.rows, lambda *step: backward(*step, args.fgm), dev and (lambda model: cross_encoder_mrr(model, dev)))

@@ -1,8 +1,8 @@
 """Train a dual encoder with cross-batch negatives (section 3.3.1), on one device or under a launch."""
 from argparse import ArgumentParser
 
-from rocketqa.flags import add_text_flags, add_training_flags
-from rocketqa.formats import read_collection, read_examples, read_queries
+from rocketqa.flags import InputPath, add_text_flags, add_training_flags
+from rocketqa.formats import read_collection, read_examples, read_positives, read_queries
 
 
 def build_parser() -> ArgumentParser:
@@ -11,7 +11,9 @@ def build_parser() -> ArgumentParser:
     add_training_flags(parser)
     add_text_flags(parser)
     parser.add_argument("--negatives", choices=("cross-batch", "in-batch"), default="cross-batch",
-                        help="passages of all devices, or only of the own one")
+                        help="passages of all devices and chunks, or only of the own one")
+    parser.add_argument("--mask-positives", type=InputPath, nargs="+", metavar="QRELS",
+                        help="take no passage for a negative that these, or the examples, label as the query's positive")
     return parser
 
 
@@ -24,22 +26,27 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def prepare(args):
-    """Returns the twin towers to start from, the number of examples, and the loss of a step."""
+    """Returns what is learnt: the twin towers to start from, the examples, the loss of a step."""
     from rocketqa.batches import DualBatches
-    from rocketqa.cross_batch_negatives import loss_and_accuracy
+    from rocketqa.cross_batch_negatives import backward
+    from rocketqa.dev_measure import dual_encoder_mrr
     from rocketqa.dual_encoder import DualEncoder
     from rocketqa.pretrained import load_pretrained
     from rocketqa.tokenizer import text_encoder_of
-    from rocketqa.training import Start
+    from rocketqa.training import Start, Task
 
     encoder = load_pretrained(args.init, args.layer_norm_eps)
-    batches = DualBatches(read_examples(*args.examples), read_queries(*args.queries),
-                          read_collection(args.collection), text_encoder_of(encoder.tokenizer_files),
-                          args.query_length, args.passage_length)
+    texts = (read_queries(*args.queries), read_collection(args.collection), text_encoder_of(encoder.tokenizer_files),
+             args.query_length, args.passage_length)
+    positives = read_positives(*args.mask_positives) if args.mask_positives else None
+    batches = DualBatches(read_examples(*args.examples), *texts, positives)
+    dev = DualBatches(read_examples(args.dev_examples), *texts) if args.dev_examples else None
 
-    def step_loss(model, indices):
-        q_reps, p_reps = model(*batches.rows(indices))
-        return loss_and_accuracy(q_reps, p_reps, args.negatives == "cross-batch")
+    def backward_of_step(model, chunks, within, loss_scale):
+        return backward(lambda chunk: model(chunk.queries, chunk.passages), chunks, within, loss_scale,
+                        args.negatives == "cross-batch")
 
-    weights = DualEncoder.from_encoder_weights(encoder.weights)
-    return Start(DualEncoder(encoder.config), weights, encoder.tokenizer_files), len(batches.examples), step_loss
+    return Task(
+        Start(DualEncoder(encoder.config), DualEncoder.from_encoder_weights(encoder.weights), encoder.tokenizer_files),
+        len(batches.examples), batches.query_ids, batches.rows, backward_of_step,
+        dev and (lambda model: dual_encoder_mrr(model, dev)))
