@@ -4,7 +4,6 @@ Not the measure of a retriever, which searches the whole collection (`rocketqa e
 the passages of the dev examples alone.
 """
 import numpy as np
-import paddle
 
 from rocketqa.batches import CrossBatches, DualBatches
 from rocketqa.cross_encoder import CrossEncoder

@@ -141,7 +141,8 @@ class Training:
         norm = self._update(step, rate)
         seconds = meter.lap()
         return {"step": step + 1, "loss": loss, "accuracy": accuracy, "learning_rate": rate, "gradient_norm": norm,
-                "queries_per_second": self.deal.batch / seconds, "tokens_per_second": tokens * self.deal.devices / seconds,
+                "queries_per_second": self.deal.batch / seconds,
+                "tokens_per_second": tokens * self.deal.devices / seconds,
                 "padding_left_out": 1 - tokens / padded, "loss_scale": self.loss_scale.scale}
 
     @contextmanager

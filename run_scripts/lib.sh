@@ -75,12 +75,14 @@ launch() {
 train_dual() {
     name=$1 epochs=$2
     shift 2
+    [ "$RECOMPUTE" = no ] || set -- "$@" --recompute
+    [ "$MASK_POSITIVES" = no ] || set -- "$@" --mask-positives "$DATA_DIR/qrels.train.tsv"
     launch "$DEVICES" train-dual-encoder --output "$CHECKPOINT_DIR/$name" --init "$INIT" \
         --collection "$DATA_DIR/collection.tsv" --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
         --batch-size "$BATCH_SIZE" --epochs "$epochs" --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" \
         --decay linear --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
-        --save-every "$SAVE_EVERY" ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} \
-        ${MAX_STEPS:+--max-steps "$MAX_STEPS"} "$@"
+        --accumulate "$ACCUMULATE" --precision "$PRECISION" --save-every "$SAVE_EVERY" \
+        ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} ${MAX_STEPS:+--max-steps "$MAX_STEPS"} "$@"
 }
 
 # retrieve NAME SPLIT DEPTH: OUTPUT_DIR/NAME.SPLIT.run by the dual encoder CHECKPOINT_DIR/NAME.

@@ -49,14 +49,28 @@ def test_every_variable_of_a_flight_is_read_by_a_script():
         assert re.search(rf"\$\{{?{name}\b", text), name
 
 
-def test_the_defaults_of_marco_are_the_papers():
-    values = dict(re.findall(r"^([A-Z][A-Z0-9_]*)=(\S*)", (ROOT / "run_scripts/marco.env").read_text(), re.MULTILINE))
-    paper = {"BATCH_SIZE": "512", "DEVICES": "8", "EPOCHS_1": "40", "EPOCHS_3": "10", "EPOCHS_4": "10",
-             "LEARNING_RATE": "3e-5", "WARMUP": "0.1", "QUERY_LENGTH": "32", "PASSAGE_LENGTH": "128",
-             "DUAL_NEGATIVES": "4", "BATCH_SIZE_CROSS": "64", "DEVICES_CROSS": "4", "EPOCHS_CROSS": "2",
-             "LEARNING_RATE_CROSS": "1e-5", "CROSS_NEGATIVES": "4", "CROSS_DEPTH": "1000", "MAX_NEGATIVE": "0.1",
-             "MIN_POSITIVE": "0.9", "NEGATIVES": "cross-batch", "INIT": "ernie-2.0-base-en"}
-    assert {name: values[name] for name in paper} == paper
+PAPER = {"BATCH_SIZE": "512", "LEARNING_RATE": "3e-5", "WARMUP": "0.1", "QUERY_LENGTH": "32", "PASSAGE_LENGTH": "128",
+         "BATCH_SIZE_CROSS": "64", "EPOCHS_CROSS": "2", "LEARNING_RATE_CROSS": "1e-5", "MAX_NEGATIVE": "0.1",
+         "MIN_POSITIVE": "0.9", "NEGATIVES": "cross-batch", "INIT": "ernie-2.0-base-en", "PRECISION": "float16",
+         "RECOMPUTE": "yes", "INIT_CROSS": "ernie-2.0-large-en"}
+RELEASED = {"WEIGHT_DECAY": "0.0", "WEIGHT_DECAY_CROSS": "0.01", "WARMUP_CROSS": "0.0", "DECAY_CROSS": "constant",
+            "PAIR_LENGTH": "160", "FGM": "0.01", "PRECISION_CROSS": "float32", "LAYER_NORM_EPS": "1e-5", "SEED": "1",
+            "AUGMENT_DEPTH": "50", "ACCUMULATE": "1", "ACCUMULATE_CROSS": "1", "MASK_POSITIVES": "no"}
+OF_THE_FLIGHT = {
+    "marco": {"DEVICES": "8", "EPOCHS_1": "40", "EPOCHS_3": "10", "EPOCHS_4": "10", "DUAL_NEGATIVES": "4",
+              "DEVICES_CROSS": "4", "CROSS_NEGATIVES": "4", "CROSS_DEPTH": "1000", "DENOISE_DEPTH": "50",
+              "FILL_DEPTH": "1000"},
+    "nq": {"DEVICES": "2", "EPOCHS_1": "30", "EPOCHS_3": "30", "EPOCHS_4": "30", "DUAL_NEGATIVES": "1",
+           "DEVICES_CROSS": "1", "CROSS_NEGATIVES": "1", "CROSS_DEPTH": "100", "DENOISE_DEPTH": "100",
+           "FILL_DEPTH": "0"}}
+
+
+@pytest.mark.parametrize("flight", OF_THE_FLIGHT)
+def test_the_defaults_of_the_papers_flights_are_the_papers_and_the_released_codes(flight):
+    text = (ROOT / f"run_scripts/{flight}.env").read_text()
+    values = dict(re.findall(r"^([A-Z][A-Z0-9_]*)=(\S*)", text, re.MULTILINE))
+    expected = PAPER | RELEASED | OF_THE_FLIGHT[flight]
+    assert {name: values[name] for name in expected} == expected
 
 
 def test_a_variable_of_the_caller_wins_over_the_env_file(tmp_path):

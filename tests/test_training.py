@@ -47,10 +47,9 @@ def test_recomputation_has_the_same_dropout_and_the_same_gradients_but_for_round
         if extra:
             train_dual(flight, expected, devices=1, batch_size=4, **extra)
         train_dual(flight, flight / name, devices=1, batch_size=4, recompute="", **extra)
-        values, norms = (np.array([[float(row[column]) for row in log_of(output)] for output in (flight / name, expected)])
-                         for column in ("loss", "gradient_norm"))
-        np.testing.assert_allclose(values[0], values[1], rtol=1e-5)
-        np.testing.assert_allclose(norms[0], norms[1], rtol=1e-4)
+        for column, tolerance in (("loss", 1e-5), ("gradient_norm", 1e-4)):
+            found, wanted = ([float(row[column]) for row in log_of(output)] for output in (flight / name, expected))
+            np.testing.assert_allclose(found, wanted, rtol=tolerance)
 
 
 def test_recomputation_runs_each_layer_a_second_time_for_the_same_gradient(tiny_config, random_rows):
@@ -95,7 +94,8 @@ def test_one_device_s_overflow_is_every_device_s(flight):
     """Only the first device's gradients overflow; the weights stay, on all."""
     from test_cross_batch_negatives import launch
 
-    launch(flight, '''
+    script = flight / "overflow.py"
+    script.write_text('''
 import sys
 import numpy as np
 import rocketqa
@@ -113,7 +113,8 @@ for step in range(4):
     scale.update(bool(np.isfinite(norm)))
     print(step, np.isfinite(norm), scale.scale, file=open(f"{sys.argv[1]}/scale-{devices.rank()}", "a"))
     model.clear_gradients()
-''', str(flight), processes=2)
+''')
+    launch(script, flight, 2)
     expected = "0 False 8.0\n1 False 6.4\n2 True 6.4\n3 True 6.4\n"
     assert [(flight / f"scale-{rank}").read_text() for rank in (0, 1)] == [expected, expected]
 
@@ -206,4 +207,4 @@ def test_masked_positives_train_to_other_weights(flight, plain):
 
 def test_the_padding_that_is_left_out_is_what_a_padded_batch_would_have(flight, plain):
     shares = [float(row["padding_left_out"]) for row in log_of(plain)]
-    assert all(0 < share < 0.5 for share in shares) and paddle.__version__
+    assert all(0 < share < 0.5 for share in shares)

@@ -13,7 +13,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--negatives", choices=("cross-batch", "in-batch"), default="cross-batch",
                         help="passages of all devices and chunks, or only of the own one")
     parser.add_argument("--mask-positives", type=InputPath, nargs="+", metavar="QRELS",
-                        help="take no passage for a negative that these, or the examples, label as the query's positive")
+                        help="take no passage for a negative that these, or the examples, name as a positive")
     return parser
 
 

@@ -1,0 +1,165 @@
+"""Measure time and memory of training on this machine: a batch at once, and the same batch in chunks (footnote 2)."""
+import json
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+
+from rocketqa.flags import positive, text_length
+
+GIB = 2 ** 30
+STEPS = 3  # measured, after one that is not
+
+
+def build_parser() -> ArgumentParser:
+    """Returns the verb's flags."""
+    parser = ArgumentParser("rocketqa benchmark", description=__doc__)
+    parser.add_argument("--batch-size", type=positive, default=32, help="queries a step, each with two passages")
+    parser.add_argument("--chunk-size", type=positive, default=8, help="queries a chunk")
+    parser.add_argument("--memory", type=float, default=2.0, metavar="GIB",
+                        help="find the largest batch that fits in so much memory (peak of the process)")
+    parser.add_argument("--largest", type=positive, default=512, help="the largest batch to try")
+    parser.add_argument("--layers", type=positive, default=4)
+    parser.add_argument("--hidden-size", type=positive, default=312, help="of an ERNIE with random weights, 12 heads")
+    parser.add_argument("--query-length", type=text_length, default=32, help="tokens")
+    parser.add_argument("--passage-length", type=text_length, default=128, help="tokens")
+    parser.add_argument("--recompute", action="store_true", help="with recomputation in every row")
+    parser.add_argument("--measure", metavar="QUERIES,CHUNKS", help="measure this one in this process, as JSON")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the verb and returns its exit status."""
+    args = build_parser().parse_args(argv)
+    if args.measure:
+        print(json.dumps(_measured_here(args, *map(int, args.measure.split(",")))))
+        return 0
+    _compare(args)
+    _largest_batches(args)
+    return 0
+
+
+def _compare(args: Namespace) -> None:
+    """Prints the direct batch and the same in chunks, as ratios."""
+    chunks = -(-args.batch_size // args.chunk_size)
+    direct, chunked = _measured(args, args.batch_size, 1), _measured(args, args.batch_size, chunks)
+    print("what\tbatch\tchunks\tseconds a step\tpeak memory, GiB")
+    for what, result, count in (("direct", direct, 1), ("chunks", chunked, chunks)):
+        print(f"{what}\t{args.batch_size}\t{count}\t{result['seconds']:.3f}\t{result['peak'] / GIB:.3f}")
+    print(f"ratio\t\t\t{chunked['seconds'] / direct['seconds']:.3f}\t{chunked['peak'] / direct['peak']:.3f}")
+    above = [result["peak"] - result["before"] for result in (direct, chunked)]
+    print(f"memory above model and optimizer: {above[0] / GIB:.3f} and {above[1] / GIB:.3f} GiB, "
+          f"ratio {above[1] / above[0]:.3f}")
+
+
+def _largest_batches(args: Namespace) -> None:
+    """Prints the largest batch, of powers of two chunks, within the memory; the largest tried where all fit."""
+    for what in ("direct", "chunks"):
+        fits, queries = 0, args.chunk_size
+        while queries <= args.largest:
+            result = _measured(args, queries, 1 if what == "direct" else queries // args.chunk_size)
+            if result["peak"] > args.memory * GIB:
+                break
+            fits, queries = queries, 2 * queries
+        bound = " (the largest tried)" if queries > args.largest else ""
+        print(f"largest batch within {args.memory:g} GiB, {what}: {fits}{bound}", flush=True)
+
+
+def _measured(args: Namespace, queries: int, chunks: int) -> dict[str, float]:
+    """Returns the measures of a process of its own: a peak of memory never falls again."""
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in vars(args).items()
+             if name not in ("measure", "recompute")]
+    command = [sys.executable, "-m", "rocketqa.cli", "benchmark", *flags, f"--measure={queries},{chunks}"]
+    answer = subprocess.run(command + ["--recompute"] * args.recompute, capture_output=True, text=True, check=True)
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def _measured_here(args: Namespace, queries: int, chunks: int) -> dict[str, float]:
+    """Takes steps of one batch; returns seconds a step and peaks of memory, in bytes, before and after."""
+    import statistics
+    import time
+
+    import paddle
+
+    from rocketqa.cross_batch_negatives import backward
+    from rocketqa.optimizer import adam, clip
+
+    model, parts = _model(args), _chunks(args, queries // chunks, chunks)
+    optimizer, seconds = adam(model, 0.0), []
+    optimizer.set_lr(1e-5)
+    _take_moments(model, optimizer)
+    before = _peak()
+    for _ in range(1 + STEPS):
+        begin = time.perf_counter()
+        backward(lambda chunk: model(chunk.queries, chunk.passages), parts, _Seeded, 1.0, cross_batch=True)
+        clip(model, 1.0)
+        optimizer.step()
+        optimizer.clear_grad()
+        paddle.device.synchronize()
+        seconds.append(time.perf_counter() - begin)
+    return {"seconds": statistics.median(seconds[1:]), "before": before, "peak": _peak()}
+
+
+class _Seeded:
+    """The dropout of a chunk."""
+
+    def __init__(self, chunk: int):
+        self.chunk = chunk
+
+    def __enter__(self):
+        import paddle
+
+        paddle.seed(self.chunk)
+
+    def __exit__(self, *_):
+        pass
+
+
+def _model(args: Namespace):
+    from rocketqa.checkpoint import set_weights
+    from rocketqa.dual_encoder import DualEncoder
+    from rocketqa.ernie import ErnieConfig, initial_weights
+
+    config = ErnieConfig(hidden_size=args.hidden_size, num_hidden_layers=args.layers,
+                         intermediate_size=4 * args.hidden_size)
+    model = DualEncoder(config)
+    set_weights(model, DualEncoder.from_encoder_weights(initial_weights(config, 1)), "random weights")
+    model.query_encoder.recompute = model.passage_encoder.recompute = args.recompute
+    model.train()
+    return model
+
+
+def _chunks(args: Namespace, queries: int, chunks: int) -> list:
+    import numpy as np
+
+    from rocketqa.batches import DualRows
+    from rocketqa.ernie import pack
+    from rocketqa.tokenizer import Encoding
+
+    drawing = np.random.default_rng(1)
+
+    def rows(count: int, longest: int):
+        return pack([Encoding(drawing.integers(1, 30000, length), np.zeros(length, np.int64))
+                     for length in drawing.integers(longest // 4, longest + 1, count)])
+
+    return [DualRows(rows(queries, args.query_length), rows(2 * queries, args.passage_length), None)
+            for _ in range(chunks)]
+
+
+def _take_moments(model, optimizer) -> None:
+    """Makes Adam's moments and the gradients, so that they are there before anything is measured."""
+    import paddle
+
+    paddle.add_n([parameter.sum() for parameter in model.parameters()]).backward()
+    optimizer.step()
+    optimizer.clear_grad(set_to_zero=True)
+
+
+def _peak() -> int:
+    """Returns the most memory this process has had so far, in bytes: of the GPU where there is one."""
+    import resource
+
+    import paddle
+
+    if paddle.device.get_device().startswith("gpu"):
+        return paddle.device.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

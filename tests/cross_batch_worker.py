@@ -1,0 +1,138 @@
+"""What each process of tests/test_cross_batch_negatives.py computes: with ours, and with what is known to be wrong."""
+import sys
+
+import numpy as np
+import paddle
+import paddle.distributed as dist
+from paddle.autograd import PyLayer
+
+from rocketqa import cross_batch_negatives, devices
+from rocketqa.batches import DualRows
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.ernie import ErnieConfig, initial_weights, pack
+from rocketqa.formats import DataError
+from rocketqa.tokenizer import Encoding
+
+CHUNKS, B, P, H = 2, 3, 3, 5  # chunks a device, queries a chunk, passages a query, hidden size
+CONFIG = ErnieConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+                     max_position_embeddings=16, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.2)
+
+
+def model() -> DualEncoder:
+    """Returns the same small dual encoder in each process."""
+    encoder = DualEncoder(CONFIG)
+    weights = DualEncoder.from_encoder_weights(initial_weights(CONFIG, 3))
+    for name, parameter in encoder.named_parameters():
+        parameter.set_value(weights[name])
+    encoder.train()
+    return encoder
+
+
+def chunk(place: int) -> DualRows:
+    """Returns the chunk that the device, or chunk, of this number has."""
+    drawing = np.random.default_rng(place)
+
+    def rows(count):
+        return pack([Encoding(drawing.integers(1, 60, length), np.zeros(length, np.int64))
+                     for length in drawing.integers(2, 9, count)])
+
+    return DualRows(rows(B), rows(B * P), None)
+
+
+class seeded:
+    """The dropout of the device, or chunk, of this number."""
+
+    def __init__(self, place: int):
+        self.place = place
+
+    def __enter__(self):
+        paddle.seed(100 + self.place)
+
+    def __exit__(self, *_):
+        pass
+
+
+def gradients(encoder: DualEncoder) -> dict[str, np.ndarray]:
+    return {name: parameter.grad.numpy() for name, parameter in encoder.named_parameters()}
+
+
+class OwnSliceTimesDevices(PyLayer):
+    @staticmethod
+    def forward(context, p_reps):
+        parts = []
+        dist.all_gather(parts, p_reps)
+        return paddle.concat(parts)
+
+    @staticmethod
+    def backward(context, gradient):
+        return paddle.split(gradient * dist.get_world_size(), dist.get_world_size())[dist.get_rank()]
+
+
+def own_slice(p_reps):
+    parts = []
+    dist.all_gather(parts, p_reps.detach())
+    parts[dist.get_rank()] = p_reps
+    return paddle.concat(parts)
+
+
+def full_loss_on_each_device(encode, chunks, within, loss_scale, cross_batch):
+    with within(0):
+        q_reps, p_reps = encode(chunks[0])
+    queries = q_reps.shape[0]
+    device = paddle.arange(dist.get_world_size() * queries, dtype="int64") // queries
+    labels = device * (p_reps.shape[0] - queries) + paddle.arange(len(device), dtype="int64")
+    logits = paddle.matmul(own_slice(q_reps), own_slice(p_reps), transpose_y=True)
+    losses = paddle.nn.functional.cross_entropy(logits, labels, reduction="none")
+    losses.mean().backward()
+    return losses, None
+
+
+def gradients_of_reps(folder, rank, out, name, cross_batch=True, known=None):
+    """Keeps losses, hits and gradients of this device's representations."""
+    own = np.load(f"{folder}/{rank}.npz")
+    q_reps, p_reps = (paddle.to_tensor(own[part], stop_gradient=False) for part in "qp")
+    losses, hits = cross_batch_negatives.losses_and_hits(
+        q_reps, p_reps, cross_batch, known_positives=known and known(own))
+    losses.mean().backward()
+    out.update({f"{name}:loss": losses.numpy(), f"{name}:hits": hits.numpy(), f"{name}:q": q_reps.grad.numpy(),
+                f"{name}:p": p_reps.grad.numpy()})
+
+
+def gradients_of_model(rank, out, name, chunks, backward=cross_batch_negatives.backward, cross_batch=True):
+    """Keeps losses and averaged gradients of the whole model."""
+    encoder = model()
+    losses, _ = backward(
+        lambda own: encoder(own.queries, own.passages), [chunk(rank * chunks + n) for n in range(chunks)],
+        lambda n: seeded(rank * chunks + n), 1.0, cross_batch)
+    devices.average_gradients(encoder)
+    out[f"{name}:loss"] = losses.numpy()
+    out.update({f"{name}:{key}": value for key, value in gradients(encoder).items()})
+
+
+def main(folder: str) -> None:
+    devices.join()
+    rank, out = devices.rank(), {"world": devices.count()}
+    gradients_of_reps(folder, rank, out, "cross-batch")
+    gradients_of_reps(folder, rank, out, "in-batch", cross_batch=False)
+    gradients_of_reps(folder, rank, out, "masked", known=lambda own: cross_batch_negatives.KnownPositives(
+        own["ids"], own["known"].tolist()))
+    gradients_of_model(rank, out, "model", 1)
+    gradients_of_model(rank, out, "chunks", CHUNKS)
+    right = cross_batch_negatives.gather
+    cross_batch_negatives.gather = own_slice
+    gradients_of_model(rank, out, "no gradient through the gather", 1)
+    cross_batch_negatives.gather = OwnSliceTimesDevices.apply
+    gradients_of_model(rank, out, "own slice times devices", 1)
+    cross_batch_negatives.gather = right
+    gradients_of_model(rank, out, "full loss on each device", 1, full_loss_on_each_device)
+    gradients_of_model(rank, out, "in-batch only", 1, cross_batch=False)
+    try:
+        cross_batch_negatives.gather(paddle.zeros([2 + rank, 5]))
+    except DataError as error:
+        out["refusal"] = str(error)
+    gradients_of_reps(folder, rank, out, "after the refusal")
+    np.savez(f"{folder}/out-{rank}.npz", **out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

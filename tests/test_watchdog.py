@@ -1,0 +1,135 @@
+"""A process that dies, raises, is stopped or gets stuck ends the whole job, in a minute and with its name."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from toy_files import ENVIRONMENT, dual_flags, launched, write_tiny_flight
+
+ROOT = Path(__file__).parents[1]
+LIMIT = 60  # seconds
+QUICK = '''
+import sys, time
+from pathlib import Path
+from rocketqa.watchdog import Watchdog
+folder, rank, what = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+def wait_for_others():
+    while True:
+        time.sleep(0.01)
+def get_stuck():
+    while True:
+        time.sleep(0.01)
+with Watchdog(folder, "a training", rank, 2, beat=0.05, silence=1.0, patience=0.5) as watchdog:
+    for step in (1, 2, 3):
+        watchdog.at_step(step)
+        time.sleep(0.02)
+    watchdog.at_step(4)
+    if what == "end":
+        sys.exit(0)
+    if what == "busy" and rank == 1:
+        with watchdog.busy_with("saving"):
+            time.sleep(2)
+        watchdog.at_step(5)
+        sys.exit(0)
+    if what == "busy":
+        time.sleep(2.2)
+        sys.exit(0)
+    get_stuck() if rank == 1 else wait_for_others()
+'''
+
+
+def watched(folder: Path, what: str) -> list[subprocess.Popen]:
+    return [subprocess.Popen([sys.executable, "-c", QUICK, str(folder / "alive"), str(rank), what], cwd=ROOT,
+                             stderr=subprocess.PIPE, text=True) for rank in (0, 1)]
+
+
+def test_a_step_that_does_not_end_says_where_every_device_is(tmp_path):
+    for process in watched(tmp_path, "stuck"):
+        _, complaint = process.communicate(timeout=30)
+        assert process.returncode == 2
+        if "expected the step to end" in complaint:
+            break
+    assert complaint.startswith("a training: step 4: expected the step to end, got it lasting ")
+    assert "device 0 at <string>:8 wait_for_others" in complaint and "device 1 at <string>:11 get_stuck" in complaint
+
+
+def test_a_device_without_a_heartbeat_is_named(tmp_path):
+    first, second = watched(tmp_path, "stuck")
+    second.kill()
+    _, complaint = first.communicate(timeout=30)
+    assert first.returncode == 2 and "a training: step " in complaint
+
+
+def test_nobody_is_ended_who_waits_for_a_device_that_saves(tmp_path):
+    for process in watched(tmp_path, "busy"):
+        assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+
+
+def test_a_job_that_ends_well_says_nothing(tmp_path):
+    for process in watched(tmp_path, "end"):
+        assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+
+
+def workers(folder: Path) -> list[int]:
+    """Returns the processes of the launch in this folder, the launcher left out."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if str(folder / "rocketqa_command.py") in words and "paddle.distributed.launch" not in words:
+            found.append(int(path.parent.name))
+    return sorted(found)
+
+
+@pytest.fixture
+def training(tmp_path):
+    """A training of two processes in the middle of its steps."""
+    write_tiny_flight(tmp_path, dropout=0.1)
+    process = subprocess.Popen(
+        launched(tmp_path, 2, "train-dual-encoder", dual_flags(
+            tmp_path, tmp_path / "x", 2, epochs=100000, **{"save-every": 5})), env=ENVIRONMENT,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "x.part").glob("state-*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    yield tmp_path, process
+    for pid in workers(tmp_path):
+        os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()
+
+
+def assert_ended(folder: Path, process: subprocess.Popen) -> str:
+    """Everything has ended within the limit, badly; nothing is finished. Returns what the workers said."""
+    begin = time.monotonic()
+    process.wait(timeout=LIMIT)
+    while workers(folder):
+        assert time.monotonic() - begin < LIMIT, "processes left behind"
+        time.sleep(0.2)
+    assert process.returncode != 0 and not (folder / "x").exists() and list((folder / "x.part").glob("state-*"))
+    return "".join(path.read_text() for path in (folder / "log").glob("workerlog.*"))
+
+
+def test_a_stopped_device_ends_the_job_with_stage_step_and_device(training):
+    folder, process = training
+    os.kill(workers(folder)[1], signal.SIGSTOP)
+    said = assert_ended(folder, process)
+    assert f"{folder}/x: step " in said and "expected every device to answer, got nothing from device 1" in said
+
+
+def test_a_killed_device_ends_the_job(training):
+    folder, process = training
+    os.kill(workers(folder)[0], signal.SIGKILL)
+    assert_ended(folder, process)
+
+
+def test_devices_whose_launcher_is_killed_end_too(training):
+    folder, process = training
+    process.kill()
+    assert "expected the launcher to live, got it gone" in assert_ended(folder, process)
