@@ -86,6 +86,8 @@ def refuse_unless_supported(precision: str) -> None:
     """Raises DataError where the device would quietly compute in float32 instead."""
     if precision != FLOAT32 and paddle.device.get_device().startswith("cpu"):
         raise DataError(f"--precision {precision}: expected a GPU, got a CPU, where Paddle's autocast does nothing")
+    if precision == "bfloat16" and not paddle.amp.is_bfloat16_supported():
+        raise DataError("--precision bfloat16: expected a GPU that computes in it, got an older one: take float16")
 
 
 class Training:
