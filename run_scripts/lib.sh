@@ -51,7 +51,7 @@ launch() {
         return
     fi
     status=0
-    rocketqa "$@" --check || status=$?
+    PADDLE_TRAINERS_NUM=$processes rocketqa "$@" --check || status=$?
     case $status in
         0) return ;;
         3) ;;

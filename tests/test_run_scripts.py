@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from toy_files import dual_flags, write_tiny_flight
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "run_scripts").glob("*.sh"))
@@ -115,3 +116,20 @@ def test_a_stage_works_from_any_folder(tmp_path):
     done = sh(str(ROOT / "run_scripts/stage2_cross.sh"), cwd=tmp_path, DATA_DIR=str(tmp_path / "none"),
               OUTPUT_DIR=str(tmp_path / "o"), CHECKPOINT_DIR=str(tmp_path / "c"))
     assert done.returncode == 2 and "collection.tsv: expected it to be made already" in done.stderr
+
+
+def test_a_finished_training_of_two_devices_is_not_launched_again(tmp_path):
+    write_tiny_flight(tmp_path)
+    (tmp_path / "my.env").write_text(f"OUTPUT_DIR={tmp_path}/o\nCHECKPOINT_DIR={tmp_path}/c\n")
+    program = f'. "{ROOT}/run_scripts/lib.sh"; load_flight "{tmp_path}/my.env"; launch 2 train-dual-encoder "$@"'
+    command = ("-c", program, str(ROOT / "run_scripts/probe"), *dual_flags(tmp_path, tmp_path / "x", 4))
+    assert sh(*command).returncode == 0 and (tmp_path / "x/meta.json").is_file()
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin/python"  # the launcher's: it must not be called
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    path = os.pathsep.join(map(str, (tmp_path / "bin", BIN, os.environ["PATH"])))
+    again = sh(*command, PATH=path)
+    assert again.returncode == 0 and again.stderr.splitlines()[-1].endswith("x: up to date")
+    shutil.rmtree(tmp_path / "x")
+    assert sh(*command, PATH=path).returncode == 2
