@@ -120,24 +120,27 @@ class KnownPositives:
 
 
 def backward(encode: Callable[[Chunk], Reps], chunks: Sequence[Chunk], within: Within, loss_scale: float,
-             cross_batch: bool) -> tuple[paddle.Tensor, paddle.Tensor]:
+             meet: Callable[[], None], cross_batch: bool) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Leaves the gradients of `loss_scale` times the mean loss of all chunks; returns losses and hits, [N*B].
 
     `encode`: a chunk -> q_reps [B, H], p_reps [B*P, H]; `within(n)`: gives chunk n its dropout and precision, the same
-    each time. A chunk's `known_positives` are masked, or None.
+    each time; `meet` waits for the other devices before they communicate. A chunk's `known_positives` are masked, or
+    None.
     """
     if cross_batch and len(chunks) > 1:
-        return _backward_in_chunks(encode, chunks, within, loss_scale)
+        return _backward_in_chunks(encode, chunks, within, loss_scale, meet)
     judged = []
     for n, chunk in enumerate(chunks):
-        losses, hits = losses_and_hits(*_encoded(encode, chunk, within(n)), cross_batch, 1, chunk.known_positives)
+        reps = _encoded(encode, chunk, within(n))
+        meet()
+        losses, hits = losses_and_hits(*reps, cross_batch, 1, chunk.known_positives)
         (losses.mean() * (loss_scale / len(chunks))).backward()
         judged.append((losses.detach(), hits))
     losses, hits = zip(*judged)
     return paddle.concat(losses), paddle.concat(hits)
 
 
-def _backward_in_chunks(encode, chunks: Sequence[Chunk], within: Within, loss_scale: float):
+def _backward_in_chunks(encode, chunks: Sequence[Chunk], within: Within, loss_scale: float, meet):
     """Footnote 2: the loss and gradients of N times as many devices, with one chunk's activations at a time.
 
     All representations without a graph; the loss of all of them and its gradients by representation; then each chunk
@@ -148,6 +151,7 @@ def _backward_in_chunks(encode, chunks: Sequence[Chunk], within: Within, loss_sc
     q_reps, p_reps = (paddle.concat(part).detach() for part in zip(*reps))  # [N*B, H], [N*B*P, H]
     q_reps.stop_gradient = p_reps.stop_gradient = False
     known_positives = KnownPositives.joined([chunk.known_positives for chunk in chunks])
+    meet()
     losses, hits = losses_and_hits(q_reps, p_reps, True, len(chunks), known_positives)
     (losses.mean() * loss_scale).backward()
     gradients = zip(paddle.split(q_reps.grad, len(chunks)), paddle.split(p_reps.grad, len(chunks)))

@@ -2,10 +2,11 @@
 
 One process without a launcher is a launch of one: nothing is initialised, nothing is communicated.
 """
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import paddle.distributed as dist
@@ -13,6 +14,8 @@ from paddle import nn
 from paddle.distributed import fleet
 
 from rocketqa.watchdog import Watchdog
+
+ALIVE = ".alive-"
 
 
 def join() -> None:
@@ -37,12 +40,6 @@ def rank() -> int:
     return dist.get_rank()
 
 
-def barrier() -> None:
-    """Waits until every device is here."""
-    if count() > 1:
-        dist.barrier()
-
-
 def average_gradients(model: nn.Layer) -> None:
     """Averages the model's gradients over the devices: one reduction a step, whatever a step was made of.
 
@@ -58,21 +55,21 @@ def average_gradients(model: nn.Layer) -> None:
 @contextmanager
 def working_on(job) -> Iterator[tuple[Path, Watchdog]]:
     """Gives every device the job's part directory; the first one opens the job, and finishes it when all are done."""
-    if rank() > 0:
-        barrier()
-        with _watched(job) as watchdog:
-            yield job.part, watchdog
-            barrier()
-        barrier()
-        return
-    with job as part:
-        barrier()
-        with _watched(job) as watchdog:
-            yield part, watchdog
-            barrier()
-        barrier()
-        shutil.rmtree(part / "alive", ignore_errors=True)
+    folder = _folder_of_the_launch(job.output)
+    watchdog = Watchdog(folder, str(job.output), rank(), count())
+    watchdog.start()
+    with job if rank() == 0 else nullcontext(job.part) as part:
+        watchdog.meet()
+        yield part, watchdog
+        watchdog.no_more_steps()
+        watchdog.meet()
+        watchdog.stop()
+    if rank() == 0:
+        for left in job.output.parent.glob(f"{job.output.name}{ALIVE}*"):
+            shutil.rmtree(left)
 
 
-def _watched(job) -> Watchdog:
-    return Watchdog(job.part / "alive", str(job.output), rank(), count())
+def _folder_of_the_launch(output: Path) -> Path:
+    """Returns where the processes of this launch leave their heartbeats: beside the output, another for each launch."""
+    endpoints = os.environ.get("PADDLE_TRAINER_ENDPOINTS", "") + os.environ.get("PADDLE_MASTER", "")
+    return output.with_name(f"{output.name}{ALIVE}{hashlib.sha256(endpoints.encode()).hexdigest()[:12]}")

@@ -31,6 +31,7 @@ from rocketqa.watchdog import Watchdog
 
 NEUTRAL_FLAGS = ("save_every", "visualdl")
 FLOAT32 = "float32"
+SLOW = 3.0  # seconds a step from which devices wait for each other before they communicate
 
 Chunks = Sequence[tuple]
 
@@ -46,8 +47,8 @@ class Start(NamedTuple):
 class Task(NamedTuple):
     """What is learnt, and from what.
 
-    rows: indices of examples -> a chunk. backward: (model, chunks, within, loss_scale) -> losses and hits, having left
-    gradients. measure: the model -> its dev MRR@10, or None.
+    rows: indices of examples -> a chunk. backward: (model, chunks, within, loss_scale, meet) -> losses and hits, having
+    left gradients and called `meet` before it communicates. measure: the model -> its dev MRR@10, or None.
     """
 
     start: Start
@@ -101,6 +102,7 @@ class Training:
             if hasattr(layer, "recompute"):
                 layer.recompute = args.recompute
         self.optimizer = adam(self.model, args.weight_decay)
+        self.seconds, self.unhurried = 0.0, True  # of the last step; whether devices may be far apart, the same on all
         scale = args.loss_scale or (LossScale.INITIAL if args.precision == "float16" else 1.0)
         self.loss_scale = LossScale(scale, dynamic=bool(args.loss_scale) or args.precision == "float16")
 
@@ -122,6 +124,7 @@ class Training:
                 self._measure(step + 1, row)
                 if log:
                     log.write(row)
+                if (step + 1) % self.args.save_every == 0:
                     self._save(step + 1)
         if log:
             log.close()
@@ -133,15 +136,18 @@ class Training:
         dealt = [self.deal.chunk(step, place) for place in places]
         chunks = [self.task.rows(indices) for indices in dealt]
         losses, hits = self.task.backward(self.model, chunks, lambda n: self._within(step, places[n]),
-                                          self.loss_scale.scale)
+                                          self.loss_scale.scale, meet=self._meet)
+        self._meet()
         tokens, padded = np.sum([tokens_of(chunk) for chunk in chunks], axis=0)
-        loss, accuracy, tokens, padded = mean_over_devices(losses.mean(), hits.mean(), tokens, padded)
+        loss, accuracy, tokens, padded, seconds_before = mean_over_devices(
+            losses.mean(), hits.mean(), tokens, padded, self.seconds)
+        self.unhurried = seconds_before > SLOW
         self._refuse_bad_loss(step, loss, losses, dealt)
         devices.average_gradients(self.model)
         args = self.args
         rate = learning_rate_at(step, self.deal.total_steps, args.learning_rate, args.warmup, args.decay)
         norm = self._update(step, rate)
-        seconds = meter.lap()
+        seconds = self.seconds = meter.lap()
         return {"step": step + 1, "loss": loss, "accuracy": accuracy, "learning_rate": rate, "gradient_norm": norm,
                 "queries_per_second": self.deal.batch / seconds,
                 "tokens_per_second": tokens * self.deal.devices / seconds,
@@ -180,6 +186,7 @@ class Training:
         due = self.args.evaluate_every and (step % self.args.evaluate_every == 0 or step == self.deal.total_steps)
         if not (due and self.task.measure):
             return
+        self.unhurried = True
         self.model.eval()
         with self.watchdog.busy_with("measuring on dev"), paddle.no_grad():
             row["dev_MRR@10"] = self.task.measure(self.model)
@@ -189,10 +196,17 @@ class Training:
                 save_best(self.part, step, row["dev_MRR@10"], self.model, self.task.start.tokenizer_files)
 
     def _save(self, step: int) -> None:
-        if step % self.args.save_every == 0 and (step < self.deal.total_steps or self.args.keep):
+        """Saves a state, from the first device; the others will wait for it."""
+        self.unhurried = True
+        if self.main and (step < self.deal.total_steps or self.args.keep):
             with self.watchdog.busy_with("saving"):
                 save_state(self.part, step, self.model, self.task.start.tokenizer_files, self.optimizer,
                            self.loss_scale.state(), max(1, self.args.keep))
+
+    def _meet(self) -> None:
+        """Waits for the other devices before a collective, where they may be further apart than gloo has patience."""
+        if self.unhurried:
+            self.watchdog.meet()
 
 
 def _autocast_type(precision: str) -> str:

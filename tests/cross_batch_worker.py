@@ -75,7 +75,7 @@ def own_slice(p_reps):
     return paddle.concat(parts)
 
 
-def full_loss_on_each_device(encode, chunks, within, loss_scale, cross_batch):
+def full_loss_on_each_device(encode, chunks, within, loss_scale, meet, cross_batch):
     with within(0):
         q_reps, p_reps = encode(chunks[0])
     queries = q_reps.shape[0]
@@ -103,7 +103,7 @@ def gradients_of_model(rank, out, name, chunks, backward=cross_batch_negatives.b
     encoder = model()
     losses, _ = backward(
         lambda own: encoder(own.queries, own.passages), [chunk(rank * chunks + n) for n in range(chunks)],
-        lambda n: seeded(rank * chunks + n), 1.0, cross_batch)
+        lambda n: seeded(rank * chunks + n), 1.0, lambda: None, cross_batch)
     devices.average_gradients(encoder)
     out[f"{name}:loss"] = losses.numpy()
     out.update({f"{name}:{key}": value for key, value in gradients(encoder).items()})

@@ -151,7 +151,7 @@ def learnt(places: list[int], cross_batch: bool = True, scale: float = 1.0):
     """Returns the losses and gradients of one device with these chunks."""
     encoder = model()
     losses, _ = backward(lambda own: encoder(own.queries, own.passages), [chunk(place) for place in places],
-                         lambda n: seeded(places[n]), scale, cross_batch)
+                         lambda n: seeded(places[n]), scale, lambda: None, cross_batch)
     return losses.numpy(), gradients(encoder)
 
 

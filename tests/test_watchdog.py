@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from test_cross_batch_negatives import launch
 from toy_files import ENVIRONMENT, dual_flags, launched, write_tiny_flight
 
 ROOT = Path(__file__).parents[1]
@@ -22,22 +23,35 @@ def wait_for_others():
 def get_stuck():
     while True:
         time.sleep(0.01)
-with Watchdog(folder, "a training", rank, 2, beat=0.05, silence=1.0, patience=0.5) as watchdog:
-    for step in (1, 2, 3):
-        watchdog.at_step(step)
-        time.sleep(0.02)
-    watchdog.at_step(4)
-    if what == "end":
-        sys.exit(0)
-    if what == "busy" and rank == 1:
-        with watchdog.busy_with("saving"):
-            time.sleep(2)
-        watchdog.at_step(5)
-        sys.exit(0)
-    if what == "busy":
-        time.sleep(2.2)
-        sys.exit(0)
-    get_stuck() if rank == 1 else wait_for_others()
+watchdog = Watchdog(folder, "a training", rank, 2, beat=0.05, silence=1.0, patience=0.5)
+watchdog.start()
+for step in (1, 2, 3):
+    watchdog.at_step(step)
+    time.sleep(0.02)
+watchdog.at_step(4)
+if what == "end":
+    sys.exit(0)
+if what == "busy" and rank == 1:
+    with watchdog.busy_with("saving"):
+        time.sleep(2)
+    watchdog.at_step(5)
+    sys.exit(0)
+if what == "finish":
+    watchdog.no_more_steps()
+    time.sleep(2.2 - 0.2 * rank)
+    sys.exit(0)
+if what == "busy":
+    time.sleep(2.2)
+    sys.exit(0)
+if what == "meet":
+    watchdog.no_more_steps()
+    time.sleep(3.0 * rank)
+    watchdog.meet()
+    begin = time.monotonic()
+    watchdog.meet()
+    watchdog.stop()
+    sys.exit(0 if time.monotonic() - begin < 1 else 1)
+get_stuck() if rank == 1 else wait_for_others()
 '''
 
 
@@ -63,14 +77,40 @@ def test_a_device_without_a_heartbeat_is_named(tmp_path):
     assert first.returncode == 2 and "a training: step " in complaint
 
 
-def test_nobody_is_ended_who_waits_for_a_device_that_saves(tmp_path):
-    for process in watched(tmp_path, "busy"):
+@pytest.mark.parametrize("what", ["busy", "finish", "meet"])
+def test_nobody_is_ended_who_waits_for_a_device_that_saves(tmp_path, what):
+    for process in watched(tmp_path, what):
         assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
 
 
 def test_a_job_that_ends_well_says_nothing(tmp_path):
     for process in watched(tmp_path, "end"):
         assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+
+
+def test_devices_further_apart_than_gloo_waits_meet_and_leave_nothing_behind(tmp_path):
+    script = tmp_path / "apart.py"
+    script.write_text("""
+import sys, time
+from argparse import Namespace
+from pathlib import Path
+import rocketqa
+import paddle
+import paddle.distributed as dist
+from rocketqa import devices
+from rocketqa.artefacts import Job
+devices.join()
+with devices.working_on(Job("apart", Namespace(output=Path(sys.argv[1]) / "made"))) as (part, watchdog):
+    time.sleep(35 * devices.rank())
+    watchdog.meet()
+    total = paddle.ones([1])
+    dist.all_reduce(total)
+    (part / f"{devices.rank()}").write_text(str(int(total)))
+""")
+    (tmp_path / "made.alive-0123").mkdir()  # of a launch that was killed
+    launch(script, tmp_path, 2)
+    assert [(tmp_path / "made" / str(rank)).read_text() for rank in (0, 1)] == ["2", "2"]
+    assert not list(tmp_path.glob("made.*"))
 
 
 def workers(folder: Path) -> list[int]:

@@ -92,13 +92,17 @@ def _measured_here(args: Namespace, queries: int, chunks: int) -> dict[str, floa
     before = _peak()
     for _ in range(1 + STEPS):
         begin = time.perf_counter()
-        backward(lambda chunk: model(chunk.queries, chunk.passages), parts, _Seeded, 1.0, cross_batch=True)
+        backward(lambda chunk: model(chunk.queries, chunk.passages), parts, _Seeded, 1.0, _nothing, cross_batch=True)
         clip(model, 1.0)
         optimizer.step()
         optimizer.clear_grad()
         float(model.parameters()[0].sum())  # waits for a GPU
         seconds.append(time.perf_counter() - begin)
     return {"seconds": statistics.median(seconds[1:]), "before": before, "peak": _peak()}
+
+
+def _nothing() -> None:
+    """There is no other device to wait for."""
 
 
 class _Seeded:

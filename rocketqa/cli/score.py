@@ -44,7 +44,7 @@ def _score(job: Job, args) -> int:
     rankings = [ranking[:args.depth] for ranking in read_run(args.run).values()]
     chunks = [rankings[begin:begin + CHUNK_QUERIES] for begin in range(0, len(rankings), CHUNK_QUERIES)]
     own = range(devices.rank(), len(chunks), devices.count())
-    with devices.working_on(job) as (part, _), bar(
+    with devices.working_on(job) as (part, watchdog), bar(
             main=devices.rank() == 0, total=sum(len(ranking) for number in own for ranking in chunks[number]),
             unit="pair", desc=f"score {job.output.name}") as progress:
         files = [part / f"chunk-{number:06}" for number in range(len(chunks))]
@@ -55,7 +55,7 @@ def _score(job: Job, args) -> int:
                 write_lines(unfinished, (line for ranking in scored for line in run_lines(ranking)))
                 os.replace(unfinished, files[number])
             progress.update(sum(map(len, chunks[number])))
-        devices.barrier()
+        watchdog.meet()
         if devices.rank() == 0:
             _join_chunks(files, part / args.output.name)
     return 0

@@ -40,4 +40,5 @@ def prepare(args):
     weights = CrossEncoder.from_encoder_weights(encoder.weights, encoder.config, args.seed)
     return Task(
         Start(CrossEncoder(encoder.config), weights, encoder.tokenizer_files), len(batches.pairs), batches.query_ids,
-        batches.rows, lambda *step: backward(*step, args.fgm), dev and (lambda model: cross_encoder_mrr(model, dev)))
+        batches.rows, lambda *step, meet: backward(*step, args.fgm),
+        dev and (lambda model: cross_encoder_mrr(model, dev)))

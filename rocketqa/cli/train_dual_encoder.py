@@ -42,8 +42,8 @@ def prepare(args):
     batches = DualBatches(read_examples(*args.examples), *texts, positives)
     dev = DualBatches(read_examples(args.dev_examples), *texts) if args.dev_examples else None
 
-    def backward_of_step(model, chunks, within, loss_scale):
-        return backward(lambda chunk: model(chunk.queries, chunk.passages), chunks, within, loss_scale,
+    def backward_of_step(model, chunks, within, loss_scale, meet):
+        return backward(lambda chunk: model(chunk.queries, chunk.passages), chunks, within, loss_scale, meet,
                         args.negatives == "cross-batch")
 
     return Task(
