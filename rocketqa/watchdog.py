@@ -1,10 +1,10 @@
 """No hang, and no hurry: the processes of a launch watch each other and wait for each other.
 
-A process that dies takes the others with it (Paddle's launcher sees to that); one that is stopped, swapped out or
-stuck leaves them waiting, on GPUs for half an hour. On CPUs gloo gives up after 30 seconds, also on a process that merely
-saves or has the longer texts. So each has a thread that writes a heartbeat, a small file in a folder of the launch: the
-step, what it is busy with, the line it is at. The same thread looks at those of the others; `meet` waits for them for as
-long as they live.
+A process that dies takes the others with it (Paddle's launcher sees to that). One that is stopped, swapped out or stuck
+leaves them waiting, on GPUs for half an hour; on CPUs gloo gives up after 30 seconds, also on a process that only saves
+or has the longer texts. So each has a thread that writes a heartbeat, a small file in a folder of the launch: the step,
+what it is busy with, the line it is at. The same thread looks at those of the others. `meet` waits for them for as long
+as they live.
 """
 import json
 import os
