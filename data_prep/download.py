@@ -20,6 +20,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from sources import run
+
 from rocketqa.artefacts import write_atomically
 from rocketqa.formats import DataError
 from rocketqa.progress import bar
@@ -212,14 +214,11 @@ def build_parser() -> ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Fetches the file and returns the exit status."""
-    args = build_parser().parse_args(argv)
-    source = Source(args.url, args.size, args.md5, args.sha256)
-    try:
+    def fetch_it(args) -> None:
+        source = Source(args.url, args.size, args.md5, args.sha256)
         fetch(source, args.output, Patience(args.timeout, args.tries, args.pause))
-    except (DataError, OSError) as error:
-        print(f"data_prep/download.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return run(build_parser(), fetch_it, argv)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from sources import run
+
 from rocketqa.artefacts import JOB, MANIFEST, Job
 from rocketqa.flags import InputPath, OutputPath
 from rocketqa.formats import DataError
@@ -86,13 +88,10 @@ def build_parser() -> ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Unpacks the archive and returns the exit status."""
-    args = build_parser().parse_args(argv)
-    try:
+    def unpack_it(args) -> None:
         unpack(args.archive, args.output)
-    except (DataError, OSError) as error:
-        print(f"data_prep/unpack.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return run(build_parser(), unpack_it, argv)
 
 
 if __name__ == "__main__":
