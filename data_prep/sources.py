@@ -5,11 +5,14 @@ within a text becomes a space. Everything is read line by line: what grows with 
 """
 import gzip
 import sys
+import zlib
 from argparse import ArgumentParser, Namespace
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -30,16 +33,23 @@ def run(parser: ArgumentParser, build: Callable[[Namespace], int | None], argv: 
         return build(args) or 0
     except NotFinished:
         return NOT_FINISHED
-    except (DataError, OSError, EOFError) as error:  # EOFError: a gzip file that was cut
+    except (DataError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
 
 
-def open_bytes(path: Path):
-    """Returns the file opened for reading bytes, decompressed where it is gzipped."""
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Gives the file open for reading bytes, decompressed where it is gzipped."""
     if not path.is_file():
         raise DataError(f"{path}: expected a file, got nothing there")
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb", buffering=1 << 20)
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb", buffering=1 << 20) as file:
+        try:
+            yield file
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{path}: expected a whole gzip file, got {error}") from None
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: expected UTF-8, got {error.reason}") from None
 
 
 def read_foreign(path: Path, widths: tuple[int, ...] | None) -> Iterator[Row]:
