@@ -7,8 +7,8 @@ million over all; no exact count is published.
 
 --queries adds files of your own, in the same form or with the text alone. Left out, counted and said: empty queries,
 queries that came before, and queries that --exclude files ask (default: the train, dev and test queries beside the
-output), all compared without case, further spaces and a last ?, ! or full stop. Ids are made anew, `unlabelled-1` ..., for the
-sources' are numbers that training queries have, too.
+output), all compared without case, further spaces and a last ?, ! or full stop. Ids are made anew, `unlabelled-1` ...,
+for the sources' are numbers that training queries have, too.
 """
 import sys
 from argparse import ArgumentParser, Namespace
