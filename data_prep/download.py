@@ -164,7 +164,11 @@ def _receive(source: Source, file: BinaryIO, state: Path, timeout: float) -> int
     request = urllib.request.Request(source.url, headers=headers)
     with urllib.request.urlopen(request, timeout=timeout) as response:
         if response.status == 206:
-            size = _size_of_range(response.headers.get("Content-Range", ""), start, said.get("size"), source)
+            size = _size_of_range(response.headers.get("Content-Range", ""), start, said.get("size"))
+            if not size:
+                _empty(file)
+                told = response.headers.get("Content-Range")
+                raise DataError(f"{source.url}: expected bytes from {start} of {said.get('size')}, got {told}")
         else:
             size = response.headers.get("Content-Length")
             size = int(size) if size and size.isdecimal() else None
@@ -183,12 +187,11 @@ def _validator(headers) -> str | None:
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
 
 
-def _size_of_range(told: str, start: int, size: int | None, source: Source) -> int:
-    """Returns the length of the whole file as `Content-Range: bytes 5-9/10` has it."""
+def _size_of_range(told: str, start: int, size: int | None) -> int | None:
+    """Returns the length of the whole file as `Content-Range: bytes 5-9/10` has it, None where it does not fit."""
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", told)
-    if not found or int(found[1]) != start or (size and int(found[2]) != size):
-        raise DataError(f"{source.url}: expected bytes from {start} of {size}, got {told!r}")
-    return int(found[2])
+    fits = found and int(found[1]) == start and int(found[2]) == (size or int(found[2]))
+    return int(found[2]) if fits else None
 
 
 def _copy(response, file: BinaryIO, size: int | None, name: str) -> None:

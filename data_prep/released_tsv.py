@@ -31,7 +31,7 @@ from sources import one_line, read_foreign, run
 
 from rocketqa.artefacts import MANIFEST, Job
 from rocketqa.flags import InputPath, OutputPath
-from rocketqa.formats import DataError, write_lines
+from rocketqa.formats import DataError, read_rows, write_lines
 
 DUAL, CROSS = "examples.dual.tsv", "examples.cross.tsv"
 NO_TITLE = ("-", "")
@@ -45,15 +45,15 @@ def digest(*columns: str) -> int:
 class Lookup:
     """The rows of our TSV files, found by their id or by their text; rows stay on disk."""
 
-    def __init__(self, paths: list[Path], by_text: bool):
+    def __init__(self, paths: list[Path], by_text: bool, width: int):
         keys, places = array("q"), array("q")
         self.maps, self.by_text = [], by_text
         for number, path in enumerate(paths):
             with path.open("rb") as file:
                 self.maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b"")
                 start = 0
-                for line in file:
-                    keys.append(self._key(line.decode().rstrip("\n").split("\t")))
+                for line, (_, columns) in zip(file, read_rows(path, (width,))):
+                    keys.append(self._key(columns))
                     places.append(number << 48 | start)
                     start += len(line)
         order = np.argsort(np.array(keys, np.int64), kind="stable")
@@ -180,7 +180,7 @@ def import_tsv(source: Path, part: Path, collection: Path | None, queries: list[
     if not first:
         raise DataError(f"{source}: expected rows of 6 or 4 columns, got an empty file")
     width = len(first[1])
-    known = (Lookup(queries, True), Lookup([collection], True)) if collection else (None, None)
+    known = (Lookup(queries, True, 2), Lookup([collection], True, 3)) if collection else (None, None)
     with ExitStack() as files:
         ids = Rows(width, Ids(files, part, "queries.tsv", known[0], "q"),
                    Ids(files, part, "collection.tsv", known[1], "p"))
@@ -198,7 +198,7 @@ def export_lines(folder: Path, collection: Path, queries: list[Path]) -> Iterato
     meta, name = folder / MANIFEST, DUAL if (folder / DUAL).is_file() else CROSS
     told = json.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
     missing = told.get("missing_title", NO_TITLE[name == CROSS])
-    query_rows, passage_rows = Lookup(queries, False), Lookup([collection], False)
+    query_rows, passage_rows = Lookup(queries, False, 2), Lookup([collection], False, 3)
 
     def text_of(rows: Lookup, key: str, place: str) -> list[str]:
         row = rows.find(key)

@@ -10,6 +10,7 @@ from download import Source, digests, fetch
 from sources import NotFinished
 from unpack import unpack
 
+from rocketqa.artefacts import MANIFEST
 from rocketqa.formats import DataError
 
 MICROSOFT = "https://msmarco.z22.web.core.windows.net/msmarcoranking"
@@ -73,11 +74,14 @@ def folder_of(source: Source, args: Namespace, wanted: str) -> Path:
         archive = args.from_folder / source.name
         if not archive.is_file():
             raise DataError(f"{args.from_folder}: expected {wanted} or {source.name}, got a folder without them")
+        _as_published(source, archive, args)
     unpacked = args.downloads / stem
     if args.check and not unpacked.is_dir():
         raise NotFinished
-    unpack(_as_published(source, archive, args) if args.from_folder else fetch(source, args.downloads / source.name),
-           unpacked)
+    if args.from_folder:
+        unpack(archive, unpacked)
+    elif (args.downloads / source.name).is_file() or not (unpacked / MANIFEST).is_file():  # else unpacked is enough
+        unpack(fetch(source, args.downloads / source.name), unpacked)
     found = sorted(unpacked.rglob(wanted), key=lambda path: len(path.parts))
     if not found:
         raise DataError(f"{source.name}: expected {wanted} in it, got an archive without it")

@@ -1,9 +1,12 @@
 """MS MARCO's files come from either source, titles or not, counted, in the order and with the ids of the source."""
+import importlib
 import json
 import tarfile
 
 import pytest
 from data_prep_runs import call, call_alone, read, write
+from download import Source
+from misbehaving_server import serving
 
 from rocketqa.formats import read_collection, read_positives, read_queries
 
@@ -93,6 +96,22 @@ def test_the_archives_are_taken_as_they_were_published(both, tmp_path):
     assert read(tmp_path / "out", "collection.tsv") == WITH_TITLES
     status, told = call("marco.py", "--output", tmp_path / "other", "--from", packed, "--counts", "published")
     assert status == 2 and "expected md5 31644046b18952c1386cd4564ba2ae69" in told
+
+
+def test_a_download_is_unpacked_and_built_and_not_fetched_again(both, tmp_path, monkeypatch):
+    marco = importlib.import_module("marco")
+    with tarfile.open(tmp_path / "released.tar.gz", "w:gz") as tar:
+        tar.add(both / "marco", "marco")
+    flags = ("--output", tmp_path / "out", "--source", "released", "--counts", "any")
+    with serving((tmp_path / "released.tar.gz").read_bytes(), "fine") as server:
+        monkeypatch.setattr(marco, "RELEASED_MARCO", Source(server.url.replace("file.tsv", "marco.tar.gz")))
+        assert call("marco.py", *flags, "--check")[0] == 3 and not server.asked
+        assert call("marco.py", *flags)[0] == 0
+        assert read(tmp_path / "out", "collection.tsv") == WITH_TITLES
+        assert call("marco.py", *flags)[0] == 0
+        (tmp_path / "out/downloads/marco.tar.gz").unlink()
+        assert call("marco.py", *flags, "--check")[0] == 0
+        assert len(server.asked) == 1
 
 
 def test_published_counts_are_held_to(both):

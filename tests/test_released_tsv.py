@@ -85,3 +85,6 @@ def test_a_text_or_an_id_that_is_not_there_is_named(tmp_path):
     examples = write(tmp_path / "examples", **{"examples__dual__tsv": "t1\t7\t99\n"})
     told = call("released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data)[1]
     assert "examples.dual.tsv:1: expected an id with a text, got '99'" in told
+    (data / "collection.tsv").write_bytes(b"7\tAaron\n")
+    told = call("released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data)[1]
+    assert "collection.tsv:1: expected 3 columns, got 2" in told
