@@ -114,6 +114,8 @@ def _lock(file: BinaryIO, partial: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise DataError(f"{partial}: expected to fetch it alone, got another process that does") from None
+    if not partial.is_file() or partial.stat().st_ino != os.fstat(file.fileno()).st_ino:
+        raise DataError(f"{partial}: expected to fetch it alone, got it finished by another process: call again")
 
 
 def _announced(source: Source, state: Path) -> dict:
@@ -169,6 +171,8 @@ def _receive(source: Source, file: BinaryIO, state: Path, timeout: float) -> int
                 _empty(file)
                 told = response.headers.get("Content-Range")
                 raise DataError(f"{source.url}: expected bytes from {start} of {said.get('size')}, got {told}")
+        elif response.status != 200:
+            raise DataError(f"{source.url}: expected the file, got HTTP status {response.status}")
         else:
             size = response.headers.get("Content-Length")
             size = int(size) if size and size.isdecimal() else None

@@ -3,6 +3,7 @@
 Nothing leaves the folder: an absolute name, `..`, a link or a device ends the whole in one line, and no folder is left.
 Owners, modes and dates stay in the archive. Made as an artefact: whole, with a manifest, or not there.
 """
+import gzip
 import shutil
 import stat
 import sys
@@ -20,7 +21,8 @@ from rocketqa.artefacts import JOB, MANIFEST, Job
 from rocketqa.flags import InputPath, OutputPath
 from rocketqa.formats import DataError
 
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+GZIP = b"\x1f\x8b"
+BROKEN = (gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -35,7 +37,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 def _copy_members(archive: Path, part: Path) -> None:
     made = set()
     try:
-        for name, file in _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive):
+        for name, file in _tar_members(archive) if tarfile.is_tarfile(archive) else _zip_members(archive):
             target = part / _inside(name, archive)
             if target in made:
                 raise DataError(f"{archive}: expected each file once, got {name!r} again")
@@ -58,13 +60,18 @@ def _inside(name: str, archive: Path) -> PurePosixPath:
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
-    with tarfile.open(archive, "r|*") as tar:
+    with archive.open("rb") as file:
+        packed = file.read(2) == GZIP
+    with (gzip.open if packed else open)(archive, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         for member in tar:
             if not member.isdir():
                 if not member.isreg():
                     kind = "a link" if member.issym() or member.islnk() else "a device"
                     raise DataError(f"{archive}: expected regular files, got {kind}, {member.name!r}")
                 yield member.name, tar.extractfile(member)
+        while rest := stream.read(1 << 20):  # gzip checks its sum at the end; a damaged header ends the loop early
+            if rest.strip(b"\0"):
+                raise DataError(f"{archive}: expected the end of the archive, got more after its last member")
 
 
 def _zip_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:

@@ -72,6 +72,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def has_nothing_to_say(self, body: bytes):
+        self.send_response(204)
+        self.end_headers()
+
     def missing(self, body: bytes):
         self.send_error(404)
 

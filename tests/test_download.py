@@ -1,4 +1,6 @@
 """A download is whole or not there, goes on where it was cut, refuses what is not the file; archives stay inside."""
+import fcntl
+import gzip
 import hashlib
 import io
 import json
@@ -101,6 +103,20 @@ def test_503_is_tried_again_and_404_is_not(tmp_path):
         with pytest.raises(DataError, match=f"^{server.url}: expected the file, got HTTP status 404 Not Found$"):
             got(server, tmp_path / "other")
         assert len(server.asked) == 1 and not (tmp_path / "other/file.tsv").exists()
+
+
+def test_an_answer_without_a_file_is_no_empty_file(tmp_path):
+    with serving(BODY, "has_nothing_to_say") as server:
+        with pytest.raises(DataError, match="expected the file, got HTTP status 204"):
+            got(server, tmp_path)
+
+
+def test_two_processes_do_not_write_one_file(tmp_path):
+    with serving(BODY, "fine") as server, (tmp_path / "file.tsv.partial").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(DataError, match="expected to fetch it alone, got another process that does"):
+            got(server, tmp_path)
+        assert server.asked == []
 
 
 def test_a_server_that_stays_away_ends_in_one_line(tmp_path):
@@ -216,3 +232,17 @@ def test_a_cut_archive_is_refused(tmp_path):
     with pytest.raises(DataError, match="expected a whole tar or zip archive"):
         unpack(tar, tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
+
+
+def test_a_damaged_archive_is_refused_and_not_taken_for_its_first_half(tmp_path):
+    tar = tar_of(tmp_path / "a.tar.gz", ("one", b"1" * 600, tarfile.REGTYPE), ("two", b"2" * 600, tarfile.REGTYPE))
+    content = bytearray(gzip.decompress(tar.read_bytes()))
+    content[512 + 1024 + 150] ^= 1  # in the sum of the second header
+    (tmp_path / "header.tar").write_bytes(content)
+    packed = bytearray(tar.read_bytes())
+    packed[-6] ^= 1  # in gzip's own sum
+    (tmp_path / "sum.tar.gz").write_bytes(packed)
+    for name in ("header.tar", "sum.tar.gz"):
+        with pytest.raises(DataError, match=f"{name}: expected "):
+            unpack(tmp_path / name, tmp_path / "folder")
+        assert not (tmp_path / "folder").exists()
