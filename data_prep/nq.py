@@ -6,7 +6,7 @@
 Each is an artefact of its own. --source dpr (the default) reads
 
     psgs_w100.tsv             id, text, title: a CSV with tabs and quotes, 21,015,324 passages; ids are kept
-    biencoder-nq-train.json   58,880 examples; those without hard negatives are left out, 58,812 stay (section 4.1.1)
+    biencoder-nq-train.json   58,880 examples; those without hard negatives are left out, 58,812 stay (table 1)
     biencoder-nq-dev.json     6,515 examples, all of them kept
     nq-test.qa.csv            3,610 questions with a Python list of answers, read as a literal and never evaluated
 

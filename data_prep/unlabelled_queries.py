@@ -1,6 +1,6 @@
 """Build queries.unlabelled.tsv: `python data_prep/unlabelled_queries.py --dataset marco --output data/marco`.
 
-The unlabelled queries of stage 4 as the paper combines them (section 4.1.3, released code): for MS MARCO those of
+The unlabelled queries of stage 4 as the paper combines them (section 4.1, released code): for MS MARCO those of
 Yahoo! Answers, ORCAS and Natural Questions (orcas_yahoo_nq.query.txt), for Natural Questions those of MRQA
 (mrqa.query.txt), from the released corpus/augment (augment.tar.gz), lines of query_id and text. The paper counts 1.7
 million over all; no exact count is published.
