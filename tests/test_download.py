@@ -1,0 +1,248 @@
+"""A download is whole or not there, goes on where it was cut, refuses what is not the file; archives stay inside."""
+import fcntl
+import gzip
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from data_prep_runs import ROOT
+from download import Patience, Source, fetch
+from misbehaving_server import ETAG, serving, wait_until
+from unpack import unpack
+
+from rocketqa.formats import DataError
+
+BODY = bytes(range(256)) * 4
+MD5, SHA256 = hashlib.md5(BODY).hexdigest(), hashlib.sha256(BODY).hexdigest()
+HASTE = Patience(timeout=0.3, tries=3, pause=0.01)
+
+
+def got(server, folder: Path, **known) -> bytes:
+    return fetch(Source(server.url, **known), folder / "file.tsv", HASTE).read_bytes()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_file_comes_whole_with_its_digests_on_record(tmp_path):
+    with serving(BODY, "fine") as server:
+        assert got(server, tmp_path) == BODY
+    assert names(tmp_path) == {"file.tsv", "file.tsv.meta.json"}
+    record = json.loads((tmp_path / "file.tsv.meta.json").read_text())
+    assert record == {"url": server.url, "size": 1024, "md5": MD5, "sha256": SHA256}
+
+
+def test_what_is_there_is_not_fetched_again_but_checked(tmp_path):
+    with serving(BODY, "fine") as server:
+        got(server, tmp_path)
+        got(server, tmp_path)
+        assert len(server.asked) == 1
+        (tmp_path / "file.tsv").write_bytes(BODY[:-1] + b"?")
+        with pytest.raises(DataError, match=f"file.tsv: expected md5 {MD5}, got "):
+            got(server, tmp_path)
+
+
+def test_a_dropped_connection_goes_on_with_the_rest_alone(tmp_path):
+    with serving(BODY, "drops", "drops", "fine") as server:
+        assert got(server, tmp_path) == BODY
+        assert server.asked == [(None, None), ("bytes=100-", ETAG), ("bytes=200-", ETAG)]
+
+
+def test_drops_are_borne_as_long_as_there_is_progress(tmp_path):
+    with serving(BODY, "drops") as server:
+        assert got(server, tmp_path) == BODY
+        assert len(server.asked) == 11
+
+
+def test_a_stall_is_ended_and_the_rest_asked_for(tmp_path):
+    with serving(BODY, "stalls", "fine") as server:
+        assert got(server, tmp_path) == BODY
+        assert server.asked == [(None, None), ("bytes=100-", ETAG)]
+
+
+def test_a_server_that_ignores_range_sends_all_and_nothing_is_doubled(tmp_path):
+    with serving(BODY, "drops", "whole") as server:
+        assert got(server, tmp_path) == BODY
+        assert len(server.asked) == 2
+
+
+def test_another_version_of_the_file_is_not_mixed_with_the_first(tmp_path):
+    with serving(BODY, "drops", "another_version") as server:
+        (tmp_path / "file.tsv.partial").write_bytes(b"something else")
+        assert got(server, tmp_path) == BODY
+        assert server.asked[0] == (None, None)  # nobody knows what the bytes there are of
+
+
+def test_without_a_version_nothing_is_resumed(tmp_path):
+    with serving(BODY, "has_no_version", "fine") as server:
+        assert got(server, tmp_path) == BODY
+        assert server.asked == [(None, None), (None, None)]
+
+
+def test_an_answer_with_another_range_is_refused(tmp_path):
+    with serving(BODY, "drops", "answers_another_range") as server:
+        with pytest.raises(DataError, match="expected bytes from 100 of 1024, got bytes 0-1023/1024"):
+            got(server, tmp_path)
+        server.behaviours = ["fine"]
+        assert got(server, tmp_path) == BODY and server.asked[-1] == (None, None)
+
+
+def test_503_is_tried_again_and_404_is_not(tmp_path):
+    with serving(BODY, "unavailable", "unavailable", "fine") as server:
+        assert got(server, tmp_path) == BODY
+    with serving(BODY, "missing") as server:
+        with pytest.raises(DataError, match=f"^{server.url}: expected the file, got HTTP status 404 Not Found$"):
+            got(server, tmp_path / "other")
+        assert len(server.asked) == 1 and not (tmp_path / "other/file.tsv").exists()
+
+
+def test_an_answer_without_a_file_is_no_empty_file(tmp_path):
+    with serving(BODY, "has_nothing_to_say") as server:
+        with pytest.raises(DataError, match="expected the file, got HTTP status 204"):
+            got(server, tmp_path)
+
+
+def test_two_processes_do_not_write_one_file(tmp_path):
+    with serving(BODY, "fine") as server, (tmp_path / "file.tsv.partial").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(DataError, match="expected to fetch it alone, got another process that does"):
+            got(server, tmp_path)
+        assert server.asked == []
+
+
+def test_a_server_that_stays_away_ends_in_one_line(tmp_path):
+    with serving(BODY, "unavailable") as server:
+        with pytest.raises(DataError, match="expected the file, got HTTP status 503 Service Unavailable"):
+            got(server, tmp_path)
+        assert len(server.asked) == 4
+    with pytest.raises(DataError, match="expected the file, got .*refused"):
+        got(server, tmp_path)
+
+
+def test_a_length_that_lies_is_refused(tmp_path):
+    with serving(BODY, "promises_too_much") as server:
+        with pytest.raises(DataError, match=f"^{server.url}: expected 1074 bytes, got 1024$"):
+            got(server, tmp_path)
+        with pytest.raises(DataError, match=f"^{server.url}: expected 1024 bytes, got 1074 announced$"):
+            got(server, tmp_path, size=1024)
+    assert "file.tsv" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("known", [{"md5": "0" * 32}, {"sha256": "0" * 64}])
+def test_a_wrong_digest_is_refused_and_nothing_of_it_kept(tmp_path, known):
+    with serving(BODY, "fine") as server:
+        (name, value), = known.items()
+        with pytest.raises(DataError, match=f"^{server.url}: expected {name} {value}, got "):
+            got(server, tmp_path, **known)
+    assert "file.tsv" not in names(tmp_path) and (tmp_path / "file.tsv.partial").stat().st_size == 0
+
+
+def test_only_http_is_followed(tmp_path):
+    with pytest.raises(DataError, match="expected a URL of http or https"):
+        fetch(Source("file:///etc/hostname"), tmp_path / "x")
+
+
+def test_after_a_kill_the_rest_alone_is_asked_for(tmp_path):
+    body = bytes(range(256)) * 4096
+    target, partial = tmp_path / "file.tsv", tmp_path / "file.tsv.partial"
+    with serving(body, "trickles", "fine") as server:
+        command = [sys.executable, "data_prep/download.py", server.url, "--output", target, "--pause", "0.01"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        wait_until(lambda: partial.is_file() and partial.stat().st_size == len(body) // 2)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not target.exists()
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        assert server.asked == [(None, None), (f"bytes={len(body) // 2}-", ETAG)]
+    assert target.read_bytes() == body and names(tmp_path) == {"file.tsv", "file.tsv.meta.json"}
+
+
+def test_a_kill_between_the_last_byte_and_the_renaming_costs_no_request(tmp_path):
+    with serving(BODY, "fine") as server:
+        (tmp_path / "file.tsv.partial").write_bytes(BODY)
+        (tmp_path / "file.tsv.partial.json").write_text(
+            json.dumps({"url": server.url, "validator": ETAG, "size": 1024}))
+        assert got(server, tmp_path) == BODY and server.asked == []
+
+
+def test_the_command_ends_with_one_line_and_status_2(tmp_path):
+    with serving(BODY, "missing") as server:
+        ended = subprocess.run([sys.executable, "data_prep/download.py", server.url, "--output", tmp_path / "x"],
+                               cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "404" in ended.stderr
+
+
+def tar_of(path: Path, *members: tuple[str, bytes | str, bytes]) -> Path:
+    """Writes a tar of (name, content, type); a link's content is its target."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content, kind in members:
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            if isinstance(content, str):
+                member.linkname, content = content, b""
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_a_tar_and_a_zip_unpack_to_their_files(tmp_path):
+    tar = tar_of(tmp_path / "a.tar.gz", ("marco", b"", tarfile.DIRTYPE), ("marco/para.txt", b"0\tx\n", tarfile.REGTYPE))
+    assert (unpack(tar, tmp_path / "tar") / "marco/para.txt").read_bytes() == b"0\tx\n"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as box:
+        box.writestr("marco/para.txt", "0\tx\n")
+    assert (unpack(tmp_path / "a.zip", tmp_path / "zip") / "marco/para.txt").read_bytes() == b"0\tx\n"
+
+
+@pytest.mark.parametrize("member", [
+    ("../out.txt", b"x", tarfile.REGTYPE), ("/tmp/out.txt", b"x", tarfile.REGTYPE),
+    ("a/../../out.txt", b"x", tarfile.REGTYPE), ("link", "/etc/hostname", tarfile.SYMTYPE),
+    ("hard", "good.txt", tarfile.LNKTYPE), ("pipe", b"", tarfile.FIFOTYPE), ("null", b"", tarfile.CHRTYPE),
+    ("good.txt", b"again", tarfile.REGTYPE), ("meta.json", b"{}", tarfile.REGTYPE)], ids=lambda member: member[0])
+def test_nothing_leaves_the_folder_and_no_link_or_device_is_made(tmp_path, member):
+    tar = tar_of(tmp_path / "a.tar.gz", ("good.txt", b"x", tarfile.REGTYPE), member)
+    with pytest.raises(DataError, match=r"a\.tar\.gz: expected .*, got "):
+        unpack(tar, tmp_path / "in/folder")
+    assert not (tmp_path / "in/folder").exists() and not list(tmp_path.rglob("out.txt"))
+
+
+@pytest.mark.parametrize("name, mode", [("../out.txt", 0o100644), ("link", 0o120777)])
+def test_a_zip_is_held_to_the_same(tmp_path, name, mode):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as box:
+        member = zipfile.ZipInfo(name)
+        member.external_attr = mode << 16
+        box.writestr(member, "/etc/hostname")
+    with pytest.raises(DataError, match=r"a\.zip: expected .*, got "):
+        unpack(tmp_path / "a.zip", tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_cut_archive_is_refused(tmp_path):
+    tar = tar_of(tmp_path / "a.tar.gz", ("big", os.urandom(100_000), tarfile.REGTYPE))
+    tar.write_bytes(tar.read_bytes()[:50_000])
+    with pytest.raises(DataError, match="expected a whole tar or zip archive"):
+        unpack(tar, tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_damaged_archive_is_refused_and_not_taken_for_its_first_half(tmp_path):
+    tar = tar_of(tmp_path / "a.tar.gz", ("one", b"1" * 600, tarfile.REGTYPE), ("two", b"2" * 600, tarfile.REGTYPE))
+    content = bytearray(gzip.decompress(tar.read_bytes()))
+    content[512 + 1024 + 150] ^= 1  # in the sum of the second header
+    (tmp_path / "header.tar").write_bytes(content)
+    packed = bytearray(tar.read_bytes())
+    packed[-6] ^= 1  # in gzip's own sum
+    (tmp_path / "sum.tar.gz").write_bytes(packed)
+    for name in ("header.tar", "sum.tar.gz"):
+        with pytest.raises(DataError, match=f"{name}: expected "):
+            unpack(tmp_path / name, tmp_path / "folder")
+        assert not (tmp_path / "folder").exists()
