@@ -12,6 +12,7 @@ from pathlib import Path
 import paddle.distributed as dist
 from paddle import nn
 from paddle.distributed import fleet
+from paddle.distributed.fleet.utils.log_util import set_log_level
 
 from rocketqa.watchdog import Watchdog
 
@@ -25,6 +26,7 @@ def join() -> None:
     their connections failed in five of eight launches of four processes, without them in none of fourteen.
     """
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
+        set_log_level("WARNING")
         strategy = fleet.DistributedStrategy()
         strategy.heter_ccl_mode = True
         fleet.init(is_collective=True, strategy=strategy, log_level="WARNING")

@@ -215,7 +215,8 @@ def _autocast_type(precision: str) -> str:
 
 def mean_over_devices(*values) -> list[float]:
     """Returns the means of scalars over all devices."""
-    stacked = paddle.stack([paddle.to_tensor(value, dtype="float32").detach().reshape([]) for value in values])
+    scalars = [value if isinstance(value, paddle.Tensor) else paddle.to_tensor(float(value)) for value in values]
+    stacked = paddle.stack([scalar.detach().astype("float32").reshape([]) for scalar in scalars])
     if devices.count() > 1:
         dist.all_reduce(stacked)
     return [value / devices.count() for value in stacked.tolist()]
