@@ -21,7 +21,6 @@ from rocketqa.formats import (
     iterate_collection,
     iterate_qrels,
     iterate_run,
-    read_answers,
     read_qrels,
     read_run,
 )
@@ -65,13 +64,14 @@ def read_judgements(path: Path, mode: str) -> Judgements:
     return judgements
 
 
-def read_answered(run: Path, answers: Path, collection: Path, depth: int, mode: str) -> tuple[Rankings, Judgements]:
-    """Returns each query's passages by rank, and of its top `depth` the first that holds an answer (if any).
+def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Path, depth: int,
+                  mode: str) -> tuple[Rankings, Judgements]:
+    """Returns each query's top `depth` passages by rank, and the first of them that holds an answer (if any).
 
-    Raises DataError where the collection lacks a passage. Only the text is searched, not the title.
+    known: query_id -> answers. Raises DataError where the collection lacks a passage. Only the text is searched, not
+    the title.
     """
     check = FIRST_FAULT if mode == "strict" else OFFICIAL
-    known = read_answers(answers, check)
     rankings = {query_id: [scored.passage_id for scored in ranking[:depth]]
                 for query_id, ranking in read_run(run, check).items()}
     wanted = {passage_id for query_id in known for passage_id in rankings.get(query_id, ())}

@@ -2,10 +2,12 @@
 import sys
 from argparse import ArgumentParser
 
+from rocketqa.answers import tokens
 from rocketqa.artefacts import Job
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import DataError, write_lines
+from rocketqa.formats import DataError, read_answers, write_lines
 from rocketqa.measures import (
+    OFFICIAL,
     mean,
     parse_measure,
     per_query,
@@ -14,6 +16,7 @@ from rocketqa.measures import (
     read_rankings,
     repeated,
 )
+from rocketqa.rows import FIRST_FAULT
 
 DEFAULT_MEASURES = ("MRR@10", "Success@1", "Success@50", "Success@1000", "Recall@50", "Recall@1000")
 ANSWER_MEASURES = ("accuracy@5", "accuracy@20", "accuracy@100")
@@ -64,7 +67,8 @@ def _check_flags(args) -> None:
 def _evaluate(args) -> list[str]:
     if args.answers:
         depth = max(parse_measure(measure)[1] for measure in args.measures)
-        rankings, positives = read_answered(args.run, args.answers, args.collection, depth, args.mode)
+        answers = _read_answers(args)
+        rankings, positives = read_answered(args.run, answers, args.collection, depth, args.mode)
         _check_queries(args, rankings, positives)
         measures = _within_first_list(args, rankings, positives)
     else:
@@ -74,6 +78,14 @@ def _evaluate(args) -> list[str]:
         measures = args.measures
     lines = [f"{measure}\t{mean(per_query(rankings, positives, measure))!r}" for measure in measures]
     return lines + [f"{name}\t{count}" for name, count in _counts(args, rankings, positives).items()]
+
+
+def _read_answers(args) -> dict[str, tuple[str, ...]]:
+    """Returns query_id -> answers; official mode says how many are in any passage."""
+    answers = read_answers(args.answers, FIRST_FAULT if args.mode == "strict" else OFFICIAL)
+    if empty := sum(not tokens(answer) for own in answers.values() for answer in own):
+        print(f"{args.answers}: {empty} answers have no token, so that any passage holds them", file=sys.stderr)
+    return answers
 
 
 def _check_queries(args, rankings, judgements) -> None:
