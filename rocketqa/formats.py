@@ -1,26 +1,32 @@
 """The files between the verbs: their records, and the only code that reads and writes them.
 
-All are UTF-8, LF, tab-separated, without a header; ids are strings.
+All are UTF-8, LF after each line, tab-separated, without a header; ids are strings.
 
     collection.tsv      passage_id, title (may be empty), text
     queries.SPLIT.tsv   query_id, text
     qrels.SPLIT.tsv     query_id, 0, passage_id, relevance (TREC), or the released code's query_id, passage_id
-    *.run               query_id, Q0, passage_id, rank (from 1), score, tag (TREC); also read: MS MARCO's query_id,
-                        passage_id, rank and the released code's query_id, passage_id, rank, score
+    answers.SPLIT.tsv   query_id, answer, answer ...
+    *.run               query_id, Q0, passage_id, rank (from 1), score, tag (TREC), or MS MARCO's
+                        query_id, passage_id, rank, or the released code's query_id, passage_id, rank, score
     examples.dual.tsv   query_id, positive passage_id, negative passage_id ...
     examples.cross.tsv  query_id, passage_id, label (1 relevant, 0 not)
     *.measures.tsv      measure, value
+
+A reader's Check says what happens at a fault; the default raises DataError, `file:line: expected ..., got ...`.
 """
-import math
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.answers import tokens
+from rocketqa.rows import FIRST_FAULT, Check, DataError, Row, read_rows, same_text
+
 RUN_TAG = "rocketqa"
-
-
-class DataError(ValueError):
-    """What a user must mend, in one line: `place: expected ..., got ...`. A command exits 2 with it."""
+RUN_FORMATS = {  # Nine digits hold a float32 score exactly.
+    "trec": "{0.query_id}\tQ0\t{0.passage_id}\t{0.rank}\t{0.score:.9g}\t" + RUN_TAG,
+    "msmarco": "{0.query_id}\t{0.passage_id}\t{0.rank}",
+    "released": "{0.query_id}\t{0.passage_id}\t{0.rank}\t{0.score:.9g}"}
 
 
 class Query(NamedTuple):
@@ -38,6 +44,11 @@ class Qrel(NamedTuple):
     query_id: str
     passage_id: str
     relevance: int
+
+
+class Answers(NamedTuple):
+    query_id: str
+    answers: tuple[str, ...]
 
 
 class ScoredPassage(NamedTuple):
@@ -63,78 +74,17 @@ class LabelledPair(NamedTuple):
     label: int
 
 
-Row = tuple[str, list[str]]  # (place, columns)
 Run = dict[str, list[ScoredPassage]]  # query_id -> passages by rank
 
 
-def read_rows(path: Path, widths: tuple[int, ...] | None, at_least: int = 1) -> Iterator[Row]:
-    """Yields (`file:line`, columns) of a tab-separated file.
-
-    `widths` are the column counts allowed; a file keeps the one of its first line. Raises DataError.
-    """
-    path, width = Path(path), None
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file, got nothing there")
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            place = f"{path}:{number}"
-            columns = _decode(line, place).split("\t")
-            if widths and (len(columns) not in widths or len(columns) != (width or len(columns))):
-                wanted = width or " or ".join(map(str, widths))
-                raise DataError(f"{place}: expected {wanted} columns, got {len(columns)}")
-            if len(columns) < at_least:
-                raise DataError(f"{place}: expected at least {at_least} columns, got {len(columns)}")
-            width = len(columns)
-            yield place, columns
-
-
-def _decode(line: bytes, place: str) -> str:
-    try:
-        text = line.removesuffix(b"\n").decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: expected UTF-8, got byte {line[error.start]:#04x} at {error.start}") from None
-    if text.startswith("\ufeff"):
-        raise DataError(f"{place}: expected text, got a byte order mark")
-    if "\r" in text:
-        raise DataError(f"{place}: expected lines that end in LF, got a carriage return")
-    return text
-
-
-def _identifier(value: str, place: str, name: str) -> str:
-    if not value or value.split() != [value]:
-        raise DataError(f"{place}: expected a {name} without spaces, got {value!r}")
-    return value
-
-
-def _number(value: str, place: str, name: str, kind: type) -> int | float:
-    try:
-        number = kind(value)
-    except ValueError:
-        raise DataError(f"{place}: expected {name} as {kind.__name__}, got {value!r}") from None
-    if not math.isfinite(number):
-        raise DataError(f"{place}: expected a finite {name}, got {value!r}")
-    return number
-
-
-def _text(value: str, place: str) -> str:
-    if not value.strip():
-        raise DataError(f"{place}: expected a text, got an empty one")
-    return value
-
-
-def iterate_collection(path: Path) -> Iterator[Passage]:
-    """Yields the passages in file order. Raises DataError on a malformed row, an empty text or a repeated id."""
-    seen = set()
-    for place, (passage_id, title, text) in read_rows(path, (3,)):
-        passage = Passage(_identifier(passage_id, place, "passage_id"), title, _text(text, place))
-        _refuse_repeated(passage_id, seen, place)
+def iterate_collection(path: Path, check: Check = FIRST_FAULT) -> Iterator[Passage]:
+    """Yields the passages in file order. A malformed row, an empty text and a repeated id are faults."""
+    seen: set[str] = set()
+    for row in read_rows(path, (3,), check):
+        passage_id, title, text = row.columns
+        passage = Passage(row.passage_id(passage_id), title, row.text(text))
+        row.once(passage_id, seen)
         yield passage
-
-
-def _refuse_repeated(key, seen: set, place: str) -> None:
-    if key in seen:
-        raise DataError(f"{place}: expected each id once, got {key!r} again")
-    seen.add(key)
 
 
 def read_collection(path: Path) -> dict[str, Passage]:
@@ -142,62 +92,122 @@ def read_collection(path: Path) -> dict[str, Passage]:
     return {passage.passage_id: passage for passage in iterate_collection(path)}
 
 
-def read_queries(*paths: Path) -> dict[str, Query]:
+def read_queries(*paths: Path, check: Check = FIRST_FAULT) -> dict[str, Query]:
     """Returns query_id -> Query over all the files, in file order. Ids are unique over all of them."""
-    queries, seen = {}, set()
+    queries: dict[str, Query] = {}
+    seen: set[str] = set()
     for path in paths:
-        for place, (query_id, text) in read_rows(path, (2,)):
-            _refuse_repeated(query_id, seen, place)
-            queries[query_id] = Query(_identifier(query_id, place, "query_id"), _text(text, place))
+        for row in read_rows(path, (2,), check):
+            query = Query(row.query_id(row.columns[0]), row.text(row.columns[1]))
+            row.once(query.query_id, seen)
+            _check_is_not_trained_on(row, query)
+            queries[query.query_id] = query
     return queries
 
 
-def iterate_qrels(path: Path) -> Iterator[Qrel]:
-    """Yields judgements of a four-column (TREC) or two-column (released code) file; a mixture is refused."""
-    for place, columns in read_rows(path, (4, 2)):
-        query_id, passage_id = columns[0], columns[-2] if len(columns) == 4 else columns[1]
-        relevance = _number(columns[3], place, "relevance", int) if len(columns) == 4 else 1
-        yield Qrel(_identifier(query_id, place, "query_id"), _identifier(passage_id, place, "passage_id"), relevance)
+def _check_is_not_trained_on(row: Row, query: Query) -> None:
+    if query.query_id in row.check.training_ids:
+        row.fault("training queries", "a query that is not for training", f"the id {query.query_id!r} of one")
+    elif (text := same_text(query.text)) in row.check.training and text:
+        row.fault("training queries", "a query that is not for training",
+                  f"the text of {row.check.training[text]!r}, which is")
+
+
+def iterate_qrels(path: Path, check: Check = FIRST_FAULT) -> Iterator[tuple[Row, Qrel]]:
+    """Yields (row, judgement) of a four-column (TREC) or two-column (released code) file; a mixture is a fault."""
+    for row in read_rows(path, (4, 2), check):
+        passage_id, relevance = row.columns[-2:] if len(row.columns) == 4 else (row.columns[1], "1")
+        yield row, Qrel(row.query_id(row.columns[0]), row.passage_id(passage_id), row.whole(relevance, "relevance"))
+
+
+def read_qrels(path: Path, check: Check = FIRST_FAULT) -> list[Qrel]:
+    """Returns the judgements in file order, each pair of ids once."""
+    seen: set[tuple[str, str]] = set()
+    qrels = []
+    for row, qrel in iterate_qrels(path, check):
+        row.once(qrel[:2], seen)
+        qrels.append(qrel)
+    return qrels
 
 
 def read_positives(*paths: Path) -> dict[str, list[str]]:
     """Returns query_id -> ids of its relevant passages (relevance >= 1), in file order."""
     positives: dict[str, list[str]] = {}
     for path in paths:
-        for qrel in iterate_qrels(path):
-            known = positives.setdefault(qrel.query_id, [])
-            if qrel.relevance >= 1 and qrel.passage_id not in known:
-                known.append(qrel.passage_id)
+        for query_id, passage_id, relevance in read_qrels(path):
+            if relevance >= 1 and passage_id not in positives.setdefault(query_id, []):
+                positives[query_id].append(passage_id)
     return {query_id: known for query_id, known in positives.items() if known}
 
 
-def iterate_run(path: Path) -> Iterator[tuple[str, ScoredPassage]]:
-    """Yields (`file:line`, scored passage) of a TREC, MS MARCO or released-code run, told apart by column count.
+def read_answers(path: Path, check: Check = FIRST_FAULT) -> dict[str, tuple[str, ...]]:
+    """Returns query_id -> its answers, in file order. An answer without a token (any passage holds it) is a fault."""
+    answers: dict[str, tuple[str, ...]] = {}
+    seen: set[str] = set()
+    for row in read_rows(path, None, check, at_least=2):
+        query_id, *own = row.columns
+        row.once(row.query_id(query_id), seen)
+        for answer in own:
+            if not tokens(answer):
+                row.fault("empty text", "an answer with a visible character", repr(answer))
+        answers[query_id] = tuple(own)
+    return answers
 
-    MS MARCO's runs hold no score: it becomes 1 / rank.
+
+def iterate_run(path: Path, check: Check = FIRST_FAULT) -> Iterator[tuple[Row, ScoredPassage]]:
+    """Yields (row, scored passage) of a TREC, MS MARCO or released-code run, told apart by column count.
+
+    MS MARCO's runs hold no score: it becomes 1 / rank. The ranks are as they stand in the file.
     """
-    for place, columns in read_rows(path, (6, 3, 4)):
-        query_id, passage_id, rank = columns[:3] if len(columns) < 6 else (columns[0], columns[2], columns[3])
-        rank = _number(rank, place, "rank", int)
-        score = _number(columns[-2 if len(columns) == 6 else 3], place, "score", float) if len(columns) > 3 else None
-        query_id, passage_id = _identifier(query_id, place, "query_id"), _identifier(passage_id, place, "passage_id")
-        yield place, ScoredPassage(query_id, passage_id, rank, 1 / max(rank, 1) if score is None else score)
+    for row in read_rows(path, (6, 3, 4), check):
+        columns = row.columns[:1] + row.columns[2:5] if len(row.columns) == 6 else row.columns
+        query_id, passage_id = row.query_id(columns[0]), row.passage_id(columns[1])
+        rank = row.whole(columns[2], "rank")
+        score = row.real(columns[3], "score") if len(columns) == 4 else 1 / max(rank or 1, 1)
+        yield row, ScoredPassage(query_id, passage_id, rank, score)
 
 
-def read_run(path: Path) -> Run:
-    """Returns query_id -> its passages by rank. Raises DataError on a rank below 1, a gap, a repeat."""
+def read_run(path: Path, check: Check = FIRST_FAULT) -> Run:
+    """Returns query_id -> its passages by rank. A rank below 1, a gap, a repeated rank or passage is a fault."""
     run: Run = {}
-    seen = set()
-    for place, scored in iterate_run(path):
-        _refuse_repeated((scored.query_id, scored.passage_id), seen, place)
-        run.setdefault(scored.query_id, []).append(scored)
+    lines: dict[str, array] = {}
+    for row, scored in iterate_run(path, check):
+        run.setdefault(scored.query_id, []).append(scored._replace(rank=None) if row.silent else scored)
+        lines.setdefault(scored.query_id, array("q")).append(row.number)
     for query_id, ranking in run.items():
-        ranking.sort(key=lambda scored: scored.rank)
-        ranks = [scored.rank for scored in ranking]
-        if ranks != list(range(1, len(ranks) + 1)):
-            wrong = next(rank for place, rank in enumerate(ranks, 1) if rank != place)
-            raise DataError(f"{path}: expected ranks 1, 2, ... for query {query_id}, got {wrong}")
+        _check_ranking(ranking, [Row(path, number, [], check, silent=scored.rank is None)
+                                 for number, scored in zip(lines.pop(query_id), ranking)])
+        ranking.sort(key=lambda scored: scored.rank or 0)
     return run
+
+
+def _check_ranking(ranking: list[ScoredPassage], rows: list[Row]) -> None:
+    """Reports the repeated passages and the wrong ranks of one query."""
+    passages: set[str] = set()
+    ranks: dict[int, Row] = {}
+    for scored, row in zip(ranking, rows):
+        query_id, passage_id, rank, _ = scored
+        row.once((query_id, passage_id), passages)
+        if rank in ranks:
+            row.fault("ranks", f"each rank of query {query_id} once", f"{rank} again")
+        elif rank is not None and rank < 1:
+            row.fault("ranks", f"ranks 1, 2, ... for query {query_id}", str(rank))
+        ranks.setdefault(rank, row)
+    if None not in ranks:  # an unreadable rank, named already, may fill the gap
+        before = 0
+        for rank in sorted(rank for rank in ranks if rank >= 1):
+            if rank != before + 1:
+                ranks[rank].fault("ranks", f"rank {before + 1} of query {query_id} next", str(rank))
+            before = rank
+
+
+def read_scores(path: Path) -> dict[tuple[str, str], float]:
+    """Returns (query_id, passage_id) -> score of a run. Raises DataError on MS MARCO's form, which has none."""
+    for row in read_rows(path, (6, 3, 4)):
+        if len(row.columns) == 3:
+            row.fault("columns", "6 or 4 columns, a score among them", "3")
+        break
+    return {scored[:2]: scored.score for ranking in read_run(path).values() for scored in ranking}
 
 
 def ranked(query_id: str, scores: Iterable[tuple[str, float]]) -> list[ScoredPassage]:
@@ -206,41 +216,71 @@ def ranked(query_id: str, scores: Iterable[tuple[str, float]]) -> list[ScoredPas
     return [ScoredPassage(query_id, passage_id, rank, score) for rank, (passage_id, score) in enumerate(ordered, 1)]
 
 
-def run_lines(ranking: Iterable[ScoredPassage]) -> Iterator[str]:
-    """Yields TREC lines. Nine digits hold a float32 score exactly."""
-    for query_id, passage_id, rank, score in ranking:
-        yield f"{query_id}\tQ0\t{passage_id}\t{rank}\t{score:.9g}\t{RUN_TAG}"
+def run_lines(ranking: Iterable[ScoredPassage], form: str = "trec") -> Iterator[str]:
+    """Yields the lines of a run in one of RUN_FORMATS."""
+    return map(RUN_FORMATS[form].format, ranking)
 
 
-def read_examples(*paths: Path) -> list[TrainingExample]:
+def read_examples(*paths: Path, check: Check = FIRST_FAULT) -> list[TrainingExample]:
     """Returns the rows of examples.dual.tsv files; every row has the same number of negatives."""
     examples: list[TrainingExample] = []
+    sides: dict[tuple[str, str], bool] = {}
     for path in paths:
-        for place, (query_id, positive_id, *negative_ids) in read_rows(path, None, at_least=2):
-            ids = [_identifier(value, place, "passage_id") for value in (positive_id, *negative_ids)]
-            if positive_id in negative_ids:
-                raise DataError(f"{place}: expected negatives other than the positive, got {positive_id!r} as both")
-            if examples and len(negative_ids) != len(examples[0].negative_ids):
-                wanted = len(examples[0].negative_ids)
-                raise DataError(f"{place}: expected {wanted} negatives as in the first row, got {len(negative_ids)}")
-            examples.append(TrainingExample(query_id, ids[0], tuple(ids[1:])))
+        for row in read_rows(path, None, check, at_least=2):
+            query_id, positive_id, *negative_ids = row.columns
+            example = TrainingExample(row.query_id(query_id), row.passage_id(positive_id),
+                                      tuple(map(row.passage_id, negative_ids)))
+            _check_side(row, query_id, positive_id, True, sides)
+            for negative_id in negative_ids:
+                _check_side(row, query_id, negative_id, False, sides)
+            wanted = len(examples[0].negative_ids) if examples else len(negative_ids)
+            if len(negative_ids) != wanted:
+                row.fault("columns", f"{wanted} negatives as in the first row", str(len(negative_ids)))
+            if not row.silent:
+                examples.append(example)
     return examples
 
 
-def read_pairs(*paths: Path) -> list[LabelledPair]:
+def _check_side(row: Row, query_id: str, passage_id: str, positive: bool, sides: dict[tuple[str, str], bool]) -> None:
+    """Reports a passage that is positive and negative for one query, by the rows so far or by known positives."""
+    judged = not positive and passage_id in row.check.positives.get(query_id, ())
+    if passage_id and not row.silent and (sides.setdefault((query_id, passage_id), positive) != positive or judged):
+        row.fault("positive and negative", f"a passage positive or negative for query {query_id}",
+                  f"{passage_id!r} as both")
+
+
+def read_pairs(*paths: Path, check: Check = FIRST_FAULT) -> list[LabelledPair]:
     """Returns the rows of examples.cross.tsv files."""
     pairs = []
+    sides: dict[tuple[str, str], bool] = {}
     for path in paths:
-        for place, (query_id, passage_id, label) in read_rows(path, (3,)):
-            if label not in ("0", "1"):
-                raise DataError(f"{place}: expected label 0 or 1, got {label!r}")
-            pairs.append(LabelledPair(query_id, passage_id, int(label)))
+        for row in read_rows(path, (3,), check):
+            query_id, passage_id, label = row.query_id(row.columns[0]), row.passage_id(row.columns[1]), row.columns[2]
+            if label in ("0", "1"):
+                _check_side(row, query_id, passage_id, label == "1", sides)
+            else:
+                row.fault("labels", "label 0 or 1", repr(label))
+            pairs.append(LabelledPair(query_id, passage_id, int(label == "1")))
     return pairs
 
 
 def read_measures(path: Path) -> dict[str, float]:
     """Returns measure -> value."""
-    return {name: _number(value, place, name, float) for place, (name, value) in read_rows(path, (2,))}
+    return {row.columns[0]: row.real(row.columns[1], row.columns[0]) for row in read_rows(path, (2,))}
+
+
+def line_of(record: NamedTuple) -> str:
+    """Returns the line of a Query, Passage, Qrel, Answers, TrainingExample or LabelledPair.
+
+    Raises DataError on a tab or an end of line in a field, which would make other columns of it.
+    """
+    if isinstance(record, Qrel):
+        record = (record.query_id, "0", record.passage_id, record.relevance)
+    fields = [field for value in record for field in (value if isinstance(value, tuple) else (value,))]
+    for field in map(str, fields):
+        if {"\t", "\n", "\r"}.intersection(field):
+            raise DataError(f"{fields[0]}: expected fields without tabs and ends of lines, got {field!r}")
+    return "\t".join(map(str, fields))
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:

@@ -1,33 +1,95 @@
-"""Measures of a run: per query first, then the mean over the queries of the judgements.
+"""Measures of a run: per query first, then the mean over the queries of the judgements or answers.
 
     MRR@k       1 / rank of the first relevant passage among the top k, 0 without one
     Success@k   1 where any relevant passage is among the top k: what the paper's tables call "R@k"
     Recall@k    share of the relevant passages among the top k
+    accuracy@k  1 where any of the top k passages holds an answer (DPR's top-k accuracy)
 
-A query that the run lacks counts 0. `official` mode sees what the official MS MARCO script sees: its 1,000 slots,
-where a short list is padded with passage "0", the last of two lines for a rank wins and rank 0 is slot 1,000.
-`strict` mode refuses ranks that are not 1, 2, ... and passages that come twice, and knows no padding.
+A query that the run lacks counts 0. `strict` mode refuses ranks that are not 1, 2, ..., passages that come twice and
+queries that nobody judged. `official` mode sees what the official scripts see. MS MARCO's: 1,000 slots, where a short
+list is padded with passage "0", the last of two lines for a rank wins, rank 0 is slot 1,000, rank -1 slot 999, and
+every judged passage is relevant, for its judgement is not read. DPR's: an answer without tokens is in every passage,
+and there is no accuracy beyond the length of the first query's list.
 """
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rocketqa.formats import DataError, iterate_run, read_run
+from rocketqa.answers import has_answer
+from rocketqa.formats import (
+    DataError,
+    iterate_collection,
+    iterate_qrels,
+    iterate_run,
+    read_qrels,
+    read_run,
+)
+from rocketqa.rows import FIRST_FAULT, Check, Fault, refuse
 
 Rankings = dict[str, list[str]]  # query_id -> passage ids by rank
+Judgements = dict[str, list[str]]  # query_id -> relevant passages; none where all that was judged is irrelevant
 OFFICIAL_SLOTS = 1000
+LET_PASS = ("ranks", "duplicate ids", "empty text", "non-finite scores", "final newline", "carriage returns")
+
+
+def _official_report(fault: Fault) -> None:
+    if fault.kind not in LET_PASS:
+        refuse(fault)
+
+
+OFFICIAL = Check(report=_official_report)
 
 
 def read_rankings(path: Path, mode: str) -> Rankings:
-    """Returns the passage ids of each query by rank. Raises DataError on what the mode refuses."""
+    """Returns the passage ids of each query by rank; in official mode 1,000 slots."""
     if mode == "strict":
         return {query_id: [scored.passage_id for scored in ranking] for query_id, ranking in read_run(path).items()}
     rankings: Rankings = {}
-    for place, scored in iterate_run(path):
-        if scored.rank > OFFICIAL_SLOTS:
-            raise DataError(f"{place}: expected a rank up to {OFFICIAL_SLOTS}, got {scored.rank}")
+    for row, scored in iterate_run(path, OFFICIAL):
+        if not -OFFICIAL_SLOTS < scored.rank <= OFFICIAL_SLOTS:
+            refuse(Fault("ranks", row.place, f"a rank up to {OFFICIAL_SLOTS}", str(scored.rank)))
         slots = rankings.setdefault(scored.query_id, ["0"] * OFFICIAL_SLOTS)
         slots[scored.rank - 1] = scored.passage_id
     return rankings
+
+
+def read_judgements(path: Path, mode: str) -> Judgements:
+    """Returns query_id -> the passages that the mode takes for relevant, for every query of the file."""
+    judgements: Judgements = {}
+    qrels = read_qrels(path) if mode == "strict" else [qrel for _, qrel in iterate_qrels(path, OFFICIAL)]
+    for qrel in qrels:
+        relevant = judgements.setdefault(qrel.query_id, [])
+        if mode == "official" or qrel.relevance >= 1:
+            relevant.append(qrel.passage_id)
+    return judgements
+
+
+def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Path, depth: int,
+                  mode: str) -> tuple[Rankings, Judgements]:
+    """Returns each query's top `depth` passages by rank, and the first of them that holds an answer (if any).
+
+    known: query_id -> answers. Raises DataError where the collection lacks a passage. Only the text is searched, not
+    the title.
+    """
+    check = FIRST_FAULT if mode == "strict" else OFFICIAL
+    rankings = {query_id: [scored.passage_id for scored in ranking[:depth]]
+                for query_id, ranking in read_run(run, check).items()}
+    wanted = {passage_id for query_id in known for passage_id in rankings.get(query_id, ())}
+    texts = {passage.passage_id: passage.text for passage in iterate_collection(collection)
+             if passage.passage_id in wanted}
+    if wanted - texts.keys():
+        raise DataError(f"{run}: expected passages of {collection}, got {min(wanted - texts.keys())!r}")
+    hits: Judgements = {}
+    for query_id, own in known.items():
+        found = (passage_id for passage_id in rankings.get(query_id, ()) if has_answer(texts[passage_id], own))
+        hits[query_id] = [passage_id for passage_id, _ in zip(found, range(1))]
+    return rankings, hits
+
+
+def repeated(rankings: Rankings) -> list[tuple[str, str]]:
+    """Returns (query, passage) of the passages that come twice: the official script says so and scores on."""
+    return [(query_id, passage_id) for query_id, ranking in rankings.items()
+            for passage_id, count in Counter(ranking).items() if count > 1 and passage_id != "0"]
 
 
 def reciprocal_rank(ranking: list[str], relevant: Iterable[str], k: int) -> float:
@@ -47,7 +109,7 @@ def recall(ranking: list[str], relevant: Iterable[str], k: int) -> float:
 
 
 MEASURES: dict[str, Callable[[list[str], Iterable[str], int], float]] = {
-    "MRR": reciprocal_rank, "Success": success, "Recall": recall}
+    "MRR": reciprocal_rank, "Success": success, "Recall": recall, "accuracy": success}
 
 
 def parse_measure(name: str) -> tuple[Callable, int]:
@@ -58,14 +120,22 @@ def parse_measure(name: str) -> tuple[Callable, int]:
     return MEASURES[kind], int(k)
 
 
-def per_query(rankings: Rankings, positives: dict[str, list[str]], measure: str) -> dict[str, float]:
-    """Returns query_id -> value for every judged query. Raises DataError where run and judgements share no query."""
+def per_query(rankings: Rankings, positives: Judgements, measure: str) -> dict[str, float]:
+    """Returns query_id -> value for every judged query, those of the run first and in its order.
+
+    Raises DataError where run and judgements share no query.
+    """
     function, k = parse_measure(measure)
-    if not rankings.keys() & positives.keys():
+    evaluated = [query_id for query_id in rankings if query_id in positives]
+    if not evaluated:
         raise DataError("run: expected queries of the judgements, got none of them")
-    return {query_id: function(rankings.get(query_id, []), relevant, k) for query_id, relevant in positives.items()}
+    return {query_id: function(rankings.get(query_id, []), positives[query_id], k)
+            for query_id in dict.fromkeys([*evaluated, *positives])}
 
 
 def mean(values: dict[str, float]) -> float:
-    """Returns the mean over queries."""
-    return sum(values.values()) / len(values)
+    """Returns the mean over queries, summed in their order: to the last digit what the official script gives."""
+    total = 0.0
+    for value in values.values():
+        total += value
+    return total / len(values)

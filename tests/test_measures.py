@@ -59,5 +59,5 @@ def test_evaluate_prints_measures_first_at_full_precision_and_counts_queries(tmp
 
 
 def test_an_unknown_measure_is_refused():
-    with pytest.raises(DataError, match="expected one of MRR, Success, Recall and @k, got NDCG@10"):
+    with pytest.raises(DataError, match="expected one of MRR, Success, Recall, accuracy and @k, got NDCG@10"):
         per_query({"q": ["a"]}, {"q": ["a"]}, "NDCG@10")

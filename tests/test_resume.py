@@ -115,7 +115,7 @@ def test_a_finished_training_is_not_repeated(tmp_path):
 
 
 @pytest.mark.parametrize("file, line, message", [
-    ("examples.dual.tsv", "q0\tp0\tp99\n", "passages: expected one with the id 'p99', got none"),
+    ("examples.dual.tsv", "q0\tp0\tp99\n", "examples.dual.tsv:41: expected a passage_id of the collection, got 'p99'"),
     ("queries.tsv", "q40\n", "queries.tsv:41: expected 2 columns, got 1")])
 def test_a_bad_input_ends_the_training_with_one_line_and_status_2(tmp_path, file, line, message):
     write_tiny_flight(tmp_path)

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from rocketqa.artefacts import Job
 from rocketqa.data_augmentation import pseudo_labelled
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import DataError, read_run, write_lines
+from rocketqa.formats import DataError, line_of, read_run, read_scores, write_lines
 
 
 def build_parser() -> ArgumentParser:
@@ -36,14 +36,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _label(args) -> tuple[dict[str, int], list[str]]:
-    run = read_run(args.run)
-    scores = {(scored.query_id, scored.passage_id): scored.score
-              for ranking in read_run(args.scores).values() for scored in ranking}
+    run, scores = read_run(args.run), read_scores(args.scores)
     lines, labelled = [], 0
     for query_id, ranking in run.items():
         examples = pseudo_labelled(query_id, ranking, scores, args.depth, args.min_positive, args.max_negative,
                                    args.negatives, args.negatives_per_row)
-        lines.extend("\t".join((query_id, example.positive_id, *example.negative_ids)) for example in examples)
+        lines.extend(map(line_of, examples))
         labelled += bool(examples)
     if not lines:
         raise DataError(f"{args.run}: expected a query with a confident positive and negative, got none of {len(run)}")

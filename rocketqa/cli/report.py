@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from rocketqa.artefacts import Job, write_atomically
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import DataError, read_measures, read_rows, write_lines
+from rocketqa.formats import DataError, read_measures, write_lines
+from rocketqa.rows import read_rows
 
 SHOWN = ("MRR@10", "Success@1", "Success@50", "Success@1000", "MRR@10-truth")
 PAPER_NAMES = {"Success@1": "R@1", "Success@50": "R@50", "Success@1000": "R@1000"}
@@ -78,7 +79,8 @@ def read_measured(model: str, seed: str, path: Path) -> list[Measured]:
 def read_paper(path: Path, flight: str) -> dict[tuple[str, str], float]:
     """Returns (model, measure) -> the paper's value as a share of 1 (it prints percent)."""
     return {(model, measure): round(float(value) / 100, 6)
-            for _, (its_flight, model, measure, value, _, _) in read_rows(path, (6,)) if its_flight == flight}
+            for its_flight, model, measure, value, _, _ in (row.columns for row in read_rows(path, (6,)))
+            if its_flight == flight}
 
 
 def table_lines(measured: list[Measured], paper: dict, ablation: bool) -> list[str]:

@@ -3,7 +3,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from rocketqa.artefacts import Job
-from rocketqa.flags import InputPath, add_job_flags
+from rocketqa.flags import InputPath, add_format_flag, add_job_flags
 
 
 def build_parser() -> ArgumentParser:
@@ -13,6 +13,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--query-vectors", type=InputPath, required=True)
     parser.add_argument("--passage-vectors", type=InputPath, required=True)
     parser.add_argument("--depth", type=int, required=True, help="passages a query, at most")
+    add_format_flag(parser)
     return parser
 
 
@@ -29,5 +30,5 @@ def main(argv: list[str] | None = None) -> int:
     with job as part:
         rankings = search(Path(args.query_vectors), Path(args.passage_vectors), args.depth)
         job.facts = {"rows": write_lines(part / args.output.name,
-                                         (line for ranking in rankings for line in run_lines(ranking)))}
+                                         (line for ranking in rankings for line in run_lines(ranking, args.format)))}
     return 0

@@ -12,7 +12,7 @@ from rocketqa.denoised_hard_negatives import (
     unlabelled,
 )
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import DataError, iterate_collection, read_positives, read_run, write_lines
+from rocketqa.formats import DataError, iterate_collection, line_of, read_positives, read_run, read_scores, write_lines
 
 
 def build_parser() -> ArgumentParser:
@@ -63,12 +63,11 @@ def _sample(args) -> tuple[dict[str, int], list[str]]:
         wanted = args.negatives * (args.negatives_per_row * len(known) if args.purpose == "dual" else 1)
         negatives = negatives_of(query_id, wanted)
         if args.purpose == "dual":
-            rows = [(query_id, example.positive_id, *example.negative_ids) for example in dual_examples(
-                query_id, known, negatives, args.negatives, args.negatives_per_row)]
+            rows = dual_examples(query_id, known, negatives, args.negatives, args.negatives_per_row)
         else:
             rows = cross_examples(query_id, known, negatives) if negatives else []
         before = len(lines)
-        lines.extend("\t".join(map(str, row)) for row in rows)
+        lines.extend(map(line_of, rows))
         without += len(lines) == before
     if not lines:
         raise DataError(f"{args.qrels}: expected a query with negatives, got none for {len(positives)} queries")
@@ -82,8 +81,7 @@ def _from_collection(args, barred):
 
 def _from_run(args, barred):
     run = read_run(args.run)
-    scores = {(scored.query_id, scored.passage_id): scored.score
-              for ranking in read_run(args.scores).values() for scored in ranking} if args.scores else None
+    scores = read_scores(args.scores) if args.scores else None
 
     def negatives_of(query_id: str, wanted: int) -> list[str]:
         ranking = run.get(query_id, [])

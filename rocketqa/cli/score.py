@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from rocketqa.artefacts import Job
-from rocketqa.flags import InputPath, add_job_flags, text_length
+from rocketqa.flags import InputPath, add_format_flag, add_job_flags, text_length
 
 CHUNK_QUERIES = 100
 
@@ -20,6 +20,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--depth", type=int, help="only the first so many passages of each query (default: all)")
     parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
     parser.add_argument("--batch-tokens", type=int, default=8192, help="tokens a batch")
+    add_format_flag(parser)
     return parser
 
 
@@ -37,11 +38,13 @@ def _score(job: Job, args) -> int:
     from rocketqa.cross_encoder import CrossEncoder
     from rocketqa.formats import read_collection, read_queries, read_run, run_lines, write_lines
     from rocketqa.progress import bar
+    from rocketqa.rows import Check
 
     devices.join()
     model, text_encoder = load_model(Path(args.checkpoint), CrossEncoder)
     collection, queries = read_collection(args.collection), read_queries(args.queries)
-    rankings = [ranking[:args.depth] for ranking in read_run(args.run).values()]
+    run = read_run(args.run, Check(query_ids=queries, passage_ids=collection))
+    rankings = [ranking[:args.depth] for ranking in run.values()]
     chunks = [rankings[begin:begin + CHUNK_QUERIES] for begin in range(0, len(rankings), CHUNK_QUERIES)]
     own = range(devices.rank(), len(chunks), devices.count())
     with devices.working_on(job) as (part, watchdog), bar(
@@ -52,7 +55,7 @@ def _score(job: Job, args) -> int:
             if not files[number].is_file():
                 scored = _score_chunk(model, text_encoder, chunks[number], queries, collection, args)
                 unfinished = files[number].with_suffix(".tmp")
-                write_lines(unfinished, (line for ranking in scored for line in run_lines(ranking)))
+                write_lines(unfinished, (line for ranking in scored for line in run_lines(ranking, args.format)))
                 os.replace(unfinished, files[number])
             progress.update(sum(map(len, chunks[number])))
         watchdog.meet()

@@ -3,6 +3,7 @@ from argparse import ArgumentParser
 
 from rocketqa.flags import add_training_flags, text_length
 from rocketqa.formats import read_collection, read_pairs, read_queries
+from rocketqa.rows import Check
 
 
 def build_parser() -> ArgumentParser:
@@ -33,10 +34,11 @@ def prepare(args):
     from rocketqa.training import Start, Task
 
     encoder = load_pretrained(args.init, args.layer_norm_eps)
-    texts = (read_queries(*args.queries), read_collection(args.collection),
-             text_encoder_of(encoder.tokenizer_files), args.max_length)
-    batches = CrossBatches(read_pairs(*args.examples), *texts)
-    dev = CrossBatches(read_pairs(args.dev_examples), *texts) if args.dev_examples else None
+    queries, collection = read_queries(*args.queries), read_collection(args.collection)
+    check = Check(query_ids=queries, passage_ids=collection)
+    texts = (queries, collection, text_encoder_of(encoder.tokenizer_files), args.max_length)
+    batches = CrossBatches(read_pairs(*args.examples, check=check), *texts)
+    dev = CrossBatches(read_pairs(args.dev_examples, check=check), *texts) if args.dev_examples else None
     weights = CrossEncoder.from_encoder_weights(encoder.weights, encoder.config, args.seed)
     return Task(
         Start(CrossEncoder(encoder.config), weights, encoder.tokenizer_files), len(batches.pairs), batches.query_ids,

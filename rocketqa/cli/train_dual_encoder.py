@@ -3,6 +3,7 @@ from argparse import ArgumentParser
 
 from rocketqa.flags import InputPath, add_text_flags, add_training_flags
 from rocketqa.formats import read_collection, read_examples, read_positives, read_queries
+from rocketqa.rows import Check
 
 
 def build_parser() -> ArgumentParser:
@@ -36,11 +37,12 @@ def prepare(args):
     from rocketqa.training import Start, Task
 
     encoder = load_pretrained(args.init, args.layer_norm_eps)
-    texts = (read_queries(*args.queries), read_collection(args.collection), text_encoder_of(encoder.tokenizer_files),
-             args.query_length, args.passage_length)
+    queries, collection = read_queries(*args.queries), read_collection(args.collection)
+    check = Check(query_ids=queries, passage_ids=collection)
+    texts = (queries, collection, text_encoder_of(encoder.tokenizer_files), args.query_length, args.passage_length)
     positives = read_positives(*args.mask_positives) if args.mask_positives else None
-    batches = DualBatches(read_examples(*args.examples), *texts, positives)
-    dev = DualBatches(read_examples(args.dev_examples), *texts) if args.dev_examples else None
+    batches = DualBatches(read_examples(*args.examples, check=check), *texts, positives)
+    dev = DualBatches(read_examples(args.dev_examples, check=check), *texts) if args.dev_examples else None
 
     def backward_of_step(model, chunks, within, loss_scale, meet):
         return backward(lambda chunk: model(chunk.queries, chunk.passages), chunks, within, loss_scale, meet,

@@ -1,0 +1,27 @@
+"""DPR's answer match: a passage holds an answer where the answer's tokens stand in it in a row (`qa_validation.py`).
+
+Texts are NFD-normalised; a token is a run of letters, digits and marks, or one other visible character; tokens are
+compared in lower case. An answer without tokens is in every passage: `official` mode counts it, `strict` refuses it.
+"""
+import unicodedata
+from collections.abc import Iterable
+
+import regex
+
+TOKEN = regex.compile(r"[\p{L}\p{N}\p{M}]+|[^\p{Z}\p{C}]")
+BETWEEN = "\n"  # in no token
+
+
+def tokens(text: str) -> list[str]:
+    """Returns the tokens of a text in lower case, accents decomposed."""
+    return [token.lower() for token in TOKEN.findall(unicodedata.normalize("NFD", text))]
+
+
+def has_answer(text: str, answers: Iterable[str]) -> bool:
+    """Returns whether any of the answers stands in the text."""
+    within = _fenced(tokens(text))
+    return any(not own or _fenced(own) in within for own in map(tokens, answers))
+
+
+def _fenced(words: list[str]) -> str:
+    return BETWEEN + BETWEEN.join(words) + BETWEEN

@@ -1,0 +1,162 @@
+"""Lines of tab-separated files -> rows of columns, and all that can be wrong with a line.
+
+A fault goes to the `report` of the reader's Check. The verbs' report refuses: it raises the first. That of `rocketqa
+validate` notes it and lets the reader go on: there is one reader and no second opinion. A row that cannot be read
+(wrong columns, not UTF-8) is then cut or filled up to its columns and says no more, so that one fault is named once.
+"""
+import math
+from collections.abc import Callable, Container, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+
+class DataError(ValueError):
+    """What a user must mend, in one line: `place: expected ..., got ...`. A command exits 2 with it."""
+
+
+class Fault(DataError):
+    """What is wrong with a line of a file; `kind` is the class that `rocketqa validate` counts it in."""
+
+    def __init__(self, kind: str, place: str, expected: str, got: str):
+        super().__init__(f"{place}: expected {expected}, got {got}")
+        self.kind = kind
+
+
+def refuse(fault: Fault) -> None:
+    """Raises the fault: how verbs read."""
+    raise fault
+
+
+class Check(NamedTuple):
+    """What a reader holds its rows against, and who hears of a fault. None: nothing is known, so nothing is amiss."""
+
+    report: Callable[[Fault], None] = refuse
+    query_ids: Container[str] | None = None  # that a row may name
+    passage_ids: Container[str] | None = None  # that a row may name
+    positives: Mapping[str, Container[str]] = {}  # query_id -> passages that are no negatives of it
+    training: Mapping[str, str] = {}  # text (see same_text) -> query_id of the queries that are trained on
+    training_ids: Container[str] = ()
+
+
+FIRST_FAULT = Check()  # raises the first one
+
+
+class Row:
+    """A line's columns and where it stands. Its checks return what they have read, or None after a fault."""
+
+    __slots__ = ("path", "number", "columns", "check", "silent")
+
+    def __init__(self, path: Path, number: int, columns: list[str], check: Check, silent: bool = False):
+        self.path, self.number, self.columns, self.check, self.silent = path, number, columns, check, silent
+
+    @property
+    def place(self) -> str:
+        return f"{self.path}:{self.number}"
+
+    def fault(self, kind: str, expected: str, got: str) -> None:
+        """Reports a fault of this row."""
+        if not self.silent:
+            self.check.report(Fault(kind, self.place, expected, got))
+
+    def query_id(self, value: str) -> str:
+        """Returns the id of a query, checked."""
+        return self._identifier(value, "query_id", "queries", self.check.query_ids)
+
+    def passage_id(self, value: str) -> str:
+        """Returns the id of a passage, checked."""
+        return self._identifier(value, "passage_id", "collection", self.check.passage_ids)
+
+    def _identifier(self, value: str, name: str, source: str, known: Container[str] | None) -> str:
+        if not value:
+            self.fault("empty ids", f"a {name} without spaces", "''")
+        elif value.split() != [value]:
+            self.fault("spaces in ids", f"a {name} without spaces", repr(value))
+        elif known is not None and value not in known:
+            self.fault("unknown ids", f"a {name} of the {source}", repr(value))
+        return value
+
+    def text(self, value: str) -> str:
+        """Returns a text, checked not to be empty."""
+        if not value.strip():
+            self.fault("empty text", "a text", "an empty one")
+        return value
+
+    def whole(self, value: str, name: str) -> int | None:
+        """Returns a whole number."""
+        if value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 19:
+            return int(value)
+        self.fault("numbers", f"{name} as int", repr(value))
+        return None
+
+    def real(self, value: str, name: str) -> float | None:
+        """Returns a finite number."""
+        try:
+            number = float(value if value.isascii() and value == value.strip() and "_" not in value else "")
+        except ValueError:
+            self.fault("numbers", f"{name} as float", repr(value))
+            return None
+        if not math.isfinite(number):
+            self.fault("non-finite scores", f"a finite {name}", repr(value))
+            return None
+        return number
+
+    def once(self, key: object, seen: set) -> None:
+        """Checks that a key comes for the first time, and notes it."""
+        if key in seen:
+            self.fault("duplicate ids", "each id once", f"{key!r} again")
+        seen.add(key)
+
+
+def read_rows(path: Path, widths: tuple[int, ...] | None, check: Check = FIRST_FAULT,
+              at_least: int = 1) -> Iterator[Row]:
+    """Yields the rows of a file. `widths` are the column counts allowed; a file keeps the first one it has."""
+    path, row, allowed = Path(path), None, widths
+    if not path.is_file():
+        raise DataError(f"{path}: expected a file, got nothing there")
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            row = Row(path, number, [], check)
+            row.columns = _decoded(line, row).split("\t")
+            allowed = _checked_width(row, allowed, widths, at_least)
+            yield row
+    if row is None:
+        Row(path, 1, [], check).fault("empty file", "a line", "an empty file")
+
+
+def _checked_width(row: Row, allowed: tuple[int, ...] | None, widths: tuple[int, ...] | None,
+                   at_least: int) -> tuple[int, ...] | None:
+    """Returns the column counts allowed for the next row; cuts or fills up this one where it has another."""
+    count = len(row.columns)
+    if count in (allowed or (count,)):
+        if count >= at_least:
+            return allowed and (count,)
+        row.fault("columns", f"at least {at_least} columns", str(count))
+    else:
+        kind = "mixed forms" if count in widths else "columns" if count < max(allowed) else "stray tabs"
+        row.fault(kind, f"{' or '.join(map(str, allowed))} columns", str(count))
+    room = allowed[0] if allowed else at_least
+    row.columns, row.silent = (row.columns + [""] * room)[:room], True
+    return allowed
+
+
+def _decoded(line: bytes, row: Row) -> str:
+    """Returns the text of a line without its end."""
+    if not line.endswith(b"\n"):
+        row.fault("final newline", "a newline at the end of the file", "none")
+    try:
+        text = line.removesuffix(b"\n").decode("utf-8")
+    except UnicodeDecodeError as error:
+        row.fault("UTF-8", "UTF-8", f"byte {line[error.start]:#04x} at {error.start}")
+        row.silent, text = True, line.removesuffix(b"\n").decode("utf-8", "replace")
+    if text.startswith("\ufeff"):
+        row.fault("byte order mark", "text", "a byte order mark")
+        text = text.removeprefix("\ufeff")
+    if "\r" in text:
+        row.fault("carriage returns", "lines that end in LF", "a carriage return")
+        text = text.rstrip("\r")
+    return text
+
+
+def same_text(text: str) -> str:
+    """Returns what two texts share that differ in case and blanks alone: an uncased model reads them alike."""
+    return " ".join(text.lower().split())

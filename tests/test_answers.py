@@ -1,0 +1,90 @@
+"""DPR's answer match on its golden vectors, and the accuracy that `evaluate` prints of it."""
+import pytest
+
+from rocketqa.answers import has_answer, tokens
+from rocketqa.cli.__main__ import main
+
+
+@pytest.mark.parametrize("answer, text, found", [
+    ("14 December 1972", "It was 14 December 1972 UTC.", True), ("U.S.", "the U. S. government", True),
+    ("US", "the U.S. government", False), ("Beyonce", "Beyonc\u00e9 sang", False),
+    ("Beyonc\u00e9", "Beyonce\u0301", True),
+    ("don't", "I don\u2019t know", False), ("1,000", "1000 men", False), ("New-York", "New - York", True),
+    ("New-York", "new york", False), ("stra\u00dfe", "STRASSE", False), ("\ufb01n", "fin", False),
+    ("2 m\u00b2", "2 m2", False), ("\u6771\u4eac", "\u6771\u4eac\u90fd", False),
+    ("\u6771\u4eac", "\u79c1\u306f \u6771\u4eac \u306b", True), ("", "any", True), ("\u200b", "any", True),
+    ("\x01\x02", "any", True), ("", "", True), ("MOON", "the moon.", True), ("oon", "the moon", False),
+    ("the moon", "the full moon", False), ("b a", "a b", False), ("a b", "a a b", True)])
+def test_an_answer_is_found_where_dpr_finds_it(answer, text, found):
+    assert has_answer(text, [answer]) is found and has_answer(text, ["not there", answer]) is found
+
+
+def test_no_answers_are_found_nowhere():
+    assert has_answer("any", []) is False
+
+
+def test_tokens_are_runs_of_letters_digits_and_marks_or_single_signs():
+    assert tokens("Caf\u00e9 No. 5%\u200b\t\u00a0x_y") == ["cafe\u0301", "no", ".", "5", "%", "x", "_", "y"]
+
+
+@pytest.fixture
+def evaluated(tmp_path, capsys):
+    """Returns a maker of what `evaluate --answers` prints: exit status, lines, complaints."""
+    def evaluate(answers: str, run: str, *flags: str) -> tuple[int, list[str], str]:
+        texts = {"p1": "Apollo flew", "p2": "Gemini came before", "p3": "to the Moon", "p4": "Skylab"}
+        (tmp_path / "collection.tsv").write_text("".join(f"{key}\tMoon\t{text}\n" for key, text in texts.items()))
+        (tmp_path / "answers.tsv").write_text(answers)
+        (tmp_path / "a.run").write_text("".join(
+            f"{query_id}\tQ0\t{passage_id}\t{rank}\t{9 - rank}\tx\n"
+            for query_id, *ids in map(str.split, run.split(";")) for rank, passage_id in enumerate(ids, 1)))
+        status = main(["evaluate", "--run", f"{tmp_path}/a.run", "--answers", f"{tmp_path}/answers.tsv", "--collection",
+                       f"{tmp_path}/collection.tsv", *flags])
+        printed = capsys.readouterr()
+        return status, printed.out.splitlines(), printed.err
+
+    return evaluate
+
+
+ANSWERS = "q1\tthe moon\nq2\tsaturn\tGEMINI\nq3\tnowhere\n"
+
+
+def test_accuracy_is_over_all_queries_and_by_the_text_alone(evaluated):
+    # q1 has its answer at rank 3 (not at once in the title "Moon"), q2 at rank 1, q3 nowhere; q4 below has no list.
+    status, lines, _ = evaluated(ANSWERS, "q1 p1 p2 p3;q2 p2 p1;q3 p1 p2 p3 p4", "--measures", "accuracy@1",
+                                 "accuracy@2", "accuracy@3")
+    assert status == 0 and lines == [f"accuracy@1\t{1 / 3!r}", f"accuracy@2\t{1 / 3!r}", f"accuracy@3\t{2 / 3!r}",
+                                     "queries_judged\t3", "queries_retrieved\t3", "queries_evaluated\t3"]
+    status, lines, complaint = evaluated(ANSWERS + "q4\tSkylab\n", "q1 p1 p2 p3;q2 p2 p1;q3 p1", "--measures",
+                                         "accuracy@3")
+    assert lines[0] == "accuracy@3\t0.5" and "1 judged queries are not in the run and count 0: q4" in complaint
+
+
+def test_accuracy_at_5_20_and_100_is_the_default(evaluated):
+    _, lines, _ = evaluated(ANSWERS, "q1 p1;q2 p1 p2;q3 p1")
+    assert [line.split("\t")[0] for line in lines[:3]] == ["accuracy@5", "accuracy@20", "accuracy@100"]
+
+
+def test_dprs_table_ends_where_the_first_list_ends(evaluated):
+    flags = ("--measures", "accuracy@1", "accuracy@2", "--mode")
+    _, lines, complaint = evaluated(ANSWERS, "q1 p1;q2 p1 p2;q3 p1", *flags, "official")
+    assert lines[0] == "accuracy@1\t0.0" and lines[1].startswith("queries_judged")
+    assert "no accuracy@2: the first query has 1 passages" in complaint
+    assert evaluated(ANSWERS, "q1 p1;q2 p1 p2;q3 p1", *flags, "strict")[1][1] == f"accuracy@2\t{1 / 3!r}"
+
+
+def test_an_answer_without_tokens_counts_in_official_mode_and_is_refused_in_strict(evaluated):
+    answers, flags = "q1\tthe moon\nq2\t\u200b\n", ("--measures", "accuracy@1", "--mode")
+    assert evaluated(answers, "q1 p1;q2 p1", *flags, "official")[1][0] == "accuracy@1\t0.5"
+    assert "1 answers have no token" in evaluated(answers, "q1 p1;q2 p1", *flags, "official")[2]
+    status, _, complaint = evaluated(answers, "q1 p1;q2 p1", *flags, "strict")
+    assert status == 2 and complaint.endswith("answers.tsv:2: expected an answer with a visible character, "
+                                              "got '\\u200b'\n")
+
+
+@pytest.mark.parametrize("run, flags, message", [
+    ("q1 p1;q9 p1", (), "expected queries of "), ("q9 p1", (), "expected queries of the judgements, got none"),
+    ("q1 p1 p9", (), "expected passages of "), ("q1 p1 p9", ("--mode", "official"), "expected passages of "),
+    ("q1 p1", ("--measures", "MRR@10"), "expected accuracy@k with --answers and no other, got MRR@10")])
+def test_what_cannot_be_evaluated_is_refused(evaluated, run, flags, message):
+    status, lines, complaint = evaluated(ANSWERS, run, *flags)
+    assert status == 2 and not lines and message in complaint and complaint.startswith("rocketqa evaluate: ")

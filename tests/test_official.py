@@ -1,0 +1,144 @@
+"""`--mode official` against a slow twin of the official MS MARCO script, and trec_eval as a second opinion."""
+import random
+
+import pytest
+import pytrec_eval
+
+from rocketqa.cli.__main__ import main
+from rocketqa.formats import ranked, run_lines, write_lines
+from rocketqa.measures import mean, per_query, read_judgements, read_rankings
+
+
+class Refused(Exception):
+    """What the official script raises as an IOError."""
+
+
+def slow_official(run: list[tuple[int, int, int]], qrels: list[tuple[int, int, int]]) -> tuple[float, int]:
+    """Returns MRR@10 and how many queries were ranked, as the official script counts: from its description alone."""
+    relevant: dict[int, list[int]] = {}
+    for query_id, passage_id, _ in qrels:  # the relevance is not read
+        relevant.setdefault(query_id, []).append(passage_id)
+    slots: dict[int, list[int]] = {}
+    for query_id, passage_id, rank in run:
+        row = slots.setdefault(query_id, [0] * 1000)
+        if not -1000 < rank <= 1000:
+            raise Refused
+        row[rank - 1] = passage_id
+    if not set(slots) & set(relevant):
+        raise Refused
+    total = 0.0
+    for query_id, row in slots.items():
+        for place in range(10):
+            if row[place] in relevant.get(query_id, []):
+                total += 1 / (place + 1)
+                break
+    return total / len(relevant), len(slots)
+
+
+def random_case(seed: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+    """Returns a run with all that the official script lets pass, and judgements: few ids, so that they meet."""
+    drawing = random.Random(seed)
+    queries = range(drawing.randint(1, 12))
+    qrels = [(query_id, drawing.randint(0, 9), drawing.randint(0, 1)) for query_id in queries
+             for _ in range(drawing.randint(1, 3)) if query_id == 0 or drawing.random() < 0.8]
+    ranks = [*range(0, 14), 999, 1000] + ([1001] if drawing.random() < 0.03 else [])
+    run = [(query_id + drawing.choice([0, 0, 0, 50]), drawing.randint(0, 12), drawing.choice(ranks))
+           for query_id in queries for _ in range(drawing.randint(0, 12))]
+    drawing.shuffle(run)
+    return run or [(0, 1, 1)], qrels
+
+
+def files_of(folder, run, qrels) -> tuple[str, str]:
+    write_lines(folder / "a.run", ("\t".join(map(str, row)) for row in run))
+    write_lines(folder / "qrels.tsv", (f"{query_id}\t0\t{passage_id}\t{label}"
+                                       for query_id, passage_id, label in qrels))
+    return str(folder / "a.run"), str(folder / "qrels.tsv")
+
+
+def test_random_runs_have_the_official_mrr_to_the_last_digit(tmp_path, capsys):
+    refused = different = 0
+    for seed in range(500):
+        run, qrels = random_case(seed)
+        run_file, qrels_file = files_of(tmp_path, run, qrels)
+        status = main(["evaluate", "--mode", "official", "--measures", "MRR@10", "--run", run_file, "--qrels",
+                       qrels_file])
+        printed = capsys.readouterr()
+        try:
+            mrr, ranked_queries = slow_official(run, qrels)
+        except Refused:
+            assert status == 2 and not printed.out, seed
+            refused += 1
+            continue
+        lines = dict(line.split("\t") for line in printed.out.splitlines())
+        assert status == 0 and float(lines["MRR@10"]) == mrr, seed
+        assert int(lines["queries_retrieved"]) == ranked_queries, seed
+        different += 0 < mrr < 1
+    assert refused > 5 and different > 300  # the cases are worth something
+
+
+@pytest.mark.parametrize("run, mrr, retrieved", [
+    ([(5, 77, 1)], 0.5, 1), ([(5, 77, 1), (5, 77, 2)], 0.5, 1), ([(5, 77, 2), (5, 3, 1)], 0.25, 1),
+    ([(5, 77, 11)], 0.0, 1), ([(5, 77, 0)], 0.0, 1), ([(5, 77, 1), (5, 3, 1)], 0.0, 1),
+    ([(1185869, 9, 1), (5, 8, 1)], 0.25, 2)])
+def test_the_twin_itself_gives_the_golden_vectors(run, mrr, retrieved):
+    assert slow_official(run, [(1185869, 0, 1), (5, 77, 1)]) == (mrr, retrieved)
+
+
+def official(tmp_path, capsys, run: str, qrels: str, mode: str = "official") -> tuple[int, str, str]:
+    (tmp_path / "a.run").write_text(run.replace(" ", "\t"))
+    (tmp_path / "qrels.tsv").write_text(qrels.replace(" ", "\t"))
+    status = main(["evaluate", "--mode", mode, "--run", f"{tmp_path}/a.run", "--qrels", f"{tmp_path}/qrels.tsv"])
+    printed = capsys.readouterr()
+    return status, printed.out.split("\n")[0], printed.err
+
+
+def test_official_mode_reads_no_judgement_so_a_zero_is_relevant(tmp_path, capsys):
+    assert official(tmp_path, capsys, "5 77 1\n", "5 0 77 0\n")[:2] == (0, "MRR@10\t1.0")
+    assert official(tmp_path, capsys, "5 77 1\n", "5 0 77 0\n5 0 3 1\n", "strict")[:2] == (0, "MRR@10\t0.0")
+
+
+def test_official_mode_says_that_passages_come_twice_and_scores_on(tmp_path, capsys):
+    status, line, complaint = official(tmp_path, capsys, "5 77 1\n5 77 2\n", "5 0 77 1\n")
+    assert (status, line) == (0, "MRR@10\t1.0") and "first: query 5, passage 77" in complaint
+
+
+def test_official_mode_takes_what_its_script_takes_and_strict_mode_refuses_it(tmp_path, capsys):
+    for run, qrels in (("5 77 1", "5 0 77 1\n"), ("5 77 1\r\n", "5 0 77 1\n"), ("5 77 1 nan\n", "5 0 77 1\n"),
+                       ("5 77 1\n6 3 1\n", "5 0 77 1\n"), ("5 77 1\n", "5 0 77 1\n5 0 77 1\n")):
+        assert official(tmp_path, capsys, run, qrels)[:2] == (0, "MRR@10\t1.0"), run
+        assert official(tmp_path, capsys, run, qrels, "strict")[0] == 2, run
+
+
+@pytest.mark.parametrize("rank", ["1001", "-1000", "-99999"])
+def test_official_mode_refuses_a_rank_without_a_slot(tmp_path, capsys, rank):
+    status, line, complaint = official(tmp_path, capsys, f"5 77 1\n5 3 {rank}\n", "5 0 77 1\n")
+    assert (status, line) == (2, "") and complaint.endswith(f"a.run:2: expected a rank up to 1000, got {rank}\n")
+
+
+def test_strict_mode_refuses_queries_that_nobody_judged(tmp_path, capsys):
+    status, _, complaint = official(tmp_path, capsys, "5 77 1\n6 3 1\n7 3 1\n", "5 0 77 1\n7 0 3 0\n", "strict")
+    assert status == 2 and "got 1 others: 6 " in complaint  # 7 was judged: irrelevant is a judgement
+
+
+def test_trec_eval_gives_the_same_mrr_and_recall(tmp_path):
+    """With scores that fall with the rank: trec_eval orders by score, and equal ones in its own way."""
+    for seed in range(60):
+        drawing = random.Random(seed)
+        truth = {f"q{i}": {f"p{j}": drawing.randint(0, 1) for j in drawing.sample(range(60), 6)} for i in range(8)}
+        run = [ranked(query_id, ((f"p{j}", 200.0 - place) for place, j in enumerate(drawing.sample(range(60), 40))))
+               for query_id in truth]
+        write_lines(tmp_path / "a.run", (line for ranking in run for line in run_lines(ranking)))
+        write_lines(tmp_path / "qrels.tsv", (f"{query_id}\t0\t{passage_id}\t{label}" for query_id, judged in
+                                             truth.items() for passage_id, label in judged.items()))
+        positives = {key: known for key, known in read_judgements(tmp_path / "qrels.tsv", "strict").items() if known}
+        rankings = read_rankings(tmp_path / "a.run", "strict")
+        scores = {ranking[0].query_id: {row.passage_id: row.score for row in ranking} for ranking in run}
+        second = pytrec_eval.RelevanceEvaluator(truth, {"recall.5,20"}).evaluate(scores)
+        top = {query_id: dict(sorted(own.items(), key=lambda pair: -pair[1])[:10]) for query_id, own in scores.items()}
+        second_rr = pytrec_eval.RelevanceEvaluator(truth, {"recip_rank"}).evaluate(top)
+        for measure, theirs in (("MRR@10", {key: value["recip_rank"] for key, value in second_rr.items()}),
+                                ("Recall@5", {key: value["recall_5"] for key, value in second.items()}),
+                                ("Recall@20", {key: value["recall_20"] for key, value in second.items()})):
+            ours = per_query(rankings, positives, measure)
+            assert ours == {query_id: theirs[query_id] for query_id in ours}
+            assert mean(ours) == pytest.approx(sum(theirs[query_id] for query_id in ours) / len(ours), abs=1e-15)
