@@ -93,12 +93,12 @@ def build(args: Namespace) -> int:
 def make_qrels(args: Namespace, name: str, qrels: Path, rows: int | None) -> int:
     """Makes a four-column file of judgements, in the order of the source."""
     return make_file("marco qrels", args, name, {"qrels": qrels}, lambda notes: (
-        f"{qrel.query_id}\t0\t{qrel.passage_id}\t{qrel.relevance}" for qrel in iterate_qrels(qrels)), rows)
+        f"{qrel.query_id}\t0\t{qrel.passage_id}\t{qrel.relevance}" for _, qrel in iterate_qrels(qrels)), rows)
 
 
 def query_lines(queries: Path, qrels: Path, notes: Counter, judged_only: bool) -> Iterator[str]:
     """Yields the queries in file order; every judged query must have a text."""
-    judged, ids = {qrel.query_id for qrel in iterate_qrels(qrels)}, Ids(queries)
+    judged, ids = {qrel.query_id for _, qrel in iterate_qrels(qrels)}, Ids(queries)
     missing = set(judged)
     for place, (query_id, text) in read_foreign(queries, (2,)):
         ids.add(query_id)

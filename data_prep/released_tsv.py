@@ -31,7 +31,8 @@ from sources import one_line, read_foreign, run
 
 from rocketqa.artefacts import MANIFEST, Job
 from rocketqa.flags import InputPath, OutputPath
-from rocketqa.formats import DataError, read_rows, write_lines
+from rocketqa.formats import DataError, write_lines
+from rocketqa.rows import read_rows
 
 DUAL, CROSS = "examples.dual.tsv", "examples.cross.tsv"
 NO_TITLE = ("-", "")
@@ -52,8 +53,8 @@ class Lookup:
             with path.open("rb") as file:
                 self.maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b"")
                 start = 0
-                for line, (_, columns) in zip(file, read_rows(path, (width,))):
-                    keys.append(self._key(columns))
+                for line, row in zip(file, read_rows(path, (width,))):
+                    keys.append(self._key(row.columns))
                     places.append(number << 48 | start)
                     start += len(line)
         order = np.argsort(np.array(keys, np.int64), kind="stable")

@@ -18,7 +18,7 @@ import numpy as np
 
 from rocketqa.artefacts import Job
 from rocketqa.flags import NOT_FINISHED, InputPath, OutputPath
-from rocketqa.formats import DataError, Row, write_lines
+from rocketqa.formats import DataError, write_lines
 from rocketqa.progress import bar
 
 
@@ -52,7 +52,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             raise DataError(f"{path}: expected UTF-8, got {error.reason}") from None
 
 
-def read_foreign(path: Path, widths: tuple[int, ...] | None) -> Iterator[Row]:
+def read_foreign(path: Path, widths: tuple[int, ...] | None) -> Iterator[tuple[str, list[str]]]:
     """Yields (`file:line`, columns). Raises DataError on another number of columns (None: any) or invalid UTF-8."""
     with open_bytes(path) as lines:
         for number, line in enumerate(bar(lines, desc=path.name, unit=" rows", unit_scale=True), 1):
