@@ -8,6 +8,7 @@ import numpy as np
 from rocketqa.batches import CrossBatches, DualBatches
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
+from rocketqa.formats import ranked
 from rocketqa.measures import mean, reciprocal_rank
 
 ROWS = 64  # examples encoded at a time
@@ -31,14 +32,14 @@ def dual_encoder_mrr(model: DualEncoder, dev: DualBatches) -> float:
 def cross_encoder_mrr(model: CrossEncoder, dev: CrossBatches) -> float:
     """Returns MRR@10 of each dev query's relevant passages among its own pairs, over queries that have one."""
     scores = np.concatenate([model.probability(dev.rows(part)[0]).numpy() for part in _parts(len(dev.pairs))])
-    rankings: dict[str, list[tuple[float, str]]] = {}
+    rankings: dict[str, list[tuple[str, float]]] = {}
     positives: dict[str, set[str]] = {}
     for pair, score in zip(dev.pairs, scores):
-        rankings.setdefault(pair.query_id, []).append((-float(score), pair.passage_id))
+        rankings.setdefault(pair.query_id, []).append((pair.passage_id, float(score)))
         if pair.label:
             positives.setdefault(pair.query_id, set()).add(pair.passage_id)
-    return mean({query_id: reciprocal_rank([passage_id for _, passage_id in sorted(rankings[query_id])], relevant, 10)
-                 for query_id, relevant in positives.items()})
+    return mean({query_id: reciprocal_rank([scored.passage_id for scored in ranked(query_id, rankings[query_id])],
+                                           relevant, 10) for query_id, relevant in positives.items()})
 
 
 def _parts(count: int) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ import math
 import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,8 +103,8 @@ class Training:
                 layer.recompute = args.recompute
         self.optimizer = adam(self.model, args.weight_decay)
         self.seconds, self.unhurried = 0.0, True  # of the last step; whether devices may be far apart, the same on all
-        scale = args.loss_scale or (LossScale.INITIAL if args.precision == "float16" else 1.0)
-        self.loss_scale = LossScale(scale, dynamic=bool(args.loss_scale) or args.precision == "float16")
+        scale = args.loss_scale or (LossScale.INITIAL if args.precision == "float16" else None)
+        self.loss_scale = LossScale(scale or 1.0, dynamic=scale is not None)
 
     def run(self) -> None:
         """Takes all steps that are left."""
@@ -157,7 +157,8 @@ class Training:
     def _within(self, step: int, place: int) -> Iterator[None]:
         """Gives a chunk its dropout and its precision, twice the same."""
         paddle.seed(number(self.args.seed, "dropout", step, place))
-        with paddle.amp.auto_cast(enable=self.args.precision != FLOAT32, dtype=_autocast_type(self.args.precision)):
+        precision = self.args.precision
+        with nullcontext() if precision == FLOAT32 else paddle.amp.auto_cast(dtype=precision):
             yield
 
     def _update(self, step: int, rate: float) -> float:
@@ -207,10 +208,6 @@ class Training:
         """Waits for the other devices before a collective, where they may be further apart than gloo has patience."""
         if self.unhurried:
             self.watchdog.meet()
-
-
-def _autocast_type(precision: str) -> str:
-    return "float16" if precision == FLOAT32 else precision
 
 
 def mean_over_devices(*values) -> list[float]:

@@ -1,5 +1,6 @@
 """What each process of tests/test_cross_batch_negatives.py computes: with ours, and with what is known to be wrong."""
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import paddle
@@ -39,17 +40,11 @@ def chunk(place: int) -> DualRows:
     return DualRows(rows(B), rows(B * P), None)
 
 
-class seeded:
+@contextmanager
+def seeded(place: int):
     """The dropout of the device, or chunk, of this number."""
-
-    def __init__(self, place: int):
-        self.place = place
-
-    def __enter__(self):
-        paddle.seed(100 + self.place)
-
-    def __exit__(self, *_):
-        pass
+    paddle.seed(100 + place)
+    yield
 
 
 def gradients(encoder: DualEncoder) -> dict[str, np.ndarray]:

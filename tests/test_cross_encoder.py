@@ -4,6 +4,7 @@ from contextlib import nullcontext
 import numpy as np
 import paddle
 import pytest
+from cross_batch_worker import seeded
 
 from rocketqa.cross_encoder import CrossEncoder, backward, losses_and_hits, perturbed
 from rocketqa.ernie import initial_weights, pack
@@ -104,17 +105,6 @@ def test_only_the_perturbed_pass_is_learnt(model, pairs):
 def test_chunks_have_the_mean_gradient_of_as_many_devices(model, random_rows, epsilon):
     chunks = [(pack(random_rows(4, seed=seed)), paddle.to_tensor(LABELS)) for seed in (3, 4)]
     together = model(dropout=0.2)
-
-    class seeded:
-        def __init__(self, n):
-            self.n = n
-
-        def __enter__(self):
-            paddle.seed(self.n)
-
-        def __exit__(self, *_):
-            pass
-
     losses, _ = backward(together, chunks, seeded, 1.0, epsilon)
     alone = []
     for n in (0, 1):

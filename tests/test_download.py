@@ -204,7 +204,7 @@ def test_a_tar_and_a_zip_unpack_to_their_files(tmp_path):
 
 
 @pytest.mark.parametrize("member", [
-    ("../out.txt", b"x", tarfile.REGTYPE), ("/tmp/out.txt", b"x", tarfile.REGTYPE),
+    ("../out.txt", b"x", tarfile.REGTYPE), ("/out.txt", b"x", tarfile.REGTYPE),
     ("a/../../out.txt", b"x", tarfile.REGTYPE), ("link", "/etc/hostname", tarfile.SYMTYPE),
     ("hard", "good.txt", tarfile.LNKTYPE), ("pipe", b"", tarfile.FIFOTYPE), ("null", b"", tarfile.CHRTYPE),
     ("good.txt", b"again", tarfile.REGTYPE), ("meta.json", b"{}", tarfile.REGTYPE)], ids=lambda member: member[0])

@@ -3,6 +3,8 @@ import json
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rocketqa.flags import positive, text_length
 from rocketqa.formats import DataError
@@ -92,7 +94,7 @@ def _measured_here(args: Namespace, queries: int, chunks: int) -> dict[str, floa
     before = _peak()
     for _ in range(1 + STEPS):
         begin = time.perf_counter()
-        backward(lambda chunk: model(chunk.queries, chunk.passages), parts, _Seeded, 1.0, _nothing, cross_batch=True)
+        backward(lambda chunk: model(chunk.queries, chunk.passages), parts, _seeded, 1.0, _nothing, cross_batch=True)
         clip(model, 1.0)
         optimizer.step()
         optimizer.clear_grad()
@@ -105,19 +107,13 @@ def _nothing() -> None:
     """There is no other device to wait for."""
 
 
-class _Seeded:
-    """The dropout of a chunk."""
+@contextmanager
+def _seeded(chunk: int) -> Iterator[None]:
+    """Gives a chunk its dropout."""
+    import paddle
 
-    def __init__(self, chunk: int):
-        self.chunk = chunk
-
-    def __enter__(self):
-        import paddle
-
-        paddle.seed(self.chunk)
-
-    def __exit__(self, *_):
-        pass
+    paddle.seed(chunk)
+    yield
 
 
 def _model(args: Namespace):
