@@ -4,7 +4,8 @@ from argparse import ArgumentParser
 
 from rocketqa.artefacts import Job
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import ranked, read_collection, read_queries, run_lines, write_lines
+from rocketqa.formats import read_collection, read_queries, write_lines
+from rocketqa.runs import ranked, run_lines
 
 
 def build_parser() -> ArgumentParser:

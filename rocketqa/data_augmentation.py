@@ -6,7 +6,8 @@ where it is below `max_negative`.
 from collections.abc import Sequence
 
 from rocketqa.denoised_hard_negatives import Scores, dual_examples, rejected, score_of, unlabelled
-from rocketqa.formats import ScoredPassage, TrainingExample
+from rocketqa.formats import TrainingExample
+from rocketqa.runs import ScoredPassage
 
 
 def pseudo_labelled(query_id: str, ranking: Sequence[ScoredPassage], scores: Scores, depth: int, min_positive: float,

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from rocketqa.chance import generator
-from rocketqa.formats import DataError, LabelledPair, ScoredPassage, TrainingExample
+from rocketqa.formats import DataError, LabelledPair, TrainingExample
+from rocketqa.runs import ScoredPassage
 
 Scores = dict[tuple[str, str], float]  # (query_id, passage_id) -> P(relevant)
 

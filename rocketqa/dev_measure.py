@@ -8,8 +8,8 @@ import numpy as np
 from rocketqa.batches import CrossBatches, DualBatches
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.formats import ranked
 from rocketqa.measures import mean, reciprocal_rank
+from rocketqa.runs import ranked
 
 ROWS = 64  # examples encoded at a time
 

@@ -6,15 +6,13 @@ All are UTF-8, LF after each line, tab-separated, without a header; ids are stri
     queries.SPLIT.tsv   query_id, text
     qrels.SPLIT.tsv     query_id, 0, passage_id, relevance (TREC), or the released code's query_id, passage_id
     answers.SPLIT.tsv   query_id, answer, answer ...
-    *.run               query_id, Q0, passage_id, rank (from 1), score, tag (TREC), or MS MARCO's
-                        query_id, passage_id, rank, or the released code's query_id, passage_id, rank, score
+    *.run               see runs.py
     examples.dual.tsv   query_id, positive passage_id, negative passage_id ...
     examples.cross.tsv  query_id, passage_id, label (1 relevant, 0 not)
     *.measures.tsv      measure, value
 
 A reader's Check says what happens at a fault; the default raises DataError, `file:line: expected ..., got ...`.
 """
-from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +20,7 @@ from typing import NamedTuple
 from rocketqa.answers import tokens
 from rocketqa.rows import FIRST_FAULT, Check, DataError, Row, read_rows, same_text
 
-RUN_TAG = "rocketqa"
-RUN_FORMATS = {  # Nine digits hold a float32 score exactly.
-    "trec": "{0.query_id}\tQ0\t{0.passage_id}\t{0.rank}\t{0.score:.9g}\t" + RUN_TAG,
-    "msmarco": "{0.query_id}\t{0.passage_id}\t{0.rank}",
-    "released": "{0.query_id}\t{0.passage_id}\t{0.rank}\t{0.score:.9g}"}
+PASSAGE_WIDTH = (3,)  # columns
 
 
 class Query(NamedTuple):
@@ -51,13 +45,6 @@ class Answers(NamedTuple):
     answers: tuple[str, ...]
 
 
-class ScoredPassage(NamedTuple):
-    query_id: str
-    passage_id: str
-    rank: int
-    score: float
-
-
 class TrainingExample(NamedTuple):
     """A query with one positive and its own hard negatives (dual encoder)."""
 
@@ -74,17 +61,19 @@ class LabelledPair(NamedTuple):
     label: int
 
 
-Run = dict[str, list[ScoredPassage]]  # query_id -> passages by rank
-
-
 def iterate_collection(path: Path, check: Check = FIRST_FAULT) -> Iterator[Passage]:
     """Yields the passages in file order. A malformed row, an empty text and a repeated id are faults."""
     seen: set[str] = set()
-    for row in read_rows(path, (3,), check):
-        passage_id, title, text = row.columns
-        passage = Passage(row.passage_id(passage_id), title, row.text(text))
-        row.once(passage_id, seen)
+    for row in read_rows(path, PASSAGE_WIDTH, check):
+        passage = passage_of(row)
+        row.once(passage.passage_id, seen)
         yield passage
+
+
+def passage_of(row: Row) -> Passage:
+    """Returns the passage of a row, checked."""
+    passage_id, title, text = row.columns
+    return Passage(row.passage_id(passage_id), title, row.text(text))
 
 
 def read_collection(path: Path) -> dict[str, Passage]:
@@ -152,73 +141,6 @@ def read_answers(path: Path, check: Check = FIRST_FAULT) -> dict[str, tuple[str,
                 row.fault("empty text", "an answer with a visible character", repr(answer))
         answers[query_id] = tuple(own)
     return answers
-
-
-def iterate_run(path: Path, check: Check = FIRST_FAULT) -> Iterator[tuple[Row, ScoredPassage]]:
-    """Yields (row, scored passage) of a TREC, MS MARCO or released-code run, told apart by column count.
-
-    MS MARCO's runs hold no score: it becomes 1 / rank. The ranks are as they stand in the file.
-    """
-    for row in read_rows(path, (6, 3, 4), check):
-        columns = row.columns[:1] + row.columns[2:5] if len(row.columns) == 6 else row.columns
-        query_id, passage_id = row.query_id(columns[0]), row.passage_id(columns[1])
-        rank = row.whole(columns[2], "rank")
-        score = row.real(columns[3], "score") if len(columns) == 4 else 1 / max(rank or 1, 1)
-        yield row, ScoredPassage(query_id, passage_id, rank, score)
-
-
-def read_run(path: Path, check: Check = FIRST_FAULT) -> Run:
-    """Returns query_id -> its passages by rank. A rank below 1, a gap, a repeated rank or passage is a fault."""
-    run: Run = {}
-    lines: dict[str, array] = {}
-    for row, scored in iterate_run(path, check):
-        run.setdefault(scored.query_id, []).append(scored._replace(rank=None) if row.silent else scored)
-        lines.setdefault(scored.query_id, array("q")).append(row.number)
-    for query_id, ranking in run.items():
-        _check_ranking(ranking, [Row(path, number, [], check, silent=scored.rank is None)
-                                 for number, scored in zip(lines.pop(query_id), ranking)])
-        ranking.sort(key=lambda scored: scored.rank or 0)
-    return run
-
-
-def _check_ranking(ranking: list[ScoredPassage], rows: list[Row]) -> None:
-    """Reports the repeated passages and the wrong ranks of one query."""
-    passages: set[str] = set()
-    ranks: dict[int, Row] = {}
-    for scored, row in zip(ranking, rows):
-        query_id, passage_id, rank, _ = scored
-        row.once((query_id, passage_id), passages)
-        if rank in ranks:
-            row.fault("ranks", f"each rank of query {query_id} once", f"{rank} again")
-        elif rank is not None and rank < 1:
-            row.fault("ranks", f"ranks 1, 2, ... for query {query_id}", str(rank))
-        ranks.setdefault(rank, row)
-    if None not in ranks:  # an unreadable rank, named already, may fill the gap
-        before = 0
-        for rank in sorted(rank for rank in ranks if rank >= 1):
-            if rank != before + 1:
-                ranks[rank].fault("ranks", f"rank {before + 1} of query {query_id} next", str(rank))
-            before = rank
-
-
-def read_scores(path: Path) -> dict[tuple[str, str], float]:
-    """Returns (query_id, passage_id) -> score of a run. Raises DataError on MS MARCO's form, which has none."""
-    for row in read_rows(path, (6, 3, 4)):
-        if len(row.columns) == 3:
-            row.fault("columns", "6 or 4 columns, a score among them", "3")
-        break
-    return {scored[:2]: scored.score for ranking in read_run(path).values() for scored in ranking}
-
-
-def ranked(query_id: str, scores: Iterable[tuple[str, float]]) -> list[ScoredPassage]:
-    """Returns the passages by (score descending, passage id ascending), ranks from 1: our one order everywhere."""
-    ordered = sorted(scores, key=lambda pair: (-pair[1], pair[0]))
-    return [ScoredPassage(query_id, passage_id, rank, score) for rank, (passage_id, score) in enumerate(ordered, 1)]
-
-
-def run_lines(ranking: Iterable[ScoredPassage], form: str = "trec") -> Iterator[str]:
-    """Yields the lines of a run in one of RUN_FORMATS."""
-    return map(RUN_FORMATS[form].format, ranking)
 
 
 def read_examples(*paths: Path, check: Check = FIRST_FAULT) -> list[TrainingExample]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from rocketqa.formats import DataError, ScoredPassage, ranked
 from rocketqa.progress import bar
+from rocketqa.rows import DataError
+from rocketqa.runs import ScoredPassage, ranked
 
 QUERY_BLOCK = 2048
 

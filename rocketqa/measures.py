@@ -20,11 +20,10 @@ from rocketqa.formats import (
     DataError,
     iterate_collection,
     iterate_qrels,
-    iterate_run,
     read_qrels,
-    read_run,
 )
 from rocketqa.rows import FIRST_FAULT, Check, Fault, refuse
+from rocketqa.runs import RunFile, iterate_run
 
 Rankings = dict[str, list[str]]  # query_id -> passage ids by rank
 Judgements = dict[str, list[str]]  # query_id -> relevant passages; none where all that was judged is irrelevant
@@ -43,7 +42,7 @@ OFFICIAL = Check(report=_official_report)
 def read_rankings(path: Path, mode: str) -> Rankings:
     """Returns the passage ids of each query by rank; in official mode 1,000 slots."""
     if mode == "strict":
-        return {query_id: [scored.passage_id for scored in ranking] for query_id, ranking in read_run(path).items()}
+        return {query_id: [scored.passage_id for scored in ranking] for query_id, ranking in RunFile(path).items()}
     rankings: Rankings = {}
     for row, scored in iterate_run(path, OFFICIAL):
         if not -OFFICIAL_SLOTS < scored.rank <= OFFICIAL_SLOTS:
@@ -73,7 +72,7 @@ def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Path
     """
     check = FIRST_FAULT if mode == "strict" else OFFICIAL
     rankings = {query_id: [scored.passage_id for scored in ranking[:depth]]
-                for query_id, ranking in read_run(run, check).items()}
+                for query_id, ranking in RunFile(run, check).items()}
     wanted = {passage_id for query_id in known for passage_id in rankings.get(query_id, ())}
     texts = {passage.passage_id: passage.text for passage in iterate_collection(collection)
              if passage.passage_id in wanted}

@@ -5,7 +5,7 @@ validate` notes it and lets the reader go on: there is one reader and no second 
 (wrong columns, not UTF-8) is then cut or filled up to its columns and says no more, so that one fault is named once.
 """
 import math
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,12 +42,17 @@ FIRST_FAULT = Check()  # raises the first one
 
 
 class Row:
-    """A line's columns and where it stands. Its checks return what they have read, or None after a fault."""
+    """A line's columns and where it stands. Its checks return what they have read, or None after a fault.
 
-    __slots__ = ("path", "number", "columns", "check", "silent")
+    end: bytes from the first line that was read to the end of this one.
+    """
 
-    def __init__(self, path: Path, number: int, columns: list[str], check: Check, silent: bool = False):
-        self.path, self.number, self.columns, self.check, self.silent = path, number, columns, check, silent
+    __slots__ = ("path", "number", "columns", "check", "silent", "end")
+
+    def __init__(self, path: Path, number: int, check: Check, end: int = 0):
+        self.path, self.number, self.check, self.end = path, number, check, end
+        self.columns: list[str] = []
+        self.silent = False
 
     @property
     def place(self) -> str:
@@ -110,17 +115,26 @@ class Row:
 def read_rows(path: Path, widths: tuple[int, ...] | None, check: Check = FIRST_FAULT,
               at_least: int = 1) -> Iterator[Row]:
     """Yields the rows of a file. `widths` are the column counts allowed; a file keeps the first one it has."""
-    path, row, allowed = Path(path), None, widths
+    path, row = Path(path), None
     if not path.is_file():
         raise DataError(f"{path}: expected a file, got nothing there")
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            row = Row(path, number, [], check)
-            row.columns = _decoded(line, row).split("\t")
-            allowed = _checked_width(row, allowed, widths, at_least)
+        for row in rows_of(lines, path, widths, check, at_least):
             yield row
     if row is None:
-        Row(path, 1, [], check).fault("empty file", "a line", "an empty file")
+        Row(path, 1, check).fault("empty file", "a line", "an empty file")
+
+
+def rows_of(lines: Iterable[bytes], path: Path, widths: tuple[int, ...] | None, check: Check = FIRST_FAULT,
+            at_least: int = 1, first: int = 1) -> Iterator[Row]:
+    """Yields the rows of lines, the first of which has number `first`."""
+    allowed, end = widths, 0
+    for number, line in enumerate(lines, first):
+        end += len(line)
+        row = Row(path, number, check, end)
+        row.columns = _decoded(line, row).split("\t")
+        allowed = _checked_width(row, allowed, widths, at_least)
+        yield row
 
 
 def _checked_width(row: Row, allowed: tuple[int, ...] | None, widths: tuple[int, ...] | None,

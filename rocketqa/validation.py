@@ -14,9 +14,9 @@ from rocketqa.formats import (
     read_pairs,
     read_qrels,
     read_queries,
-    read_run,
 )
 from rocketqa.rows import Check, DataError, Fault, same_text
+from rocketqa.runs import RunFile
 
 TRAIN, UNLABELLED = "train", "unlabelled"
 MANIFEST_ENDING = ".meta.json"
@@ -65,7 +65,7 @@ class Folder:
                 if kind == "qrels":
                     self._note_positives(found)
         for file in self.files["run"]:
-            self.rows[file.name] = sum(map(len, read_run(file, self.check()).values()))
+            self.rows[file.name] = RunFile(file, self.check()).lines
         for kind, reader in (("dual", read_examples), ("cross", read_pairs)):
             for file in self.files[kind]:
                 self.rows[file.name] = len(reader(file, check=self.check()))

@@ -1,8 +1,12 @@
 """Files are read as documented, and a bad line is named with its place."""
 import pytest
 
-from rocketqa import formats
+from rocketqa import formats, runs
 from rocketqa.formats import DataError
+
+
+def read_run(path):
+    return dict(runs.RunFile(path))
 
 
 def written(tmp_path, content: str | bytes, name: str = "file.tsv"):
@@ -23,10 +27,10 @@ def written(tmp_path, content: str | bytes, name: str = "file.tsv"):
     (formats.read_answers, "q1\tx\t \u200b\n", ":1: expected an answer with a visible character, got ' \\u200b'"),
     (formats.read_positives, "q1\t0\tp1\t1\nq1\tp2\n", ":2: expected 4 columns, got 2"),
     (formats.read_positives, "q1\t0\tp1\tyes\n", ":1: expected relevance as int, got 'yes'"),
-    (formats.read_run, "q1\tQ0\tp1\t1\tnan\ttag\n", ":1: expected a finite score, got 'nan'"),
-    (formats.read_run, "q1\tQ0\tp1\t0\t1.5\ttag\n", ":1: expected ranks 1, 2, ... for query q1, got 0"),
-    (formats.read_run, "q1\tQ0\tp1\t1\t2\tt\nq1\tQ0\tp2\t3\t1\tt\n", ":2: expected rank 2 of query q1 next, got 3"),
-    (formats.read_run, "q1\tQ0\tp1\t1\t2\tt\nq1\tQ0\tp1\t2\t1\tt\n",
+    (read_run, "q1\tQ0\tp1\t1\tnan\ttag\n", ":1: expected a finite score, got 'nan'"),
+    (read_run, "q1\tQ0\tp1\t0\t1.5\ttag\n", ":1: expected ranks 1, 2, ... for query q1, got 0"),
+    (read_run, "q1\tQ0\tp1\t1\t2\tt\nq1\tQ0\tp2\t3\t1\tt\n", ":2: expected rank 2 of query q1 next, got 3"),
+    (read_run, "q1\tQ0\tp1\t1\t2\tt\nq1\tQ0\tp1\t2\t1\tt\n",
      ":2: expected each id once, got ('q1', 'p1') again"),
     (formats.read_examples, "q1\tp1\tp1\n",
      ":1: expected a passage positive or negative for query q1, got 'p1' as both"),
@@ -56,19 +60,19 @@ def test_runs_of_three_four_and_six_columns_are_one(tmp_path):
     released = written(tmp_path, "q1\tp1\t1\t1.0\nq1\tp2\t2\t0.5\n", "released.run")
     marco = written(tmp_path, "q1\tp1\t1\nq1\tp2\t2\n", "marco.run")
     expected = {"q1": [("q1", "p1", 1, 1.0), ("q1", "p2", 2, 0.5)]}
-    assert formats.read_run(trec) == formats.read_run(released) == formats.read_run(marco) == expected
+    assert read_run(trec) == read_run(released) == read_run(marco) == expected
 
 
 def test_a_written_run_is_read_back_with_float32_scores_exact(tmp_path):
     import numpy as np
 
     scores = np.random.default_rng(0).normal(size=200).astype(np.float32).tolist()
-    ranking = formats.ranked("q1", ((f"p{i}", score) for i, score in enumerate(scores)))
+    ranking = runs.ranked("q1", ((f"p{i}", score) for i, score in enumerate(scores)))
     path = tmp_path / "a.run"
-    formats.write_lines(path, formats.run_lines(ranking))
-    assert [np.float32(scored.score) for scored in formats.read_run(path)["q1"]] == sorted(scores, reverse=True)
+    formats.write_lines(path, runs.run_lines(ranking))
+    assert [np.float32(scored.score) for scored in read_run(path)["q1"]] == sorted(scores, reverse=True)
 
 
 def test_equal_scores_are_ordered_by_passage_id():
-    ranking = formats.ranked("q", [("b", 1.0), ("a", 1.0), ("c", 2.0)])
+    ranking = runs.ranked("q", [("b", 1.0), ("a", 1.0), ("c", 2.0)])
     assert [(scored.passage_id, scored.rank) for scored in ranking] == [("c", 1), ("a", 2), ("b", 3)]

@@ -9,8 +9,8 @@ import pytest
 HERE = Path(__file__).resolve().parents[1]
 ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
-    ("formats",),
-    ("artefacts", "denoised_hard_negatives", "measures", "tokenizer", "validation"),
+    ("formats", "runs"),
+    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation"),
     ("cross_batch_negatives", "data_augmentation", "devices", "ernie", "index", "optimizer"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),
     ("dev_measure", "training"),

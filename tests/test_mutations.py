@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_validation import READERS, known_to, written
 
-from rocketqa import formats
-from rocketqa.formats import Answers, DataError, LabelledPair, Passage, Qrel, Query, ScoredPassage, TrainingExample
+from rocketqa import formats, runs
+from rocketqa.formats import Answers, DataError, LabelledPair, Passage, Qrel, Query, TrainingExample
 from rocketqa.validation import Folder
 
 THOROUGH = settings(max_examples=60, deadline=None)
@@ -68,10 +68,11 @@ def test_training_examples_are_read_as_written(rows):
 
 @THOROUGH
 @given(unique(st.tuples(PLAIN_ID, st.dictionaries(ID, st.floats(width=32, allow_nan=False, allow_infinity=False),
-                                                  min_size=1))), st.sampled_from(list(formats.RUN_FORMATS)))
+                                                  min_size=1))), st.sampled_from(list(runs.RUN_FORMATS)))
 def test_runs_are_read_as_written_in_every_form(rows, form):
-    run = {query_id: formats.ranked(query_id, scores.items()) for query_id, scores in rows}
-    read = read_back(formats.read_run, (line for ranking in run.values() for line in formats.run_lines(ranking, form)))
+    run = {query_id: runs.ranked(query_id, scores.items()) for query_id, scores in rows}
+    read = read_back(lambda path: dict(runs.RunFile(path)),
+                     (line for ranking in run.values() for line in runs.run_lines(ranking, form)))
     assert list(read) == list(run)
     for query_id, ranking in run.items():
         assert [scored[:3] for scored in read[query_id]] == [scored[:3] for scored in ranking]
@@ -88,9 +89,9 @@ def test_a_field_that_would_become_other_columns_is_not_written(record):
 
 
 def test_a_run_without_scores_is_none_of_the_cross_encoders(tmp_path):
-    formats.write_lines(tmp_path / "a.run", formats.run_lines([ScoredPassage("q", "p", 1, 0.5)], "msmarco"))
+    formats.write_lines(tmp_path / "a.run", runs.run_lines([runs.ScoredPassage("q", "p", 1, 0.5)], "msmarco"))
     with pytest.raises(DataError, match=r"a.run:1: expected 6 or 4 columns, a score among them, got 3"):
-        formats.read_scores(tmp_path / "a.run")
+        runs.open_scores(tmp_path / "a.run")
 
 
 @st.composite

@@ -5,8 +5,9 @@ import pytest
 import pytrec_eval
 
 from rocketqa.cli.__main__ import main
-from rocketqa.formats import ranked, run_lines, write_lines
+from rocketqa.formats import write_lines
 from rocketqa.measures import mean, per_query, read_judgements, read_rankings
+from rocketqa.runs import ranked, run_lines
 
 
 class Refused(Exception):

@@ -8,7 +8,8 @@ from rocketqa.cli import pseudo_label, sample_negatives
 from rocketqa.cli.__main__ import main
 from rocketqa.data_augmentation import pseudo_labelled
 from rocketqa.denoised_hard_negatives import drawn, dual_examples, filled, random_passages, rejected, unlabelled
-from rocketqa.formats import DataError, ScoredPassage
+from rocketqa.formats import DataError
+from rocketqa.runs import ScoredPassage
 
 # q1 has two positives, q2 one, q3 one that is retrieved nowhere; q4 is retrieved and unlabelled.
 QRELS = ["q1 0 p2 1", "q1 0 p5 1", "q2 0 p1 1", "q1 0 p6 0", "q3 0 p1 1"]

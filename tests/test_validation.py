@@ -6,13 +6,14 @@ from rocketqa import formats
 from rocketqa.cli.__main__ import main
 from rocketqa.formats import DataError
 from rocketqa.rows import Check, same_text
+from rocketqa.runs import RunFile
 from rocketqa.validation import Folder
 
 READERS = {
     "collection.tsv": lambda path, check: list(formats.iterate_collection(path, check)),
     "queries.dev.tsv": lambda path, check: formats.read_queries(path, check=check),
-    "qrels.train.tsv": formats.read_qrels, "answers.dev.tsv": formats.read_answers, "dev.run": formats.read_run,
-    "marco.run": formats.read_run, "released.run": formats.read_run,
+    "qrels.train.tsv": formats.read_qrels, "answers.dev.tsv": formats.read_answers, "dev.run": RunFile,
+    "marco.run": RunFile, "released.run": RunFile,
     "examples.dual.tsv": lambda path, check: formats.read_examples(path, check=check),
     "examples.cross.tsv": lambda path, check: formats.read_pairs(path, check=check)}
 QUERY_IDS = {"qrels.train.tsv": {"q1", "q2"}, "answers.dev.tsv": {"d1", "d2"}}  # what a split's own queries are

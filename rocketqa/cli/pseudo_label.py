@@ -4,7 +4,8 @@ from argparse import ArgumentParser
 from rocketqa.artefacts import Job
 from rocketqa.data_augmentation import pseudo_labelled
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import DataError, line_of, read_run, read_scores, write_lines
+from rocketqa.formats import DataError, line_of, write_lines
+from rocketqa.runs import RunFile, open_scores
 
 
 def build_parser() -> ArgumentParser:
@@ -36,11 +37,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _label(args) -> tuple[dict[str, int], list[str]]:
-    run, scores = read_run(args.run), read_scores(args.scores)
+    run, scores = RunFile(args.run), open_scores(args.scores)
     lines, labelled = [], 0
     for query_id, ranking in run.items():
-        examples = pseudo_labelled(query_id, ranking, scores, args.depth, args.min_positive, args.max_negative,
-                                   args.negatives, args.negatives_per_row)
+        examples = pseudo_labelled(query_id, ranking, scores.scores(query_id), args.depth, args.min_positive,
+                                   args.max_negative, args.negatives, args.negatives_per_row)
         lines.extend(map(line_of, examples))
         labelled += bool(examples)
     if not lines:

@@ -24,8 +24,9 @@ def main(argv: list[str] | None = None) -> int:
     status = job.settle(args.check)
     if status is not None:
         return status
-    from rocketqa.formats import run_lines, write_lines
+    from rocketqa.formats import write_lines
     from rocketqa.index import search
+    from rocketqa.runs import run_lines
 
     with job as part:
         rankings = search(Path(args.query_vectors), Path(args.passage_vectors), args.depth)

@@ -12,7 +12,8 @@ from rocketqa.denoised_hard_negatives import (
     unlabelled,
 )
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import DataError, iterate_collection, line_of, read_positives, read_run, read_scores, write_lines
+from rocketqa.formats import DataError, iterate_collection, line_of, read_positives, write_lines
+from rocketqa.runs import RunFile, open_scores
 
 
 def build_parser() -> ArgumentParser:
@@ -80,14 +81,14 @@ def _from_collection(args, barred):
 
 
 def _from_run(args, barred):
-    run = read_run(args.run)
-    scores = read_scores(args.scores) if args.scores else None
+    run = RunFile(args.run)
+    scores = open_scores(args.scores) if args.scores else None
 
     def negatives_of(query_id: str, wanted: int) -> list[str]:
         ranking = run.get(query_id, [])
         candidates = unlabelled(ranking, barred[query_id], args.depth)
         if scores is not None:
-            candidates = rejected(query_id, candidates, scores, args.max_score)
+            candidates = rejected(query_id, candidates, scores.scores(query_id), args.max_score)
         if args.order == "random":
             candidates = drawn(query_id, candidates, wanted, args.seed, "sample")
         if args.fill_depth:

@@ -36,14 +36,15 @@ def _score(job: Job, args) -> int:
     from rocketqa import devices
     from rocketqa.checkpoint import load_model
     from rocketqa.cross_encoder import CrossEncoder
-    from rocketqa.formats import read_collection, read_queries, read_run, run_lines, write_lines
+    from rocketqa.formats import read_collection, read_queries, write_lines
     from rocketqa.progress import bar
     from rocketqa.rows import Check
+    from rocketqa.runs import RunFile, run_lines
 
     devices.join()
     model, text_encoder = load_model(Path(args.checkpoint), CrossEncoder)
     collection, queries = read_collection(args.collection), read_queries(args.queries)
-    run = read_run(args.run, Check(query_ids=queries, passage_ids=collection))
+    run = RunFile(args.run, Check(query_ids=queries, passage_ids=collection))
     rankings = [ranking[:args.depth] for ranking in run.values()]
     chunks = [rankings[begin:begin + CHUNK_QUERIES] for begin in range(0, len(rankings), CHUNK_QUERIES)]
     own = range(devices.rank(), len(chunks), devices.count())
@@ -70,7 +71,7 @@ def _score_chunk(model, text_encoder, rankings, queries, collection, args):
 
     from rocketqa.batches import by_token_budget, known
     from rocketqa.ernie import pack
-    from rocketqa.formats import ranked
+    from rocketqa.runs import ranked
 
     pairs = [scored for ranking in rankings for scored in ranking]
     rows = text_encoder.pairs([known(queries, pair.query_id, "queries").text for pair in pairs],
