@@ -23,5 +23,18 @@ def has_answer(text: str, answers: Iterable[str]) -> bool:
     return any(not own or _fenced(own) in within for own in map(tokens, answers))
 
 
+def has_answer_string(text: str, answers: Iterable[str]) -> bool:
+    """Returns whether any of the answers, in lower case and without blanks, is a part of the text's letters.
+
+    # Official code: `data_process/utils.py`; so "art" is in "party". An answer of dots alone is in no text.
+    """
+    within = _closed(text)
+    return any(own in within for own in (_closed(answer.strip(".")) for answer in answers) if own)
+
+
+def _closed(text: str) -> str:
+    return text.strip().lower().replace(" ", "")
+
+
 def _fenced(words: list[str]) -> str:
     return BETWEEN + BETWEEN.join(words) + BETWEEN

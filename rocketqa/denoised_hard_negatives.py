@@ -3,19 +3,30 @@
 About 70 % of the top-ranked passages that nobody labelled are relevant in truth (section 4.2.2), so what a retriever
 finds is no negative until the cross encoder says so with confidence.
 """
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from rocketqa.answers import has_answer_string
 from rocketqa.chance import generator
-from rocketqa.formats import DataError, LabelledPair, TrainingExample
+from rocketqa.formats import DataError, LabelledPair, Passage, TrainingExample
 from rocketqa.runs import ScoredPassage
 
 Scores = dict[tuple[str, str], float]  # (query_id, passage_id) -> P(relevant)
 
 
-def unlabelled(ranking: Iterable[ScoredPassage], positives: Sequence[str], depth: int) -> list[str]:
-    """Returns the passages among the top `depth` that are no labelled positive, by rank."""
+def with_answer(ranking: Iterable[ScoredPassage], passages: Mapping[str, Passage], answers: Sequence[str]) -> set[str]:
+    """Returns the passages whose text or title holds an answer.
+
+    # Official code: Natural Questions' positives and negatives are told by the answer, not by the labels.
+    """
+    found = (passages[scored.passage_id] for scored in ranking)
+    return {passage.passage_id for passage in found
+            if has_answer_string(passage.text, answers) or has_answer_string(passage.title, answers)}
+
+
+def unlabelled(ranking: Iterable[ScoredPassage], positives: Collection[str], depth: int) -> list[str]:
+    """Returns the passages among the top `depth` that are no positive, by rank."""
     return [scored.passage_id for scored in ranking if scored.rank <= depth and scored.passage_id not in positives]
 
 
@@ -50,7 +61,7 @@ def drawn(query_id: str, candidates: Sequence[str], count: int, seed: int, purpo
     return [candidates[place] for place in places]
 
 
-def random_passages(query_id: str, passage_ids: Sequence[str], positives: Sequence[str], count: int,
+def random_passages(query_id: str, passage_ids: Sequence[str], positives: Collection[str], count: int,
                     seed: int) -> list[str]:
     """Returns `count` random passages of the collection that are no positives (step 1 of the released code)."""
     drawing = generator(seed, "random passages", query_id)

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from rocketqa.answers import has_answer_string
 from rocketqa.cli import pseudo_label, sample_negatives
 from rocketqa.cli.__main__ import main
 from rocketqa.data_augmentation import pseudo_labelled
@@ -142,7 +143,7 @@ def test_cross_examples_are_all_positives_then_the_negatives_of_each_query(sampl
 
 def test_queries_without_negatives_are_left_out_and_counted(sampled, capsys):
     sampled(scores=SCORES)
-    assert capsys.readouterr().out.endswith("examples.tsv: 5 rows, 2 queries, 1 queries without negatives\n")
+    assert capsys.readouterr().out.endswith("examples.tsv: 5 rows, 2 queries, 1 queries left out\n")
 
 
 # Filling up.
@@ -162,6 +163,80 @@ def test_filling_up_repeats_nothing_and_ends_where_the_ranks_end():
     assert filled("q", ["a"], ["c", "d"], 9, 1) == ["a", "c", "d"]
     found = filled("q", ["a"], list("cdefgh"), 4, 1)
     assert found[0] == "a" and len(set(found)) == 4 and set(found[1:]) < set("cdefgh")
+
+
+# Natural Questions: positives and negatives by the answer.
+
+ANSWERS = ["q1 Wright.|Orville", "q2 1903", "q3 Wright", "q5 kitty"]
+TEXTS = ["p1||a text", "p2|The Wright brothers|a text", "p3||WRIGHTS flew", "p4||another text", "p5||Kitty Hawk",
+         "p6||or ville", "p7||in 19 03"]
+
+
+@pytest.fixture
+def answered(files, tmp_path):
+    """Returns a maker of examples by answers, from the run and the texts."""
+    def sample(*flags: str, purpose="dual", negatives=1, scores=None, run=RUN, answers=ANSWERS) -> list[str]:
+        (tmp_path / "collection.tsv").write_text("".join(line.replace("|", "\t") + "\n" for line in TEXTS))
+        flags += ("--scores", files("scores.run", scores)) if scores else ()
+        output = tmp_path / "examples.tsv"
+        assert main(["sample-negatives", "--for", purpose, "--answers", files("answers.tsv", answers), "--run",
+                     files("a.run", run), "--collection", str(tmp_path / "collection.tsv"), *flags, "--negatives",
+                     str(negatives), "--seed", "1", "--output", str(output)]) == 0
+        return output.read_text().replace("\t", " ").splitlines()
+
+    return sample
+
+
+def test_the_first_passage_with_an_answer_is_the_positive_and_none_with_one_is_a_negative(answered, capsys):
+    # q1's run is p1 ... p7: p2 holds "wright" in its title, p3 in "WRIGHTS", p6 "orville" but for a blank.
+    # q2's run is p3 p1 p2 p4 p5 p6 p7: p7 alone holds it. Nothing was retrieved for q3 and q5.
+    assert answered(negatives=9) == ["q1 p2 p1", "q1 p2 p4", "q1 p2 p5", "q1 p2 p7", "q2 p7 p3", "q2 p7 p1", "q2 p7 p2",
+                                     "q2 p7 p4", "q2 p7 p5", "q2 p7 p6"]
+    assert capsys.readouterr().out.endswith(": 10 rows, 2 queries, 2 queries left out\n")
+
+
+def test_negatives_by_answer_are_denoised_too(answered):
+    # q1 rejects p4 (0.09) and p7, and p5 (0.08), which is a labelled positive but holds no answer.
+    assert answered(scores=SCORES) == ["q1 p2 p4", "q2 p7 p3"]
+
+
+def test_without_an_answer_in_reach_there_is_no_row_of_the_dual_encoder(answered):
+    assert answered("--depth", "6") == ["q1 p2 p1"]
+
+
+def test_a_positive_or_a_negative_by_answer_stands_alone_for_the_cross_encoder(answered):
+    assert answered("--depth", "6", purpose="cross") == ["q1 p2 1", "q1 p1 0", "q2 p3 0"]
+    assert answered("--depth", "1", purpose="cross", answers=["q2 wright"]) == ["q2 p3 1"]
+
+
+def test_random_negatives_by_answer_come_from_those_without_one(answered):
+    for seed_query in ("q1", "q2"):
+        rows = answered("--order", "random", purpose="cross", negatives=3)
+        negatives = {row.split()[1] for row in rows if row.startswith(seed_query) and row.endswith("0")}
+        assert len(negatives) == 3 and not negatives & {"q1": {"p2", "p3", "p6"}, "q2": {"p7"}}[seed_query]
+
+
+@pytest.mark.parametrize("text, answers, found", [
+    ("a party", ["art"], True), ("New York", ["newyork"], True), ("NewYork", ["  new york "], True), ("NewYork", [".new york. "], False),
+    ("J. R. R.", ["J.R.R."], True), ("text", ["."], False), ("text", ["x", "TEXT"], True), ("", ["x"], False),
+    ("two\u00a0words", ["twowords"], False)])
+def test_the_released_answer_match_is_a_part_of_the_text_without_blanks(text, answers, found):
+    assert has_answer_string(text, answers) is found
+
+
+@pytest.mark.parametrize("flags, message", [
+    (["--answers", "answers.tsv", "--run", "a.run"], "--answers: expected --run and --collection with it, got run"),
+    (["--qrels", "qrels.tsv"], "--qrels: expected --run or --collection with it, got neither"),
+    (["--qrels", "qrels.tsv", "--run", "a.run", "--collection", "c.tsv"],
+     "--qrels: expected --run or --collection with it, got run and collection"),
+    (["--answers", "answers.tsv", "--run", "a.run", "--collection", "c.tsv"],
+     "a.run:1: expected a passage_id of the collection, got 'p1'")])
+def test_sources_that_do_not_fit_are_refused(files, tmp_path, capsys, flags, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, lines in {"answers.tsv": ANSWERS, "qrels.tsv": QRELS, "a.run": RUN, "c.tsv": ["p9||text"]}.items():
+        files(name, lines)
+    assert main(["sample-negatives", "--for", "dual", *flags, "--negatives", "1", "--seed", "1", "--output", "x"]) == 2
+    assert capsys.readouterr().err == f"rocketqa sample-negatives: {message}\n"
 
 
 # Scores.
