@@ -21,7 +21,8 @@ from rocketqa.runs import RunFile
 TRAIN, UNLABELLED = "train", "unlabelled"
 MANIFEST_ENDING = ".meta.json"
 NAMES = {  # in the order of reading: what may be named before what names it
-    "collection": r"collection\.tsv", "queries": r"queries\.([\w-]+)\.tsv", "qrels": r"qrels\.([\w-]+)\.tsv",
+    "collection": r"collection\.tsv", "queries": r"queries\.([\w-]+)\.tsv",
+    "qrels": r"qrels\.([\w-]+)(\.addition)?\.tsv",
     "truth": r"truth\.([\w-]+)\.tsv", "answers": r"answers\.([\w-]+)\.tsv", "run": r".+\.run",
     "dual": r"examples\.dual.*\.tsv", "cross": r"examples\.cross.*\.tsv"}
 

@@ -24,9 +24,7 @@ for SEED in $ABLATION_SEEDS; do
     (NEGATIVES=in-batch && train_dual in_batch "$EPOCHS_1" --queries "$DATA_DIR/queries.train.tsv" \
         --examples "$OUTPUT_DIR/examples.dual.0.tsv")
     # Stage 3 without the cross encoder: the same candidates, the same number, none left out.
-    rocketqa sample-negatives --output "$OUTPUT_DIR/examples.dual.noisy.tsv" --for dual \
-        --qrels "$DATA_DIR/qrels.train.tsv" --run "$OUTPUT_DIR/dual_encoder_0.train.run" --depth "$DENOISE_DEPTH" \
-        --negatives "$DUAL_NEGATIVES" --seed "$SEED"
+    sample examples.dual.noisy.tsv --for dual --depth "$DENOISE_DEPTH" --negatives "$DUAL_NEGATIVES"
     train_dual hard_without_denoising "$EPOCHS_3" --queries "$DATA_DIR/queries.train.tsv" \
         --examples "$OUTPUT_DIR/examples.dual.noisy.tsv"
     for row in in_batch:in_batch cross_batch:dual_encoder_0 hard_without_denoising:hard_without_denoising \

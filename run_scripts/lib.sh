@@ -103,6 +103,33 @@ score() {
         --queries "$DATA_DIR/queries.$2.tsv" --run "$OUTPUT_DIR/$1.run" --depth "$3" --max-length "$PAIR_LENGTH"
 }
 
+# sample FILE FLAGS ...: OUTPUT_DIR/FILE, examples whose negatives are among what dual_encoder_0 finds. Their positives
+# are labelled, or POSITIVES=answers finds them too: the first passage with an answer.
+sample() {
+    output=$OUTPUT_DIR/$1
+    shift
+    if [ "$POSITIVES" = answers ]; then
+        require "$DATA_DIR/answers.train.tsv" "${DATA_PREP:-the answers of each query: query_id, answer, answer ...}"
+        set -- "$@" --answers "$DATA_DIR/answers.train.tsv" --collection "$DATA_DIR/collection.tsv"
+    else
+        set -- "$@" --qrels "$DATA_DIR/qrels.train.tsv"
+        # Official code: passages with the words of a positive are no negatives.
+        [ ! -e "$DATA_DIR/qrels.train.addition.tsv" ] ||
+            set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
+    fi
+    rocketqa sample-negatives --output "$output" --run "$OUTPUT_DIR/dual_encoder_0.train.run" --seed "$SEED" "$@"
+}
+
+# report_denoising NAME RUN SPLIT DEPTH [QRELS]: OUTPUT_DIR/NAME, what the thresholds do to OUTPUT_DIR/RUN.run.
+report_denoising() {
+    output=$OUTPUT_DIR/$1 run=$OUTPUT_DIR/$2 split=$3 depth=$4 qrels=${5-}
+    set -- --run "$run.run" --scores "$run.scored.run" --depth "$depth" --collection "$DATA_DIR/collection.tsv" \
+        --queries "$DATA_DIR/queries.$split.tsv" --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"
+    [ -z "$qrels" ] || set -- "$@" --qrels "$qrels"
+    [ ! -e "$DATA_DIR/truth.$split.tsv" ] || set -- "$@" --truth "$DATA_DIR/truth.$split.tsv"
+    rocketqa report-denoising --output "$output" "$@"
+}
+
 # evaluate NAME: OUTPUT_DIR/NAME.measures.tsv by the labels of dev, and NAME.measures-truth.tsv by its truth, if any.
 evaluate() {
     if [ "$1" = cross_encoder ]; then

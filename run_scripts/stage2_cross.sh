@@ -12,9 +12,7 @@ require_data
 require "$CHECKPOINT_DIR/dual_encoder_0" "sh run_scripts/stage1_dual.sh $ENV"
 
 retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
-rocketqa sample-negatives --output "$OUTPUT_DIR/examples.cross.tsv" --for cross --qrels "$DATA_DIR/qrels.train.tsv" \
-    --run "$OUTPUT_DIR/dual_encoder_0.train.run" --depth "$CROSS_DEPTH" --order random \
-    --negatives "$CROSS_NEGATIVES" --seed "$SEED"
+sample examples.cross.tsv --for cross --depth "$CROSS_DEPTH" --order random --negatives "$CROSS_NEGATIVES"
 launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_encoder" --init "$INIT_CROSS" \
     --collection "$DATA_DIR/collection.tsv" --queries "$DATA_DIR/queries.train.tsv" \
     --examples "$OUTPUT_DIR/examples.cross.tsv" --max-length "$PAIR_LENGTH" --batch-size "$BATCH_SIZE_CROSS" \

@@ -4,8 +4,8 @@
 #
 # reads   DATA_DIR: collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv;
 #         CHECKPOINT_DIR/dual_encoder_1, cross_encoder; OUTPUT_DIR/examples.dual.1.tsv; INIT
-# writes  OUTPUT_DIR/dual_encoder_1.unlabelled.run, dual_encoder_1.unlabelled.scored.run, examples.augmented.tsv;
-#         CHECKPOINT_DIR/dual_encoder_2
+# writes  OUTPUT_DIR/dual_encoder_1.unlabelled.run, dual_encoder_1.unlabelled.scored.run, denoising.unlabelled
+#         (a report), examples.augmented.tsv; CHECKPOINT_DIR/dual_encoder_2
 set -eu
 # shellcheck source=run_scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,6 +18,7 @@ require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.s
 
 retrieve dual_encoder_1 unlabelled "$AUGMENT_DEPTH"
 score dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH"
+report_denoising denoising.unlabelled dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH"
 rocketqa pseudo-label --output "$OUTPUT_DIR/examples.augmented.tsv" \
     --run "$OUTPUT_DIR/dual_encoder_1.unlabelled.run" --scores "$OUTPUT_DIR/dual_encoder_1.unlabelled.scored.run" \
     --depth "$AUGMENT_DEPTH" --min-positive "$MIN_POSITIVE" --max-negative "$MAX_NEGATIVE" --negatives "$DUAL_NEGATIVES"

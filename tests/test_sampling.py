@@ -217,7 +217,8 @@ def test_random_negatives_by_answer_come_from_those_without_one(answered):
 
 
 @pytest.mark.parametrize("text, answers, found", [
-    ("a party", ["art"], True), ("New York", ["newyork"], True), ("NewYork", ["  new york "], True), ("NewYork", [".new york. "], False),
+    ("a party", ["art"], True), ("New York", ["newyork"], True), ("NewYork", ["  new york "], True),
+    ("NewYork", [".new york. "], False),
     ("J. R. R.", ["J.R.R."], True), ("text", ["."], False), ("text", ["x", "TEXT"], True), ("", ["x"], False),
     ("two\u00a0words", ["twowords"], False)])
 def test_the_released_answer_match_is_a_part_of_the_text_without_blanks(text, answers, found):
