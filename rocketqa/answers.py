@@ -23,6 +23,22 @@ def has_answer(text: str, answers: Iterable[str]) -> bool:
     return any(not own or _fenced(own) in within for own in map(tokens, answers))
 
 
+def has_pattern(text: str, patterns: Iterable[str]) -> bool:
+    """Returns whether any of the regular expressions is found in the text: DPR's match for TREC and CuratedTREC.
+
+    Upper and lower case are one; a pattern that is none is in no text.
+    """
+    return any(_finds(pattern, unicodedata.normalize("NFD", text)) for pattern in patterns)
+
+
+def _finds(pattern: str, text: str) -> bool:
+    try:
+        flags = regex.IGNORECASE | regex.UNICODE | regex.MULTILINE
+        return regex.search(unicodedata.normalize("NFD", pattern), text, flags) is not None
+    except regex.error:
+        return False
+
+
 def has_answer_string(text: str, answers: Iterable[str]) -> bool:
     """Returns whether any of the answers, in lower case and without blanks, is a part of the text's letters.
 

@@ -5,11 +5,12 @@
     Recall@k    share of the relevant passages among the top k
     accuracy@k  1 where any of the top k passages holds an answer (DPR's top-k accuracy)
 
-A query that the run lacks counts 0. `strict` mode refuses ranks that are not 1, 2, ..., passages that come twice and
-queries that nobody judged. `official` mode sees what the official scripts see. MS MARCO's: 1,000 slots, where a short
-list is padded with passage "0", the last of two lines for a rank wins, rank 0 is slot 1,000, rank -1 slot 999, and
-every judged passage is relevant, for its judgement is not read. DPR's: an answer without tokens is in every passage,
-and there is no accuracy beyond the length of the first query's list.
+A query that the run lacks counts 0. `strict` mode refuses ranks that are not 1, 2, ... and passages that come twice.
+`official` mode sees what the official scripts see. MS MARCO's: 1,000 slots, where a short list is padded with passage
+"0", the last of two lines for a rank wins, rank 0 is slot 1,000, rank -1 slot 999, and every judged passage is
+relevant, for its judgement is not read. DPR's: an answer without tokens is in every passage, and there is no accuracy
+beyond the length of the first query's list. `released` mode is the released code's `nq_eval.py`: dots are stripped from
+the ends of answers, and the mean is over the queries of the run.
 """
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -63,25 +64,27 @@ def read_judgements(path: Path, mode: str) -> Judgements:
     return judgements
 
 
-def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Path, depth: int,
-                  mode: str) -> tuple[Rankings, Judgements]:
+def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Path, depth: int, mode: str,
+                  match: Callable[[str, Iterable[str]], bool] = has_answer,
+                  titles: bool = False) -> tuple[Rankings, Judgements]:
     """Returns each query's top `depth` passages by rank, and the first of them that holds an answer (if any).
 
-    known: query_id -> answers. Raises DataError where the collection lacks a passage. Only the text is searched, not
-    the title.
+    known: query_id -> answers. titles: search `title . text` instead of the text alone (DPR's option). Raises
+    DataError where the collection lacks a passage.
     """
     check = FIRST_FAULT if mode == "strict" else OFFICIAL
     rankings = {query_id: [scored.passage_id for scored in ranking[:depth]]
                 for query_id, ranking in RunFile(run, check).items()}
     wanted = {passage_id for query_id in known for passage_id in rankings.get(query_id, ())}
-    texts = {passage.passage_id: passage.text for passage in iterate_collection(collection)
-             if passage.passage_id in wanted}
+    texts = {passage.passage_id: f"{passage.title} . {passage.text}" if titles else passage.text
+             for passage in iterate_collection(collection) if passage.passage_id in wanted}
     if wanted - texts.keys():
         raise DataError(f"{run}: expected passages of {collection}, got {min(wanted - texts.keys())!r}")
     hits: Judgements = {}
     for query_id, own in known.items():
-        found = (passage_id for passage_id in rankings.get(query_id, ()) if has_answer(texts[passage_id], own))
-        hits[query_id] = [passage_id for passage_id, _ in zip(found, range(1))]
+        found = (passage_id for passage_id in rankings.get(query_id, ()) if match(texts[passage_id], own))
+        if mode != "released" or query_id in rankings:
+            hits[query_id] = [passage_id for passage_id, _ in zip(found, range(1))]
     return rankings, hits
 
 

@@ -1,7 +1,7 @@
 """DPR's answer match on its golden vectors, and the accuracy that `evaluate` prints of it."""
 import pytest
 
-from rocketqa.answers import has_answer, tokens
+from rocketqa.answers import has_answer, has_pattern, tokens
 from rocketqa.cli.__main__ import main
 
 
@@ -48,6 +48,45 @@ def evaluated(tmp_path, capsys):
 ANSWERS = "q1\tthe moon\nq2\tsaturn\tGEMINI\nq3\tnowhere\n"
 
 
+def test_the_released_mode_is_over_the_queries_of_the_run_and_strips_dots_from_answers(evaluated):
+    # q1's answer is in p1 but for its dots; q3 is not in the run, q9 has no answers.
+    run, answers = "q1 p4 p1;q2 p4 p3;q9 p1", "q1\tApollo..\nq2\tsaturn\nq3\tApollo\n"
+    status, lines, complaint = evaluated(answers, run, "--mode", "released")
+    assert status == 0 and lines[:5] == [f"accuracy@{k}\t0.5" for k in (5, 10, 20, 50, 100)]
+    assert lines[5:] == ["queries_judged\t2", "queries_retrieved\t3", "queries_evaluated\t2"]
+    assert "1 queries are not in" in complaint
+    assert evaluated(answers, run, "--measures", "accuracy@5")[1][0] == "accuracy@5\t0.0"
+
+
+def test_titles_are_searched_where_they_are_asked_for(evaluated):
+    flags = ("--measures", "accuracy@1")
+    assert evaluated("q1\tmoon\n", "q1 p1", *flags)[1][0] == "accuracy@1\t0.0"
+    assert evaluated("q1\tmoon\n", "q1 p1", *flags, "--with-titles")[1][0] == "accuracy@1\t1.0"
+    assert evaluated("q1\tMoon . Apollo\n", "q1 p1", *flags, "--with-titles")[1][0] == "accuracy@1\t1.0"
+
+
+@pytest.mark.parametrize("pattern, text, found", [
+    (r"19\d\d", "in 1972", True), (r"19\d\d", "in 1872", False), ("apollo", "the APOLLO flight", True),
+    ("(", "(", False), ("^flew", "who\nflew", True), (r"\p{Lu}", "é", True), ("ollo", "Apollo", True),
+    ("Beyonc\u00e9", "Beyonce\u0301 sang", True)])
+def test_regular_expressions_are_found_as_dprs(pattern, text, found):
+    assert has_pattern(text, [pattern]) is found
+
+
+def test_answers_are_regular_expressions_where_that_is_said(evaluated):
+    flags = ("--measures", "accuracy@1", "--match")
+    assert evaluated("q1\tSky?l.b\n", "q1 p4", *flags, "regex")[1][0] == "accuracy@1\t1.0"
+    assert evaluated("q1\tSky?l.b\n", "q1 p4", *flags, "string")[1][0] == "accuracy@1\t0.0"
+
+
+@pytest.mark.parametrize("flags", [("--mode", "released"), ("--match", "regex"), ("--with-titles",)])
+def test_what_is_said_of_answers_is_refused_with_qrels(tmp_path, capsys, flags):
+    for name in ("a.run", "qrels.tsv"):
+        (tmp_path / name).write_text("q1\tp1\t1\n" if name == "a.run" else "q1\tp1\n")
+    assert main(["evaluate", "--run", f"{tmp_path}/a.run", "--qrels", f"{tmp_path}/qrels.tsv", *flags]) == 2
+    assert capsys.readouterr().err.endswith("expected them with --answers, got --qrels\n")
+
+
 def test_accuracy_is_over_all_queries_and_by_the_text_alone(evaluated):
     # q1 has its answer at rank 3 (not at once in the title "Moon"), q2 at rank 1, q3 nowhere; q4 below has no list.
     status, lines, _ = evaluated(ANSWERS, "q1 p1 p2 p3;q2 p2 p1;q3 p1 p2 p3 p4", "--measures", "accuracy@1",
@@ -82,7 +121,7 @@ def test_an_answer_without_tokens_counts_in_official_mode_and_is_refused_in_stri
 
 
 @pytest.mark.parametrize("run, flags, message", [
-    ("q1 p1;q9 p1", (), "expected queries of "), ("q9 p1", (), "expected queries of the judgements, got none"),
+    ("q9 p1", (), "expected queries of the judgements, got none"),
     ("q1 p1 p9", (), "expected passages of "), ("q1 p1 p9", ("--mode", "official"), "expected passages of "),
     ("q1 p1", ("--measures", "MRR@10"), "expected accuracy@k with --answers and no other, got MRR@10")])
 def test_what_cannot_be_evaluated_is_refused(evaluated, run, flags, message):

@@ -2,7 +2,7 @@
 import sys
 from argparse import ArgumentParser
 
-from rocketqa.answers import tokens
+from rocketqa.answers import has_answer, has_pattern, tokens
 from rocketqa.artefacts import Job
 from rocketqa.flags import InputPath, add_job_flags
 from rocketqa.formats import DataError, read_answers, write_lines
@@ -20,6 +20,7 @@ from rocketqa.rows import FIRST_FAULT
 
 DEFAULT_MEASURES = ("MRR@10", "Success@1", "Success@50", "Success@1000", "Recall@50", "Recall@1000")
 ANSWER_MEASURES = ("accuracy@5", "accuracy@20", "accuracy@100")
+RELEASED_MEASURES = ("accuracy@5", "accuracy@10", "accuracy@20", "accuracy@50", "accuracy@100")
 SHOWN_IDS = 3
 
 
@@ -33,15 +34,21 @@ def build_parser() -> ArgumentParser:
     truth.add_argument("--answers", type=InputPath, help="search the passages' texts, of --collection, for these")
     parser.add_argument("--collection", type=InputPath)
     parser.add_argument("--measures", nargs="+", help="MRR@k, Success@k, Recall@k; with --answers accuracy@k")
-    parser.add_argument("--mode", choices=("strict", "official"), default="strict",
-                        help="refuse a faulty run, or score it as the official MS MARCO script and DPR do")
+    parser.add_argument("--mode", choices=("strict", "official", "released"), default="strict",
+                        help="refuse a faulty run, or score it as the official MS MARCO script and DPR do, or (answers) "
+                             "as the released code: over the queries of the run")
+    parser.add_argument("--match", choices=("string", "regex"), default="string",
+                        help="answers are texts, or regular expressions (DPR's option for CuratedTREC)")
+    parser.add_argument("--with-titles", action="store_true",
+                        help="search `title . text` for the answers, not the text alone (DPR's option)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    args.measures = args.measures or list(ANSWER_MEASURES if args.answers else DEFAULT_MEASURES)
+    args.measures = args.measures or list(
+        RELEASED_MEASURES if args.mode == "released" else ANSWER_MEASURES if args.answers else DEFAULT_MEASURES)
     _check_flags(args)
     if args.output is None:
         print("\n".join(_evaluate(args)))
@@ -58,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
 def _check_flags(args) -> None:
     if bool(args.answers) != bool(args.collection):
         raise DataError("--collection: expected it together with --answers, got one alone")
+    if args.qrels and (args.mode == "released" or args.match == "regex" or args.with_titles):
+        raise DataError("--mode released, --match, --with-titles: expected them with --answers, got --qrels")
     for measure in args.measures:
         parse_measure(measure)
         if measure.startswith("accuracy@") != bool(args.answers):
@@ -68,7 +77,8 @@ def _evaluate(args) -> list[str]:
     if args.answers:
         depth = max(parse_measure(measure)[1] for measure in args.measures)
         answers = _read_answers(args)
-        rankings, positives = read_answered(args.run, answers, args.collection, depth, args.mode)
+        rankings, positives = read_answered(args.run, answers, args.collection, depth, args.mode,
+                                            has_pattern if args.match == "regex" else has_answer, args.with_titles)
         _check_queries(args, rankings, positives)
         measures = _within_first_list(args, rankings, positives)
     else:
@@ -81,19 +91,21 @@ def _evaluate(args) -> list[str]:
 
 
 def _read_answers(args) -> dict[str, tuple[str, ...]]:
-    """Returns query_id -> answers; official mode says how many are in any passage."""
+    """Returns query_id -> answers; the lenient modes say how many are in any passage."""
     answers = read_answers(args.answers, FIRST_FAULT if args.mode == "strict" else OFFICIAL)
-    if empty := sum(not tokens(answer) for own in answers.values() for answer in own):
+    if args.mode == "released":
+        answers = {query_id: tuple(answer.strip(".") for answer in own) for query_id, own in answers.items()}
+    if empty := args.match == "string" and sum(not tokens(answer) for own in answers.values() for answer in own):
         print(f"{args.answers}: {empty} answers have no token, so that any passage holds them", file=sys.stderr)
     return answers
 
 
 def _check_queries(args, rankings, judgements) -> None:
-    """Refuses what the mode refuses of the run as a whole; official mode says what it lets pass."""
+    """Says which queries nobody judged, and what official mode lets pass."""
     unknown = [query_id for query_id in rankings if query_id not in judgements]
-    if args.mode == "strict" and 0 < len(unknown) < len(rankings):
-        raise DataError(f"{args.run}: expected queries of {args.qrels or args.answers}, got {len(unknown)} others: "
-                        f"{_some(unknown)} (--mode official leaves them out)")
+    if 0 < len(unknown) < len(rankings):
+        print(f"{args.run}: {len(unknown)} queries are not in {args.qrels or args.answers} and are left out: "
+              f"{_some(unknown)}", file=sys.stderr)
     if args.mode == "official" and (twice := repeated(rankings)):
         print(f"{args.run}: {len(twice)} passages stand twice in a query's list, the first: query {twice[0][0]}, "
               f"passage {twice[0][1]}", file=sys.stderr)
