@@ -1,7 +1,7 @@
 """Build Natural Questions' files as DPR has them: `python data_prep/nq.py --output data/nq [--from DIR]`.
 
     collection.tsv  queries.{train,dev,test}.tsv  qrels.{train,dev}.tsv  qrels.train.addition.tsv
-    answers.{train,dev,test}.tsv
+    answers.{train,dev,test}.tsv  bm25.train.run
 
 Each is an artefact of its own. --source dpr (the default) reads
 
@@ -12,8 +12,9 @@ Each is an artefact of its own. --source dpr (the default) reads
 
 DPR's questions have no ids: `train-1` is the first example of its file, whatever is left out. An example's first
 positive passage is the one that DPR trains on: qrels.SPLIT.tsv. The others contain the answer, too, and belong into no
-negatives: qrels.train.addition.tsv. The paper says "examples with empty negatives": taken as `hard_negative_ctxs`, from
-which the released stage 1 draws.
+negatives: qrels.train.addition.tsv. Its hard negatives, which BM25 found and which hold no answer, are bm25.train.run,
+in their order, without scores of their own (1 / rank): the released stage 1 trains on them. The paper says "examples
+with empty negatives": taken as those.
 
 --source released reads the released RocketQA corpus, nq.tar.gz: para.txt, para.title.txt, SPLIT.query.txt,
 SPLIT.answers.txt (query_id, answer, answer ...) and qrels.SPLIT.tsv, where they are. Assumed to be laid out as marco's.
@@ -44,6 +45,7 @@ from releases import (
 from sources import Ids, identifier, make_file, one_line, open_bytes, read_foreign, run
 
 from rocketqa.formats import DataError
+from rocketqa.runs import ScoredPassage, run_lines
 
 PASSAGES = 21_015_324
 COUNTS = {"train": 58_812, "dev": 6_515, "test": 3_610}
@@ -107,7 +109,15 @@ def make_split(args: Namespace, split: str, reduced: Path) -> list[int]:
     if split == "train":
         statuses.append(make("qrels.train.addition.tsv", lambda example: [
             f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[1:]], None))
+        statuses.append(make("bm25.train.run", bm25_lines, None))
     return statuses
+
+
+def bm25_lines(example: Example) -> Iterator[str]:
+    """Yields the lines of a run with an example's hard negatives."""
+    ids = [passage_id for passage_id in dict.fromkeys(example.negative_ids) if passage_id not in example.positive_ids]
+    return run_lines(ScoredPassage(example.query_id, passage_id, rank, 1 / rank)
+                     for rank, passage_id in enumerate(ids, 1))
 
 
 def read_array(path: Path) -> Iterator[dict]:

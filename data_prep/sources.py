@@ -20,6 +20,7 @@ from rocketqa.artefacts import Job
 from rocketqa.flags import NOT_FINISHED, InputPath, OutputPath
 from rocketqa.formats import DataError, write_lines
 from rocketqa.progress import bar
+from rocketqa.rows import is_id
 
 
 class NotFinished(Exception):
@@ -70,7 +71,7 @@ def read_foreign(path: Path, widths: tuple[int, ...] | None) -> Iterator[tuple[s
 
 def identifier(value: str, place: str, name: str) -> str:
     """Returns an id as our files take it. Raises DataError where it is empty or has spaces."""
-    if not value or value.split() != [value]:
+    if not is_id(value):
         raise DataError(f"{place}: expected a {name} without spaces, got {value!r}")
     return value
 

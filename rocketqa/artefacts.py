@@ -108,6 +108,9 @@ class Job:
         if self.output.is_dir() and any(self.output.iterdir()) and not self.manifest.is_file():
             raise DataError(f"{self.output}: expected nothing there or an artefact to replace, got a folder without "
                             f"{MANIFEST}")
+        if self.output.is_file() and not self.manifest.is_file() and not self.part.is_dir():
+            raise DataError(f"{self.output}: expected nothing there or an artefact to replace, got a file without "
+                            f"{self.manifest.name}")
         if self.part.is_dir():
             with _locked(self.part):
                 pass

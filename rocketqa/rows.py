@@ -41,6 +41,11 @@ class Check(NamedTuple):
 FIRST_FAULT = Check()  # raises the first one
 
 
+def is_id(value: str) -> bool:
+    """Returns whether a value can be an id: it is not empty and has no spaces."""
+    return value.split() == [value]
+
+
 class Row:
     """A line's columns and where it stands. Its checks return what they have read, or None after a fault.
 
@@ -74,7 +79,7 @@ class Row:
     def _identifier(self, value: str, name: str, source: str, known: Container[str] | None) -> str:
         if not value:
             self.fault("empty ids", f"a {name} without spaces", "''")
-        elif value.split() != [value]:
+        elif not is_id(value):
             self.fault("spaces in ids", f"a {name} without spaces", repr(value))
         elif known is not None and value not in known:
             self.fault("unknown ids", f"a {name} of the {source}", repr(value))

@@ -10,7 +10,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 load_flight "$@"
 
-[ -z "$DATA_PREP" ] || eval "$DATA_PREP"
+prepare_data
 table=$OUTPUT_DIR/ablation all_checkpoints=$CHECKPOINT_DIR/ablation rows=
 export SEED OUTPUT_DIR CHECKPOINT_DIR
 for SEED in $ABLATION_SEEDS; do

@@ -35,6 +35,17 @@ load_flight() {
 # require FILE COMMAND: the file, or which command makes it and exit 2.
 require() { [ -e "$1" ] || fail "$1: expected it to be made already, got nothing there; make it with: $2"; }
 
+# prepare_data: makes the flight's files where one is missing and the env file says how.
+prepare_data() {
+    [ -n "$DATA_PREP" ] || return 0
+    for name in collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv queries.dev.tsv; do
+        if [ ! -e "$DATA_DIR/$name" ]; then
+            eval "$DATA_PREP"
+            return
+        fi
+    done
+}
+
 # require_data: the files of D_L and the collection.
 require_data() {
     for name in collection.tsv queries.train.tsv qrels.train.tsv; do

@@ -9,7 +9,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 load_flight "$@"
 
-[ -z "$DATA_PREP" ] || eval "$DATA_PREP"
+prepare_data
 for name in queries.dev.tsv qrels.dev.tsv; do
     require "$DATA_DIR/$name" "${DATA_PREP:-a folder with it, named by DATA_DIR}"
 done

@@ -78,14 +78,23 @@ def test_an_output_is_made_again_after_a_change_of(job, tmp_path, change, output
     assert job(output).settle(check=False) == 0
 
 
-def test_a_file_without_its_manifest_is_made_again_and_a_folder_without_one_is_never_replaced(job, tmp_path):
-    made(job("out.tsv"))
-    (tmp_path / "out.tsv.meta.json").unlink()
-    assert job("out.tsv").settle(check=False) is None
+def test_what_has_no_manifest_is_somebodys_own_and_never_replaced(job, tmp_path):
+    (tmp_path / "out.tsv").write_text("years of work")
+    with pytest.raises(DataError, match=r"out.tsv: expected nothing there .* got a file without out.tsv.meta.json"):
+        job("out.tsv").settle(check=False)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match="got a folder without meta.json"):
         job("mine").settle(check=False)
+
+
+def test_a_file_whose_manifest_a_kill_has_kept_from_its_place_is_made_again(job, tmp_path):
+    made(job("out.tsv"))
+    (tmp_path / "out.tsv.meta.json").unlink()
+    (tmp_path / "out.tsv.part").mkdir()
+    assert job("out.tsv").settle(check=False) is None
+    made(job("out.tsv"))
+    assert job("out.tsv").settle(check=False) == 0
 
 
 @pytest.mark.parametrize("flags", [{"depth": 11}, {"verb": "paste"}, {"titles": True}])

@@ -6,6 +6,7 @@ import pytest
 from data_prep_runs import call, read, write
 
 from rocketqa.formats import read_collection
+from rocketqa.runs import RunFile
 
 PASSAGES = ('id\ttext\ttitle\n'
             '1\t"Aaron Aaron ( or ; """"Ahärôn"""") is a prophet"\tAaron\n'
@@ -63,6 +64,14 @@ def test_the_first_positive_is_the_label_and_the_others_are_kept_from_the_negati
     assert read(out, "qrels.train.tsv") == "train-1\t0\t2\t1\ntrain-3\t0\t3\t1\n"
     assert read(out, "qrels.train.addition.tsv") == "train-1\t0\t3\t1\n"
     assert read(out, "qrels.dev.tsv") == "dev-1\t0\t1\t1\n"
+
+
+def test_the_hard_negatives_are_a_run_in_their_order_for_stage_1(dpr, tmp_path):
+    build(dpr)
+    run = dict(RunFile(tmp_path / "out/bm25.train.run"))
+    assert {query_id: [scored.passage_id for scored in ranking] for query_id, ranking in run.items()} == {
+        "train-1": ["1"], "train-3": ["1", "2"]}
+    assert all(scored.score == pytest.approx(1 / scored.rank) for ranking in run.values() for scored in ranking)
 
 
 def test_answers_are_one_a_column(dpr, tmp_path):

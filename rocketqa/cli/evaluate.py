@@ -35,7 +35,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--collection", type=InputPath)
     parser.add_argument("--measures", nargs="+", help="MRR@k, Success@k, Recall@k; with --answers accuracy@k")
     parser.add_argument("--mode", choices=("strict", "official", "released"), default="strict",
-                        help="refuse a faulty run; score it as the official MS MARCO script and DPR do; or, with --answers, "
+                        help="refuse a faulty run; score it as the official MS MARCO script and DPR do; or, answers, "
                              "as the released code does, over the queries of the run")
     parser.add_argument("--match", choices=("string", "regex"), default="string",
                         help="answers are texts, or regular expressions (DPR's option for CuratedTREC)")
