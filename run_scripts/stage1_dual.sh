@@ -2,7 +2,7 @@
 # Stage 1 (section 3.4): a dual encoder M_D^(0) with cross-batch negatives on the labelled data D_L.
 # sh run_scripts/stage1_dual.sh [ENV]
 #
-# reads   DATA_DIR: collection.tsv queries.train.tsv qrels.train.tsv; STAGE_1_RUN, where there is one; INIT
+# reads   DATA_DIR: collection.tsv queries.train.tsv qrels.train.tsv, STAGE_1_RUN where there is one; INIT
 # writes  OUTPUT_DIR/examples.dual.0.tsv; CHECKPOINT_DIR/dual_encoder_0
 set -eu
 # shellcheck source=run_scripts/lib.sh
@@ -13,8 +13,8 @@ require_data
 # Official code: step 1 has explicit negatives, as many as steps 3 and 4 have: random passages of the collection, or
 # (Natural Questions) the first that BM25 has found.
 if [ -n "$STAGE_1_RUN" ]; then
-    require "$STAGE_1_RUN" "${DATA_PREP:-a run of the training queries, positives left out}"
-    set -- --run "$STAGE_1_RUN"
+    require "$DATA_DIR/$STAGE_1_RUN" "${DATA_PREP:-a run of the training queries, positives left out}"
+    set -- --run "$DATA_DIR/$STAGE_1_RUN"
 else
     set -- --collection "$DATA_DIR/collection.tsv"
 fi

@@ -60,10 +60,10 @@ RELEASED = {"WEIGHT_DECAY": "0.0", "WEIGHT_DECAY_CROSS": "0.01", "WARMUP_CROSS":
 OF_THE_FLIGHT = {
     "marco": {"DEVICES": "8", "EPOCHS_1": "40", "EPOCHS_3": "10", "EPOCHS_4": "10", "DUAL_NEGATIVES": "4",
               "DEVICES_CROSS": "4", "CROSS_NEGATIVES": "4", "CROSS_DEPTH": "1000", "DENOISE_DEPTH": "50",
-              "FILL_DEPTH": "1000"},
+              "FILL_DEPTH": "1000", "POSITIVES": "labels"},
     "nq": {"DEVICES": "2", "EPOCHS_1": "30", "EPOCHS_3": "30", "EPOCHS_4": "30", "DUAL_NEGATIVES": "1",
            "DEVICES_CROSS": "1", "CROSS_NEGATIVES": "1", "CROSS_DEPTH": "100", "DENOISE_DEPTH": "100",
-           "FILL_DEPTH": "0"}}
+           "FILL_DEPTH": "0", "POSITIVES": "answers", "STAGE_1_RUN": "bm25.train.run"}}
 
 
 @pytest.mark.parametrize("flight", OF_THE_FLIGHT)
