@@ -33,10 +33,10 @@ class Encoding(NamedTuple):
     type_ids: np.ndarray
 
 
-def wordpiece(vocab_file: Path, lowercase: bool = True) -> tuple[Tokenize, dict[str, int]]:
+def wordpiece(vocab_file: Path, lowercase: bool = True, remove_spaces: bool = False) -> tuple[Tokenize, dict[str, int]]:
     """Returns Google BERT's WordPiece over a `vocab.txt`, and the vocabulary.
 
-    Raises DataError where it lacks a special token.
+    `remove_spaces` is the released code's `for_cn`, for Chinese. Raises DataError where a special token is lacking.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
@@ -50,6 +50,8 @@ def wordpiece(vocab_file: Path, lowercase: bool = True) -> tuple[Tokenize, dict[
     model.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
 
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
+        if remove_spaces:
+            texts = [text.replace(" ", "") for text in texts]
         return [encoding.ids for encoding in model.encode_batch(list(texts), add_special_tokens=False)]
 
     return tokenize, vocabulary
@@ -107,7 +109,8 @@ def load_text_encoder(folder: Path) -> TextEncoder:
         return _paddlenlp_text_encoder(folder)
     if not (Path(folder) / "vocab.txt").is_file():
         raise DataError("vocab.txt: expected one beside the weights, got none")
-    tokenize, vocabulary = wordpiece(Path(folder) / "vocab.txt", settings.get("do_lower_case", True))
+    tokenize, vocabulary = wordpiece(Path(folder) / "vocab.txt", settings.get("do_lower_case", True),
+                                     settings.get("remove_spaces", False))
     return TextEncoder(tokenize, vocabulary["[CLS]"], vocabulary["[SEP]"])
 
 

@@ -9,11 +9,11 @@ import pytest
 HERE = Path(__file__).resolve().parents[1]
 ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
-    ("formats", "runs"),
+    ("fluid_variables", "formats", "runs"),
     ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation"),
     ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "ernie", "index", "optimizer"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),
-    ("dev_measure", "training"),
+    ("dev_measure", "released_models", "training"),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report")
