@@ -6,12 +6,12 @@ RocketQA corpus none are published: theirs are recorded at the first download.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from download import Source, digests, fetch
 from sources import NotFinished
-from unpack import unpack
 
 from rocketqa.artefacts import MANIFEST
+from rocketqa.download import Source, digests, fetch
 from rocketqa.formats import DataError
+from rocketqa.unpack import unpack
 
 MICROSOFT = "https://msmarco.z22.web.core.windows.net/msmarcoranking"
 RELEASED = "https://rocketqa.bj.bcebos.com/corpus"

@@ -1,88 +1,11 @@
-"""Unpack a tar or zip archive of regular files: `python data_prep/unpack.py ARCHIVE --output FOLDER`.
-
-Nothing leaves the folder: an absolute name, `..`, a link or a device ends the whole in one line, and no folder is left.
-Owners, modes and dates stay in the archive. Made as an artefact: whole, with a manifest, or not there.
-"""
-import gzip
-import shutil
-import stat
+"""Unpack a tar or zip archive of regular files: `python data_prep/unpack.py ARCHIVE --output FOLDER`."""
 import sys
-import tarfile
-import zipfile
-import zlib
-from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from argparse import ArgumentParser
+from pathlib import Path
 
 from sources import run
 
-from rocketqa.artefacts import JOB, MANIFEST, Job
-from rocketqa.flags import InputPath, OutputPath
-from rocketqa.formats import DataError
-
-GZIP = b"\x1f\x8b"
-BROKEN = (gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
-
-
-def unpack(archive: Path, folder: Path) -> Path:
-    """Returns the folder with the archive's files in it."""
-    job = Job("unpack", Namespace(output=OutputPath(folder), archive=InputPath(archive)))
-    if job.settle(check=False) is None:
-        with job as part:
-            _copy_members(archive, part)
-    return folder
-
-
-def _copy_members(archive: Path, part: Path) -> None:
-    made = set()
-    try:
-        for name, file in _tar_members(archive) if tarfile.is_tarfile(archive) else _zip_members(archive):
-            target = part / _inside(name, archive)
-            if target in made:
-                raise DataError(f"{archive}: expected each file once, got {name!r} again")
-            made.add(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as output:
-                shutil.copyfileobj(file, output, 1 << 20)
-    except BROKEN as error:
-        raise DataError(f"{archive}: expected a whole tar or zip archive, got {error}") from None
-
-
-def _inside(name: str, archive: Path) -> PurePosixPath:
-    """Returns the member's name where it stays in the folder and leaves the artefact's own files alone."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or "\0" in name:
-        raise DataError(f"{archive}: expected names inside the folder, got {name!r}")
-    if str(path) in (JOB, MANIFEST):
-        raise DataError(f"{archive}: expected other names than our own {JOB} and {MANIFEST}, got {name!r}")
-    return path
-
-
-def _tar_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
-    with archive.open("rb") as file:
-        packed = file.read(2) == GZIP
-    with (gzip.open if packed else open)(archive, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-        for member in tar:
-            if not member.isdir():
-                if not member.isreg():
-                    kind = "a link" if member.issym() or member.islnk() else "a device"
-                    raise DataError(f"{archive}: expected regular files, got {kind}, {member.name!r}")
-                yield member.name, tar.extractfile(member)
-        while rest := stream.read(1 << 20):  # gzip checks its sum at the end; a damaged header ends the loop early
-            if rest.strip(b"\0"):
-                raise DataError(f"{archive}: expected the end of the archive, got more after its last member")
-
-
-def _zip_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
-    with zipfile.ZipFile(archive) as box:
-        for member in box.infolist():
-            if not member.is_dir():
-                kind = stat.S_IFMT(member.external_attr >> 16)
-                if kind not in (0, stat.S_IFREG) or member.flag_bits & 1:
-                    raise DataError(f"{archive}: expected regular files in clear, got {member.filename!r}")
-                with box.open(member) as file:
-                    yield member.filename, file
+from rocketqa.unpack import unpack
 
 
 def build_parser() -> ArgumentParser:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from data_prep_runs import ROOT
-from download import Patience, Source, fetch
 from misbehaving_server import ETAG, serving, wait_until
-from unpack import unpack
 
+from rocketqa.download import Patience, Source, fetch
 from rocketqa.formats import DataError
+from rocketqa.unpack import unpack
 
 BODY = bytes(range(256)) * 4
 MD5, SHA256 = hashlib.md5(BODY).hexdigest(), hashlib.sha256(BODY).hexdigest()

@@ -11,12 +11,12 @@ ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
     ("fluid_variables", "formats", "runs"),
     ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation"),
-    ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "ernie", "index", "optimizer"),
+    ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "index", "optimizer", "unpack"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),
     ("dev_measure", "released_models", "training"),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
-WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report")
+WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report", "download", "unpack")
 HEAVY = ("paddle", "paddlenlp", "faiss")
 
 MODULES = sorted(path for path in (HERE / "rocketqa").glob("*.py") if path.name != "__init__.py")

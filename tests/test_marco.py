@@ -5,9 +5,9 @@ import tarfile
 
 import pytest
 from data_prep_runs import call, call_alone, read, write
-from download import Source
 from misbehaving_server import serving
 
+from rocketqa.download import Source
 from rocketqa.formats import read_collection, read_positives, read_queries
 
 MICROSOFT = {
