@@ -169,7 +169,10 @@ def read_architecture(path: Path) -> ErnieConfig:
     """Returns the architecture that a released `ernie_config.json` describes."""
     settings = _settings(path)
     known = {name: _setting(settings, name, kind, path) for name, kind in ARCHITECTURE.items()}
-    known |= {name: float(settings.get(name, 0.1)) for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")}
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        known[name] = settings.get(name)
+        if type(known[name]) not in (int, float) or not 0 <= known[name] < 1:
+            raise DataError(f"{path}: expected {name}, 0 to 1, got {known[name]!r}")
     types = "sent_type_vocab_size" if settings.get("sent_type_vocab_size") else "type_vocab_size"
     if known["hidden_act"] not in ("gelu", "relu"):
         raise DataError(f"{path}: expected hidden_act gelu or relu, got {known['hidden_act']}")
@@ -179,7 +182,8 @@ def read_architecture(path: Path) -> ErnieConfig:
     return ErnieConfig(**known, intermediate_size=4 * known["hidden_size"], layer_norm_eps=1e-5,
                        type_vocab_size=_setting(settings, types, int, path),
                        use_task_id=bool(settings.get("use_task_id")),
-                       task_type_vocab_size=int(settings.get("task_type_vocab_size", 16)))
+                       task_type_vocab_size=_setting({"task_type_vocab_size": 16} | settings, "task_type_vocab_size",
+                                                     int, path))
 
 
 def _settings(path: Path) -> dict:
@@ -205,7 +209,10 @@ def tokenizer_files(vocab: Path, config: ErnieConfig, remove_spaces: bool) -> di
     """Returns our tokenizer's files for a released vocabulary: a word a line, or each with its index after a tab."""
     if not vocab.is_file():
         raise DataError(f"{vocab}: expected a vocabulary, got nothing there")
-    words = [line.split("\t") for line in vocab.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
+    try:
+        words = [line.split("\t") for line in vocab.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{vocab}: expected UTF-8, got {error.reason}") from None
     if all(len(line) == 2 and line[1].strip().isdecimal() for line in words):
         words.sort(key=lambda line: int(line[1]))
         if [int(line[1]) for line in words] != list(range(len(words))):
@@ -237,6 +244,11 @@ def read_variables_alone(folder: Path, vocab: Path) -> Released:
         max_position_embeddings=positions[0], use_task_id=f"{prefix}task_embedding" in there)
     return Released(kind, config, read_weights(folder, kind, config), tokenizer_files(vocab, config, False),
                     DEFAULT_LENGTHS[kind.layer is DualEncoder], (folder, vocab))
+
+
+def is_released(config_file: Path) -> bool:
+    """Returns whether a `config.json` is one of the released package's, and not one of our checkpoints'."""
+    return "model_conf_path" in _settings(config_file)
 
 
 def read_checkpoint(folder: Path) -> Released:

@@ -59,15 +59,15 @@ def old_bytes(value: np.ndarray) -> bytes:
 class ReleasedFixture:
     """A folder with a released model of a kind in it."""
 
-    def __init__(self, folder: Path, kind: str, seed: int = 0):
+    def __init__(self, folder: Path, kind: str, seed: int = 0, dropout: float = 0.1):
         self.folder, self.chinese, self.kind = folder, kind.startswith("zh "), kind.removeprefix("zh ")
         words = CHINESE if self.chinese else ENGLISH
         self.words = {word: index for index, word in enumerate(words)}
         types = 2 if self.chinese else 4
         self.variables = variables(self.kind, types, len(words) + 3, self.chinese, seed)
         folder.mkdir(parents=True)
-        architecture = {"attention_probs_dropout_prob": 0.1, "hidden_act": "relu" if self.chinese else "gelu",
-                        "hidden_dropout_prob": 0.1, "hidden_size": H, "initializer_range": 0.02,
+        architecture = {"attention_probs_dropout_prob": dropout, "hidden_act": "relu" if self.chinese else "gelu",
+                        "hidden_dropout_prob": dropout, "hidden_size": H, "initializer_range": 0.02,
                         "max_position_embeddings": POSITIONS, "num_attention_heads": HEADS,
                         "num_hidden_layers": LAYERS, "vocab_size": len(words) + 3}
         architecture |= ({"type_vocab_size": types, "use_task_id": True, "task_type_vocab_size": 3} if self.chinese else

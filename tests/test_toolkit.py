@@ -1,0 +1,262 @@
+"""Code written for the released `rocketqa` package runs, and answers as its models did."""
+import hashlib
+import inspect
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from types import GeneratorType
+
+import numpy as np
+import paddle
+import pytest
+from misbehaving_server import serving
+from released_fixture import PACKAGE, ReleasedFixture
+
+import rocketqa
+from rocketqa import toolkit
+from rocketqa.formats import DataError
+
+QUERY = ["when is the dog home", "the cat sat"]
+PARA = ["the dog ran home", "the cat sat on a mat far home on a mat"]
+TITLE = ["dog", "a cat"]
+SIX = "".join(f"{query}\t{title}\t{text}\t-\t{other}\t0\n" for query, title, text, other in (
+    ("the cat", "", "a cat sat", "the dog ran"), ("the dog", "dog", "the dog ran home", "a mat"),
+    ("when is far", "-", "far is the mat", "cat"), ("a mat", "mat", "on the mat", "dog home")) for _ in range(2))
+FOUR = "".join(f"{query}\t{title}\t{text}\t{label}\n" for query, title, text, label in (
+    ("the cat", "", "a cat sat", 1), ("the cat", "-", "the dog ran", 0), ("the dog", "dog", "ran home", 1),
+    ("a mat", "mat", "far is the dog", 0)) for _ in range(2))
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """Small models in the released layout, by the names that they have in the cache."""
+    cache = tmp_path_factory.mktemp("cache")
+    return {name: ReleasedFixture(cache / name, kind) for name, kind in {
+        "v1_marco_de": "separate", "pair_marco_de": "shared", "v1_marco_ce": "cross", "v2_marco_ce": "joint",
+        "zh_dureader_de_v2": "zh separate", "zh_dureader_ce_v2": "zh cross"}.items()}
+
+
+@pytest.fixture(autouse=True)
+def cache(released, monkeypatch):
+    """The cache that `load_model` looks into."""
+    folder = released["v1_marco_de"].folder.parent
+    monkeypatch.setenv("ROCKETQA_CACHE", str(folder))
+    return folder
+
+
+def weights_of(encoder) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in encoder.layer.state_dict().items()}
+
+
+def test_the_calls_have_the_released_signatures():
+    assert len(rocketqa.available_models()) == 13 and "v2_nq_de" in rocketqa.available_models()
+
+    def parameters(call):
+        return [(name, parameter.default) for name, parameter in inspect.signature(call).parameters.items()
+                if name != "self"]
+
+    empty = inspect.Parameter.empty
+    assert parameters(rocketqa.load_model) == [
+        ("model", empty), ("use_cuda", False), ("device_id", 0), ("batch_size", 1)]
+    assert parameters(toolkit.DualEncoder.encode_query) == [("query", empty)]
+    assert parameters(toolkit.DualEncoder.encode_para) == [("para", empty), ("title", ())]
+    for kind in (toolkit.DualEncoder, toolkit.CrossEncoder):
+        assert parameters(kind.matching) == [("query", empty), ("para", empty), ("title", ())]
+        assert parameters(kind.train) == [
+            ("train_set", empty), ("epoch", empty), ("save_model_path", empty), ("save_steps", 0), ("batch_size", None),
+            ("learning_rate", 2e-5), ("log_folder", None)]
+
+
+@pytest.mark.parametrize("name", ["v1_marco_de", "pair_marco_de"])
+def test_a_dual_encoder_answers_as_released(released, name):
+    dual_encoder = rocketqa.load_model(model=name, use_cuda=False, device_id=0, batch_size=32)
+    q_embs = dual_encoder.encode_query(query=QUERY)
+    p_embs = dual_encoder.encode_para(para=PARA, title=TITLE)
+    assert isinstance(q_embs, GeneratorType) and isinstance(p_embs, GeneratorType)
+    q_embs, p_embs = np.array(list(q_embs)), np.array(list(p_embs))
+    assert q_embs.dtype == p_embs.dtype == np.float32 and q_embs.shape == p_embs.shape == (2, 8)
+    twin = released[name]
+    np.testing.assert_allclose(q_embs, [twin.query(text) for text in QUERY], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(p_embs, [twin.passage(*pair) for pair in zip(PARA, TITLE)], atol=1e-5, rtol=0)
+    dot_products = dual_encoder.matching(query=QUERY, para=PARA)
+    assert isinstance(dot_products, GeneratorType)
+    dot_products = list(dot_products)
+    assert [type(value) for value in dot_products] == [float, float]
+    assert dot_products == pytest.approx([twin.query(q) @ twin.passage(p) for q, p in zip(QUERY, PARA)], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["v1_marco_ce", "v2_marco_ce"])
+def test_a_cross_encoder_answers_as_released(released, name):
+    cross_encoder = rocketqa.load_model(model=name, use_cuda=False, device_id=0, batch_size=32)
+    relevance = cross_encoder.matching(query=QUERY, para=PARA, title=TITLE)
+    assert isinstance(relevance, GeneratorType)
+    assert list(relevance) == pytest.approx(list(map(released[name].score, QUERY, PARA, TITLE)), abs=1e-5)
+    assert list(cross_encoder.matching(QUERY, PARA)) == pytest.approx(
+        list(map(released[name].score, QUERY, PARA)), abs=1e-5)
+
+
+def test_chinese_models_answer_as_released_whatever_the_spaces(released):
+    query, para = ["猫 坐在 垫子上 吗"], ["狗跑 得很远"]
+    dual_encoder = rocketqa.load_model("zh_dureader_de_v2")
+    np.testing.assert_allclose(list(dual_encoder.encode_query(query)), [released["zh_dureader_de_v2"].query(query[0])],
+                               atol=1e-5, rtol=0)
+    cross_encoder = rocketqa.load_model("zh_dureader_ce_v2")
+    assert list(cross_encoder.matching(query, para)) == pytest.approx(
+        [released["zh_dureader_ce_v2"].score(query[0], para[0])], abs=1e-5)
+
+
+def test_answers_come_in_order_whatever_the_batch_and_only_when_asked_for(released):
+    texts = [text for text in QUERY + PARA for _ in range(3)]
+    one, five = (np.array(list(rocketqa.load_model("v1_marco_de", batch_size=size).encode_query(texts)))
+                 for size in (1, 5))
+    np.testing.assert_allclose(one, five, atol=1e-6)
+    encoder = rocketqa.load_model("v1_marco_de", batch_size=2)
+    seen = []
+    encoder.layer.query_encoder.register_forward_post_hook(lambda *_: seen.append(1))
+    answers = encoder.encode_query(texts)
+    assert not seen
+    next(answers), next(answers)
+    assert len(seen) == 1
+
+
+def test_a_config_is_found_as_the_released_readme_names_it(cache):
+    for path in ("config.json", "config", "", "."):
+        assert rocketqa.load_model(f"{cache}/v1_marco_ce/{path}").lengths == {"max_length": 14}
+    with pytest.raises(DataError, match=r"v3: expected a name of available_models\(\), a config.json or its folder"):
+        rocketqa.load_model("v3")
+
+
+@pytest.mark.parametrize("call, told", [
+    (lambda encoder: encoder.encode_query("the cat"), "query: expected a list of texts, got a single text"),
+    (lambda encoder: encoder.encode_para(["a cat", " "]), r"para\[1\]: expected a text, got an empty one"),
+    (lambda encoder: encoder.encode_para(["a cat", None]), r"para\[1\]: expected a text, got NoneType"),
+    (lambda encoder: encoder.encode_para(["a cat"], ["a", "b"]), "title: expected 1, one for each para, or none"),
+    (lambda encoder: encoder.matching(["a", "b"], ["c"]), "para: expected 2, one for each query, got 1")])
+def test_what_is_no_list_of_texts_is_refused_at_the_call(call, told):
+    with pytest.raises(DataError, match=told):
+        call(rocketqa.load_model("v1_marco_de"))
+
+
+@pytest.mark.parametrize("given, told", [
+    ({"batch_size": 0}, "batch_size: expected a whole number from 1, got 0"),
+    ({"use_cuda": True, "device_id": 5000}, "device_id: expected one of .* GPUs that this Paddle knows, got 5000")])
+def test_what_cannot_be_is_told_when_loading(given, told):
+    with pytest.raises(DataError, match=told):
+        rocketqa.load_model("v1_marco_de", **given)
+
+
+def test_nothing_happens_at_import_and_the_arguments_of_the_program_are_its_own(cache):
+    script = """if True:
+        import sys
+        sys.argv = ["server.py", "--batch_size", "99", "--do_lower_case", "nonsense", "--help"]
+        before = set(sys.modules)
+        import rocketqa
+        assert not {"paddle", "rocketqa.toolkit"} & set(sys.modules), "the import is heavy"
+        import paddle
+        paddle.enable_static()
+        encoder = rocketqa.load_model("v1_marco_de")
+        vectors = list(encoder.encode_query(["the cat"]))
+        assert len(vectors[0]) == 8 and encoder.batch_size == 1 and not paddle.in_dynamic_mode()
+    """
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def packed(folder: Path, name: str) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.add(folder, name)
+    return archive.getvalue()
+
+
+def test_a_model_is_fetched_once_whole_and_checked(tmp_path, released, monkeypatch):
+    body = packed(released["v1_marco_ce"].folder, "v1_nq_ce")
+    monkeypatch.setenv("ROCKETQA_CACHE", str(tmp_path / "cache"))
+    with serving(body, "fine") as server:
+        monkeypatch.setattr(toolkit, "HOST", server.url.removesuffix("/file.tsv"))
+        with pytest.raises(DataError, match="expected md5 15aac78d70cc25994016b8a30d80f12c, got "):
+            rocketqa.load_model("v1_nq_ce")
+        monkeypatch.setitem(toolkit.MODELS, "v1_nq_ce", hashlib.md5(body).hexdigest())
+        (tmp_path / "cache" / "v1_nq_ce.unpacked.part").mkdir()  # a process was killed while it unpacked
+        (tmp_path / "cache" / "v1_nq_ce.unpacked.part" / "half").write_text("")
+        first = list(rocketqa.load_model("v1_nq_ce").matching(QUERY, PARA))
+        assert len(server.asked) == 2
+    assert list(rocketqa.load_model("v1_nq_ce").matching(QUERY, PARA)) == first  # now without a server
+    assert {path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()} == {"v1_nq_ce"}
+    assert not (tmp_path / "cache" / "v1_nq_ce" / "half").exists()
+
+
+@pytest.mark.parametrize("name, rows, texts", [
+    ("v1_marco_de", SIX, (QUERY, PARA, TITLE)), ("pair_marco_de", SIX, (QUERY, PARA, TITLE)),
+    ("v1_marco_ce", FOUR, (QUERY, PARA, TITLE)),
+    ("zh_dureader_ce_v2", "猫吗\t\t猫 坐\t1\n猫吗\t狗\t很远\t0\n", (["猫吗"], ["狗 跑"]))])
+def test_a_trained_model_is_loaded_again_as_it_was(tmp_path, name, rows, texts):
+    def call(encoder):
+        return list(encoder.matching(*texts))
+
+    (tmp_path / "train.tsv").write_text(rows, encoding="utf-8")
+    encoder = rocketqa.load_model(model=name, use_cuda=False, device_id=0, batch_size=2)
+    before = call(encoder)
+    encoder.train(str(tmp_path / "train.tsv"), 2, str(tmp_path / "models"), save_steps=10, learning_rate=1e-2,
+                  log_folder=str(tmp_path / "log"))
+    after = call(encoder)
+    assert np.abs(np.subtract(after, before)).max() > 1e-3
+    assert len((tmp_path / "log" / "train_log.tsv").read_text().splitlines()) == 1 + rows.count("\n")
+    again = rocketqa.load_model(model=f"{tmp_path}/models/config", batch_size=2)
+    assert call(again) == after and again.lengths == encoder.lengths
+    repeated = rocketqa.load_model(model=name, batch_size=2)
+    repeated.train(str(tmp_path / "train.tsv"), 2, str(tmp_path / "models"), save_steps=10, learning_rate=1e-2)
+    assert call(repeated) == after
+    again.train(str(tmp_path / "train.tsv"), 1, str(tmp_path / "further"))
+    meta = json.loads((tmp_path / "further" / "meta.json").read_text())
+    assert meta["steps"] == rows.count("\n") // 2 and not (tmp_path / "models.part").exists()
+
+
+@pytest.mark.parametrize("name, rows, told", [
+    ("v1_marco_de", FOUR, "train.tsv:1: expected 6 columns, got 4"),
+    ("v1_marco_ce", SIX, "train.tsv:1: expected 4 columns, got 6"),
+    ("v1_marco_de", SIX + "q\tt\t\t-\tp\t0\n", "train.tsv:9: expected a text, got an empty one"),
+    ("v1_marco_ce", "q\tt\tp\tyes\n", "train.tsv:1: expected label 0 or 1, got 'yes'"),
+    ("v1_marco_ce", "q\tt\tp\t1\n", "examples: expected at least one batch of 4"),
+    ("v2_marco_ce", FOUR, "expected a cross encoder of two classes, got RocketQAv2's re-ranker")])
+def test_what_cannot_be_learnt_from_is_named_by_its_line(tmp_path, name, rows, told):
+    (tmp_path / "train.tsv").write_text(rows)
+    encoder = rocketqa.load_model(name, batch_size=4)
+    before = weights_of(encoder)
+    with pytest.raises(DataError, match=told):
+        encoder.train(str(tmp_path / "train.tsv"), 1, str(tmp_path / "models"))
+    assert not (tmp_path / "models").exists()
+    assert all((weights_of(encoder)[name] == value).all() for name, value in before.items())
+
+
+def test_all_devices_of_a_launch_train_one_model_on_the_passages_of_all(tmp_path, monkeypatch):
+    """Two devices of 2 queries have the losses of one of 4; both encoders are trained in one program."""
+    for name, kind in (("v1_marco_de", "separate"), ("v1_marco_ce", "cross")):
+        ReleasedFixture(tmp_path / "cache" / name, kind, dropout=0.0)  # devices draw it for themselves
+    monkeypatch.setenv("ROCKETQA_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "six.tsv").write_text(SIX)
+    (tmp_path / "four.tsv").write_text(FOUR)
+    (tmp_path / "program.py").write_text("""if True:
+        import sys
+        import rocketqa
+        if __name__ == "__main__":
+            for name, rows in (("v1_marco_de", "six.tsv"), ("v1_marco_ce", "four.tsv")):
+                encoder = rocketqa.load_model(model=name, use_cuda=False, batch_size=int(sys.argv[2]))
+                encoder.train(rows, 2, f"{sys.argv[1]}/{name}", learning_rate=1e-3)
+                assert len(list(encoder.matching(["a cat"], ["the mat"]))) == 1
+    """)
+    launch = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--backend", "gloo", "--log_dir", "log"]
+    for command in ([sys.executable, "program.py", "one", "4"], [sys.executable, *launch, "program.py", "two", "2"]):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    one, two = (np.loadtxt(tmp_path / which / "v1_marco_de" / "train_log.tsv", skiprows=1, usecols=1)
+                for which in ("one", "two"))
+    assert len(one) == 4
+    np.testing.assert_allclose(two, one, rtol=1e-4)
+    assert json.loads((tmp_path / "two" / "v1_marco_ce" / "meta.json").read_text())["job"]["flags"]["devices"] == 2
+
+
+def test_every_kind_of_the_fixture_is_loaded_here(released):
+    assert {fixture.config["model_type"] for fixture in released.values()} == {"dual_encoder", "cross_encoder"}
+    assert len(released) == len(PACKAGE) and paddle.in_dynamic_mode()
