@@ -1,13 +1,19 @@
 """Released models answer as they did, to 1e-5, and come back into their layout to the byte."""
+import hashlib
+import io
 import json
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import paddle
 import pytest
+from data_prep_runs import call
+from misbehaving_server import serving
 from released_fixture import PACKAGE, ReleasedFixture
 
+import rocketqa
 from rocketqa.checkpoint import save_model, set_weights
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import pack
@@ -178,3 +184,43 @@ def test_the_towers_of_a_shared_model_are_written_once(tmp_path):
     assert released.kind == KINDS["shared"] and not any(name.startswith("query_") for name in contents(tmp_path))
     np.testing.assert_array_equal(released.weights["query_encoder.embeddings.layer_norm.bias"],
                                   released.weights["passage_encoder.embeddings.layer_norm.bias"])
+
+
+@pytest.mark.parametrize("kind", PACKAGE)
+def test_a_released_model_becomes_a_checkpoint_that_answers_the_same_and_goes_back(tmp_path, kind):
+    fixture = ReleasedFixture(tmp_path / "model", kind)
+    status, said = call("released_models.py", "import", fixture.folder, "--output", tmp_path / "ours")
+    lengths = "--query-length 8, --passage-length 12" if "q_max_seq_len" in fixture.config else "--max-length 14"
+    assert (status, said.splitlines()[-1].partition(", for ")[2]) == (0, lengths)
+    assert call("released_models.py", "export", tmp_path / "ours", "--output", tmp_path / "back")[0] == 0
+    query, text, _ = TEXTS[fixture.chinese]
+    first, *others = [list(rocketqa.load_model(str(tmp_path / name)).matching([query], [text]))
+                      for name in ("model", "ours", "back")]
+    assert others == [first, first]
+    assert contents(tmp_path / "back" / "params").items() <= contents(fixture.folder / "step_10").items()
+    assert call("released_models.py", "import", fixture.folder, "--output", tmp_path / "ours", "--check")[0] == 0
+    (fixture.folder / "config.json").write_text((fixture.folder / "config.json").read_text() + " ")
+    assert call("released_models.py", "import", fixture.folder, "--output", tmp_path / "ours", "--check")[0] == 3
+
+
+def test_the_variables_behind_a_url_become_a_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROCKETQA_CACHE", str(tmp_path / "cache"))
+    fixture, archive = ReleasedFixture(tmp_path / "model", "separate"), io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.add(fixture.folder / "step_10", "marco_dual_encoder_v9")
+    body = archive.getvalue()
+    with serving(body, "fine") as server:
+        url = server.url.replace("file.tsv", "marco_dual_encoder_v9.tar.gz")
+        flags = ("import", url, "--output", tmp_path / "ours", "--md5", hashlib.md5(body).hexdigest())
+        assert call("released_models.py", *flags)[1].endswith(
+            "expected --vocab with variables that have no config.json beside them, got none\n")
+        assert call("released_models.py", *flags, "--vocab", fixture.folder / "vocab.txt")[0] == 0
+    expected = read_released(fixture.folder / "config.json")
+    assert read_checkpoint(tmp_path / "ours").weights.keys() == expected.weights.keys()
+
+
+def test_what_is_no_model_is_not_imported(tmp_path):
+    assert call("released_models.py", "import", tmp_path / "gone", "--output", tmp_path / "ours") == (
+        2, f"data_prep/released_models.py: {tmp_path}/gone: expected a released model, got neither config.json nor "
+           f"variables there\n")
+    assert list(tmp_path.iterdir()) == []
