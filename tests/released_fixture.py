@@ -5,6 +5,7 @@ Nothing here knows the package's key map, tokenizer or encoder.
 import json
 import math
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,8 @@ class ReleasedFixture:
         centred = value - value.mean(axis=1, keepdims=True)
         scaled = centred / np.sqrt((centred ** 2).mean(axis=1, keepdims=True) + 1e-5)
         return scaled * self.of(f"{name}_layer_norm_scale") + self.of(f"{name}_layer_norm_bias")
+
+
+if __name__ == "__main__":
+    for kind in PACKAGE:
+        ReleasedFixture(Path(sys.argv[1]) / kind, kind, dropout=0.0)

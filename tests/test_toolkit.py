@@ -12,6 +12,7 @@ from types import GeneratorType
 import numpy as np
 import paddle
 import pytest
+from ask_released_package import TRAINED, answers
 from misbehaving_server import serving
 from released_fixture import PACKAGE, ReleasedFixture
 
@@ -96,6 +97,17 @@ def test_a_cross_encoder_answers_as_released(released, name):
     assert list(relevance) == pytest.approx(list(map(released[name].score, QUERY, PARA, TITLE)), abs=1e-5)
     assert list(cross_encoder.matching(QUERY, PARA)) == pytest.approx(
         list(map(released[name].score, QUERY, PARA)), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", PACKAGE)
+def test_code_for_the_released_package_gets_the_answers_that_it_gives_itself(tmp_path, kind):
+    """The released package 1.1.0 has run the same code, on Paddle 1.8.5 (tests/ask_released_package.py)."""
+    ReleasedFixture(tmp_path / kind, kind, dropout=0.0)
+    expected = json.loads((Path(__file__).parent / "released_answers.json").read_text(encoding="utf-8"))[kind]
+    found = answers(str(tmp_path), kind)
+    assert found.keys() == expected.keys() and ("differences after training" in found) == (kind == TRAINED)
+    for call, values in expected.items():
+        np.testing.assert_allclose(found[call], values, atol=2e-4 if "training" in call else 1e-5, rtol=0, err_msg=call)
 
 
 def test_chinese_models_answer_as_released_whatever_the_spaces(released):
