@@ -64,7 +64,6 @@ ARCHITECTURE = {"vocab_size": int, "hidden_size": int, "num_hidden_layers": int,
 TOLD_BY = {"dual_encoder": "query_word_embedding", "shared": "titlepara_word_embedding", "joint": "qtp__cls_out_w",
            "cross_encoder": "_cls_out_w"}
 VOCABULARY, TOKENIZER = "vocab.txt", "tokenizer_config.json"
-LAYER_FILE = re.compile(r"encoder_layer_(\d+)_ffn_fc_0\.w_0")
 
 
 class JointCrossEncoder(nn.Layer):
@@ -145,14 +144,15 @@ def read_weights(folder: Path, kind: Kind, config: ErnieConfig) -> dict[str, np.
 
 def count_layers(names: set[str], prefix: str) -> int:
     """Returns how many layers an ERNIE has whose variables have this prefix."""
-    return sum(name.startswith(prefix) and LAYER_FILE.fullmatch(name.removeprefix(prefix)) is not None
-               for name in names)
+    return sum(re.fullmatch(prefix + r"encoder_layer_\d+_ffn_fc_0\.w_0", name) is not None for name in names)
 
 
 def read_released(config_file: Path) -> Released:
     """Returns the model that a released `config.json` describes. Raises DataError where something of it is not so."""
     settings, folder = _settings(config_file), config_file.parent
-    dual = settings.get("model_type", "dual_encoder" if "q_max_seq_len" in settings else "") == "dual_encoder"
+    dual = "q_max_seq_len" in settings
+    if settings.get("model_type", expected := "dual_encoder" if dual else "cross_encoder") != expected:
+        raise DataError(f"{config_file}: expected model_type {expected}, by its lengths, got {settings['model_type']}")
     kind = KINDS["shared" if settings.get("share_parameter") else "dual_encoder"] if dual else KINDS[
         "joint" if settings.get("joint_training") else "cross_encoder"]
     paths = [folder / _setting(settings, f"model_{what}_path", str, config_file)

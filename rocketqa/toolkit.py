@@ -64,7 +64,13 @@ def load_model(model: str, use_cuda: bool = False, device_id: int = 0, batch_siz
 
 def read_model(model: str) -> Released:
     """Returns what `load_model` takes, as numbers and files."""
-    path = downloaded(model) if model in MODELS else Path(model)
+    if model in MODELS:
+        folder = downloaded(model)
+        try:
+            return read_released(folder / "config.json")
+        except DataError as error:
+            raise DataError(f"{error}; to fetch the model anew, remove {folder}") from None
+    path = Path(model)
     candidates = (path / "config.json", path, path.with_name(f"{path.name}.json"))
     config_file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if not config_file:

@@ -148,6 +148,7 @@ def change(path, **changes):
     ("config.json", {"model_conf_path": "gone.json"}, "gone.json: expected a file, got nothing there"),
     ("config.json", {"max_seq_len": 512}, "expected lengths of 8 to 20, got {'max_length': 512}"),
     ("config.json", {"max_seq_len": "384"}, "expected max_seq_len, a number from 1, got '384'"),
+    ("config.json", {"model_type": "dual"}, "expected model_type cross_encoder, by its lengths, got dual"),
     ("config.json", {"joint_training": 1}, r"missing \['qtp__cls_out_b', 'qtp__cls_out_w', 'qtp_encoder_layer_0"),
     ("config.ernie.json", {"num_hidden_layers": 1}, "expected the variables of 1 layers, got 2 layers"),
     ("config.ernie.json", {"hidden_act": "load"}, "expected hidden_act gelu or relu, got load"),
