@@ -78,7 +78,7 @@ class ReleasedFixture:
                        "model_vocab_path": f"{name}vocab.txt", "model_checkpoint_path": "step_10"}
         (folder / "config.json").write_text(json.dumps(self.config))
         (folder / self.config["model_conf_path"]).write_text(json.dumps(architecture))
-        lines = [f"{word}\t{index}" for word, index in self.words.items()] if self.chinese else words
+        lines = [f"{word}\t{index}" for word, index in self.words.items()][::-1] if self.chinese else words
         (folder / self.config["model_vocab_path"]).write_text("\n".join(lines) + "\n", encoding="utf-8")
         (folder / "step_10").mkdir()
         for variable, value in self.variables.items():
