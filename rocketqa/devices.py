@@ -20,12 +20,14 @@ ALIVE = ".alive-"
 
 
 def join() -> None:
-    """Joins the launch that this process belongs to, if there is one.
+    """Joins the launch that this process belongs to, if there is one; all of it has come here when it returns.
 
     `heter_ccl_mode` keeps fleet from making groups for kinds of parallelism that nothing here uses: on a busy machine
     their connections failed in five of eight launches of four processes, without them in none of fourteen.
     """
-    if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
+    if dist.is_initialized():  # a second training in one program
+        dist.barrier()
+    elif int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
         set_log_level("WARNING")
         strategy = fleet.DistributedStrategy()
         strategy.heter_ccl_mode = True
