@@ -115,7 +115,7 @@ def make_split(args: Namespace, split: str, reduced: Path) -> list[int]:
 
 def bm25_lines(example: Example) -> Iterator[str]:
     """Yields the lines of a run with an example's hard negatives."""
-    ids = [passage_id for passage_id in dict.fromkeys(example.negative_ids) if passage_id not in example.positive_ids]
+    ids = [passage_id for passage_id in example.negative_ids if passage_id not in example.positive_ids]
     return run_lines(ScoredPassage(example.query_id, passage_id, rank, 1 / rank)
                      for rank, passage_id in enumerate(ids, 1))
 
@@ -138,14 +138,18 @@ def read_array(path: Path) -> Iterator[dict]:
                     raise DataError(f"{path}: expected JSON, got {error.msg} in example {number}") from None
                 text += more
                 continue
+            except RecursionError:
+                raise DataError(f"{path}: expected an object, got brackets without end in example {number}") from None
             yield _reduced(example, f"{path}: example {number}")
             text, number = text[end:], number + 1
 
 
 def _reduced(example: dict, place: str) -> dict:
     try:
-        ids = {key: [str(passage.get("passage_id", passage.get("psg_id"))) for passage in example[key]]
+        ids = {key: [str(passage["passage_id" if "passage_id" in passage else "psg_id"]) for passage in example[key]]
                for key in ("positive_ctxs", "hard_negative_ctxs")}
+        if not isinstance(example["question"], str):
+            raise DataError(f"{place}: expected a text as question, got {example['question']!r:.60}")
         return {"question": example["question"], "answers": example["answers"], **ids}
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: expected question, answers, positive_ctxs and hard_negative_ctxs, got none of "
@@ -158,14 +162,16 @@ def used_examples(reduced: Path, split: str, notes: Counter) -> Iterator[Example
         for number, line in enumerate(lines, 1):
             fields, query_id = json.loads(line), f"{split}-{number}"
             place = f"{reduced}:{number}"
-            positive_ids = list(dict.fromkeys(fields["positive_ctxs"]))
+            positive_ids, negative_ids = (
+                list(dict.fromkeys(identifier(passage_id, place, "passage_id") for passage_id in fields[kind]))
+                for kind in ("positive_ctxs", "hard_negative_ctxs"))
             if not positive_ids:
                 notes["examples without a positive left out"] += 1
-            elif split == "train" and not fields["hard_negative_ctxs"]:
+            elif split == "train" and not negative_ids:
                 notes["examples without hard negatives left out"] += 1
             else:
                 yield Example(query_id, one_line(fields["question"], place), cleaned(fields["answers"], place),
-                              positive_ids, fields["hard_negative_ctxs"])
+                              positive_ids, negative_ids)
 
 
 def cleaned(answers: list[str], place: str) -> list[str]:

@@ -20,7 +20,7 @@ from rocketqa.artefacts import Job
 from rocketqa.flags import NOT_FINISHED, InputPath, OutputPath
 from rocketqa.formats import DataError, write_lines
 from rocketqa.progress import bar
-from rocketqa.rows import is_id
+from rocketqa.rows import is_id, no_file
 
 
 class NotFinished(Exception):
@@ -42,8 +42,8 @@ def run(parser: ArgumentParser, build: Callable[[Namespace], int | None], argv: 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """Gives the file open for reading bytes, decompressed where it is gzipped."""
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file, got nothing there")
+    if instead := no_file(path):
+        raise instead
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb", buffering=1 << 20) as file:
         try:
             yield file
@@ -121,9 +121,12 @@ def make_file(script: str, args: Namespace, name: str, inputs: dict[str, Path],
         return status
     notes: Counter = Counter()
     with job as part:
-        count = write_lines(part / name, lines(notes))
+        try:
+            count = write_lines(part / name, lines(notes))
+        except UnicodeEncodeError as error:  # JSON and Python literals can spell what UTF-8 cannot
+            raise DataError(f"{job.output}: expected characters, got {error.object[error.start]!r}") from None
         if rows is not None and count != rows:
-            if args.counts == "published":
+            if args.counts == "published" or not count:
                 raise DataError(f"{job.output}: expected {rows:,} rows as published, got {count:,}")
             notes[f"rows fewer or more than the {rows:,} published"] = abs(rows - count)
         job.facts |= {"rows": count, "notes": dict(notes)}

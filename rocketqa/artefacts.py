@@ -19,6 +19,7 @@ from pathlib import Path
 from rocketqa import __version__
 from rocketqa.flags import NOT_FINISHED, InputPath
 from rocketqa.formats import DataError
+from rocketqa.rows import no_file
 
 MANIFEST = "meta.json"
 JOB = "job.json"
@@ -40,10 +41,10 @@ def digest(path: Path) -> str:
 
     Raises DataError where the input is missing, half-written, or not what its manifest says.
     """
-    if path.is_file():
-        return file_digest(path)
     if not path.is_dir():
-        raise DataError(f"{path}: expected a file or directory, got nothing there")
+        if instead := no_file(path):
+            raise instead
+        return file_digest(path)
     listed = {str(file.relative_to(path)): file_digest(file) for file in _files(path)}
     if (path / MANIFEST).is_file():
         expected = json.loads((path / MANIFEST).read_text(encoding="utf-8")).get("outputs", {})

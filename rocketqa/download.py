@@ -145,7 +145,8 @@ def _fill(source: Source, file: BinaryIO, state: Path, patience: Patience) -> No
                 _empty(file)
             problem = problem or told
         except DROPPED as error:
-            problem = f"expected the file, got {getattr(error, 'reason', error) or type(error).__name__}"
+            told = " ".join(str(getattr(error, "reason", error)).split())
+            problem = f"expected the file, got {told or type(error).__name__}"
         failures = 1 if file.tell() > best else failures + 1
         best = max(best, file.tell())
         if failures > patience.tries:

@@ -5,6 +5,7 @@ validate` notes it and lets the reader go on: there is one reader and no second 
 (wrong columns, not UTF-8) is then cut or filled up to its columns and says no more, so that one fault is named once.
 """
 import math
+import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -93,7 +94,7 @@ class Row:
 
     def whole(self, value: str, name: str) -> int | None:
         """Returns a whole number."""
-        if value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 19:
+        if value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 19 and str(int(value)) == value:
             return int(value)
         self.fault("numbers", f"{name} as int", repr(value))
         return None
@@ -117,12 +118,23 @@ class Row:
         seen.add(key)
 
 
+def no_file(path: Path) -> Fault | None:
+    """Returns the fault of a path that is no file, or none that may be read. Nothing is opened: a pipe would block."""
+    if path.is_file():
+        got = None if os.access(path, os.R_OK) else "one without the permission to read it"
+    elif path.is_dir():
+        got = "a folder"
+    else:
+        got = "a pipe, device or broken link" if os.path.lexists(path) else "nothing there"
+    return Fault("no file", str(path), "a file", got) if got else None
+
+
 def read_rows(path: Path, widths: tuple[int, ...] | None, check: Check = FIRST_FAULT,
               at_least: int = 1) -> Iterator[Row]:
     """Yields the rows of a file. `widths` are the column counts allowed; a file keeps the first one it has."""
     path, row = Path(path), None
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file, got nothing there")
+    if instead := no_file(path):
+        raise instead
     with path.open("rb") as lines:
         for row in rows_of(lines, path, widths, check, at_least):
             yield row

@@ -39,8 +39,12 @@ def _copy_members(archive: Path, part: Path) -> None:
             if target in made:
                 raise DataError(f"{archive}: expected each file once, got {name!r} again")
             made.add(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as output:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                output = target.open("wb")
+            except (FileExistsError, IsADirectoryError, NotADirectoryError):
+                raise DataError(f"{archive}: expected a file or a folder by one name, got both, {name!r}") from None
+            with output:
                 shutil.copyfileobj(file, output, 1 << 20)
     except BROKEN as error:
         raise DataError(f"{archive}: expected a whole tar or zip archive, got {error}") from None
@@ -56,19 +60,39 @@ def _inside(name: str, archive: Path) -> PurePosixPath:
     return path
 
 
+class LastRead:
+    """A stream that keeps what was last read of it."""
+
+    def __init__(self, stream: BinaryIO):
+        self.stream, self.seek, self.tell, self.last = stream, stream.seek, stream.tell, b""
+
+    def read(self, size: int) -> bytes:
+        """Reads on."""
+        self.last = self.stream.read(size)
+        return self.last
+
+
 def _tar_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
     with archive.open("rb") as file:
         packed = file.read(2) == GZIP
-    with (gzip.open if packed else open)(archive, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-        for member in tar:
-            if not member.isdir():
-                if not member.isreg():
-                    kind = "a link" if member.issym() or member.islnk() else "a device"
-                    raise DataError(f"{archive}: expected regular files, got {kind}, {member.name!r}")
-                yield member.name, tar.extractfile(member)
-        while rest := stream.read(1 << 20):  # gzip checks its sum at the end; a damaged header ends the loop early
+    with (gzip.open if packed else open)(archive, "rb") as file:
+        stream = LastRead(file)
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            yield from _regular_members(tar, archive)
+        if not stream.last or stream.last.strip(b"\0"):  # tarfile takes a cut or damaged header for the end
+            raise DataError(f"{archive}: expected a whole tar or zip archive, got one without its end")
+        while rest := file.read(1 << 20):  # gzip checks its sum at the end
             if rest.strip(b"\0"):
                 raise DataError(f"{archive}: expected the end of the archive, got more after its last member")
+
+
+def _regular_members(tar: tarfile.TarFile, archive: Path) -> Iterator[tuple[str, BinaryIO]]:
+    for member in tar:
+        if not member.isdir():
+            if not member.isreg():
+                kind = "a link" if member.issym() or member.islnk() else "a device"
+                raise DataError(f"{archive}: expected regular files, got {kind}, {member.name!r}")
+            yield member.name, tar.extractfile(member)
 
 
 def _zip_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:

@@ -15,7 +15,7 @@ from rocketqa.formats import (
     read_qrels,
     read_queries,
 )
-from rocketqa.rows import Check, DataError, Fault, same_text
+from rocketqa.rows import Check, DataError, Fault, no_file, same_text
 from rocketqa.runs import RunFile
 
 TRAIN, UNLABELLED = "train", "unlabelled"
@@ -43,8 +43,10 @@ class Folder:
             raise DataError(f"{path}: expected a folder, got none")
         files: dict[str, list[Path]] = {kind: [] for kind in NAMES}
         for file in sorted(path.iterdir()):
-            kinds = [kind for kind, name in NAMES.items() if re.fullmatch(name, file.name) and file.is_file()]
-            if kinds:
+            kinds = [kind for kind, name in NAMES.items() if re.fullmatch(name, file.name)]
+            if kinds and (instead := no_file(file)):
+                self.report(instead)
+            elif kinds:
                 files[kinds[0]].append(file)
             elif not file.name.endswith(MANIFEST_ENDING):
                 self.skipped.append(file.name)

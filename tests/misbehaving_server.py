@@ -76,6 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(204)
         self.end_headers()
 
+    def speaks_no_http(self, body: bytes):
+        self.wfile.write(b"lalala\r\n")
+
     def missing(self, body: bytes):
         self.send_error(404)
 

@@ -212,7 +212,7 @@ def test_digests_follow_bytes_and_names_inside_a_directory_and_not_its_own_name(
 
 
 def test_a_missing_input_is_refused(job, tmp_path):
-    with pytest.raises(DataError, match="expected a file or directory, got nothing there"):
+    with pytest.raises(DataError, match="expected a file, got nothing there"):
         job(source="none.tsv")
 
 

@@ -246,3 +246,35 @@ def test_a_damaged_archive_is_refused_and_not_taken_for_its_first_half(tmp_path)
         with pytest.raises(DataError, match=f"{name}: expected "):
             unpack(tmp_path / name, tmp_path / "folder")
         assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("names_inside", [("a", "a/b"), ("a/b", "a")])
+def test_a_name_that_is_both_a_file_and_a_folder_is_refused(tmp_path, names_inside):
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as tar:
+        for name in names_inside:
+            tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(DataError, match="a.tar: expected a file or a folder by one name, got both"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("length", range(600, 1536, 104))
+def test_a_tar_without_its_end_is_refused_wherever_it_is_cut(tmp_path, length):
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as tar:
+        for name in ("a", "b"):
+            member = tarfile.TarInfo(name)
+            member.size = 5
+            tar.addfile(member, io.BytesIO(b"hello"))
+    archive.write_bytes(archive.read_bytes()[:length])
+    with pytest.raises(DataError, match="a.tar: expected a whole tar or zip archive, got "):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_speaks_no_http_is_told_in_one_line(tmp_path):
+    with serving(BODY, "speaks_no_http") as server:
+        with pytest.raises(DataError) as error:
+            got(server, tmp_path)
+    assert str(error.value) == f"{server.url}: expected the file, got lalala"

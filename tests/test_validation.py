@@ -1,4 +1,6 @@
 """`rocketqa validate` names every fault in its line, and the verbs' readers refuse what it names."""
+import os
+
 import pytest
 from broken_files import BROKEN, SOUND
 
@@ -87,6 +89,30 @@ def test_every_fault_of_every_line_is_named_and_counted(tmp_path, capsys):
         f"{run}:3: expected rank 1 of query d1 next, got 2",
         "carriage returns\t1", "duplicate ids\t2", "empty text\t1", "final newline\t1", "non-finite scores\t1",
         "ranks\t2", "stray tabs\t1", "unknown ids\t3"]
+
+
+NO_FILE = {"a folder": lambda path: path.mkdir(), "a pipe, device or broken link": os.mkfifo,
+           "a pipe, device or broken link ": lambda path: path.symlink_to(path)}
+
+
+@pytest.mark.parametrize("got", NO_FILE)
+@pytest.mark.parametrize("file", ["dev.run", "collection.tsv", "qrels.train.tsv"])
+def test_what_is_no_file_is_named_and_refused_and_never_waited_for(tmp_path, capsys, file, got):
+    folder = written(tmp_path, **{file: None})
+    NO_FILE[got](folder / file)
+    expected = f"{folder / file}: expected a file, got {got.strip()}"
+    assert main(["validate", str(folder)]) == 2
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == expected and said[-1] == "no file\t1"
+    with pytest.raises(DataError, match=expected):
+        READERS[file](folder / file, Check())
+
+
+def test_a_file_that_may_not_be_read_is_named_and_refused(tmp_path, capsys, monkeypatch):
+    folder = written(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "dev.run")  # chmod keeps nothing from root
+    assert main(["validate", str(folder)]) == 2
+    assert "dev.run: expected a file, got one without the permission to read it" in capsys.readouterr().out
 
 
 def test_names_that_say_nothing_are_skipped_loudly_and_manifests_are_not_files_of_ours(tmp_path, capsys):
