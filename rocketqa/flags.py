@@ -1,4 +1,5 @@
 """Flags that verbs share. A path that a verb reads is known by its type, so that its digest joins the job."""
+import re
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def positive(value: str) -> int:
     return int(value)
 
 
+def memory(value: str) -> int:
+    """Returns bytes: 500MB and 4GiB are numbers with a unit, of 1,000 or 1,024 each."""
+    size = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(i?)B?", value)
+    if not size or size[3] and not size[2] or float(size[1]) == 0:
+        raise ArgumentTypeError(f"expected bytes above 0, such as 500MB or 4GiB, got {value}")
+    return int(float(size[1]) * (1024 if size[3] else 1000) ** " KMGT".index(size[2] or " "))
+
+
 def add_job_flags(parser: ArgumentParser, output_required: bool = True) -> None:
     """Adds what every verb takes."""
     parser.add_argument("--output", type=OutputPath, required=output_required,
@@ -45,6 +54,13 @@ def add_format_flag(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("trec", "msmarco", "released"), default="trec",
                         help="columns of the run: TREC's six, MS MARCO's query_id, passage_id, rank, or the released "
                              "code's, with a score; equal scores by passage_id, ascending")
+
+
+def add_inference_flags(parser: ArgumentParser) -> None:
+    """Adds what the verbs take that use an encoder and train none."""
+    parser.add_argument("--precision", choices=("float32", "reduced"), default="float32",
+                        help="reduced: bfloat16 on a CPU that multiplies it, float16 on a GPU")
+    parser.add_argument("--batch-tokens", type=positive, default=2048, help="tokens a batch; on a GPU take more")
 
 
 def add_text_flags(parser: ArgumentParser) -> None:
