@@ -67,7 +67,8 @@ def use_the_processor() -> None:
 
 
 def silence_noise() -> None:
-    """Keeps what Paddle and faiss say of themselves at import off the screen."""
+    """Keeps what Paddle and faiss say of themselves off the screen; errors are shown."""
+    os.environ.setdefault("GLOG_minloglevel", "2")
     warnings.filterwarnings("ignore", message="No ccache found")
     logging.getLogger("faiss").setLevel(logging.WARNING)
 
