@@ -4,6 +4,7 @@ Every epoch is one seeded order of all examples; step s takes the next A*N*B of 
 All devices so have equally many full batches; the remainder of an epoch is dropped, another one in each epoch.
 # Deviation: the released code deals the file's lines out to the devices once and shuffles within each.
 """
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from rocketqa.chance import generator
 from rocketqa.cross_batch_negatives import KnownPositives
 from rocketqa.ernie import PackedRows, pack
 from rocketqa.formats import DataError, LabelledPair, Passage, Query, TrainingExample
-from rocketqa.tokenizer import TextEncoder
+from rocketqa.tokenizer import TextEncoder, Tokens
 
 
 class Deal(NamedTuple):
@@ -66,11 +67,16 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
     return generator(seed, "order", epoch).permutation(count)
 
 
-def known(texts: dict, key: str, what: str):
+def known(texts: Mapping, key: str, what: str):
     """Returns the query or passage of an id. Raises DataError where the collection or the queries lack it."""
     if key not in texts:
         raise DataError(f"{what}: expected one with the id {key!r}, got none")
     return texts[key]
+
+
+def text_of(query: Query | Tokens) -> str | Tokens:
+    """Returns what the TextEncoder takes of a query."""
+    return query if isinstance(query, Tokens) else query.text
 
 
 class DualRows(NamedTuple):
@@ -84,9 +90,9 @@ class DualRows(NamedTuple):
 class DualBatches:
     """Rows of (query, positive, hard negatives) -> packed queries and passages."""
 
-    def __init__(self, examples: list[TrainingExample], queries: dict[str, Query], collection: dict[str, Passage],
-                 encoder: TextEncoder, query_length: int, passage_length: int,
-                 positives: dict[str, list[str]] | None = None):
+    def __init__(self, examples: list[TrainingExample], queries: Mapping[str, Query | Tokens],
+                 collection: Mapping[str, Passage | Tokens], encoder: TextEncoder, query_length: int,
+                 passage_length: int, positives: dict[str, list[str]] | None = None):
         """`positives`: query_id -> passages that are none of its negatives (its examples' join them); None: no mask."""
         self.examples, self.queries, self.collection, self.encoder = examples, queries, collection, encoder
         self.query_length, self.passage_length = query_length, passage_length
@@ -112,7 +118,7 @@ class DualBatches:
     def rows(self, indices: np.ndarray) -> DualRows:
         """Returns the chunk of these examples."""
         examples = [self.examples[i] for i in indices]
-        texts = [known(self.queries, example.query_id, "queries").text for example in examples]
+        texts = [text_of(known(self.queries, example.query_id, "queries")) for example in examples]
         passage_ids = self.passage_ids(indices)
         passages = [known(self.collection, passage_id, "passages") for passage_id in passage_ids]
         known_positives = None if self.positives is None else KnownPositives(
@@ -126,8 +132,8 @@ class CrossBatches(NamedTuple):
     """Rows of (query, passage, label) -> packed pairs [B] and labels [B]."""
 
     pairs: list[LabelledPair]
-    queries: dict[str, Query]
-    collection: dict[str, Passage]
+    queries: Mapping[str, Query | Tokens]
+    collection: Mapping[str, Passage | Tokens]
     encoder: TextEncoder
     max_length: int
 
@@ -138,7 +144,7 @@ class CrossBatches(NamedTuple):
     def rows(self, indices: np.ndarray) -> tuple[PackedRows, paddle.Tensor]:
         """Returns the chunk of these pairs."""
         pairs = [self.pairs[i] for i in indices]
-        texts = [known(self.queries, pair.query_id, "queries").text for pair in pairs]
+        texts = [text_of(known(self.queries, pair.query_id, "queries")) for pair in pairs]
         passages = [known(self.collection, pair.passage_id, "passages") for pair in pairs]
         labels = np.array([pair.label for pair in pairs], np.int64)
         return pack(self.encoder.pairs(texts, passages, self.max_length)), paddle.to_tensor(labels)

@@ -74,6 +74,12 @@ class CollectionFile(Mapping[str, Passage]):
                 return passage_of(row)
         raise KeyError(passage_id)
 
+    def __contains__(self, passage_id: object) -> bool:
+        places = list(self._places.of(passage_id))
+        if len(places) < 2:  # 64 bits that stand once are believed: a run has millions of ids to check
+            return bool(places)
+        return any(self._row(place).columns[0] == passage_id for place in places)
+
     def __iter__(self) -> Iterator[str]:
         return (self._row(place).columns[0] for place in range(len(self)))
 

@@ -7,6 +7,7 @@
 WordPiece is Google BERT's, through the `tokenizers` library; vocabularies that are not WordPiece (ernie-tiny) come
 with a PaddleNLP tokenizer.
 """
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,6 +25,16 @@ WORDPIECE_CLASSES = ("BertTokenizer", "ErnieTokenizer")
 LONGEST_WORD = 100  # characters, as in Google BERT: a longer word is [UNK]
 
 Tokenize = Callable[[Sequence[str]], list[list[int]]]  # texts -> ids without special tokens
+
+
+class Tokens(NamedTuple):
+    """What a passage or a query was tokenised to: ids without special tokens, [l_title] (None: no title) and [l_text].
+
+    The TextEncoder takes it wherever it takes the text.
+    """
+
+    title: np.ndarray | None
+    text: np.ndarray
 
 
 class Encoding(NamedTuple):
@@ -58,35 +69,51 @@ def wordpiece(vocab_file: Path, lowercase: bool = True, remove_spaces: bool = Fa
 
 
 class TextEncoder:
-    """Makes the rows of tokens that the encoders read."""
+    """Makes the rows of tokens that the encoders read.
 
-    def __init__(self, tokenize: Tokenize, cls_id: int, sep_id: int):
-        self.tokenize, self.cls_id, self.sep_id = tokenize, cls_id, sep_id
+    digest: what its ids depend on, in hexadecimal. no_title: the ids that stand for a missing title.
+    """
 
-    def queries(self, texts: Sequence[str], max_length: int) -> list[Encoding]:
+    def __init__(self, tokenize: Tokenize, cls_id: int, sep_id: int, digest: str = ""):
+        self.tokenize, self.cls_id, self.sep_id, self.digest = tokenize, cls_id, sep_id, digest
+        self.no_title = np.array(tokenize([NO_TITLE])[0], np.int64)
+
+    def tokens(self, texts: Sequence[str | Passage | Tokens]) -> list[Tokens]:
+        """Returns the ids of queries (plain texts) or passages; what is tokenised already stays as it is."""
+        if not texts or isinstance(texts[0], Tokens):
+            return list(texts)
+        titles = [text.title if isinstance(text, Passage) else "" for text in texts]
+        bodies = [text.text if isinstance(text, Passage) else text for text in texts]
+        return [Tokens(np.array(ids, np.int64) if title else None, np.array(body, np.int64))
+                for title, ids, body in zip(titles, self.tokenize(titles), self.tokenize(bodies))]
+
+    def queries(self, texts: Sequence[str | Tokens], max_length: int) -> list[Encoding]:
         """Returns a row for each query, at most `max_length` tokens with [CLS] and [SEP]."""
-        return [self._row(ids[:max_length - 2]) for ids in self.tokenize(texts)]
+        return [self._row(query.text[:max_length - 2]) for query in self.tokens(texts)]
 
-    def passages(self, passages: Sequence[Passage], max_length: int) -> list[Encoding]:
+    def passages(self, passages: Sequence[Passage | Tokens], max_length: int) -> list[Encoding]:
         """Returns a row for each passage, at most `max_length` tokens with [CLS] and two [SEP]."""
-        titles = self.tokenize([passage.title or NO_TITLE for passage in passages])
-        texts = self.tokenize([passage.text for passage in passages])
-        return [self._row(*truncate_longest_first(title, text, max_length - 3)) for title, text in zip(titles, texts)]
+        return [self._row(*truncate_longest_first(self.no_title if title is None else title, text, max_length - 3))
+                for title, text in self.tokens(passages)]
 
-    def pairs(self, queries: Sequence[str], passages: Sequence[Passage], max_length: int) -> list[Encoding]:
+    def pairs(self, queries: Sequence[str | Tokens], passages: Sequence[Passage | Tokens],
+              max_length: int) -> list[Encoding]:
         """Returns a row for each query with its passage, at most `max_length` tokens with [CLS] and two [SEP]."""
-        titles = self.tokenize([passage.title for passage in passages])
-        texts = self.tokenize([passage.text for passage in passages])
-        return [self._row(*truncate_longest_first(query, title + text, max_length - 3))
-                for query, title, text in zip(self.tokenize(queries), titles, texts)]
+        whole = (text if title is None else np.concatenate([title, text]) for title, text in self.tokens(passages))
+        return [self._row(*truncate_longest_first(query.text, passage, max_length - 3))
+                for query, passage in zip(self.tokens(queries), whole)]
 
-    def _row(self, first: list[int], second: list[int] | None = None) -> Encoding:
-        first = [self.cls_id, *first, self.sep_id]
-        second = [] if second is None else [*second, self.sep_id]
-        return Encoding(np.array(first + second, np.int64), np.array([0] * len(first) + [1] * len(second), np.int64))
+    def _row(self, first: np.ndarray, second: np.ndarray | None = None) -> Encoding:
+        row = np.empty(len(first) + 2 + (0 if second is None else len(second) + 1), np.int64)
+        types = np.zeros_like(row)
+        row[0], row[1:len(first) + 1], row[len(first) + 1], row[-1] = self.cls_id, first, self.sep_id, self.sep_id
+        if second is not None:
+            row[len(first) + 2:-1], types[len(first) + 2:] = second, 1
+        return Encoding(row, types)
 
 
-def truncate_longest_first(first: list[int], second: list[int], room: int) -> tuple[list[int], list[int]]:
+def truncate_longest_first(first: Sequence[int], second: Sequence[int],
+                           room: int) -> tuple[Sequence[int], Sequence[int]]:
     """Returns both cut from their ends, always the longer one (the second when equal), until they fit in `room`."""
     surplus = len(first) + len(second) - room
     if surplus <= 0:
@@ -109,9 +136,10 @@ def load_text_encoder(folder: Path) -> TextEncoder:
         return _paddlenlp_text_encoder(folder)
     if not (Path(folder) / "vocab.txt").is_file():
         raise DataError("vocab.txt: expected one beside the weights, got none")
-    tokenize, vocabulary = wordpiece(Path(folder) / "vocab.txt", settings.get("do_lower_case", True),
-                                     settings.get("remove_spaces", False))
-    return TextEncoder(tokenize, vocabulary["[CLS]"], vocabulary["[SEP]"])
+    rules = settings.get("do_lower_case", True), settings.get("remove_spaces", False)
+    tokenize, vocabulary = wordpiece(Path(folder) / "vocab.txt", *rules)
+    bytes_of_all = f"WordPiece {rules} {LONGEST_WORD}\n".encode() + (Path(folder) / "vocab.txt").read_bytes()
+    return TextEncoder(tokenize, vocabulary["[CLS]"], vocabulary["[SEP]"], hashlib.sha256(bytes_of_all).hexdigest())
 
 
 def _paddlenlp_text_encoder(folder: Path) -> TextEncoder:
@@ -122,7 +150,9 @@ def _paddlenlp_text_encoder(folder: Path) -> TextEncoder:
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
         return [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)) for text in texts]
 
-    return TextEncoder(tokenize, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    vocabulary = json.dumps([type(tokenizer).__name__, sorted(tokenizer.get_vocab().items())])
+    return TextEncoder(tokenize, tokenizer.cls_token_id, tokenizer.sep_token_id,
+                       hashlib.sha256(vocabulary.encode()).hexdigest())
 
 
 def text_encoder_of(tokenizer_files: dict[str, bytes]) -> TextEncoder:

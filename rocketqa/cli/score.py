@@ -1,25 +1,32 @@
-"""Score the passages of a run with a cross encoder and rank them anew."""
+"""Score the passages of a run with a cross encoder and rank them anew.
+
+Whole queries make a chunk of some CHUNK_PAIRS pairs, in the order of the run; batches are by length within at most so
+many pairs. Chunks depend on the run and the flags alone, so the scores have the same bytes whatever the number of
+processes and kills, and memory does not grow with the lines of the run.
+"""
 import os
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 
 from rocketqa.artefacts import Job
-from rocketqa.flags import InputPath, add_format_flag, add_job_flags, text_length
+from rocketqa.flags import InputPath, add_format_flag, add_inference_flags, add_job_flags, positive, text_length
 
-CHUNK_QUERIES = 100
+CHUNK_PAIRS = 4096
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa score", description=__doc__)
+    parser = ArgumentParser("rocketqa score", description=__doc__.split("\n\n")[0])
     add_job_flags(parser)
     parser.add_argument("--checkpoint", type=InputPath, required=True, help="a cross encoder")
-    parser.add_argument("--collection", type=InputPath, required=True)
-    parser.add_argument("--queries", type=InputPath, required=True)
+    parser.add_argument("--collection", type=InputPath, required=True, help="collection.tsv, or a folder of its tokens")
+    parser.add_argument("--queries", type=InputPath, required=True,
+                        help="queries.SPLIT.tsv, or a folder of their tokens")
     parser.add_argument("--run", type=InputPath, required=True)
-    parser.add_argument("--depth", type=int, help="only the first so many passages of each query (default: all)")
+    parser.add_argument("--depth", type=positive, help="only the first so many passages of each query (default: all)")
     parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
-    parser.add_argument("--batch-tokens", type=int, default=8192, help="tokens a batch")
+    add_inference_flags(parser)
     add_format_flag(parser)
     return parser
 
@@ -36,54 +43,85 @@ def _score(job: Job, args) -> int:
     from rocketqa import devices
     from rocketqa.checkpoint import load_model
     from rocketqa.cross_encoder import CrossEncoder
-    from rocketqa.formats import read_collection, read_queries, write_lines
+    from rocketqa.inference import Engine
     from rocketqa.progress import bar
-    from rocketqa.rows import Check
-    from rocketqa.runs import RunFile, run_lines
 
     devices.join()
     model, text_encoder = load_model(Path(args.checkpoint), CrossEncoder)
-    collection, queries = read_collection(args.collection), read_queries(args.queries)
-    run = RunFile(args.run, Check(query_ids=queries, passage_ids=collection))
-    rankings = [ranking[:args.depth] for ranking in run.values()]
-    chunks = [rankings[begin:begin + CHUNK_QUERIES] for begin in range(0, len(rankings), CHUNK_QUERIES)]
-    own = range(devices.rank(), len(chunks), devices.count())
+    engine = Engine(model, args.precision)
+    run, encode = _inputs(args, text_encoder)
+    query_ids = list(run)
+    size = queries_a_chunk(run.lines, len(run), args.depth)
+    own = range(devices.rank() * size, len(run), devices.count() * size)
     with devices.working_on(job) as (part, watchdog), bar(
-            main=devices.rank() == 0, total=sum(len(ranking) for number in own for ranking in chunks[number]),
-            unit="pair", desc=f"score {job.output.name}") as progress:
-        files = [part / f"chunk-{number:06}" for number in range(len(chunks))]
-        for number in own:
-            if not files[number].is_file():
-                scored = _score_chunk(model, text_encoder, chunks[number], queries, collection, args)
-                unfinished = files[number].with_suffix(".tmp")
-                write_lines(unfinished, (line for ranking in scored for line in run_lines(ranking, args.format)))
-                os.replace(unfinished, files[number])
-            progress.update(sum(map(len, chunks[number])))
+            main=devices.rank() == 0, total=sum(min(size, len(run) - begin) for begin in own), unit="query",
+            desc=f"score {job.output.name}") as progress:
+        for begin in own:
+            chunk = query_ids[begin:begin + size]
+            if not _chunk_file(part, begin).is_file():
+                rankings = [run[query_id][:args.depth] for query_id in chunk]
+                pairs = [pair for ranking in rankings for pair in ranking]
+                scores = scores_of(pairs, engine, encode, args.batch_tokens)
+                _write_chunk(_chunk_file(part, begin), rankings, scores, args.format)
+            progress.update(len(chunk))
         watchdog.meet()
         if devices.rank() == 0:
-            _join_chunks(files, part / args.output.name)
+            _join_chunks([_chunk_file(part, begin) for begin in range(0, len(run), size)], part / args.output.name)
     return 0
 
 
-def _score_chunk(model, text_encoder, rankings, queries, collection, args):
-    """Returns each query's passages by P(relevant)."""
-    import paddle
+def _inputs(args, text_encoder):
+    """Returns the run, checked, and what makes rows of tokens of its pairs. Collection and run stay on disk."""
+    from rocketqa.batches import text_of
+    from rocketqa.rows import Check
+    from rocketqa.runs import RunFile
+    from rocketqa.token_store import open_queries, read_from_disk
 
-    from rocketqa.batches import by_token_budget, known
-    from rocketqa.ernie import pack
-    from rocketqa.runs import ranked
+    queries = open_queries([Path(args.queries)], text_encoder)
+    collection = read_from_disk(Path(args.collection), text_encoder)
 
-    pairs = [scored for ranking in rankings for scored in ranking]
-    rows = text_encoder.pairs([known(queries, pair.query_id, "queries").text for pair in pairs],
-                              [known(collection, pair.passage_id, "passages") for pair in pairs], args.max_length)
-    scores: dict[tuple[str, str], float] = {}
-    with paddle.no_grad():
-        for batch in by_token_budget([len(row.token_ids) for row in rows], args.batch_tokens):
-            probabilities = model.probability(pack([rows[i] for i in batch])).tolist()
-            for i, probability in zip(batch, probabilities):
-                scores[pairs[i].query_id, pairs[i].passage_id] = probability
-    return [ranked(ranking[0].query_id, ((pair.passage_id, scores[pair.query_id, pair.passage_id])
-                                         for pair in ranking)) for ranking in rankings]
+    def encode(pairs):
+        return text_encoder.pairs([text_of(queries[pair.query_id]) for pair in pairs],
+                                  [collection[pair.passage_id] for pair in pairs], args.max_length)
+
+    return RunFile(args.run, Check(query_ids=queries, passage_ids=collection)), encode
+
+
+def queries_a_chunk(lines: int, queries: int, depth: int | None) -> int:
+    """Returns how many queries have some CHUNK_PAIRS pairs, at least one."""
+    return max(1, CHUNK_PAIRS // min(-(-lines // queries), depth or lines))
+
+
+def scores_of(pairs: list, engine, encode: Callable, batch_tokens: int) -> list[float]:
+    """Returns P(relevant) of each pair, in their order. At most CHUNK_PAIRS have their tokens in memory."""
+    import numpy as np
+
+    from rocketqa.batches import by_token_budget
+
+    scores = np.empty(len(pairs), np.float32)
+    for begin in range(0, len(pairs), CHUNK_PAIRS):
+        rows = encode(pairs[begin:begin + CHUNK_PAIRS])
+        batches = by_token_budget([len(row.token_ids) for row in rows], batch_tokens)
+        results = engine.map(([rows[i] for i in batch] for batch in batches), len(batches))
+        for batch, found in zip(batches, results, strict=True):
+            scores[begin + np.array(batch)] = found
+    return scores.tolist()
+
+
+def _chunk_file(part: Path, begin: int) -> Path:
+    return part / f"chunk-{begin:09}"
+
+
+def _write_chunk(file: Path, rankings: list, scores: list[float], form: str) -> None:
+    """Writes the rankings by their new scores, whole or not at all: where the file is, the chunk is finished."""
+    from rocketqa.formats import write_lines
+    from rocketqa.runs import ranked, run_lines
+
+    score = iter(scores)
+    anew = (ranked(ranking[0].query_id, [(pair.passage_id, next(score)) for pair in ranking]) for ranking in rankings)
+    unfinished = file.with_suffix(".tmp")
+    write_lines(unfinished, (line for ranking in anew for line in run_lines(ranking, form)))
+    os.replace(unfinished, file)
 
 
 def _join_chunks(files: list[Path], output: Path) -> None:

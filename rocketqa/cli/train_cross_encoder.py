@@ -1,8 +1,9 @@
 """Train a cross encoder on labelled query-passage pairs (section 3.4, step 2)."""
 from argparse import ArgumentParser
+from pathlib import Path
 
 from rocketqa.flags import add_training_flags, text_length
-from rocketqa.formats import read_collection, read_pairs, read_queries
+from rocketqa.formats import read_pairs
 from rocketqa.rows import Check
 
 
@@ -30,13 +31,16 @@ def prepare(args):
     from rocketqa.cross_encoder import CrossEncoder, backward
     from rocketqa.dev_measure import cross_encoder_mrr
     from rocketqa.pretrained import load_pretrained
+    from rocketqa.token_store import open_collection, open_queries
     from rocketqa.tokenizer import text_encoder_of
     from rocketqa.training import Start, Task
 
     encoder = load_pretrained(args.init, args.layer_norm_eps)
-    queries, collection = read_queries(*args.queries), read_collection(args.collection)
+    text_encoder = text_encoder_of(encoder.tokenizer_files)
+    queries = open_queries([Path(path) for path in args.queries], text_encoder)
+    collection = open_collection(Path(args.collection), text_encoder)
     check = Check(query_ids=queries, passage_ids=collection)
-    texts = (queries, collection, text_encoder_of(encoder.tokenizer_files), args.max_length)
+    texts = (queries, collection, text_encoder, args.max_length)
     batches = CrossBatches(read_pairs(*args.examples, check=check), *texts)
     dev = CrossBatches(read_pairs(args.dev_examples, check=check), *texts) if args.dev_examples else None
     weights = CrossEncoder.from_encoder_weights(encoder.weights, encoder.config, args.seed)

@@ -1,8 +1,9 @@
 """Train a dual encoder with cross-batch negatives (section 3.3.1), on one device or under a launch."""
 from argparse import ArgumentParser
+from pathlib import Path
 
 from rocketqa.flags import InputPath, add_text_flags, add_training_flags
-from rocketqa.formats import read_collection, read_examples, read_positives, read_queries
+from rocketqa.formats import read_examples, read_positives
 from rocketqa.rows import Check
 
 
@@ -33,13 +34,16 @@ def prepare(args):
     from rocketqa.dev_measure import dual_encoder_mrr
     from rocketqa.dual_encoder import DualEncoder
     from rocketqa.pretrained import load_pretrained
+    from rocketqa.token_store import open_collection, open_queries
     from rocketqa.tokenizer import text_encoder_of
     from rocketqa.training import Start, Task
 
     encoder = load_pretrained(args.init, args.layer_norm_eps)
-    queries, collection = read_queries(*args.queries), read_collection(args.collection)
+    text_encoder = text_encoder_of(encoder.tokenizer_files)
+    queries = open_queries([Path(path) for path in args.queries], text_encoder)
+    collection = open_collection(Path(args.collection), text_encoder)
     check = Check(query_ids=queries, passage_ids=collection)
-    texts = (queries, collection, text_encoder_of(encoder.tokenizer_files), args.query_length, args.passage_length)
+    texts = (queries, collection, text_encoder, args.query_length, args.passage_length)
     positives = read_positives(*args.mask_positives) if args.mask_positives else None
     batches = DualBatches(read_examples(*args.examples, check=check), *texts, positives)
     dev = DualBatches(read_examples(args.dev_examples, check=check), *texts) if args.dev_examples else None
