@@ -11,14 +11,15 @@ ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
     ("fluid_variables", "formats", "runs"),
     ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation"),
-    ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "index",
-     "optimizer", "unpack"),
-    ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),
-    ("dev_measure", "released_models", "training"),
-    ("toolkit",),
+    ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "optimizer",
+     "token_store", "unpack", "vectors"),
+    ("batches", "checkpoint", "cross_encoder", "dual_encoder", "index", "pretrained"),
+    ("dev_measure", "inference", "released_models", "training"),
+    ("retriever", "toolkit"),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
-WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report", "download", "unpack")
+WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report", "download", "token_store",
+                  "unpack", "vectors")
 HEAVY = ("paddle", "paddlenlp", "faiss")
 
 MODULES = sorted(path for path in (HERE / "rocketqa").glob("*.py") if path.name != "__init__.py")
