@@ -1,8 +1,13 @@
-"""Chunks need less memory than the batch at once, and the verb says so."""
+"""`rocketqa benchmark` measures what it says: chunks need less memory, and all peers do the same work."""
 import re
 import subprocess
 
-from toy_files import ENVIRONMENT, verb
+import numpy as np
+import pytest
+from toy_files import ENVIRONMENT, verb, write_tiny_flight
+
+from rocketqa import peers
+from rocketqa.peers import PEERS, drawn_texts, training_batches
 
 
 def test_chunks_need_less_memory_than_the_batch_at_once():
@@ -15,3 +20,42 @@ def test_chunks_need_less_memory_than_the_batch_at_once():
     assert direct.split("\t")[:3] == ["direct", "64", "1"] and chunks.split("\t")[:3] == ["chunks", "64", "16"]
     assert float(re.search(r"ratio ([\d.]+)", above)[1]) < 0.6
     assert largest == [f"largest batch within 8 GiB, {what}: 4 (the largest tried)" for what in ("direct", "chunks")]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny_flight(folder)
+    return folder
+
+
+def test_ours_and_the_plain_loop_are_measured_side_by_side(tiny):
+    done = subprocess.run(verb("benchmark", "speed", "--weights", tiny / "init", "--rows", 36, "--rounds", 1,
+                               "--collection", tiny / "collection.tsv", "--queries", tiny / "queries.tsv",
+                               "--works", "score", "--peers-python", "false"), env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert header == ["work", "by", "rows a second", "peak memory, GiB", "ours is"]
+    assert [row[:2] for row in rows] == [["score", "ours"], ["score", "ours, reduced"], ["score", "padded PaddleNLP"]]
+    assert all(float(value) > 0 for row in rows for value in row[2:]) and float(rows[0][4]) == 1
+    assert "false: no sentence-transformers there, so it is left out" in done.stderr
+
+
+def test_the_plain_loop_trains_and_encodes_the_texts_that_ours_does(tiny, monkeypatch):
+    monkeypatch.setattr(peers, "ROWS_A_BATCH", 8)
+    texts = drawn_texts(tiny / "collection.tsv", tiny / "queries.tsv", 32)
+    assert [len(part) for batch in training_batches(texts) for part in batch] == [8] * 6
+    for name in ("ours", "padded PaddleNLP"):
+        for work in ("encode", "train"):
+            PEERS[name](work, str(tiny / "init"), texts)()
+    vectors = PEERS["ours"]("encode", str(tiny / "init"), texts)()
+    assert vectors.shape == (32, 16) and np.isfinite(vectors).all()
+
+
+def test_search_is_measured_beside_faiss():
+    done = subprocess.run(verb("benchmark", "search", "--sizes", 2000, "--rounds", 1), env=ENVIRONMENT,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
+    assert [row[:2] for row in rows] == [["2000", "100"], ["2000", "1000"]]
+    assert all(float(row[4]) == pytest.approx(float(row[2]) / float(row[3]), abs=0.1) for row in rows)

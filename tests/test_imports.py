@@ -15,7 +15,7 @@ ROWS = (
      "token_store", "unpack", "vectors"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "index", "pretrained"),
     ("dev_measure", "inference", "released_models", "training"),
-    ("retriever", "toolkit"),
+    ("peers", "retriever", "toolkit"),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report", "download", "token_store",

@@ -1,21 +1,41 @@
-"""Measure time and memory of training on this machine: a batch at once, and the same batch in chunks (footnote 2)."""
+"""Measure time and memory here: encoding, scoring and training beside others, search, chunks (footnote 2)."""
 import json
+import statistics
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rocketqa.flags import positive, text_length
 from rocketqa.formats import DataError
+from rocketqa.peers import PEERS, TRAINED, Peer, installed, work_when_told
 
 GIB = 2 ** 30
+QUERIES, SEARCH_SIZE = 200, 768
+OF_CHUNKS = ("batch_size", "chunk_size", "memory", "largest", "layers", "hidden_size", "query_length", "passage_length")
 STEPS = 3  # measured, after one that is not
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa benchmark", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("chunks", "speed", "search"), default="chunks",
+                        help="chunks: a batch at once and in chunks; speed: encoding, scoring and training beside "
+                             "sentence-transformers and a padded PaddleNLP loop, in alternating rounds; search: exact "
+                             "search beside faiss, growing")
+    parser.add_argument("--weights", help="speed: an encoder in BERT's layout")
+    parser.add_argument("--collection", type=Path, help="speed: passages to draw from")
+    parser.add_argument("--queries", type=Path, help="speed: queries to draw from")
+    parser.add_argument("--rows", type=positive, default=256, help="speed: passages, pairs, queries of a round")
+    parser.add_argument("--rounds", type=positive, default=5, help="alternating rounds; their medians count")
+    parser.add_argument("--works", nargs="+", choices=("encode", "score", "train"),
+                        default=["encode", "score", "train"], help="speed: which")
+    parser.add_argument("--peers-python", default=sys.executable, metavar="PYTHON",
+                        help="speed: the interpreter that has sentence-transformers (the extra `bench`)")
+    parser.add_argument("--peer", nargs=6, help="speed: be one, in this process")
+    parser.add_argument("--sizes", nargs="+", type=positive, default=[10_000, 100_000], help="search: vectors")
     parser.add_argument("--batch-size", type=positive, default=32, help="queries a step, each with two passages")
     parser.add_argument("--chunk-size", type=positive, default=8, help="queries a chunk")
     parser.add_argument("--memory", type=float, default=2.0, metavar="GIB",
@@ -33,12 +53,81 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    if args.peer:
+        work_when_told(*args.peer)
+        return 0
+    if args.what == "speed":
+        _speed(args)
+        return 0
+    if args.what == "search":
+        _search(args)
+        return 0
     if args.measure:
         print(json.dumps(_measured_here(args, *map(int, args.measure.split(",")))))
         return 0
     _compare(args)
     _largest_batches(args)
     return 0
+
+
+def _speed(args: Namespace) -> None:
+    """Prints rows a second, peak memory, and ours as a multiple of the others'."""
+    if not (args.weights and args.collection and args.queries):
+        raise DataError("benchmark speed: expected --weights, --collection and --queries, got not all")
+    there = installed(args.peers_python)
+    print("work\tby\trows a second\tpeak memory, GiB\tours is")
+    for work in args.works:
+        names = [name for name in PEERS if (work != "train" or name in TRAINED) and ("sentence" not in name or there)]
+        peers = [Peer(name, work, args.weights, args.collection, args.queries, args.rows,
+                      args.peers_python if "sentence" in name else sys.executable) for name in names]
+        told = [[peer.round() for peer in peers] for _ in range(1 + args.rounds)][1:]  # the first one warms up
+        for peer in peers:
+            peer.end()
+        ratios = {}
+        for place, name in enumerate(names):
+            seconds = [row[place]["seconds"] for row in told]
+            rate = args.rows / statistics.median(seconds)
+            ratios[name] = statistics.median(row[place]["seconds"] / row[0]["seconds"] for row in told)
+            print(f"{work}\t{name}\t{rate:.1f}\t{max(row[place]['peak'] for row in told) / GIB:.2f}\t"
+                  f"{ratios[name]:.2f}", flush=True)
+
+
+def _search(args: Namespace) -> None:
+    """Prints queries a second of exact search and of plain faiss, on vectors in memory."""
+    import tempfile
+    import time
+
+    import faiss
+    import numpy as np
+
+    from rocketqa.index import ExactSearch, threads
+    from rocketqa.vectors import VectorStore, shard_paths
+
+    faiss.omp_set_num_threads(threads())
+    print("vectors\tdepth\texact, queries a second\tfaiss IndexFlatIP\tours is")
+    drawing = np.random.default_rng(1)
+    queries = drawing.standard_normal((QUERIES, SEARCH_SIZE), np.float32)
+    for size in args.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            vectors_file, ids_file = shard_paths(Path(folder), 0)
+            vectors = drawing.standard_normal((size, SEARCH_SIZE), np.float32)
+            np.save(vectors_file, vectors)
+            ids_file.write_text("".join(f"p{place}\n" for place in range(size)))
+            store = VectorStore([Path(folder)])
+            search, index = ExactSearch(store, 4 * GIB), faiss.IndexFlatIP(SEARCH_SIZE)
+            index.add(vectors)
+            for depth in (100, 1000):
+                list(search.search(queries[:2], depth))
+                told = []
+                for _ in range(args.rounds):
+                    begin = time.perf_counter()
+                    list(search.search(queries, depth))
+                    middle = time.perf_counter()
+                    index.search(queries, depth)
+                    told.append((middle - begin, time.perf_counter() - middle))
+                own, other = (statistics.median(column) for column in zip(*told))
+                ratio = statistics.median(theirs / mine for mine, theirs in told)
+                print(f"{size}\t{depth}\t{QUERIES / own:.1f}\t{QUERIES / other:.1f}\t{ratio:.2f}", flush=True)
 
 
 def _compare(args: Namespace) -> None:
@@ -69,8 +158,7 @@ def _largest_batches(args: Namespace) -> None:
 
 def _measured(args: Namespace, queries: int, chunks: int) -> dict[str, float]:
     """Returns the measures of a process of its own: a peak of memory never falls again."""
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in vars(args).items()
-             if name not in ("measure", "recompute")]
+    flags = [f"--{name.replace('_', '-')}={getattr(args, name)}" for name in OF_CHUNKS]
     command = [sys.executable, "-m", "rocketqa.cli", "benchmark", *flags, f"--measure={queries},{chunks}"]
     answer = subprocess.run(command + ["--recompute"] * args.recompute, capture_output=True, text=True)
     if answer.returncode:
@@ -81,7 +169,6 @@ def _measured(args: Namespace, queries: int, chunks: int) -> dict[str, float]:
 
 def _measured_here(args: Namespace, queries: int, chunks: int) -> dict[str, float]:
     """Takes steps of one batch; returns seconds a step and peaks of memory, in bytes, before and after."""
-    import statistics
     import time
 
     from rocketqa.cross_batch_negatives import backward
