@@ -32,7 +32,8 @@ def tiny(tmp_path_factory):
 def test_ours_and_the_plain_loop_are_measured_side_by_side(tiny):
     done = subprocess.run(verb("benchmark", "speed", "--weights", tiny / "init", "--rows", 36, "--rounds", 1,
                                "--collection", tiny / "collection.tsv", "--queries", tiny / "queries.tsv",
-                               "--works", "score", "--peers-python", "false"), env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+                               "--works", "score", "--peers-python", "false"),
+                          env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert header == ["work", "by", "rows a second", "peak memory, GiB", "ours is"]
