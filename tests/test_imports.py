@@ -10,7 +10,8 @@ HERE = Path(__file__).resolve().parents[1]
 ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
     ("fluid_variables", "formats", "runs"),
-    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation"),
+    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation",
+     "weight_files"),
     ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "index",
      "optimizer", "unpack"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),

@@ -33,7 +33,7 @@ def prepare(args):
     from rocketqa.tokenizer import text_encoder_of
     from rocketqa.training import Start, Task
 
-    encoder = load_pretrained(args.init, args.layer_norm_eps)
+    encoder = load_pretrained(args.init, args.layer_norm_eps, or_trained="CrossEncoder")
     queries, collection = read_queries(*args.queries), read_collection(args.collection)
     check = Check(query_ids=queries, passage_ids=collection)
     texts = (queries, collection, text_encoder_of(encoder.tokenizer_files), args.max_length)
