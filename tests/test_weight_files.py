@@ -145,9 +145,10 @@ def test_a_pickle_can_call_nothing(tmp_path, wrap):
 
 @pytest.mark.parametrize("structure", [
     b"", b".", b"N.", tensor()[:-5], b"(lp0\nI1\na.", b"(dI1\nI2\ns.", b"(dVa\nI2\ns.",
-    b"(dVa\nctorch\nFloatStorage\ns.", b"cos\nsystem\n(Vtrue\ntR.", b"(dVa\nc__builtin__\neval\n(V1\ntRs.",
-    b"(ios\nsystem\n.", b"\x80\x04\x82\x01.", b"r\xff\xff\xff\x7f.", b"}r\xff\xff\xff\x7f.", tensor(offset="I1"), tensor(offset="I-1"),
-    tensor(shape="(I2\nI4\nt"), tensor(shape="(I-2\nI3\nt"),
+    b"(dVa\nctorch\nFloatStorage\ns.", b"cos\nsystem\n(Vtrue\ntR.",
+    b"(dVa\nc__builtin__\neval\n(V1\ntRs.", b"(ios\nsystem\n.",
+    b"\x80\x04\x82\x01.", b"r\xff\xff\xff\x7f.", b"}r\xff\xff\xff\x7f.",
+    tensor(offset="I1"), tensor(offset="I-1"), tensor(shape="(I2\nI4\nt"), tensor(shape="(I-2\nI3\nt"),
     tensor(shape=f"(I{1 << 60}\nI{1 << 60}\nt", strides="(I0\nI0\nt"),
     tensor(strides="(I4\nI1\nt"), tensor(strides="(I-3\nI1\nt"), tensor(strides="(I1\nt"), tensor(key="1"),
     tensor(key="../data.pkl"), tensor(storage="torch\nQInt8Storage"), tensor(storage="torch\nDoubleStorage"),
