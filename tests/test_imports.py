@@ -15,7 +15,7 @@ ROWS = (
     ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "index",
      "optimizer", "unpack"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "pretrained"),
-    ("dev_measure", "released_models", "training"),
+    ("dev_measure", "export", "released_models", "training"),
     ("toolkit",),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
