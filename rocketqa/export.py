@@ -42,9 +42,11 @@ class PaddedErnie(nn.Layer):
         if config.use_task_id:
             self.embeddings.task_type_embeddings = nn.Embedding(config.task_type_vocab_size, size)
         self.embeddings.layer_norm = nn.LayerNorm(size, epsilon=config.layer_norm_eps)
-        layer = nn.TransformerEncoderLayer(size, config.num_attention_heads, config.intermediate_size, dropout=0.0,
-                                           activation=config.hidden_act, layer_norm_eps=config.layer_norm_eps)
-        self.encoder = nn.TransformerEncoder(layer, config.num_hidden_layers)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(
+            size, config.num_attention_heads, config.intermediate_size, dropout=0.0, activation=config.hidden_act),
+            config.num_hidden_layers)
+        for layer in self.encoder.layers:  # which Paddle 2 does not let one tell the epsilon
+            layer.norm1, layer.norm2 = (nn.LayerNorm(size, epsilon=config.layer_norm_eps) for _ in range(2))
         self.use_task_id = config.use_task_id
 
     def forward(self, token_ids, type_ids, mask) -> paddle.Tensor:
@@ -119,7 +121,12 @@ def write_paddle(layer: nn.Layer, folder: Path, name: str) -> Graph:
 
 
 def write_onnx(layer: nn.Layer, folder: Path, name: str) -> Graph:
-    """Writes a graph as ONNX and returns it as onnxruntime runs it. Raises DataError without the extra `export`."""
+    """Writes a graph as ONNX and returns it as onnxruntime runs it.
+
+    Raises DataError without the extra `export`, and below Paddle 3, which its converter does not take.
+    """
+    if paddle.__version__.startswith("2."):
+        raise DataError(f"--format onnx: expected Paddle 3 or later, got {paddle.__version__}")
     try:
         import onnxruntime
         import paddle2onnx  # noqa: F401  paddle.onnx needs it

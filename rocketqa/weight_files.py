@@ -115,8 +115,8 @@ class TensorsOnly(pickle.Unpickler):
             raise DataError(f"expected tensors only, got a call of {called}")
         return lambda *arguments: Named(called, arguments)
 
-    def persistent_load(self, pid):
-        return pid
+    def persistent_load(self, stored):
+        return stored
 
 
 def _unpickled(file, size: int, path: Path) -> dict:

@@ -4,6 +4,7 @@ import math
 from importlib.util import find_spec
 
 import numpy as np
+import paddle
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -17,7 +18,8 @@ from rocketqa.tokenizer import Encoding
 
 VOCABULARY = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
 FORMATS = ("paddle", pytest.param("onnx", marks=pytest.mark.skipif(
-    find_spec("onnxruntime") is None, reason="the extra `export` is not installed")))
+    find_spec("onnxruntime") is None or paddle.__version__.startswith("2."),
+    reason="the extra `export` is not installed, or Paddle too old for it")))
 
 
 def checkpoint(folder, kind, config):
@@ -84,7 +86,7 @@ def slow_vector(weights, prefix, config, row) -> np.ndarray:
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize(("act", "task"), [("gelu", False), ("relu", True)])
 def test_both_towers_give_the_vectors_of_a_slow_numpy_encoder(tmp_path, tiny_config, random_rows, form, act, task):
-    config = tiny_config._replace(hidden_act=act, use_task_id=task)
+    config = tiny_config._replace(hidden_act=act, use_task_id=task, layer_norm_eps=1e-3)
     checkpoint(tmp_path / "model", DualEncoder, config)
     assert main(["--checkpoint", str(tmp_path / "model"), "--output", str(tmp_path / "out"), "--format", form]) == 0
     weights = load_file(tmp_path / "model" / "model.safetensors")
