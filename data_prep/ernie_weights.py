@@ -9,10 +9,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from download import Source, fetch
 from sources import run
 
 from rocketqa.artefacts import Job
+from rocketqa.download import Source, fetch
 from rocketqa.flags import InputPath, OutputPath
 from rocketqa.formats import DataError
 

@@ -65,7 +65,7 @@ def load_pretrained(source: str | Path, layer_norm_eps: float | None = None, or_
 def _from_folder(folder: Path, or_trained: str):
     settings = settings_of(folder)
     files = {name: (folder / name).read_bytes() for name in TOKENIZER_FILES if (folder / name).is_file()}
-    if (kind := settings.get("model")) in ("DualEncoder", "CrossEncoder"):
+    if kind := settings.get("model"):  # a checkpoint of ours
         if kind != or_trained:
             expected = f"an encoder or a {or_trained}" if or_trained else "an encoder"
             raise DataError(f"{folder}: expected {expected} to start from, got a trained {kind}")
