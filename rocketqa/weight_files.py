@@ -87,7 +87,7 @@ def _read_safetensors(path: Path) -> Weights:
     for name, tensor in deserialize(path.read_bytes()):
         kind = tensor["dtype"]
         if kind not in SAFETENSORS:
-            raise DataError(f"{path}: expected {name} of a type among {', '.join(SAFETENSORS)}, got {kind}")
+            raise DataError(f"{path}: expected {name!r} of a type among {', '.join(SAFETENSORS)}, got {kind}")
         weights[name] = _floats(np.frombuffer(tensor["data"], SAFETENSORS[kind]).reshape(tensor["shape"]), kind)
     return weights
 
@@ -112,7 +112,7 @@ class TensorsOnly(pickle.Unpickler):
         if module == "torch" and name in STORAGES or called == "numpy.ndarray":
             return name
         if called not in CALLS:
-            raise DataError(f"expected tensors only, got a call of {called}")
+            raise DataError(f"expected tensors only, got a call of {called[:100]!r}")
         return lambda *arguments: Named(called, arguments)
 
     def persistent_load(self, stored):
@@ -149,7 +149,7 @@ def _read_torch(path: Path) -> Weights:
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise DataError(f"{path}: expected little-endian values, got others")
         found = _unpickled(io.BytesIO(archive.read(structure)), structure.file_size, path)
-        return {name: _torch_tensor(value, archive, f"{root}data/", f"{path}: {name}")
+        return {name: _torch_tensor(value, archive, f"{root}data/", f"{path}: {name!r}")
                 for name, value in found.items()}
 
 
@@ -173,7 +173,7 @@ def _read_paddle(path: Path) -> Weights:
     with path.open("rb") as file:
         found = _unpickled(file, path.stat().st_size, path)
     found.pop(PADDLE_NAMES, None)
-    return {name: _numpy_array(value[1] if isinstance(value, tuple) and len(value) == 2 else value, f"{path}: {name}")
+    return {name: _numpy_array(value[1] if isinstance(value, tuple) and len(value) == 2 else value, f"{path}: {name!r}")
             for name, value in found.items()}
 
 
