@@ -31,7 +31,12 @@ class CrossEncoder(nn.Layer):
 
     @staticmethod
     def from_encoder_weights(weights: dict, config: ErnieConfig, seed: int) -> dict:
-        """Returns the cross encoder's weights from an encoder's; the classifier, and a missing pooler, are drawn."""
+        """Returns the cross encoder's weights from an encoder's; the classifier, and a missing pooler, are drawn.
+
+        Those of a cross encoder stay as they are.
+        """
+        if any(name.startswith("ernie.") for name in weights):
+            return weights
         drawing = generator(seed, "classifier")
         hidden_size = config.hidden_size
         drawn = {"ernie.pooler.dense.weight": truncated_normal(drawing, (hidden_size, hidden_size), 0.02),

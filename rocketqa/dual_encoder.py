@@ -20,7 +20,12 @@ class DualEncoder(nn.Layer):
 
     @staticmethod
     def from_encoder_weights(weights: dict) -> dict:
-        """Returns both towers' weights from those of one encoder (the released "twin" initialisation)."""
+        """Returns both towers' weights from those of one encoder (the released "twin" initialisation).
+
+        Those of a dual encoder stay as they are.
+        """
+        if any(name.startswith("query_encoder.") for name in weights):
+            return weights
         kept = {name: value for name, value in weights.items() if not name.startswith(("pooler.", "classifier."))}
         return {f"{tower}.{name}": value for tower in ("query_encoder", "passage_encoder")
                 for name, value in kept.items()}

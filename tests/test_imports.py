@@ -10,12 +10,12 @@ HERE = Path(__file__).resolve().parents[1]
 ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
     ("fluid_variables", "formats", "runs"),
-    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation"),
+    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation", "weight_files"),
     ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "optimizer",
      "token_store", "unpack", "vectors"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "index", "pretrained"),
     ("dev_measure", "inference", "released_models", "training"),
-    ("peers", "retriever", "toolkit"),
+    ("export", "peers", "retriever", "toolkit"),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report", "download", "token_store",

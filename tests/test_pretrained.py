@@ -11,7 +11,7 @@ from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import Ernie, initial_weights, pack
 from rocketqa.formats import DataError
-from rocketqa.pretrained import load_pretrained
+from rocketqa.pretrained import load_pretrained, shapes
 
 # A BERT of two layers as Hugging Face writes it. H = 16 hidden, 4 heads, 40 in the feed-forward.
 SETTINGS = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_size": 60, "hidden_size": 16,
@@ -166,23 +166,97 @@ def test_a_cross_encoder_keeps_a_pooler_and_draws_a_missing_one_by_the_seed(tmp_
 def test_weights_without_a_configuration_are_refused(tmp_path):
     with pytest.raises(DataError) as error:
         load_pretrained(folder_with(tmp_path, bert_weights(), settings=None))
-    assert str(error.value) == f"{tmp_path}: expected a config.json beside model.safetensors, got none"
+    assert str(error.value) == f"{tmp_path}: expected a config.json beside the weights, got none"
 
 
-@pytest.mark.parametrize("kind", [DualEncoder, CrossEncoder])
-def test_a_trained_model_is_no_encoder_to_start_from(tmp_path, tiny_config, kind):
-    save_model(tmp_path, kind(tiny_config), {"vocab.txt": VOCABULARY})
+def test_a_training_starts_from_a_trained_model_of_its_kind_as_it_is(tmp_path, tiny_config):
+    config = tiny_config._replace(layer_norm_eps=3e-6, type_vocab_size=2, hidden_act="relu")
+    dual, cross = initial_weights(config, 1), CrossEncoder.from_encoder_weights(initial_weights(config, 2), config, 3)
+    other = {name: value + 1 for name, value in dual.items()}
+    for kind, weights in ((DualEncoder, {**DualEncoder.from_encoder_weights(dual), **{
+            f"passage_encoder.{name}": value for name, value in other.items() if "pooler" not in name}}),
+                          (CrossEncoder, cross)):
+        folder = tmp_path / kind.__name__
+        folder.mkdir()
+        model = kind(config)
+        set_weights(model, weights, "test")
+        save_model(folder, model, {"vocab.txt": VOCABULARY})
+        found = load_pretrained(folder, or_trained=kind.__name__)
+        assert found.config == config and found.tokenizer_files == {"vocab.txt": VOCABULARY}
+        further = [found.weights] if kind is DualEncoder else [found.weights, config, 7]
+        started = kind.from_encoder_weights(*further)
+        assert started.keys() == weights.keys() and all((started[name] == weights[name]).all() for name in weights)
     with pytest.raises(DataError) as error:
-        load_pretrained(tmp_path)
-    assert str(error.value) == f"{tmp_path}: expected an encoder to start from, got a trained {kind.__name__}"
+        load_pretrained(tmp_path / "CrossEncoder", or_trained="DualEncoder")
+    assert str(error.value).endswith("expected an encoder or a DualEncoder to start from, got a trained CrossEncoder")
 
 
-def test_a_folder_that_paddlenlp_cannot_load_is_refused_in_one_line_that_says_what_to_do(tmp_path):
+def test_the_parameters_of_an_encoder_are_those_of_the_model(tiny_config):
+    for config in (tiny_config, tiny_config._replace(use_task_id=True, num_hidden_layers=1)):
+        assert shapes(config) == {name: tuple(value.shape) for name, value in Ernie(config, True).state_dict().items()}
+
+
+@pytest.mark.parametrize("prefix", ["", "ernie.", "bert."])
+def test_an_ernie_in_hugging_faces_layout_is_read_with_its_task_embedding(tmp_path, prefix):
+    task = np.random.default_rng(5).normal(size=(3, 16)).astype(np.float32)
+    weights = bert_weights() | {"embeddings.task_type_embeddings.weight": task}
+    settings = SETTINGS | {"model_type": "ernie", "use_task_id": True, "task_type_vocab_size": 3, "hidden_act": "relu"}
+    prefixed = {prefix + name: value for name, value in weights.items()}
+    pretrained = load_pretrained(folder_with(tmp_path, prefixed, settings))
+    assert (pretrained.weights["embeddings.task_type_embeddings.weight"] == task).all()
+    assert (pretrained.config.hidden_act, pretrained.config.type_vocab_size, pretrained.config.use_task_id) == (
+        "relu", 2, True)
+
+
+def test_missing_and_unexpected_parameters_stop_the_load_with_their_names(tmp_path):
+    weights = bert_weights() | {"extra.weight": np.zeros(2, np.float32)}
+    del weights["encoder.layer.1.intermediate.dense.bias"]
     with pytest.raises(DataError) as error:
-        load_pretrained(str(tmp_path))
+        load_pretrained(folder_with(tmp_path, weights))
+    assert str(error.value) == (f"{tmp_path}: expected the parameters of the encoder in config.json, got missing "
+                                "['encoder.layers.1.linear1.bias'], unexpected ['extra.weight']")
+
+
+@pytest.mark.parametrize("value", [np.zeros((16, 17), np.float32), np.zeros((16, 16), np.int64),
+                                   np.full((16, 16), np.nan, np.float32), np.full((16, 16), 1e300)])
+def test_a_parameter_of_another_shape_or_type_or_that_is_not_finite_is_refused(tmp_path, value):
+    name = "encoder.layer.0.attention.self.query.weight"
+    with pytest.raises(DataError, match="finite floats of shape .16, 16. for encoder.layers.0.self_attn.q_proj"):
+        load_pretrained(folder_with(tmp_path, bert_weights() | {name: value}))
+
+
+@pytest.mark.parametrize("change", [
+    {"hidden_size": "16"}, {"hidden_size": 0}, {"num_hidden_layers": True}, {"layer_norm_eps": 0.0},
+    {"layer_norm_eps": None}, {"hidden_act": "__class__"}, {"hidden_act": "gelu_new"}, {"num_attention_heads": 3},
+    {"model_type": "roberta"}, {"model_type": ["bert"]}, {"position_embedding_type": "relative_key"},
+    {"vocab_size": 3}])
+def test_a_configuration_that_is_no_encoder_of_ours_is_refused(tmp_path, change):
+    with pytest.raises(DataError) as error:
+        load_pretrained(folder_with(tmp_path, bert_weights(), SETTINGS | change))
+    assert str(error.value).startswith(f"{tmp_path}: expected ") and "\n" not in str(error.value)
+
+
+def test_a_configuration_that_is_not_json_is_refused(tmp_path):
+    folder = folder_with(tmp_path, bert_weights())
+    for content in (b"", b"{", b"[]", b"\xff", b"[" * 100_000):
+        (folder / "config.json").write_bytes(content)
+        with pytest.raises(DataError, match="config.json: expected "):
+            load_pretrained(folder)
+
+
+def test_a_name_that_cannot_be_had_is_refused_in_one_line_that_says_what_to_do(monkeypatch):
+    from paddlenlp.transformers import ErnieConfig, ErnieModel
+
+    monkeypatch.setitem(ErnieConfig.pretrained_init_configuration, "ernie-there", dict(SETTINGS))
+    monkeypatch.setitem(ErnieModel.pretrained_init_configuration, "ernie-there", dict(SETTINGS))
+    monkeypatch.setitem(ErnieModel.pretrained_resource_files_map["model_state"], "ernie-there",
+                        "http://127.0.0.1:9/ernie.pdparams")
+    with pytest.raises(DataError) as error:
+        load_pretrained("ernie-there")
     message = str(error.value)
-    assert message.startswith(f"INIT={tmp_path}: expected a folder with config.json, vocab.txt and model.safetensors")
-    assert "Without a network, load it once" in message and "set INIT=FOLDER" in message and "\n" not in message
+    assert message.startswith("INIT=ernie-there: expected a folder with config.json, vocab.txt and weights, or a model")
+    assert "Without a network, run `data_prep/ernie_weights.py --model ernie-there`" in message
+    assert message.endswith("bring the folder here and set INIT=FOLDER") and "\n" not in message
 
 
 def test_a_folder_saved_by_paddlenlp_is_loaded_with_its_tokenizer(tmp_path, tiny_config, random_rows):
