@@ -17,9 +17,10 @@ import numpy as np
 
 from rocketqa.ernie import ErnieConfig
 from rocketqa.formats import DataError
-from rocketqa.weight_files import read_file, read_weights
+from rocketqa.weight_files import read_file, read_weights, refuse_calls
 
-TOKENIZER_FILES = ("vocab.txt", "tokenizer_config.json", "spm_cased_simp_sampled.model", "dict.wordseg.pickle")
+WORD_LIST = "dict.wordseg.pickle"  # ernie-tiny's, which PaddleNLP loads with `pickle`
+TOKENIZER_FILES = ("vocab.txt", "tokenizer_config.json", "spm_cased_simp_sampled.model", WORD_LIST)
 
 # Hugging Face's names -> ours, in order; dense weights there are [out, in], ours [in, out].
 BERT_NAMES = (
@@ -64,12 +65,14 @@ def load_pretrained(source: str | Path, layer_norm_eps: float | None = None, or_
 
 def _from_folder(folder: Path, or_trained: str):
     settings = settings_of(folder)
+    if (folder / WORD_LIST).is_file():
+        refuse_calls(folder / WORD_LIST)
     files = {name: (folder / name).read_bytes() for name in TOKENIZER_FILES if (folder / name).is_file()}
     if kind := settings.get("model"):  # a checkpoint of ours
         if kind != or_trained:
             expected = f"an encoder or a {or_trained}" if or_trained else "an encoder"
             raise DataError(f"{folder}: expected {expected} to start from, got a trained {kind}")
-        return config_of(settings["encoder"], str(folder)), read_weights(folder), files
+        return config_of(settings.get("encoder"), str(folder)), read_weights(folder), files
     config = config_of(settings, str(folder))
     return config, encoder_weights(read_weights(folder), config, str(folder)), files
 
@@ -90,10 +93,13 @@ def settings_of(folder: Path) -> dict:
 
 def config_of(settings: dict, place: str) -> ErnieConfig:
     """Returns the architecture that a `config.json` describes. Raises DataError where it is not an encoder of ours."""
+    if not isinstance(settings, dict):
+        raise DataError(f"{place}: expected an object that describes the encoder, got {type(settings).__name__}")
     told = {name: settings[name] for name in ErnieConfig._fields if name in settings}
     for name, value in told.items():
         kind = type(ErnieConfig._field_defaults[name])
-        if type(value) is not kind and not (kind is float and type(value) is int) or kind is int and value < 1:
+        if type(value) is not kind and not (kind is float and type(value) is int) or (
+                kind is int and value < 1 or kind is float and not 0 <= value < 1):
             raise DataError(f"{place}: expected {name} to be a sound {kind.__name__}, got {value!r}")
     config = ErnieConfig(**{"layer_norm_eps": 1e-12} | told)
     for fact, sound in {
@@ -112,9 +118,13 @@ def encoder_weights(weights: dict[str, np.ndarray], config: ErnieConfig, place: 
 
     Raises DataError with the names of what is missing, unexpected, of another shape or type, or not finite.
     """
+    given = len(weights)
     weights = {PREFIX.sub("", name): value for name, value in weights.items()}
     if not any(name.startswith("encoder.layers.") for name in weights):
         weights = from_bert_names(weights)
+    if len(weights) < given or config.num_hidden_layers > given:
+        raise DataError(f"{place}: expected each parameter of {config.num_hidden_layers} layers once, "
+                        f"got {len(weights)} different ones under {given} names")
     weights = {name: value for name, value in weights.items() if not NOT_OF_THE_ENCODER.match(name)}
     expected = shapes(config)
     missing, unexpected = expected.keys() - weights.keys() - MAY_BE_MISSING, weights.keys() - expected.keys()

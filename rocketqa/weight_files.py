@@ -12,6 +12,7 @@ import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,13 @@ def _read_shards(index: Path) -> Weights:
         shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = sorted(set(shards.values()))
         weights = {file: read_file(index.parent / file) for file in files if Path(file).name == file}
+        unlisted = sorted({name for shard in weights.values() for name in shard} - shards.keys())
+        if unlisted:
+            raise DataError(f"{index}: expected every parameter of its files, got none of {unlisted[:5]}")
         return {name: weights[file][name] for name, file in shards.items()}
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except DataError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise DataError(f"{index}: expected a weight_map of names to files here, got {_one_line(error)}") from error
 
 
@@ -119,6 +125,26 @@ class TensorsOnly(pickle.Unpickler):
         return stored
 
 
+class WordsOnly(pickle.Unpickler):
+    """A pickle of a set or a list or dict of words, as ernie-tiny's word list is; a call of anything is refused."""
+
+    def find_class(self, module: str, name: str):
+        if module in ("builtins", "__builtin__") and name in ("set", "frozenset"):
+            return {"set": set, "frozenset": frozenset}[name]
+        raise DataError(f"expected words only, got a call of {module}.{name}")
+
+
+def refuse_calls(path: Path) -> None:
+    """Raises DataError where loading this pickle of words with `pickle` would run anything, or fail."""
+    try:
+        with path.open("rb") as file:
+            WordsOnly(file).load()
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except Exception as error:  # noqa: BLE001  A broken file breaks its reader in any way.
+        raise DataError(f"{path}: expected a pickle of words, got {_one_line(error)}") from error
+
+
 def _unpickled(file, size: int, path: Path) -> dict:
     """Returns what a pickle holds. A memo that is larger than the pickle would be memory taken for nothing."""
     for opcode, argument, _ in pickletools.genops(file):
@@ -149,18 +175,20 @@ def _read_torch(path: Path) -> Weights:
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise DataError(f"{path}: expected little-endian values, got others")
         found = _unpickled(io.BytesIO(archive.read(structure)), structure.file_size, path)
-        return {name: _torch_tensor(value, archive, f"{root}data/", f"{path}: {name!r}")
-                for name, value in found.items()}
+        stored = cache(lambda key: archive.read(f"{root}data/" + key))  # tied weights share one storage
+        return {name: _torch_tensor(value, stored, f"{path}: {name!r}") for name, value in found.items()}
 
 
-def _torch_tensor(value, archive: zipfile.ZipFile, root: str, place: str) -> np.ndarray:
+def _torch_tensor(value, stored_as: Callable[[str], bytes], place: str) -> np.ndarray:
     if isinstance(value, Named) and value.name == PARAMETER:
         value = value.arguments[0]
     if not isinstance(value, Named) or value.name != TENSOR:
         raise DataError(f"{place}: expected a tensor, got something else")
     (_, storage, key, _, _), offset, shape, strides, *_ = value.arguments
+    if not isinstance(storage, str) or not isinstance(key, str):
+        raise DataError(f"{place}: expected a storage and its name, got something else")
     kind = STORAGES[storage]
-    stored = np.frombuffer(archive.read(root + key), SAFETENSORS[kind])
+    stored = np.frombuffer(stored_as(key), SAFETENSORS[kind])
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if min((offset, *shape, *strides)) < 0 or np.prod([float(size) for size in shape]) > len(stored) or (
             0 not in shape and last >= len(stored)):
@@ -181,9 +209,9 @@ def _numpy_array(value, place: str) -> np.ndarray:
     if not isinstance(value, Named) or value.name != ARRAY:
         raise DataError(f"{place}: expected an array, got something else")
     _, shape, described, by_columns, content = value.state
-    kind = str(described.arguments[0])
+    kind = described.arguments[0]
     if kind not in ("f2", "f4", "f8", "i4", "i8", "u2") or described.state[1] not in "<|":
-        raise DataError(f"{place}: expected little-endian numbers, got {kind}")
+        raise DataError(f"{place}: expected little-endian numbers of a known kind, got others")
     if isinstance(content, Named):  # pickles of protocol 2 hold bytes as text
         content = content.arguments[0].encode("latin1")
     values = np.frombuffer(content, f"<{kind}").reshape(shape, order="F" if by_columns else "C")

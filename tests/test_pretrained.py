@@ -1,6 +1,7 @@
 """What a training starts from: BERT in Hugging Face's layout against a slow numpy BERT, our own names, refusals."""
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -229,7 +230,7 @@ def test_a_parameter_of_another_shape_or_type_or_that_is_not_finite_is_refused(t
     {"hidden_size": "16"}, {"hidden_size": 0}, {"num_hidden_layers": True}, {"layer_norm_eps": 0.0},
     {"layer_norm_eps": None}, {"hidden_act": "__class__"}, {"hidden_act": "gelu_new"}, {"num_attention_heads": 3},
     {"model_type": "roberta"}, {"model_type": ["bert"]}, {"position_embedding_type": "relative_key"},
-    {"vocab_size": 3}])
+    {"vocab_size": 3}, {"num_hidden_layers": 1 << 40}, {"hidden_dropout_prob": math.nan}, {"layer_norm_eps": math.inf}])
 def test_a_configuration_that_is_no_encoder_of_ours_is_refused(tmp_path, change):
     with pytest.raises(DataError) as error:
         load_pretrained(folder_with(tmp_path, bert_weights(), SETTINGS | change))
@@ -242,6 +243,28 @@ def test_a_configuration_that_is_not_json_is_refused(tmp_path):
         (folder / "config.json").write_bytes(content)
         with pytest.raises(DataError, match="config.json: expected "):
             load_pretrained(folder)
+
+
+@pytest.mark.parametrize("settings", [{}, {"encoder": []}, {"encoder": {"vocab_size": 0}}])
+def test_a_trained_model_without_its_architecture_is_refused(tmp_path, settings):
+    with pytest.raises(DataError, match="expected an object that describes|expected vocab_size"):
+        load_pretrained(folder_with(tmp_path, {}, settings | {"model": "DualEncoder"}), or_trained="DualEncoder")
+
+
+def test_a_parameter_that_stands_under_two_names_is_refused(tmp_path):
+    weights = bert_weights()
+    weights["bert.pooler.dense.bias"] = weights["pooler.dense.bias"] + 1
+    with pytest.raises(DataError, match="expected each parameter of 2 layers once"):
+        load_pretrained(folder_with(tmp_path, weights))
+
+
+def test_a_word_list_that_would_run_something_is_refused_before_its_tokenizer_is_made(tmp_path):
+    folder = folder_with(tmp_path, bert_weights())
+    (folder / "dict.wordseg.pickle").write_bytes(b"cos\nsystem\n(Vtrue\ntR.")
+    with pytest.raises(DataError, match="dict.wordseg.pickle: expected words only, got a call of os.system"):
+        load_pretrained(folder)
+    (folder / "dict.wordseg.pickle").write_bytes(pickle.dumps({"a", "b"}, 2))
+    assert "dict.wordseg.pickle" in load_pretrained(folder).tokenizer_files
 
 
 def test_a_name_that_cannot_be_had_is_refused_in_one_line_that_says_what_to_do(monkeypatch):

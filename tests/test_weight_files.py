@@ -91,10 +91,20 @@ def test_weights_in_several_files_are_one(tmp_path):
     index.write_text('{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}')
     assert {name: value.shape for name, value in read_weights(tmp_path).items()} == {"a": (2,), "b": (3,)}
     for broken in ('{"weight_map": {"c": "model-1.safetensors"}}', '{"weight_map": {"a": "../model-1.safetensors"}}',
-                   '{"weight_map": {"a": "model-3.safetensors"}}', '{"weight_map": {"a": 1}}', "[]", "{", "{}"):
+                   '{"weight_map": {"a": "model-3.safetensors"}}', '{"weight_map": {"a": 1}}', "[]", "{", "{}",
+                   '{"weight_map": {"a": "model-1.safetensors"}, "more": ' + "[" * 100_000):
         index.write_text(broken)
         with pytest.raises(DataError):
             read_weights(tmp_path)
+
+
+def test_a_parameter_that_the_index_leaves_out_is_refused(tmp_path):
+    save_file({"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}, tmp_path / "model-1.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "model-1.safetensors"}}')
+    with pytest.raises(DataError) as error:
+        read_weights(tmp_path)
+    assert str(error.value) == f"{index}: expected every parameter of its files, got none of ['b']"
 
 
 WHOLE = save({"a": np.arange(6, dtype=np.float32), "b": np.arange(4, dtype=np.float32)})
@@ -158,6 +168,22 @@ def test_a_hostile_file_of_pytorch_is_refused(tmp_path, structure):
     with pytest.raises(DataError) as error:
         read_file(path)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
+def test_tensors_that_share_a_storage_are_read_once(tmp_path):
+    found = read_file(torch_file(tmp_path, tensor()[:-1] + tensor()[2:].replace(b"Va", b"Vb")))
+    assert found.keys() == {"a", "b"} and np.shares_memory(found["a"], found["b"])
+
+
+def test_a_type_that_unfolds_without_end_is_refused_and_not_told(tmp_path):
+    unfolding = b")q\x00" + b"0h\x00h\x00\x86q\x00" * 40  # 40 pairs of the pair before: 2^40 when written out
+    made = b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01)cnumpy\ndtype\n" + unfolding + b"\x85R\x89C\x00tb"
+    (tmp_path / "model_state.pdparams").write_bytes(b"\x80\x02}X\x01\x00\x00\x00a" + made + b"s.")
+    with pytest.raises(DataError, match="expected little-endian numbers"):
+        read_weights(tmp_path)
+    storage = torch_file(tmp_path, tensor().replace(b"ctorch\nFloatStorage\n", unfolding))
+    with pytest.raises(DataError, match="expected a storage and its name"):
+        read_file(storage)
 
 
 @pytest.mark.parametrize("unusual", [
