@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rocketqa.formats import DataError, Passage
+from rocketqa.weight_files import refuse_calls
 
 # Official code: a dual-encoder passage without a title has "-" in its place (a cross-encoder one has nothing).
 NO_TITLE = "-"
@@ -145,6 +146,8 @@ def load_text_encoder(folder: Path) -> TextEncoder:
 def _paddlenlp_text_encoder(folder: Path) -> TextEncoder:
     from paddlenlp.transformers import AutoTokenizer
 
+    for pickled in sorted(Path(folder).glob("*.pickle")):  # PaddleNLP loads them: a stranger's could run anything
+        refuse_calls(pickled)
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
 
     def tokenize(texts: Sequence[str]) -> list[list[int]]:

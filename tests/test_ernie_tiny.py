@@ -9,7 +9,9 @@ from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.cross_encoder import losses_and_hits as pair_losses_and_hits
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import Ernie, ErnieConfig, initial_weights, pack
+from rocketqa.formats import DataError
 from rocketqa.optimizer import adam, clip
+from rocketqa.tokenizer import load_text_encoder
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,12 @@ def test_a_cross_encoder_takes_training_steps(ernie_tiny, random_rows):
     model.eval()
     probabilities = model.probability(pairs).numpy()
     assert probabilities.shape == (6,) and ((probabilities > 0) & (probabilities < 1)).all()
+
+
+def test_a_checkpoint_whose_word_list_would_run_something_is_refused(tmp_path):
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "ErnieTinyTokenizer"}')
+    ran = tmp_path / "ran"
+    (tmp_path / "dict.wordseg.pickle").write_bytes(f"cos\nsystem\n(Vtouch {ran}\ntR.".encode())
+    with pytest.raises(DataError, match="dict.wordseg.pickle: expected words only, got a call of os.system"):
+        load_text_encoder(tmp_path)
+    assert not ran.exists()

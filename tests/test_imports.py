@@ -10,16 +10,17 @@ HERE = Path(__file__).resolve().parents[1]
 ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
     ("fluid_variables", "formats", "runs"),
-    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "tokenizer", "validation", "weight_files"),
+    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "validation", "weight_files"),
+    ("tokenizer",),
     ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "optimizer",
      "token_store", "unpack", "vectors"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "index", "pretrained"),
     ("dev_measure", "inference", "released_models", "training"),
-    ("export", "peers", "retriever", "toolkit"),
+    ("export", "peers", "retriever", "service", "toolkit"),
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
-WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], "data_augmentation", "denoising_report", "download", "token_store",
-                  "unpack", "vectors")
+WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], *ROWS[3], "data_augmentation", "denoising_report", "download",
+                  "token_store", "unpack", "vectors")
 HEAVY = ("paddle", "paddlenlp", "faiss")
 
 MODULES = sorted(path for path in (HERE / "rocketqa").glob("*.py") if path.name != "__init__.py")

@@ -1,0 +1,81 @@
+"""Serve an encoded collection over HTTP: JSON and a plain search page."""
+import ipaddress
+import signal
+import socket
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+
+from rocketqa.flags import memory, text_length
+from rocketqa.formats import DataError
+
+BACKLOG = 2048  # connections that wait to be taken
+GRACE = 10  # seconds for what is being answered when the service is told to end
+
+
+def port(value: str) -> int:
+    """Returns a TCP port."""
+    if not value.isdecimal() or int(value) > 65535:
+        raise ArgumentTypeError(f"expected 0 to 65535, got {value}")
+    return int(value)
+
+
+def build_parser() -> ArgumentParser:
+    """Returns the verb's flags."""
+    parser = ArgumentParser("rocketqa serve", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the dual encoder that encoded the collection")
+    parser.add_argument("--collection", type=Path, required=True)
+    parser.add_argument("--passage-vectors", type=Path, required=True, nargs="+", metavar="DIR",
+                        help="one folder, or those of all shards of an encoding")
+    parser.add_argument("--cross-encoder", type=Path, metavar="DIR", help="ranks what is retrieved anew")
+    parser.add_argument("--host", default="127.0.0.1",
+                        help="address to listen at (default: 127.0.0.1, this machine alone; there is no password)")
+    parser.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any that is free")
+    parser.add_argument("--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included")
+    parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
+    parser.add_argument("--max-memory", type=memory, default="4GiB", metavar="BYTES",
+                        help="of passage vectors in memory at a time, such as 500MB or 4GiB (default: 4GiB); what does "
+                             "not fit is read for every query")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the verb and returns its exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        import uvicorn
+
+        from rocketqa.service import application
+    except ImportError as error:
+        raise DataError(f"expected {error.name}, got none: pip install 'rocketqa[serve]'") from error
+    from rocketqa.retriever import load_retriever
+
+    bound = bind(args.host, args.port)
+    retriever = load_retriever(args.checkpoint, args.collection, args.passage_vectors, args.max_memory,
+                               args.cross_encoder, args.query_length, args.max_length)
+    hosts = None
+    if ipaddress.ip_address(bound.getsockname()[0]).is_loopback:
+        hosts = frozenset({"localhost", "127.0.0.1", "[::1]", args.host.lower()})
+    app = application(retriever.answer, len(retriever.collection), bool(args.cross_encoder), hosts)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False,
+                                           backlog=BACKLOG, timeout_graceful_shutdown=GRACE))
+
+    def end(*_) -> None:  # uvicorn raises a signal again when all is answered: that is no failure
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    bound.listen(BACKLOG)
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    print(f"http://{host}:{bound.getsockname()[1]}/", file=sys.stderr, flush=True)
+    server.run([bound])
+    return 0
+
+
+def bind(host: str, number: int) -> socket.socket:
+    """Returns a socket with an address, not yet listening. Raises OSError where the address is not to be had."""
+    family, kind, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(address)
+    return bound
