@@ -127,7 +127,8 @@ def test_a_thousand_requests_at_once_are_each_answered_as_alone(port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         await ready.wait()
         body = json.dumps({"query": queries[number % 40]}).encode()
-        writer.write(b"POST /search HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        writer.write(b"POST /search HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                     b"Content-Type: application/json\r\n"
                      b"Content-Length: %d\r\n\r\n" % len(body) + body)
         head, _, answer = (await reader.read(-1)).partition(b"\r\n\r\n")
         writer.close()
