@@ -1,5 +1,5 @@
 #!/bin/sh
-# The paper's table 3 (NQ: table 7) by flights of our own: in-batch, cross-batch, hard negatives without denoising,
+# The paper's table 3 (NQ: table 7) by flights of our own, and table 6's BERT-base (INIT_BERT): in-batch, cross-batch, hard negatives without denoising,
 # with denoising, augmented; for every seed of ABLATION_SEEDS.
 # sh run_scripts/ablation.sh [ENV]
 #
@@ -27,6 +27,12 @@ for SEED in $ABLATION_SEEDS; do
     sample examples.dual.noisy.tsv --for dual --depth "$DENOISE_DEPTH" --negatives "$DUAL_NEGATIVES"
     train_dual hard_without_denoising "$EPOCHS_3" --queries "$DATA_DIR/queries.train.tsv" \
         --examples "$OUTPUT_DIR/examples.dual.noisy.tsv"
+    if [ -n "$INIT_BERT" ]; then  # table 6: stage 1 from BERT, with its own epsilon
+        (INIT=$INIT_BERT LAYER_NORM_EPS='' && train_dual bert_base "$EPOCHS_1" --queries "$DATA_DIR/queries.train.tsv" \
+            --examples "$OUTPUT_DIR/examples.dual.0.tsv")
+        evaluate bert_base
+        rows="$rows bert_base $SEED $OUTPUT_DIR/bert_base.measures.tsv"
+    fi
     for row in in_batch:in_batch cross_batch:dual_encoder_0 hard_without_denoising:hard_without_denoising \
         denoised:dual_encoder_1 augmented:dual_encoder_2; do
         evaluate "${row#*:}"

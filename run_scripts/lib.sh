@@ -10,6 +10,9 @@ fail() { say "$*"; exit 2; }
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
+# variables: the names that the flight's env file sets.
+variables() { sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$ENV"; }
+
 # load_flight [ENV]: goes to the project's root, reads every variable of the env file (one that the caller has set
 # wins over it), and sees to it that `rocketqa` can run.
 load_flight() {
@@ -18,8 +21,7 @@ load_flight() {
     case $ENV in /*) ;; *) ENV=$PWD/$ENV ;; esac
     cd "$ROOT" || fail "$ROOT: expected a folder, got none"
     overrides=
-    # shellcheck disable=SC2013  # names are words
-    for name in $(sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$ENV"); do
+    for name in $(variables); do
         eval "given=\${$name+given}; saved_$name=\${$name-}"
         [ -z "$given" ] || overrides="$overrides $name=\$saved_$name"
     done
@@ -29,16 +31,43 @@ load_flight() {
     ENV=${ENV#"$ROOT/"}
     # shellcheck source=run_scripts/setup.sh
     . run_scripts/setup.sh
-    mkdir -p "$CHECKPOINT_DIR" "$OUTPUT_DIR"
+    [ "${PLAN-no}" = yes ] || mkdir -p "$CHECKPOINT_DIR" "$OUTPUT_DIR"
+}
+
+# planned COMMAND ...: prints a command, so that a shell reads it back; one that is finished by then but once.
+planned() {
+    line=
+    for word in "$@"; do
+        case $word in *[!A-Za-z0-9_.,=/@%+-]* | "") word="'$word'" ;; esac
+        line="$line${line:+ }$word"
+    done
+    ! grep -qxF -e "$line" "$PLANNED" || return 0
+    printf '%s\n' "$line" | tee -a "$PLANNED" >&3
+}
+
+# PLAN=yes (rocket.sh --plan): every command is printed, none is run.
+if [ "${PLAN-no}" = yes ]; then
+    exec 3>&1
+    rocketqa() { planned rocketqa "$@"; }
+    python() { planned python "$@"; }
+fi
+
+# foretell: rows, steps, disk and hours of the flight.
+foretell() {
+    set --
+    for name in $(variables); do
+        eval "set -- \"\$@\" \"$name=\$$name\""
+    done
+    command rocketqa plan "$@"
 }
 
 # require FILE COMMAND: the file, or which command makes it and exit 2.
-require() { [ -e "$1" ] || fail "$1: expected it to be made already, got nothing there; make it with: $2"; }
+require() { [ -e "$1" ] || [ "${PLAN-no}" = yes ] || fail "$1: expected it to be made already, got nothing there; make it with: $2"; }
 
 # prepare_data: makes the flight's files where one is missing and the env file says how.
 prepare_data() {
     [ -n "$DATA_PREP" ] || return 0
-    for name in collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv queries.dev.tsv; do
+    for name in collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv "queries.$EVALUATE_SPLIT.tsv"; do
         if [ ! -e "$DATA_DIR/$name" ]; then
             eval "$DATA_PREP"
             return
@@ -57,6 +86,10 @@ require_data() {
 launch() {
     processes=$1
     shift
+    if [ "${PLAN-no}" = yes ] && [ "$processes" -gt 1 ]; then
+        planned python -m paddle.distributed.launch --nproc_per_node "$processes" "$(command -v rocketqa)" "$@"
+        return
+    fi
     if [ "$processes" -le 1 ]; then
         rocketqa "$@" || exit $?
         return
@@ -141,32 +174,37 @@ report_denoising() {
     rocketqa report-denoising --output "$output" "$@"
 }
 
-# evaluate NAME: OUTPUT_DIR/NAME.measures.tsv by the labels of dev, and NAME.measures-truth.tsv by its truth, if any.
+# evaluate NAME: OUTPUT_DIR/NAME.measures.tsv on EVALUATE_SPLIT, and NAME.measures-truth.tsv by its truth, if any.
 evaluate() {
     if [ "$1" = cross_encoder ]; then
-        retrieve dual_encoder_0 dev "$RETRIEVE_DEPTH"
-        score dual_encoder_0.dev dev "$RERANK_DEPTH"
-        run=$OUTPUT_DIR/dual_encoder_0.dev.scored.run
+        retrieve dual_encoder_0 "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
+        score "dual_encoder_0.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+        run=$OUTPUT_DIR/dual_encoder_0.$EVALUATE_SPLIT.scored.run
     else
-        retrieve "$1" dev "$RETRIEVE_DEPTH"
-        run=$OUTPUT_DIR/$1.dev.run
+        retrieve "$1" "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
+        run=$OUTPUT_DIR/$1.$EVALUATE_SPLIT.run
     fi
     measure_run "$1" "$run"
 }
 
-# measure_run NAME RUN: the measures of a run of dev.
+# measure_run NAME RUN: the measures of a run of EVALUATE_SPLIT, by labels or (EVALUATE_BY=answers) by answers.
 measure_run() {
-    rocketqa evaluate --run "$2" --qrels "$DATA_DIR/qrels.dev.tsv" --output "$OUTPUT_DIR/$1.measures.tsv" >/dev/null
-    [ ! -e "$DATA_DIR/truth.dev.tsv" ] ||
-        rocketqa evaluate --run "$2" --qrels "$DATA_DIR/truth.dev.tsv" --output "$OUTPUT_DIR/$1.measures-truth.tsv" \
-            >/dev/null
+    measured=$OUTPUT_DIR/$1.measures truth=$DATA_DIR/truth.$EVALUATE_SPLIT.tsv run=$2
+    if [ "$EVALUATE_BY" = answers ]; then
+        set -- --answers "$DATA_DIR/answers.$EVALUATE_SPLIT.tsv" --collection "$DATA_DIR/collection.tsv"
+    else
+        set -- --qrels "$DATA_DIR/qrels.$EVALUATE_SPLIT.tsv"
+    fi
+    rocketqa evaluate --run "$run" "$@" --output "$measured.tsv" >/dev/null
+    [ ! -e "$truth" ] || rocketqa evaluate --run "$run" --qrels "$truth" --output "$measured-truth.tsv" >/dev/null
 }
 
 # baselines: what no training has made: BM25, and INIT as it is (zero-shot).
 baselines() {
-    python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.dev.run" --collection "$DATA_DIR/collection.tsv" \
-        --queries "$DATA_DIR/queries.dev.tsv" --depth "$RETRIEVE_DEPTH"
-    measure_run bm25 "$OUTPUT_DIR/bm25.dev.run"
+    python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" \
+        --collection "$DATA_DIR/collection.tsv" --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" \
+        --depth "$RETRIEVE_DEPTH"
+    measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run"
     train_dual start 0 --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     evaluate start
 }

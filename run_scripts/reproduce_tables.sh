@@ -1,19 +1,44 @@
 #!/bin/sh
-# Writes the table of a flight: the measures of every model that is there, beside the paper's numbers.
+# Writes the table of a flight: the measures of every model that is there, beside the paper's numbers; where the flight
+# is on the paper's data (TABLES=yes), the paper's tables too, with a verdict for each number.
 # sh run_scripts/reproduce_tables.sh [ENV]
 #
-# reads   OUTPUT_DIR: *.measures.tsv; run_scripts/expected.tsv
-# writes  OUTPUT_DIR/report.tsv, report.md
+# reads   OUTPUT_DIR: *.measures.tsv, ablation.tsv; DATA_DIR (its counts: table 1); run_scripts/expected.tsv
+#         what ablation.sh and figures.sh have left, CHECKPOINT_DIR: train_log.tsv of the models
+# writes  OUTPUT_DIR/report.tsv, report.md, figures/, data.measures.tsv
 set -eu
 # shellcheck source=run_scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 load_flight "$@"
 
 rows=
-for model in bm25 start dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+if [ "$TABLES" = yes ]; then
+    set --
+    for split in train dev test; do
+        [ ! -e "$DATA_DIR/queries.$split.tsv" ] || set -- "$@" "$DATA_DIR/queries.$split.tsv"
+    done
+    rocketqa statistics --output "$OUTPUT_DIR/data.measures.tsv" --collection "$DATA_DIR/collection.tsv" --queries "$@"
+fi
+for model in data bm25 start dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
     [ ! -e "$OUTPUT_DIR/$model.measures.tsv" ] || rows="$rows $OUTPUT_DIR/$model.measures.tsv"
 done
-[ -n "$rows" ] || fail "$OUTPUT_DIR: expected measures of a model, got none; make them with: sh run_scripts/rocket.sh $ENV"
+[ -n "$rows" ] || [ "${PLAN-no}" = yes ] || fail "$OUTPUT_DIR: expected measures of a model, got none; make them with: sh run_scripts/rocket.sh $ENV"
+tables=
+if [ "$TABLES" = yes ]; then
+    tables=--tables
+    [ ! -e "$OUTPUT_DIR/ablation.tsv" ] || tables="--tables --ablated $OUTPUT_DIR/ablation.tsv"
+fi
+set -- --figures
+[ ! -e "$OUTPUT_DIR/denoising.train/by_rank.tsv" ] || set -- "$@" --by-rank "$OUTPUT_DIR/denoising.train/by_rank.tsv"
+for file in "$OUTPUT_DIR"/figure[46].*.*.measures.tsv; do  # figure, curve, x
+    [ -e "$file" ] || continue
+    point=${file##*/figure} && point=${point%.measures.tsv} && curve=${point#*.}
+    set -- "$@" --curve "${point%%.*}" "$(printf %s "${curve%.*}" | tr _ ' ')" "${curve##*.}" "$file"
+done
+set -- "$@" --logs
+for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+    [ ! -e "$CHECKPOINT_DIR/$model/train_log.tsv" ] || set -- "$@" "$CHECKPOINT_DIR/$model/train_log.tsv"
+done
 # shellcheck disable=SC2086  # one word a file: names without spaces, as OUTPUT_DIR must be
-rocketqa report --measures $rows --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
-    --output "$OUTPUT_DIR/report.tsv"
+rocketqa report --measures $rows $tables --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
+    --output "$OUTPUT_DIR/report.tsv" "$@"

@@ -10,10 +10,10 @@ HERE = Path(__file__).resolve().parents[1]
 ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
     ("fluid_variables", "formats", "runs"),
-    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "validation", "weight_files"),
+    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "paper_tables", "validation", "weight_files"),
     ("tokenizer",),
-    ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "optimizer",
-     "token_store", "unpack", "vectors"),
+    ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "figures",
+     "optimizer", "token_store", "unpack", "vectors"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "index", "pretrained"),
     ("dev_measure", "inference", "released_models", "training"),
     ("export", "peers", "retriever", "service", "toolkit"),

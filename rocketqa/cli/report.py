@@ -1,4 +1,4 @@
-"""Report a flight (or its ablation) as a table, beside the paper's numbers."""
+"""Report a flight (or its ablation) as a table, beside the paper's numbers, and in the paper's tables with verdicts."""
 from argparse import ArgumentParser
 from pathlib import Path
 from statistics import median
@@ -7,10 +7,12 @@ from typing import NamedTuple
 from rocketqa.artefacts import Job, write_atomically
 from rocketqa.flags import InputPath, add_job_flags
 from rocketqa.formats import DataError, read_measures, write_lines
+from rocketqa.paper_tables import OF_THE_DATA, PAPER_NAMES, Ours, paper_values, read_expected, table_lines
 from rocketqa.rows import read_rows
 
-SHOWN = ("MRR@10", "Success@1", "Success@50", "Success@1000", "MRR@10-truth")
-PAPER_NAMES = {"Success@1": "R@1", "Success@50": "R@50", "Success@1000": "R@1000"}
+SHOWN = ("MRR@10", "Success@1", "Success@50", "Success@1000", "accuracy@5", "accuracy@20", "accuracy@100",
+         "MRR@10-truth")
+ABLATION_MEASURES = ("MRR@10", "accuracy@5", "MRR@10-truth")
 ENDING = ".measures.tsv"
 
 
@@ -32,6 +34,13 @@ def build_parser() -> ArgumentParser:
     source.add_argument("--ablation", nargs="+", metavar="ROW SEED FILE", help="triples: ablation.tsv")
     parser.add_argument("--expected", type=InputPath, required=True, help="the paper's numbers")
     parser.add_argument("--paper-flight", required=True, help="the flight in it to stand beside ours")
+    parser.add_argument("--tables", action="store_true", help="with --measures: the paper's tables too, with verdicts")
+    parser.add_argument("--figures", action="store_true", help="with --measures: draw them into the folder figures/")
+    parser.add_argument("--by-rank", type=InputPath, help="by_rank.tsv of a denoising report: figure 5")
+    parser.add_argument("--logs", nargs="*", type=InputPath, default=[], help="files MODEL/train_log.tsv")
+    parser.add_argument("--curve", nargs=4, action="append", default=[], metavar=("FIGURE", "CURVE", "X", "FILE"),
+                        help="a point of figure 4 (X: negatives) or 6 (X: rows)")
+    parser.add_argument("--ablated", type=InputPath, help="ablation.tsv, for the tables")
     return parser
 
 
@@ -46,20 +55,43 @@ def main(argv: list[str] | None = None) -> int:
             raise DataError(f"--ablation: expected triples of ROW SEED FILE, got {len(args.ablation)} words")
         rows, args.files = list(zip(names, seeds, paths)), paths
         args.ablation = [f"{name} {seed}" for name, seed in zip(names, seeds)]
+    args.points = [InputPath(path) for _, _, _, path in args.curve]
+    args.curve = [(figure, curve, float(x)) for figure, curve, x, _ in args.curve]
     args.truth = [InputPath(truth_beside(path)) for _, _, path in rows if truth_beside(path).is_file()]
     job = Job("report", args)
     status = job.settle(args.check)
     if args.check:
         return status
     measured = [found for model, seed, path in rows for found in read_measured(model, seed, path)]
-    paper = read_paper(args.expected, args.paper_flight)
+    expected = read_expected(args.expected, args.paper_flight)
+    paper = paper_values(expected)
     if status is None:
         with job as part:
-            write_lines(part / args.output.name, table_lines(measured, paper, bool(args.ablation)))
-    markdown = "\n".join(markdown_lines(measured, paper))
-    write_atomically(Path(args.output).with_suffix(".md"), markdown + "\n")
-    print(markdown)
+            write_lines(part / args.output.name, tsv_lines(measured, paper, bool(args.ablation)))
+    lines = markdown_lines(measured, paper)
+    if args.figures:
+        lines += _drawn(args, measured)
+    if args.tables:
+        lines += table_lines(expected, ours_of(measured, args.ablated))
+    write_atomically(Path(args.output).with_suffix(".md"), "\n".join(lines) + "\n")
+    print("\n".join(lines))
     return 0
+
+
+def _drawn(args, measured: list[Measured]) -> list[str]:
+    """Draws what there is and returns the lines that show it."""
+    from rocketqa.figures import Sources, draw
+
+    measure = next(name for name in ABLATION_MEASURES if any(row.measure == name for row in measured))
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {"4": {}, "6": {}}
+    for (figure, curve, x), path in zip(args.curve, args.points):
+        curves[figure].setdefault(curve, []).append((x, 100 * read_measures(path)[measure]))
+    directory = Path(args.output).with_name("figures")
+    directory.mkdir(exist_ok=True)
+    by_stage = {row.model: 100 * row.value for row in measured if row.measure == measure}
+    captions = draw(Sources(by_stage, PAPER_NAMES.get(measure, measure), curves["4"], args.by_rank, curves["6"],
+                            {path.parent.name: path for path in args.logs}), directory)
+    return [line for name, caption in captions.items() for line in ("", f"![{caption}](figures/{name}.png)")]
 
 
 def truth_beside(path: Path) -> Path:
@@ -69,24 +101,28 @@ def truth_beside(path: Path) -> Path:
 
 def read_measured(model: str, seed: str, path: Path) -> list[Measured]:
     """Returns the values of a model by the labels and, where its file is there, by the truth."""
-    found = [Measured(model, seed, measure, value) for measure, value in read_measures(path).items()]
+    found = [Measured(model, seed, measure, value) for measure, value in read_measures(path).items()
+             if "@" in measure or model == OF_THE_DATA]
     truth = truth_beside(path)
     if truth.is_file():
-        found += [Measured(model, seed, f"{measure}-truth", value) for measure, value in read_measures(truth).items()]
-    return [row for row in found if "@" in row.measure]
+        found += [Measured(model, seed, f"{measure}-truth", value) for measure, value in read_measures(truth).items()
+                  if "@" in measure]
+    return found
 
 
-def read_paper(path: Path, flight: str) -> dict[tuple[str, str], float]:
-    """Returns (model, measure) -> the paper's value as a share of 1 (it prints percent)."""
-    return {(model, measure): round(float(value) / 100, 6)
-            for its_flight, model, measure, value, _, _ in (row.columns for row in read_rows(path, (6,)))
-            if its_flight == flight}
+def ours_of(measured: list[Measured], ablated: Path | None) -> Ours:
+    """Returns (model, measure) -> our value; medians over the seeds of the ablation."""
+    values: dict[tuple[str, str], list[float]] = {(row.model, row.measure): [row.value] for row in measured}
+    for row in list(read_rows(ablated, (4,)))[1:] if ablated else ():
+        model, _, measure, value = row.columns
+        values.setdefault((model, measure), []).append(row.real(value, measure))
+    return {key: median(own) for key, own in values.items()}
 
 
-def table_lines(measured: list[Measured], paper: dict, ablation: bool) -> list[str]:
+def tsv_lines(measured: list[Measured], paper: dict, ablation: bool) -> list[str]:
     """Returns the lines of report.tsv or ablation.tsv."""
     if ablation:
-        kept = [row for row in measured if row.measure in ("MRR@10", "MRR@10-truth")]
+        kept = [row for row in measured if row.measure in ABLATION_MEASURES]
         return ["row\tseed\tmeasure\tvalue", *("\t".join(map(str, row)) for row in kept)]
     return ["model\tmeasure\tvalue\tpaper", *(
         f"{row.model}\t{row.measure}\t{row.value!r}\t{paper.get((row.model, row.measure), '')}" for row in measured)]
@@ -97,8 +133,8 @@ def markdown_lines(measured: list[Measured], paper: dict) -> list[str]:
     values: dict[tuple[str, str], list[float]] = {}
     for row in measured:
         values.setdefault((row.model, row.measure), []).append(row.value)
-    models, measures = dict.fromkeys(row.model for row in measured), {row.measure for row in measured}
-    shown = [measure for measure in SHOWN if measure in measures]
+    models = dict.fromkeys(row.model for row in measured if row.model != OF_THE_DATA)
+    shown = [measure for measure in SHOWN if any((model, measure) in values for model in models)]
     seeds = len(next(iter(values.values())))
     lines = [f"Percent{f', medians of {seeds} seeds' if seeds > 1 else ''}; in brackets the paper's.", "",
              "| model | " + " | ".join(PAPER_NAMES.get(measure, measure) for measure in shown) + " |",

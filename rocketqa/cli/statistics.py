@@ -1,0 +1,49 @@
+"""Count the queries and passages of a flight and their words (the paper's table 1); prints measure<TAB>value lines."""
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+
+from rocketqa.artefacts import Job
+from rocketqa.flags import InputPath, add_job_flags
+from rocketqa.formats import write_lines
+from rocketqa.rows import read_rows
+
+
+def build_parser() -> ArgumentParser:
+    """Returns the verb's flags."""
+    parser = ArgumentParser("rocketqa statistics", description=__doc__)
+    add_job_flags(parser)
+    parser.add_argument("--collection", type=InputPath, required=True)
+    parser.add_argument("--queries", type=InputPath, nargs="+", required=True, help="files queries.SPLIT.tsv")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the verb and returns its exit status."""
+    args = build_parser().parse_args(argv)
+    job = Job("statistics", args)
+    status = job.settle(args.check)
+    if status is None:
+        with job as part:
+            write_lines(part / args.output.name, _lines(args))
+    if not args.check:
+        print(args.output.read_text(encoding="utf-8"), end="")
+    return status or 0
+
+
+def _lines(args) -> Iterator[str]:
+    counts = {path.name.removesuffix(".tsv"): counted(path, 2) for path in args.queries}
+    for name, (rows, _) in counts.items():
+        yield f"{name}\t{rows}"
+    passages, words = counted(args.collection, 3)
+    yield f"collection\t{passages}"
+    yield f"query_words\t{sum(own for _, own in counts.values()) / sum(rows for rows, _ in counts.values())!r}"
+    yield f"passage_words\t{words / passages!r}"
+
+
+def counted(path: Path, columns: int) -> tuple[int, int]:
+    """Returns how many rows a file has and how many words their texts, the last column, have between blanks."""
+    rows = words = 0
+    for row in read_rows(path, (columns,)):
+        rows, words = rows + 1, words + len(row.columns[-1].split())
+    return rows, words

@@ -1,0 +1,40 @@
+#!/bin/sh
+# The runs behind the paper's figures 4 and 6, then the report with all figures. A flight must have been flown before.
+# Figure 4: the number of random negatives a query, without hard negatives and with the denoised ones, each trained for as
+# many steps as the flight's stage. Figure 6: parts of the augmented data.
+# sh run_scripts/figures.sh [ENV]
+#
+# reads   what rocket.sh has made; FIGURE_BATCHES, FIGURE_PARTS
+# writes  OUTPUT_DIR/figure4.*, figure6.* (examples and measures), report.md, figures/; CHECKPOINT_DIR/figure4.*, figure6.*
+set -eu
+# shellcheck source=run_scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+load_flight "$@"
+require "$CHECKPOINT_DIR/dual_encoder_2" "sh run_scripts/rocket.sh $ENV"
+
+# steps MODEL: how many steps a training has had.
+steps() { tail -n 1 "$CHECKPOINT_DIR/$1/train_log.tsv" | cut -f 1; }
+
+batch=$BATCH_SIZE random_steps=$(steps dual_encoder_0) hard_steps=$(steps dual_encoder_1)
+for BATCH_SIZE in $FIGURE_BATCHES; do
+    negatives=$((BATCH_SIZE * DEVICES * ACCUMULATE - 1))
+    (MAX_STEPS=$random_steps && train_dual "figure4.random_negatives.$negatives" 1000 \
+        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv")
+    evaluate "figure4.random_negatives.$negatives"
+    (MAX_STEPS=$hard_steps && train_dual "figure4.and_denoised_hard_ones.$negatives" 1000 \
+        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.1.tsv")
+    evaluate "figure4.and_denoised_hard_ones.$negatives"
+done
+BATCH_SIZE=$batch
+for part in $FIGURE_PARTS; do
+    rows=$(($(wc -l <"$OUTPUT_DIR/examples.augmented.tsv") * part / 100))
+    head -n "$rows" "$OUTPUT_DIR/examples.augmented.tsv" >"$OUTPUT_DIR/figure6.$part.examples.tsv"
+    train_dual "figure6.augmented.$rows" "$EPOCHS_4" --queries "$DATA_DIR/queries.train.tsv" \
+        "$DATA_DIR/queries.unlabelled.tsv" --examples "$OUTPUT_DIR/examples.dual.1.tsv" \
+        "$OUTPUT_DIR/figure6.$part.examples.tsv"
+    evaluate "figure6.augmented.$rows"
+done
+cp "$OUTPUT_DIR/dual_encoder_1.measures.tsv" "$OUTPUT_DIR/figure6.augmented.0.measures.tsv"
+cp "$OUTPUT_DIR/dual_encoder_2.measures.tsv" \
+    "$OUTPUT_DIR/figure6.augmented.$(($(wc -l <"$OUTPUT_DIR/examples.augmented.tsv"))).measures.tsv"
+sh run_scripts/reproduce_tables.sh "$ENV"

@@ -1,0 +1,66 @@
+"""The paper's own flights, marco.env and nq.env, fly on tiny files in the real formats: only sizes are shrunk."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHRUNK = {"MAX_STEPS": "4", "SAVE_EVERY": "100", "DEVICES": "1", "DEVICES_CROSS": "1", "DEVICES_INFERENCE": "1",
+          "BATCH_SIZE": "8", "BATCH_SIZE_CROSS": "8", "PRECISION": "float32", "LAYER_NORM_EPS": "", "DATA_PREP": "",
+          "RETRIEVE_DEPTH": "30", "RERANK_DEPTH": "5", "MAX_NEGATIVE": "0.6", "MIN_POSITIVE": "0.01",
+          "OMP_NUM_THREADS": "1", "ROCKETQA_READY": "yes"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """The toy world with what Natural Questions has besides: answers, a test split, BM25's negatives."""
+    folder = tmp_path_factory.mktemp("world") / "data"
+    subprocess.run([sys.executable, "data_prep/toy.py", "--output", folder, "--entities", "12", "--train-queries", "40",
+                    "--dev-queries", "15", "--unlabelled-queries", "30"], cwd=ROOT, check=True, capture_output=True)
+    texts = {line.split("\t")[0]: line.rstrip("\n").split("\t")[2] for line in (folder / "collection.tsv").open()}
+    for split, name in (("train", "train"), ("dev", "test")):
+        gold = [line.split("\t") for line in (folder / f"truth.{split}.tsv").open()]
+        answers = {query_id: texts[passage_id].split()[0] for query_id, _, passage_id, _ in gold}
+        (folder / f"answers.{name}.tsv").write_text("".join(f"{key}\t{word}\n" for key, word in answers.items()))
+    (folder / "queries.test.tsv").write_bytes((folder / "queries.dev.tsv").read_bytes())
+    labelled = dict(line.split("\t")[::2] for line in (folder / "qrels.train.tsv").open())
+    (folder / "bm25.train.run").write_text("".join(
+        f"{query_id}\tQ0\t{other}\t1\t1.0\tbm25\n" for query_id, positive in labelled.items()
+        for other in [next(key for key in texts if key != positive)]))
+    return folder
+
+
+def flown(world: Path, folder: Path, env: str, **variables: str) -> Path:
+    environment = os.environ | SHRUNK | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "DATA_DIR": str(world),
+        "OUTPUT_DIR": str(folder / "o"), "CHECKPOINT_DIR": str(folder / "c"), "INIT": f"{world}/init_dual",
+        "INIT_CROSS": f"{world}/init_cross", **variables}
+    done = subprocess.run(["sh", "run_scripts/rocket.sh", f"run_scripts/{env}.env"], cwd=ROOT, env=environment,
+                          capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "o"
+
+
+def test_natural_questions_fly_by_answers_with_the_papers_tables(world, tmp_path):
+    output = flown(world, tmp_path, "nq", CROSS_DEPTH="20", DENOISE_DEPTH="20", AUGMENT_DEPTH="10")
+    report = (output / "report.md").read_text()
+    assert "| RocketQA, ERNIE-base | " in report.split("## Table 2")[1] and "R@5" in report and "## Table 7" in report
+    answers = dict(line.rstrip("\n").split("\t")[:2] for line in (world / "answers.train.tsv").open())
+    passages = {line.split("\t")[0]: line.lower() for line in (world / "collection.tsv").open()}
+    for line in (output / "examples.dual.1.tsv").open():
+        query_id, positive, negative = line.rstrip("\n").split("\t")
+        assert answers[query_id] in passages[positive] and answers[query_id] not in passages[negative]
+    bm25 = dict(line.split("\t")[::2][:2] for line in (world / "bm25.train.run").open())
+    assert all(bm25[query_id] == negative for query_id, _, negative in map(
+        str.split, (output / "examples.dual.0.tsv").open()))
+
+
+def test_ms_marco_flies_with_the_papers_tables_and_figures(world, tmp_path):
+    output = flown(world, tmp_path, "marco", CROSS_DEPTH="30", DENOISE_DEPTH="12", FILL_DEPTH="30", AUGMENT_DEPTH="6")
+    report = (output / "report.md").read_text()
+    assert "| queries, training | 40 (502,939) other |" in report and "(STEP 3) | (36.38) not run |" in report
+    assert (output / "figures/figure5.png").is_file() and (output / "denoising.unlabelled/report.md").is_file()
+    rows = [line.split("\t") for line in (output / "examples.dual.1.tsv").read_text().splitlines()]
+    assert max(map(len, rows)) == 3 and len(rows) > 3 * len({row[0] for row in rows})  # 1 : 4 is four rows
