@@ -15,7 +15,7 @@ from rocketqa.checkpoint import load_model
 from rocketqa.cli import encode, tokenize
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import pack
-from rocketqa.formats import read_collection, write_lines
+from rocketqa.formats import read_collection, read_queries, write_lines
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +127,8 @@ def kill(arguments: list[str], folder: Path, devices: int, finished: int, instan
     time.sleep(instant)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def test_a_run_has_its_queries_in_the_order_of_their_file(flight, tmp_path):
+    assert encode.main(flags(flight, tmp_path / "v", queries=flight / "queries.tsv")) == 0
+    assert (tmp_path / "v/vectors.00000.ids").read_text().split() == list(read_queries(flight / "queries.tsv"))

@@ -24,8 +24,9 @@ def build_parser() -> ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--collection", type=InputPath, help="collection.tsv, or a folder of its tokens")
     source.add_argument("--queries", type=InputPath, help="queries.SPLIT.tsv, or a folder of their tokens")
-    parser.add_argument("--num-shards", type=positive, help=f"files of vectors (default: of some {SHARD_ROWS:,} rows, "
-                                                            f"at least {FEWEST_SHARDS}); devices share them out")
+    parser.add_argument("--num-shards", type=positive, help=f"files of vectors (default: of some {SHARD_ROWS:,} rows; "
+                                                            f"of a collection at least {FEWEST_SHARDS}); devices share "
+                                                            f"them out")
     parser.add_argument("--shard", type=part_of_many, metavar="I/N",
                         help="make part I of N (1 to N) of the shards: other machines make the others; `retrieve` "
                              "takes all N folders")
@@ -64,7 +65,8 @@ def _encode(job: Job, args) -> int:
     with devices.working_on(job) as (part, watchdog):
         store = _tokens(args, part, text_encoder, watchdog)
         plan = Plan(store.lengths(args.passage_length if args.collection else args.query_length), args.batch_tokens)
-        shards = min(args.num_shards or max(FEWEST_SHARDS, -(-len(store) // SHARD_ROWS)), plan.batches)
+        fewest = FEWEST_SHARDS if args.collection else 1  # one keeps the file's order, which a run then has, too
+        shards = min(args.num_shards or max(fewest, -(-len(store) // SHARD_ROWS)), plan.batches)
         which, parts = map(int, (args.shard or "1/1").split("/"))
         own = range(shards * (which - 1) // parts, shards * which // parts)
         mine = own[devices.rank()::devices.count()]
@@ -140,7 +142,7 @@ class Plan:
 
 
 def _encode_shard(engine, text_encoder, store, batches, args, vectors_file: Path, ids_file: Path, progress) -> None:
-    """Writes a shard. The vectors come last, whole: where they are, the shard is finished."""
+    """Writes a shard, its rows in the order of the file. The vectors come last: where they are, it is finished."""
     import numpy as np
 
     def rows(batch):
@@ -152,11 +154,13 @@ def _encode_shard(engine, text_encoder, store, batches, args, vectors_file: Path
     for found in engine.map(map(rows, batches), len(batches)):
         vectors.append(found.astype(args.dtype))
         progress.update(len(found))
-    ids_file.write_text("".join(f"{store.id_at(place)}\n" for batch in batches for place in batch), encoding="utf-8",
+    places = np.concatenate(batches)
+    order = np.argsort(places)
+    ids_file.write_text("".join(f"{store.id_at(place)}\n" for place in places[order].tolist()), encoding="utf-8",
                         newline="\n")
     unfinished = vectors_file.with_suffix(".tmp")
     with unfinished.open("wb") as file:
-        np.save(file, np.concatenate(vectors))
+        np.save(file, np.concatenate(vectors)[order])
     os.replace(unfinished, vectors_file)
 
 
