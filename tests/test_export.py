@@ -13,7 +13,7 @@ from rocketqa.cli.export import main
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.ernie import initial_weights
-from rocketqa.export import INPUTS, padded
+from rocketqa.inference import INPUTS, padded
 from rocketqa.tokenizer import Encoding
 
 VOCABULARY = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
@@ -132,11 +132,11 @@ def test_padding_is_zeros_under_a_mask():
 
 
 def test_a_graph_that_differs_from_its_checkpoint_is_refused(tmp_path, tiny_config, monkeypatch, capsys):
-    from rocketqa import export
+    from rocketqa import inference
     from rocketqa.cli.__main__ import main as rocketqa
 
     checkpoint(tmp_path / "model", CrossEncoder, tiny_config)
-    monkeypatch.setattr(export, "MASKED", -1.0)
+    monkeypatch.setattr(inference, "MASKED", -1.0)
     assert rocketqa(["export", "--checkpoint", str(tmp_path / "model"), "--output", str(tmp_path / "out")]) == 2
     assert "expected at most 1e-05 between the graph and its checkpoint, got 0." in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
