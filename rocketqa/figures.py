@@ -4,30 +4,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")  # no screen
-import matplotlib.pyplot as plt  # noqa: E402
-
-from rocketqa.rows import read_rows  # noqa: E402
+from rocketqa.rows import read_rows
 
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 6.4, 3.6  # inches
 SMOOTHED = 50  # points of a training curve at most: means over equal parts
 
 
-def save(figure: plt.Figure, directory: Path, name: str) -> None:
+def save(figure: Figure, directory: Path, name: str) -> None:
     """Writes NAME.png and NAME.svg, the same bytes for the same figure."""
     figure.set_size_inches(WIDTH, HEIGHT)
     figure.tight_layout()
     figure.savefig(directory / f"{name}.png", dpi=150, metadata={"Software": None})
     with matplotlib.rc_context({"svg.hashsalt": "rocketqa"}):
         figure.savefig(directory / f"{name}.svg", metadata={"Date": None})
-    plt.close(figure)
 
 
-def bars(values: Mapping[str, float], y_label: str) -> plt.Figure:
+def bars(values: Mapping[str, float], y_label: str) -> Figure:
     """Returns a bar for each name, its value on top: the measure by stage."""
-    figure, axes = plt.subplots()
+    figure = Figure()
+    axes = figure.subplots()
     drawn = axes.bar(list(values), list(values.values()), color="#4472a8")
     axes.bar_label(drawn, fmt="%.2f", padding=2)
     axes.set_ylabel(y_label)
@@ -36,9 +34,10 @@ def bars(values: Mapping[str, float], y_label: str) -> plt.Figure:
     return figure
 
 
-def lines(curves: Mapping[str, Points], x_label: str, y_label: str, marked: bool = True) -> plt.Figure:
+def lines(curves: Mapping[str, Points], x_label: str, y_label: str, marked: bool = True) -> Figure:
     """Returns a line for each name through its (x, y): figures 4 and 6, training curves."""
-    figure, axes = plt.subplots()
+    figure = Figure()
+    axes = figure.subplots()
     for name, points in curves.items():
         xs, ys = zip(*sorted(points))
         axes.plot(xs, ys, marker="o" if marked else None, label=name)
