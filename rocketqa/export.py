@@ -8,6 +8,7 @@ and L may be others at each call.
     probabilities                float32 [N], of cross_encoder: P(relevant)
 """
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def write_onnx(layer: nn.Layer, folder: Path, name: str) -> Graph:
     """
     if paddle.__version__.startswith("2."):
         raise DataError(f"--format onnx: expected Paddle 3 or later, got {paddle.__version__}")
+    os.environ["POLYGRAPHY_AUTOINSTALL_DEPS"] = "0"  # the converter's optimiser would install other versions by itself
     try:
         import onnxruntime
         import paddle2onnx  # noqa: F401  paddle.onnx needs it
