@@ -13,12 +13,15 @@ import shutil
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from rocketqa import __version__
 from rocketqa.flags import NOT_FINISHED, InputPath
-from rocketqa.formats import DataError
+from rocketqa.formats import DataError, write_lines
 from rocketqa.rows import no_file
 
 MANIFEST = "meta.json"
@@ -92,26 +95,32 @@ class Job:
 
     def is_finished(self) -> bool:
         """Returns whether the output is there, whole, and made by this very job."""
-        if not (self.output.exists() and self.manifest.is_file()):
-            return False
-        meta = json.loads(self.manifest.read_text(encoding="utf-8"))
-        if meta.get("job") != self.key:
+        meta = self._meta()
+        if not self.output.exists() or meta.get("job") != self.key:
             return False
         base = self.output if self.output.is_dir() else self.output.parent
         return all((base / name).is_file() and file_digest(base / name) == sha256
                    for name, sha256 in meta["outputs"].items())
+
+    def _meta(self) -> dict:
+        """Returns the manifest that is there; empty where there is none, or something else by its name."""
+        try:
+            meta = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
+        except ValueError:
+            return {}
+        return meta if isinstance(meta, dict) and {"job", "outputs"} <= meta.keys() else {}
 
     def settle(self, check: bool) -> int | None:
         """Returns the exit status where there is nothing to do (or only --check was asked), else None.
 
         Waits for a process that makes the same output at this moment, such as one left behind by a killed script.
         """
-        if self.output.is_dir() and any(self.output.iterdir()) and not self.manifest.is_file():
-            raise DataError(f"{self.output}: expected nothing there or an artefact to replace, got a folder without "
-                            f"{MANIFEST}")
-        if self.output.is_file() and not self.manifest.is_file() and not self.part.is_dir():
-            raise DataError(f"{self.output}: expected nothing there or an artefact to replace, got a file without "
-                            f"{self.manifest.name}")
+        is_folder = self.output.is_dir()
+        # A kill may have cut the move of a file and of its manifest in two: then its .part is still there.
+        may_be_replaced = not any(self.output.iterdir()) if is_folder else self.part.is_dir()
+        if self.output.exists() and not (self._meta() or may_be_replaced):
+            raise DataError(f"{self.output}: expected nothing there or an artefact to replace, got a "
+                            f"{'folder' if is_folder else 'file'} without {self.manifest.name}")
         if self.part.is_dir():
             with _locked(self.part):
                 pass
@@ -205,8 +214,39 @@ def _locked(directory: Path):
     os.close(lock)
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives the name to write a file under; what was written gets its own name at the end, whole or not at all."""
+    unfinished = path.with_name(path.name + ".tmp")
+    yield unfinished
+    os.replace(unfinished, path)
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Writes a small file whole or not at all."""
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    with whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def write_piece(path: Path, lines: Iterable[str]) -> None:
+    """Writes a piece of a text: where it is, it is finished."""
+    with whole(path) as unfinished:
+        write_lines(unfinished, lines)
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """Writes an array as .npy: where it is, it is finished."""
+    with whole(path) as unfinished, unfinished.open("wb") as file:
+        np.save(file, values)
+
+
+def join_pieces(pieces: Iterable[Path], output: Path) -> int:
+    """Makes one text of pieces and returns its number of lines."""
+    lines = 0
+    with output.open("wb") as joined:
+        for path in pieces:
+            with path.open("rb") as piece:
+                while block := piece.read(1 << 20):
+                    lines += block.count(b"\n")
+                    joined.write(block)
+    return lines

@@ -4,7 +4,7 @@ Every epoch is one seeded order of all examples; step s takes the next A*N*B of 
 All devices so have equally many full batches; the remainder of an epoch is dropped, another one in each epoch.
 # Deviation: the released code deals the file's lines out to the devices once and shuffles within each.
 """
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -157,13 +157,17 @@ def tokens_of(chunk: tuple) -> tuple[int, int]:
             sum(rows.first.shape[0] * max(length for _, length in rows.groups) for rows in packed))
 
 
-def by_token_budget(lengths: list[int], budget: int) -> list[list[int]]:
-    """Returns the indices of rows in batches of similar length, each of at most `budget` tokens (or one row)."""
-    batches: list[list[int]] = []
-    longest = 0
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        longest = lengths[index]
-        if not batches or (len(batches[-1]) + 1) * longest > budget:
-            batches.append([])
-        batches[-1].append(index)
-    return batches
+def by_token_budget(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
+    """Returns the places of rows in batches of similar length, each of at most `budget` tokens (or one row)."""
+    order, begins = plan_batches(np.asarray(lengths), budget)
+    return [order[begin:end] for begin, end in zip(begins, begins[1:])]
+
+
+def plan_batches(lengths: np.ndarray, budget: int) -> tuple[np.ndarray, list[int]]:
+    """Returns the places of rows by length, and where in that order each batch begins; the last number is the end."""
+    order = np.argsort(lengths, kind="stable")
+    begins = [0] if len(order) else []
+    for row, length in enumerate(lengths[order].tolist()):
+        if (row - begins[-1] + 1) * length > budget and row > begins[-1]:
+            begins.append(row)
+    return order, [*begins, len(order)]

@@ -1,5 +1,5 @@
 """The paper's figures from our flights, as PNG and SVG (matplotlib, which PaddleNLP brings)."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,21 +67,20 @@ class Sources(NamedTuple):
     logs: Mapping[str, Path]  # model -> train_log.tsv
 
 
-def draw(sources: Sources, directory: Path) -> dict[str, str]:
-    """Draws what there is and returns name -> caption."""
-    figures = {"stages": (sources.by_stage and bars(sources.by_stage, sources.measure), "The measure by stage")}
-    figures["figure4"] = (sources.figure_4 and lines(sources.figure_4, "negatives a query", sources.measure),
-                          "Figure 4: the number of random negatives")
-    figures["figure5"] = (sources.by_rank and bars(removed_by_rank(sources.by_rank), "removed, percent"),
-                          "Figure 5: unlabelled passages that denoising removes, by rank")
-    figures["figure6"] = (sources.figure_6 and lines(sources.figure_6, "rows of augmented data", sources.measure),
-                          "Figure 6: the size of the augmented data")
-    losses = {model: smoothed(losses_of(log)) for model, log in sources.logs.items()}
-    figures["training"] = (losses and lines(losses, "step", "loss", marked=False), "Training curves")
-    there = {name: (figure, caption) for name, (figure, caption) in figures.items() if figure}
-    for name, (figure, _) in there.items():
-        save(figure, directory, name)
-    return {name: caption for name, (_, caption) in there.items()}
+def figures_of(sources: Sources) -> dict[str, tuple[str, Callable[[], Figure]]]:
+    """Returns name -> (caption, what draws it) of the figures that the sources are enough for."""
+    measure = sources.measure
+    drawn = {
+        "stages": (sources.by_stage, "The measure by stage", lambda: bars(sources.by_stage, measure)),
+        "figure4": (sources.figure_4, "Figure 4: the number of random negatives",
+                    lambda: lines(sources.figure_4, "negatives a query", measure)),
+        "figure5": (sources.by_rank, "Figure 5: unlabelled passages that denoising removes, by rank",
+                    lambda: bars(removed_by_rank(sources.by_rank), "removed, percent")),
+        "figure6": (sources.figure_6, "Figure 6: the size of the augmented data",
+                    lambda: lines(sources.figure_6, "rows of augmented data", measure)),
+        "training": (sources.logs, "Training curves", lambda: lines(
+            {model: smoothed(losses_of(log)) for model, log in sources.logs.items()}, "step", "loss", marked=False))}
+    return {name: (caption, make) for name, (there, caption, make) in drawn.items() if there}
 
 
 def removed_by_rank(path: Path) -> dict[str, float]:

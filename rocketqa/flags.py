@@ -63,6 +63,20 @@ def add_inference_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--batch-tokens", type=positive, default=2048, help="tokens a batch; on a GPU take more")
 
 
+def add_search_flags(parser: ArgumentParser) -> None:
+    """Adds an encoded collection and what answers from it."""
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the dual encoder that encoded the collection")
+    parser.add_argument("--collection", type=Path, required=True)
+    parser.add_argument("--passage-vectors", type=Path, required=True, nargs="+", metavar="DIR",
+                        help="one folder, or those of all shards of an encoding")
+    parser.add_argument("--cross-encoder", type=Path, metavar="DIR", help="ranks what is retrieved anew")
+    parser.add_argument("--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included")
+    parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
+    parser.add_argument("--max-memory", type=memory, default="4GiB", metavar="BYTES",
+                        help="of passage vectors in memory at a time, such as 500MB or 4GiB (default: 4GiB); what does "
+                             "not fit is read for every query")
+
+
 def add_text_flags(parser: ArgumentParser) -> None:
     """Adds the lengths of the dual encoder's two inputs."""
     parser.add_argument("--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included")

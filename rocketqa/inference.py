@@ -25,6 +25,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from rocketqa.batches import by_token_budget
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.ernie import Ernie, pack
 from rocketqa.tokenizer import Encoding
@@ -139,6 +140,12 @@ class Engine:
     def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
         """Returns float32 [N, H] or [N], in the order of the rows."""
         return self._run(rows)
+
+    def all(self, rows: Sequence[Encoding], batch_tokens: int) -> np.ndarray:
+        """Returns what all rows give, in their order, by batches of similar length of at most so many tokens."""
+        batches = by_token_budget([len(row.token_ids) for row in rows], batch_tokens)
+        found = np.concatenate(list(self.map(([rows[i] for i in batch] for batch in batches), len(batches))))
+        return found[np.argsort(np.concatenate(batches))]
 
     def map(self, batches: Iterable[Sequence[Encoding]], count: int) -> Iterator[np.ndarray]:
         """Yields what each of `count` batches gives, in their order; a few are held at a time."""

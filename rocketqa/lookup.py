@@ -81,7 +81,7 @@ class CollectionFile(Mapping[str, Passage]):
         return any(self._row(place).columns[0] == passage_id for place in places)
 
     def __iter__(self) -> Iterator[str]:
-        return (self._row(place).columns[0] for place in range(len(self)))
+        return (row.columns[0] for row in read_rows(self.path, PASSAGE_WIDTH))
 
     def __len__(self) -> int:
         return len(self._begins) - 1

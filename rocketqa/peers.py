@@ -13,7 +13,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,9 +46,6 @@ def drawn_texts(collection: Path, queries: Path, rows: int) -> Texts:
 
 def ours(work: str, weights: str, texts: Texts, precision: str = "float32") -> Callable[[], object]:
     """This package."""
-    import numpy as np
-
-    from rocketqa.batches import by_token_budget
     from rocketqa.checkpoint import set_weights
     from rocketqa.cross_encoder import CrossEncoder
     from rocketqa.dual_encoder import DualEncoder
@@ -70,42 +68,47 @@ def ours(work: str, weights: str, texts: Texts, precision: str = "float32") -> C
     def round_() -> object:
         rows = (encoder.pairs(texts.queries, texts.passages, LENGTHS["max_length"]) if work == "score"
                 else encoder.passages(texts.passages, LENGTHS["passage_length"]))
-        batches = by_token_budget([len(row.token_ids) for row in rows], TOKENS_A_BATCH)
-        return np.concatenate(list(engine.map(([rows[i] for i in batch] for batch in batches), len(batches))))
+        return engine.all(rows, TOKENS_A_BATCH)
 
     return round_
 
 
 def _training(model, encoder, texts: Texts) -> Callable[[], object]:
-    from contextlib import contextmanager
-
-    import paddle
-
     from rocketqa.batches import DualRows
-    from rocketqa.cross_batch_negatives import backward
     from rocketqa.ernie import pack
-    from rocketqa.optimizer import adam, clip
+    from rocketqa.optimizer import adam
 
     model.train()
     optimizer = adam(model, 0.0)
     optimizer.set_lr(1e-5)
 
-    @contextmanager
-    def seeded(chunk: int):
-        paddle.seed(chunk)
-        yield
-
     def round_() -> None:
         for queries, positives, negatives in training_batches(texts):
-            rows = DualRows(pack(encoder.queries(queries, LENGTHS["query_length"])),
-                            pack(encoder.passages(positives + negatives, LENGTHS["passage_length"])), None)
-            backward(lambda chunk: model(chunk.queries, chunk.passages), [rows], seeded, 1.0, lambda: None,
-                     cross_batch=True)
-            clip(model, 1.0)
-            optimizer.step()
-            optimizer.clear_grad()
+            take_step(model, optimizer, [DualRows(
+                pack(encoder.queries(queries, LENGTHS["query_length"])),
+                pack(encoder.passages(positives + negatives, LENGTHS["passage_length"])), None)])
 
     return round_
+
+
+def take_step(model, optimizer, chunks: list) -> None:
+    """Takes a step of the dual encoder on one device."""
+    from rocketqa.cross_batch_negatives import backward
+    from rocketqa.optimizer import clip
+
+    backward(lambda chunk: model(chunk.queries, chunk.passages), chunks, _seeded, 1.0, lambda: None, cross_batch=True)
+    clip(model, 1.0)
+    optimizer.step()
+    optimizer.clear_grad()
+
+
+@contextmanager
+def _seeded(chunk: int) -> Iterator[None]:
+    """Gives a chunk its dropout."""
+    import paddle
+
+    paddle.seed(chunk)
+    yield
 
 
 def training_batches(texts: Texts) -> list[tuple[list[str], list[Passage], list[Passage]]]:

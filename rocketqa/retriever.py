@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rocketqa.artefacts import digest
-from rocketqa.batches import by_token_budget, known
+from rocketqa.batches import known
 from rocketqa.checkpoint import load_model
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
@@ -79,8 +79,6 @@ def _relevance(checkpoint: Path, pair_length: int) -> Callable[[str, Sequence[Pa
 
     def relevance(query: str, passages: Sequence[Passage]) -> list[float]:
         rows = text_encoder.pairs([query] * len(passages), passages, pair_length)
-        batches = by_token_budget([len(row.token_ids) for row in rows], TOKENS_AT_ONCE)
-        scores = np.concatenate([engine([rows[i] for i in batch]) for batch in batches])
-        return scores[np.argsort(np.concatenate(batches))].tolist()
+        return engine.all(rows, TOKENS_AT_ONCE).tolist()
 
     return relevance

@@ -5,7 +5,6 @@ are chosen by who reads) and `ids` (bytes of UTF-8). A list is `NAME.NNNNN.npy`,
 `NAME.NNNNN.ends.npy`, int64 [rows]. `store.json` comes last.
 """
 import json
-import os
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rocketqa.artefacts import write_atomically
-from rocketqa.formats import DataError, Passage, Query, iterate_collection, read_collection, read_queries
+from rocketqa.artefacts import write_array, write_atomically
+from rocketqa.formats import DataError, Passage, Query, iterate_collection, read_queries
 from rocketqa.lookup import CollectionFile, IdPlaces
 from rocketqa.tokenizer import TextEncoder, Tokens
 
@@ -88,12 +87,6 @@ class TokenStore(Mapping[str, Tokens]):
     def __getitem__(self, identifier: str) -> Tokens:
         return self.at(self.place_of(identifier))
 
-    def __contains__(self, identifier: object) -> bool:
-        try:
-            return self.place_of(identifier) >= 0
-        except KeyError:
-            return False
-
     def __iter__(self) -> Iterator[str]:
         return map(self.id_at, range(self.rows))
 
@@ -134,20 +127,13 @@ def _write_chunk(folder: Path, chunk: int, texts: list, encoder: TextEncoder, to
         told(len(block))
     for name, rows in parts.items():
         values, ends = _paths(folder, name, chunk)
-        _save(values, _narrow(np.concatenate(rows)))
-        _save(ends, np.cumsum([len(row) for row in rows]))  # the last of the ids' says that the chunk is whole
+        write_array(values, _narrow(np.concatenate(rows)))
+        write_array(ends, np.cumsum([len(row) for row in rows]))  # the last of the ids' says that the chunk is whole
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
     """Returns ids in two bytes each where the largest has room in them."""
     return values.astype(np.uint16) if values.dtype == np.uint32 and values.max(initial=0) < 1 << 16 else values
-
-
-def _save(path: Path, values: np.ndarray) -> None:
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
-        np.save(file, values)
-    os.replace(unfinished, path)
 
 
 def _paths(folder: Path, name: str, chunk: int) -> tuple[Path, Path]:
@@ -156,12 +142,7 @@ def _paths(folder: Path, name: str, chunk: int) -> tuple[Path, Path]:
 
 
 def open_collection(path: Path, encoder: TextEncoder) -> Mapping[str, Passage | Tokens]:
-    """Returns passage_id -> passage of a collection.tsv, or its tokens of a store."""
-    return TokenStore(path, COLLECTION, encoder) if path.is_dir() else read_collection(path)
-
-
-def read_from_disk(path: Path, encoder: TextEncoder) -> Mapping[str, Passage | Tokens]:
-    """Returns what open_collection does without holding the collection in memory."""
+    """Returns passage_id -> passage of a collection.tsv, or its tokens of a store; the texts stay on disk."""
     return TokenStore(path, COLLECTION, encoder) if path.is_dir() else CollectionFile(path)
 
 

@@ -85,8 +85,9 @@ class TextEncoder:
             return list(texts)
         titles = [text.title if isinstance(text, Passage) else "" for text in texts]
         bodies = [text.text if isinstance(text, Passage) else text for text in texts]
-        return [Tokens(np.array(ids, np.int64) if title else None, np.array(body, np.int64))
-                for title, ids, body in zip(titles, self.tokenize(titles), self.tokenize(bodies))]
+        of_titles = iter(self.tokenize([title for title in titles if title]))
+        return [Tokens(np.array(next(of_titles), np.int64) if title else None, np.array(body, np.int64))
+                for title, body in zip(titles, self.tokenize(bodies))]
 
     def queries(self, texts: Sequence[str | Tokens], max_length: int) -> list[Encoding]:
         """Returns a row for each query, at most `max_length` tokens with [CLS] and [SEP]."""

@@ -1,5 +1,9 @@
 """DPR's answer match on its golden vectors, and the accuracy that `evaluate` prints of it."""
+import random
+import unicodedata
+
 import pytest
+import regex
 
 from rocketqa.answers import has_answer, has_pattern, tokens
 from rocketqa.cli.__main__ import main
@@ -127,3 +131,52 @@ def test_an_answer_without_tokens_counts_in_official_mode_and_is_refused_in_stri
 def test_what_cannot_be_evaluated_is_refused(evaluated, run, flags, message):
     status, lines, complaint = evaluated(ANSWERS, run, *flags)
     assert status == 2 and not lines and message in complaint and complaint.startswith("rocketqa evaluate: ")
+
+
+WORDS = ["U.S.", "u", "s", ".", "Caf\u00e9", "cafe\u0301", "New-York", "new", "york", "1,000", "moon", "the", "A."]
+SIGNS = regex.compile(r"([\p{L}\p{N}\p{M}]+)|([^\p{Z}\p{C}])", regex.IGNORECASE | regex.UNICODE | regex.MULTILINE)
+
+
+def sentence(drawing: random.Random, most: int) -> str:
+    return " ".join(drawing.choices(WORDS, k=drawing.randint(1, most)))
+
+
+def slow_match(answer: str, text: str) -> bool:
+    """DPR's string match from its description: the answer's words are a part of the text's list of words."""
+    within, own = ([found.group().lower() for found in SIGNS.finditer(unicodedata.normalize("NFD", each))]
+                   for each in (text, answer))
+    return any(within[i:i + len(own)] == own for i in range(len(within) - len(own) + 1))
+
+
+def slow_accuracy(run: dict, answers: dict, texts: dict, k: int, mode: str) -> float:
+    """The mean of DPR's script over the queries with answers, of nq_eval.py over those of the run."""
+    hits = 0
+    for query_id in run:
+        own = [answer.strip(".").lower() for answer in answers[query_id]] if mode == "released" else answers[query_id]
+        for passage_id in run[query_id][:k]:
+            if any(slow_match(answer, texts[passage_id]) for answer in own):
+                hits += 1
+                break
+    return hits / len(run if mode == "released" else answers)
+
+
+@pytest.mark.parametrize("mode", ["strict", "official", "released"])
+def test_random_runs_have_the_accuracy_of_the_slow_twin_to_the_last_digit(tmp_path, capsys, mode):
+    told = set()
+    for seed in range(30):
+        drawing = random.Random(seed)
+        texts = {f"p{i}": sentence(drawing, 5) for i in range(12)}
+        answers = {f"q{i}": [sentence(drawing, 2) for _ in range(drawing.randint(1, 2))] for i in range(7)}
+        run = {key: drawing.sample(sorted(texts), 8) for key in answers if drawing.random() < 0.8} or {"q0": ["p0"]}
+        (tmp_path / "collection.tsv").write_text("".join(f"{key}\tmoon\t{text}\n" for key, text in texts.items()))
+        (tmp_path / "answers.tsv").write_text("".join("\t".join((key, *own)) + "\n" for key, own in answers.items()))
+        (tmp_path / "a.run").write_text("".join(
+            f"{key}\t{passage_id}\t{rank}\n" for key, own in run.items() for rank, passage_id in enumerate(own, 1)))
+        assert main(["evaluate", "--run", f"{tmp_path}/a.run", "--answers", f"{tmp_path}/answers.tsv", "--collection",
+                     f"{tmp_path}/collection.tsv", "--mode", mode, "--measures", "accuracy@1", "accuracy@3"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        for k, line in zip((1, 3), lines):
+            value = slow_accuracy(run, answers, texts, k, mode)
+            assert line == f"accuracy@{k}\t{value!r}", seed
+            told.add(value)
+    assert len(told) > 4  # the cases are worth something

@@ -78,14 +78,17 @@ def test_an_output_is_made_again_after_a_change_of(job, tmp_path, change, output
     assert job(output).settle(check=False) == 0
 
 
-def test_what_has_no_manifest_is_somebodys_own_and_never_replaced(job, tmp_path):
-    (tmp_path / "out.tsv").write_text("years of work")
-    with pytest.raises(DataError, match=r"out.tsv: expected nothing there .* got a file without out.tsv.meta.json"):
-        job("out.tsv").settle(check=False)
+@pytest.mark.parametrize("manifest", [None, "", "{", "[]", '{"url": "of a download"}', "\udc80"])
+def test_what_has_no_manifest_of_ours_is_somebodys_own_and_never_replaced(job, tmp_path, manifest):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/thesis.txt").write_text("years of work")
-    with pytest.raises(DataError, match="got a folder without meta.json"):
-        job("mine").settle(check=False)
+    for output, file, beside, kind in (("out.tsv", "out.tsv", "out.tsv.meta.json", "file"),
+                                       ("mine", "mine/thesis.txt", "mine/meta.json", "folder")):
+        (tmp_path / file).write_text("years of work")
+        if manifest is not None:
+            (tmp_path / beside).write_text(manifest, errors="surrogateescape")
+        with pytest.raises(DataError, match=f"{output}: expected nothing there .* a {kind} without "):
+            job(output).settle(check=False)
+        assert (tmp_path / file).read_text() == "years of work"
 
 
 def test_a_file_whose_manifest_a_kill_has_kept_from_its_place_is_made_again(job, tmp_path):

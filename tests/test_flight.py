@@ -84,9 +84,9 @@ def test_the_report_holds_the_measures_of_every_model_beside_the_papers(flown, s
 
 def test_a_second_call_makes_nothing_again(flown, small_world):
     folder, _ = flown
-    def times():  # report.md is printed, and so written with its figures, each time
+    def times():  # report.md is printed, and so written, each time
         return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()
-                and path.name != "report.md" and path.parent.name != "figures"}
+                and path.name != "report.md"}
 
     before = times()
     fly(folder, small_world)

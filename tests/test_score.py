@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 
 import numpy as np
 import paddle
@@ -17,6 +17,7 @@ from rocketqa.cli import score, tokenize
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.ernie import pack
 from rocketqa.formats import read_collection, read_queries, write_lines
+from rocketqa.inference import Engine
 from rocketqa.runs import RunFile, ranked, run_lines
 
 
@@ -111,6 +112,7 @@ def test_the_tokens_of_a_query_with_many_passages_are_never_all_in_memory(monkey
             yield np.array(batches[-1], np.float32)
 
     engine = SimpleNamespace(map=run)
+    engine.all = MethodType(Engine.all, engine)
     assert score.scores_of([9, 2, 5, 4, 1, 3, 7, 7, 2, 6], engine, encode, 8) == [9, 2, 5, 4, 1, 3, 7, 7, 2, 6]
     assert held == [3, 3, 3, 1] and batches == [[2], [5], [9], [1, 3], [4], [2], [7], [7], [6]]
 

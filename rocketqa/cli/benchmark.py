@@ -4,13 +4,11 @@ import statistics
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rocketqa.flags import positive, text_length
 from rocketqa.formats import DataError
-from rocketqa.peers import PEERS, TRAINED, Peer, installed, work_when_told
+from rocketqa.peers import PEERS, TRAINED, Peer, installed, take_step, work_when_told
 
 GIB = 2 ** 30
 QUERIES, SEARCH_SIZE = 200, 768
@@ -83,13 +81,12 @@ def _speed(args: Namespace) -> None:
         told = [[peer.round() for peer in peers] for _ in range(1 + args.rounds)][1:]  # the first one warms up
         for peer in peers:
             peer.end()
-        ratios = {}
         for place, name in enumerate(names):
             seconds = [row[place]["seconds"] for row in told]
             rate = args.rows / statistics.median(seconds)
-            ratios[name] = statistics.median(row[place]["seconds"] / row[0]["seconds"] for row in told)
+            ratio = statistics.median(row[place]["seconds"] / row[0]["seconds"] for row in told)
             print(f"{work}\t{name}\t{rate:.1f}\t{max(row[place]['peak'] for row in told) / GIB:.2f}\t"
-                  f"{ratios[name]:.2f}", flush=True)
+                  f"{ratio:.2f}", flush=True)
 
 
 def _search(args: Namespace) -> None:
@@ -171,8 +168,7 @@ def _measured_here(args: Namespace, queries: int, chunks: int) -> dict[str, floa
     """Takes steps of one batch; returns seconds a step and peaks of memory, in bytes, before and after."""
     import time
 
-    from rocketqa.cross_batch_negatives import backward
-    from rocketqa.optimizer import adam, clip
+    from rocketqa.optimizer import adam
 
     model, parts = _model(args), _chunks(args, queries // chunks, chunks)
     optimizer, seconds = adam(model, 0.0), []
@@ -181,26 +177,10 @@ def _measured_here(args: Namespace, queries: int, chunks: int) -> dict[str, floa
     before = _peak()
     for _ in range(1 + STEPS):
         begin = time.perf_counter()
-        backward(lambda chunk: model(chunk.queries, chunk.passages), parts, _seeded, 1.0, _nothing, cross_batch=True)
-        clip(model, 1.0)
-        optimizer.step()
-        optimizer.clear_grad()
+        take_step(model, optimizer, parts)
         float(model.parameters()[0].sum())  # waits for a GPU
         seconds.append(time.perf_counter() - begin)
     return {"seconds": statistics.median(seconds[1:]), "before": before, "peak": _peak()}
-
-
-def _nothing() -> None:
-    """There is no other device to wait for."""
-
-
-@contextmanager
-def _seeded(chunk: int) -> Iterator[None]:
-    """Gives a chunk its dropout."""
-    import paddle
-
-    paddle.seed(chunk)
-    yield
 
 
 def _model(args: Namespace):

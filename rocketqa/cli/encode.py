@@ -7,7 +7,7 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
-from rocketqa.artefacts import Job
+from rocketqa.artefacts import Job, write_array
 from rocketqa.flags import InputPath, add_inference_flags, add_job_flags, add_text_flags, positive
 
 SHARD_ROWS = 25_000
@@ -111,16 +111,9 @@ class Plan:
     """The batches of all rows: by length, each of at most so many tokens, the same for everybody."""
 
     def __init__(self, lengths, batch_tokens: int):
-        import numpy as np
+        from rocketqa.batches import plan_batches
 
-        self.order = np.argsort(lengths, kind="stable")  # places in the store, by length
-        self.begins, filled = [0], 0
-        for row, length in enumerate(lengths[self.order].tolist()):
-            if (filled + 1) * length > batch_tokens and filled:
-                self.begins.append(row)
-                filled = 0
-            filled += 1
-        self.begins.append(len(self.order))
+        self.order, self.begins = plan_batches(lengths, batch_tokens)
 
     @property
     def batches(self) -> int:
@@ -158,10 +151,7 @@ def _encode_shard(engine, text_encoder, store, batches, args, vectors_file: Path
     order = np.argsort(places)
     ids_file.write_text("".join(f"{store.id_at(place)}\n" for place in places[order].tolist()), encoding="utf-8",
                         newline="\n")
-    unfinished = vectors_file.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
-        np.save(file, np.concatenate(vectors)[order])
-    os.replace(unfinished, vectors_file)
+    write_array(vectors_file, np.concatenate(vectors)[order])
 
 
 def _tidy(part: Path) -> None:

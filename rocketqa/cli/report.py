@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
             write_lines(part / args.output.name, tsv_lines(measured, paper, bool(args.ablation)))
     lines = markdown_lines(measured, paper)
     if args.figures:
-        lines += _drawn(args, measured)
+        lines += _figure_lines(args, measured, draw=status is None)
     if args.tables:
         lines += table_lines(expected, ours_of(measured, args.ablated))
     write_atomically(Path(args.output).with_suffix(".md"), "\n".join(lines) + "\n")
@@ -78,9 +78,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _drawn(args, measured: list[Measured]) -> list[str]:
-    """Draws what there is and returns the lines that show it."""
-    from rocketqa.figures import Sources, draw
+def _figure_lines(args, measured: list[Measured], draw: bool) -> list[str]:
+    """Returns the lines that show the figures; draws them where that is asked for, or one is not there."""
+    from rocketqa.figures import Sources, figures_of, save
 
     measure = next(name for name in ABLATION_MEASURES if any(row.measure == name for row in measured))
     curves: dict[str, dict[str, list[tuple[float, float]]]] = {"4": {}, "6": {}}
@@ -89,9 +89,12 @@ def _drawn(args, measured: list[Measured]) -> list[str]:
     directory = Path(args.output).with_name("figures")
     directory.mkdir(exist_ok=True)
     by_stage = {row.model: 100 * row.value for row in measured if row.measure == measure}
-    captions = draw(Sources(by_stage, PAPER_NAMES.get(measure, measure), curves["4"], args.by_rank, curves["6"],
-                            {path.parent.name: path for path in args.logs}), directory)
-    return [line for name, caption in captions.items() for line in ("", f"![{caption}](figures/{name}.png)")]
+    figures = figures_of(Sources(by_stage, PAPER_NAMES.get(measure, measure), curves["4"], args.by_rank, curves["6"],
+                                 {path.parent.name: path for path in args.logs}))
+    for name, (_, make) in figures.items():
+        if draw or not all((directory / f"{name}.{kind}").is_file() for kind in ("png", "svg")):
+            save(make(), directory, name)
+    return [line for name, (caption, _) in figures.items() for line in ("", f"![{caption}](figures/{name}.png)")]
 
 
 def truth_beside(path: Path) -> Path:

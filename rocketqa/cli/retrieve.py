@@ -1,11 +1,8 @@
 """Retrieve each query's best passages by inner product (exact, faiss) into a TREC run."""
-import os
-import shutil
 import sys
 from argparse import ArgumentParser
-from pathlib import Path
 
-from rocketqa.artefacts import Job
+from rocketqa.artefacts import Job, join_pieces, write_piece
 from rocketqa.flags import InputPath, add_format_flag, add_job_flags, memory, positive
 
 CHUNK_QUERIES = 16384  # searched at once, then kept: a kill costs no more
@@ -40,7 +37,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _retrieve(job: Job, args) -> int:
-    from rocketqa.formats import write_lines
     from rocketqa.index import ApproximateSearch, ExactSearch, overlap
     from rocketqa.progress import bar
     from rocketqa.runs import ranked, run_lines
@@ -64,19 +60,7 @@ def _retrieve(job: Job, args) -> int:
             end = min(begin + CHUNK_QUERIES, len(queries))
             query_ids = (query_id.decode() for query_id in queries.ids[begin:end])
             found = search.search(queries.read(begin, end), args.depth, shown)
-            unfinished = file.with_suffix(".tmp")
-            write_lines(unfinished, (line for query_id, scores in zip(query_ids, found)
-                                     for line in run_lines(ranked(query_id, scores), args.format)))
-            os.replace(unfinished, file)
-        job.facts["rows"] = _join(files, part / args.output.name)
+            write_piece(file, (line for query_id, scores in zip(query_ids, found)
+                               for line in run_lines(ranked(query_id, scores), args.format)))
+        job.facts["rows"] = join_pieces(files, part / args.output.name)
     return 0
-
-
-def _join(files: list[Path], output: Path) -> int:
-    """Makes one file of several and returns its number of lines."""
-    with output.open("wb") as joined:
-        for file in files:
-            with file.open("rb") as piece:
-                shutil.copyfileobj(piece, joined)
-    with output.open("rb") as joined:
-        return sum(piece.count(b"\n") for piece in iter(lambda: joined.read(2 ** 20), b""))

@@ -4,12 +4,11 @@ Whole queries make a chunk of some CHUNK_PAIRS pairs, in the order of the run; b
 many pairs. Chunks depend on the run and the flags alone, so the scores have the same bytes whatever the number of
 processes and kills, and memory does not grow with the lines of the run.
 """
-import os
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
-from rocketqa.artefacts import Job
+from rocketqa.artefacts import Job, join_pieces, write_piece
 from rocketqa.flags import InputPath, add_format_flag, add_inference_flags, add_job_flags, positive, text_length
 
 CHUNK_PAIRS = 4096
@@ -66,7 +65,7 @@ def _score(job: Job, args) -> int:
             progress.update(len(chunk))
         watchdog.meet()
         if devices.rank() == 0:
-            _join_chunks([_chunk_file(part, begin) for begin in range(0, len(run), size)], part / args.output.name)
+            join_pieces([_chunk_file(part, begin) for begin in range(0, len(run), size)], part / args.output.name)
     return 0
 
 
@@ -75,10 +74,10 @@ def _inputs(args, text_encoder):
     from rocketqa.batches import text_of
     from rocketqa.rows import Check
     from rocketqa.runs import RunFile
-    from rocketqa.token_store import open_queries, read_from_disk
+    from rocketqa.token_store import open_collection, open_queries
 
     queries = open_queries([Path(args.queries)], text_encoder)
-    collection = read_from_disk(Path(args.collection), text_encoder)
+    collection = open_collection(Path(args.collection), text_encoder)
 
     def encode(pairs):
         return text_encoder.pairs([text_of(queries[pair.query_id]) for pair in pairs],
@@ -94,18 +93,8 @@ def queries_a_chunk(lines: int, queries: int, depth: int | None) -> int:
 
 def scores_of(pairs: list, engine, encode: Callable, batch_tokens: int) -> list[float]:
     """Returns P(relevant) of each pair, in their order. At most CHUNK_PAIRS have their tokens in memory."""
-    import numpy as np
-
-    from rocketqa.batches import by_token_budget
-
-    scores = np.empty(len(pairs), np.float32)
-    for begin in range(0, len(pairs), CHUNK_PAIRS):
-        rows = encode(pairs[begin:begin + CHUNK_PAIRS])
-        batches = by_token_budget([len(row.token_ids) for row in rows], batch_tokens)
-        results = engine.map(([rows[i] for i in batch] for batch in batches), len(batches))
-        for batch, found in zip(batches, results, strict=True):
-            scores[begin + np.array(batch)] = found
-    return scores.tolist()
+    return [score for begin in range(0, len(pairs), CHUNK_PAIRS)
+            for score in engine.all(encode(pairs[begin:begin + CHUNK_PAIRS]), batch_tokens).tolist()]
 
 
 def _chunk_file(part: Path, begin: int) -> Path:
@@ -114,17 +103,8 @@ def _chunk_file(part: Path, begin: int) -> Path:
 
 def _write_chunk(file: Path, rankings: list, scores: list[float], form: str) -> None:
     """Writes the rankings by their new scores, whole or not at all: where the file is, the chunk is finished."""
-    from rocketqa.formats import write_lines
     from rocketqa.runs import ranked, run_lines
 
     score = iter(scores)
     anew = (ranked(ranking[0].query_id, [(pair.passage_id, next(score)) for pair in ranking]) for ranking in rankings)
-    unfinished = file.with_suffix(".tmp")
-    write_lines(unfinished, (line for ranking in anew for line in run_lines(ranking, form)))
-    os.replace(unfinished, file)
-
-
-def _join_chunks(files: list[Path], output: Path) -> None:
-    with output.open("wb") as joined:
-        for file in files:
-            joined.write(file.read_bytes())
+    write_piece(file, (line for ranking in anew for line in run_lines(ranking, form)))

@@ -2,9 +2,8 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from pathlib import Path
 
-from rocketqa.flags import memory, positive, text_length
+from rocketqa.flags import add_search_flags, positive
 
 PROMPT = "query> "
 
@@ -13,17 +12,8 @@ def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa search", description=__doc__)
     parser.add_argument("query", nargs="?", metavar="QUERY", help="without it: each line of the terminal or a pipe")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="the dual encoder that encoded the collection")
-    parser.add_argument("--collection", type=Path, required=True)
-    parser.add_argument("--passage-vectors", type=Path, required=True, nargs="+", metavar="DIR",
-                        help="one folder, or those of all shards of an encoding")
-    parser.add_argument("--cross-encoder", type=Path, metavar="DIR", help="ranks what is retrieved anew")
+    add_search_flags(parser)
     parser.add_argument("--depth", type=positive, default=10, help="passages to retrieve and show (default: 10)")
-    parser.add_argument("--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included")
-    parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
-    parser.add_argument("--max-memory", type=memory, default="4GiB", metavar="BYTES",
-                        help="of passage vectors in memory at a time, such as 500MB or 4GiB (default: 4GiB); what does "
-                             "not fit is read for every query")
     return parser
 
 

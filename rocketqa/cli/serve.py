@@ -4,9 +4,8 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from pathlib import Path
 
-from rocketqa.flags import memory, text_length
+from rocketqa.flags import add_search_flags
 from rocketqa.formats import DataError
 
 BACKLOG = 2048  # connections that wait to be taken
@@ -23,19 +22,10 @@ def port(value: str) -> int:
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa serve", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="the dual encoder that encoded the collection")
-    parser.add_argument("--collection", type=Path, required=True)
-    parser.add_argument("--passage-vectors", type=Path, required=True, nargs="+", metavar="DIR",
-                        help="one folder, or those of all shards of an encoding")
-    parser.add_argument("--cross-encoder", type=Path, metavar="DIR", help="ranks what is retrieved anew")
+    add_search_flags(parser)
     parser.add_argument("--host", default="127.0.0.1",
                         help="address to listen at (default: 127.0.0.1, this machine alone; there is no password)")
     parser.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any that is free")
-    parser.add_argument("--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included")
-    parser.add_argument("--max-length", type=text_length, default=160, help="tokens of a pair, special ones included")
-    parser.add_argument("--max-memory", type=memory, default="4GiB", metavar="BYTES",
-                        help="of passage vectors in memory at a time, such as 500MB or 4GiB (default: 4GiB); what does "
-                             "not fit is read for every query")
     return parser
 
 
