@@ -1,9 +1,15 @@
 #!/bin/sh
 # Makes a virtual environment with the project and its CPU dependencies, unless `rocketqa` can be imported already.
-# Sourced by rocket.sh and test.sh (`. run_scripts/setup.sh`), which then run inside it.
+# sh run_scripts/setup.sh; rocket.sh and test.sh source it and then run inside the environment.
 #
 # reads   setup.py; PADDLE=2.6.2 chooses another version of Paddle (default 3.3.1), in an environment of its own
 # writes  .venv/ (.venv-2.6.2/ ...)
+
+if [ -z "${ROOT:-}" ]; then  # called by itself
+    set -eu
+    # shellcheck source=run_scripts/lib.sh
+    . "$(dirname "$0")/lib.sh"
+fi
 
 PADDLE_DEFAULT=3.3.1
 EXTRAS=cpu,test,bm25
