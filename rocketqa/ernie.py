@@ -19,6 +19,11 @@ from rocketqa.chance import generator
 from rocketqa.tokenizer import Encoding
 
 
+# The vector of a row: that of its first token (section 3.2), or the mean of all its tokens'.
+# Deviation: the mean, for weights that were trained by it; a switch, REPRESENTATION, `first` in the paper's flights.
+REPRESENTATIONS = ("first", "mean")
+
+
 class ErnieConfig(NamedTuple):
     """The architecture, in PaddleNLP's names. Defaults are ERNIE 2.0 base as released (paper.md C.1: epsilon 1e-5)."""
 
@@ -36,6 +41,7 @@ class ErnieConfig(NamedTuple):
     task_type_vocab_size: int = 16
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-5
+    representation: str = "first"  # what stands for a row: one of REPRESENTATIONS
 
 
 class PackedRows(NamedTuple):
@@ -91,6 +97,13 @@ def truncated_normal(drawing: np.random.Generator, shape: Sequence[int], deviati
     return (values * deviation).astype(np.float32)
 
 
+def row_means(hidden: paddle.Tensor, groups: list[tuple[int, int]]) -> paddle.Tensor:
+    """Returns the mean of each packed row's tokens, [N, H], of hidden [T, H]."""
+    parts = paddle.split(hidden, [rows * length for rows, length in groups])
+    return paddle.concat([part.reshape([rows, length, -1]).mean(axis=1)
+                          for part, (rows, length) in zip(parts, groups)])
+
+
 def _linear(inputs: int, outputs: int) -> nn.Linear:
     return nn.Linear(inputs, outputs, weight_attr=_empty())
 
@@ -101,7 +114,7 @@ def _empty() -> paddle.ParamAttr:
 
 
 class Ernie(nn.Layer):
-    """Rows of tokens -> the last layer's first-token vectors [N, H]; `pooled` adds dense + tanh."""
+    """Rows of tokens -> their vectors out of the last layer [N, H]; `pooled` adds dense + tanh."""
 
     def __init__(self, config: ErnieConfig, with_pooler: bool):
         super().__init__()
@@ -114,12 +127,15 @@ class Ernie(nn.Layer):
             self.pooler.dense = _linear(config.hidden_size, config.hidden_size)
 
     def forward(self, rows: PackedRows) -> paddle.Tensor:
-        """Returns the raw vector of each row's first token, [N, H], in the caller's order."""
+        """Returns the raw vector of each row's first token, or their mean, [N, H], in the caller's order."""
         hidden = self.embeddings(rows)  # [T, H]
         *inner, last = self.encoder.layers
         for layer in inner:
             hidden = self._through(layer, hidden, hidden, rows.groups, False)  # [T, H]
-        hidden = self._through(last, hidden, paddle.gather(hidden, rows.first), rows.groups, True)  # [N, H]
+        if self.config.representation == "mean":
+            hidden = row_means(self._through(last, hidden, hidden, rows.groups, False), rows.groups)  # [N, H]
+        else:
+            hidden = self._through(last, hidden, paddle.gather(hidden, rows.first), rows.groups, True)  # [N, H]
         return paddle.gather(hidden, rows.restore)  # [N, H]
 
     def _through(self, layer: nn.Layer, *inputs) -> paddle.Tensor:

@@ -1,7 +1,8 @@
 """The encoders as they are used, not trained: one fast path for each kind of device.
 
 On a CPU a static graph in Paddle Inference with oneDNN. It works on padded rows, so rows of about equal length belong
-into one batch; query, key and value are one product, and only the first token leaves the last layer. `float32` is
+into one batch; query, key and value are one product, and only the first token leaves the last layer, where it alone
+stands for the row. `float32` is
 within 1e-5 of the model that it comes from. `reduced` is bfloat16 where the processor multiplies it (AMX or AVX-512
 BF16), and float32, said in a line, where it does not. On a GPU the model itself runs on packed rows, `reduced` in
 float16.
@@ -39,11 +40,11 @@ KEPT_SHAPES = 256  # of batches whose oneDNN primitives are kept
 
 
 class PaddedErnie(nn.Layer):
-    """Padded rows -> first-token vectors [N, H]: the same numbers as those of the `Ernie` that it is made from."""
+    """Padded rows -> their vectors [N, H]: the same numbers as those of the `Ernie` that it is made from."""
 
     def __init__(self, ernie: Ernie):
         super().__init__()
-        self.embeddings = ernie.embeddings
+        self.embeddings, self.first_only = ernie.embeddings, ernie.config.representation == "first"
         self.layers = nn.LayerList([PaddedLayer(layer) for layer in ernie.encoder.layers])
 
     def forward(self, token_ids, type_ids, mask) -> paddle.Tensor:
@@ -59,7 +60,13 @@ class PaddedErnie(nn.Layer):
         *inner, last = self.layers
         for layer in inner:
             hidden = layer(hidden, away, False)
-        return last(hidden, away, True)[:, 0]
+        hidden = last(hidden, away, self.first_only)  # [N, 1 or L, H]
+        return hidden[:, 0] if self.first_only else masked_means(hidden, mask.astype("float32"))
+
+
+def masked_means(hidden: paddle.Tensor, mask: paddle.Tensor) -> paddle.Tensor:
+    """Returns the mean of each row's tokens, [N, H], of hidden [N, L, H] and mask [N, L]."""
+    return paddle.matmul(mask.unsqueeze(1), hidden)[:, 0] / mask.sum(axis=1, keepdim=True)
 
 
 class PaddedLayer(nn.Layer):

@@ -53,7 +53,7 @@ def ours(work: str, weights: str, texts: Texts, precision: str = "float32") -> C
     from rocketqa.pretrained import load_pretrained
     from rocketqa.tokenizer import text_encoder_of
 
-    source = load_pretrained(weights, None)
+    source = load_pretrained(weights)
     encoder = text_encoder_of(source.tokenizer_files)
     if work == "score":
         model = CrossEncoder(source.config)
@@ -128,7 +128,7 @@ def plain(work: str, weights: str, texts: Texts) -> Callable[[], object]:
     from rocketqa.pretrained import load_pretrained
     from rocketqa.tokenizer import text_encoder_of
 
-    source = load_pretrained(weights, None)
+    source = load_pretrained(weights)
     encoder = text_encoder_of(source.tokenizer_files)
     models = [ErnieModel(ErnieConfig(**source.config._asdict())) for _ in range(2 if work == "train" else 1)]
     for model in models:

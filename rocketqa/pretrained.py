@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rocketqa.ernie import ErnieConfig
+from rocketqa.ernie import REPRESENTATIONS, ErnieConfig
 from rocketqa.formats import DataError
 from rocketqa.weight_files import read_file, read_weights, refuse_calls
 
@@ -51,16 +51,16 @@ class Pretrained(NamedTuple):
     tokenizer_files: dict[str, bytes]
 
 
-def load_pretrained(source: str | Path, layer_norm_eps: float | None = None, or_trained: str = "") -> Pretrained:
+def load_pretrained(source: str | Path, or_trained: str = "", **chosen) -> Pretrained:
     """Returns the initial encoder, or the whole of a checkpoint of the class `or_trained`.
 
-    `layer_norm_eps` overrides what the source says. Raises DataError where the source is not there, cannot be had, or
+    `chosen`: fields of the architecture that override what the source says, where they are not None. Raises DataError where the source is not there, cannot be had, or
     is no such model.
     """
     config, weights, files = _from_folder(Path(source), or_trained) if Path(source).is_dir() else _from_name(source)
     _refuse_longer_vocabulary(files, config, source)
-    return Pretrained(config if layer_norm_eps is None else config._replace(layer_norm_eps=layer_norm_eps),
-                      weights, files)
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    return Pretrained(config._replace(**chosen), weights, files)
 
 
 def _from_folder(folder: Path, or_trained: str):
@@ -107,6 +107,7 @@ def config_of(settings: dict, place: str) -> ErnieConfig:
             "absolute positions": settings.get("position_embedding_type", "absolute") == "absolute",
             f"hidden_act among {', '.join(ACTIVATIONS)}": config.hidden_act in ACTIVATIONS,
             "heads that share hidden_size evenly": config.hidden_size % config.num_attention_heads == 0,
+            f"a representation among {', '.join(REPRESENTATIONS)}": config.representation in REPRESENTATIONS,
             "an epsilon above 0": config.layer_norm_eps > 0}.items():
         if not sound:
             raise DataError(f"{place}: expected {fact}, got a configuration with another")

@@ -277,6 +277,7 @@ def write_released(folder: Path, model: Released) -> None:
     config, settings = model.config, json.loads(model.tokenizer_files.get(TOKENIZER, b"{}"))
     for what, expected, found in (
             ("layer_norm_eps", 1e-5, config.layer_norm_eps),
+            ("representation", "first", config.representation),
             ("intermediate_size", 4 * config.hidden_size, config.intermediate_size),
             ("do_lower_case", True, settings.get("do_lower_case", True)),
             ("a vocabulary", VOCABULARY, VOCABULARY if VOCABULARY in model.tokenizer_files else None)):
@@ -289,7 +290,7 @@ def write_released(folder: Path, model: Released) -> None:
                "for_cn": settings.get("remove_spaces", False), "share_parameter": int(model.kind is KINDS["shared"]),
                "joint_training": int(model.kind is KINDS["joint"])}
     architecture = {name: value for name, value in config._asdict().items()
-                    if name not in ("layer_norm_eps", "intermediate_size", "type_vocab_size")}
+                    if name not in ("layer_norm_eps", "intermediate_size", "type_vocab_size", "representation")}
     (folder / CONFIG).write_text(json.dumps(package, indent=4) + "\n", encoding="utf-8")
     (folder / paths["model_conf_path"]).write_text(
         json.dumps(architecture | {"sent_type_vocab_size": config.type_vocab_size}, indent=4) + "\n", encoding="utf-8")

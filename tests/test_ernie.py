@@ -38,29 +38,51 @@ def ours(config, weights):
 def drawn_weights(config):
     """Weights with no zero bias and no unit norm among them, so that each one matters."""
     drawing = np.random.default_rng(7)
-    return {name: value + drawing.normal(0, 0.1, value.shape).astype(np.float32)
+    return {name: (value + drawing.normal(0, 0.1, value.shape)).astype(paddle.get_default_dtype())
             for name, value in initial_weights(config, seed=3).items()}
 
 
-@pytest.mark.parametrize("change", [{}, {"use_task_id": True}, {"hidden_act": "relu"}, {"layer_norm_eps": 1e-12}])
-def test_first_token_and_pooled_vectors_equal_paddlenlp_forward_and_gradients(tiny_config, random_rows, change):
+@pytest.fixture(params=["float64", "float32"])
+def tolerance(request):
+    """1e-10 while everything is made in float64, 1e-6 in float32."""
+    paddle.set_default_dtype(request.param)
+    yield {"float64": 1e-10, "float32": 1e-6}[request.param]
+    paddle.set_default_dtype("float32")
+
+
+def assert_close(found, expected, tolerance, what=""):
+    """Within so much of the largest value."""
+    found, expected = found.numpy(), expected.numpy()
+    assert found.dtype == expected.dtype == np.dtype(paddle.get_default_dtype())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()), err_msg=what)
+
+
+def mean_of_tokens(sequence, ids):
+    there = (ids != 0).astype(sequence.dtype).unsqueeze(2)
+    return (sequence * there).sum(axis=1) / there.sum(axis=1)
+
+
+@pytest.mark.parametrize("change", [{}, {"use_task_id": True}, {"hidden_act": "relu"}, {"layer_norm_eps": 1e-12},
+                                    {"representation": "mean"}])
+def test_vectors_and_gradients_are_those_of_the_plain_padded_encoder(tiny_config, random_rows, change, tolerance):
     config = tiny_config._replace(**change)
     weights, rows = drawn_weights(config), random_rows(9)
     weights["embeddings.word_embeddings.weight"][0] = 0  # PaddleNLP zeroes the padding row.
     model, twin = ours(config, weights), paddlenlp_twin(config, weights)
-    direction = paddle.to_tensor(np.random.default_rng(1).normal(size=(9, 16)).astype(np.float32))
+    direction = paddle.to_tensor(np.random.default_rng(1).normal(size=(9, 16))).astype(paddle.get_default_dtype())
 
-    pooled = model.pooled(pack(rows))
+    vectors, pooled = model(pack(rows)), model.pooled(pack(rows))
     ids, types = padded(rows)
-    sequence, expected = twin(ids, types)
-    np.testing.assert_allclose(model(pack(rows)).numpy(), sequence[:, 0].numpy(), rtol=0, atol=3e-6)
-    np.testing.assert_allclose(pooled.numpy(), expected.numpy(), rtol=0, atol=3e-6)
-    (pooled * direction).sum().backward()
-    (expected * direction).sum().backward()
+    sequence, _ = twin(ids, types)
+    expected = mean_of_tokens(sequence, ids) if config.representation == "mean" else sequence[:, 0]
+    expected_pooled = paddle.tanh(twin.pooler.dense(expected))
+    assert_close(vectors, expected, tolerance)
+    assert_close(pooled, expected_pooled, tolerance)
+    ((vectors + pooled) * direction).sum().backward()
+    ((expected + expected_pooled) * direction).sum().backward()
     gradients = dict(twin.named_parameters())
     for name, parameter in model.named_parameters():
-        np.testing.assert_allclose(parameter.grad.numpy(), gradients[name].grad.numpy(), rtol=1e-4, atol=2e-5,
-                                   err_msg=name)
+        assert_close(parameter.grad, gradients[name].grad, tolerance, name)
 
 
 def test_a_row_has_the_same_vector_whatever_rows_stand_beside_it(tiny_config, random_rows):

@@ -35,7 +35,7 @@ def cross_encoder() -> CrossEncoder:
 
 
 @pytest.mark.parametrize("config", [CONFIG, CONFIG._replace(use_task_id=True, hidden_act="relu"),
-                                    CONFIG._replace(num_hidden_layers=1)])
+                                    CONFIG._replace(num_hidden_layers=1), CONFIG._replace(representation="mean")])
 def test_vectors_are_those_of_the_model(config):
     model = tower(config)
     engine = Engine(model)

@@ -35,7 +35,8 @@ def prepare(args):
     from rocketqa.tokenizer import text_encoder_of
     from rocketqa.training import Start, Task
 
-    encoder = load_pretrained(args.init, args.layer_norm_eps, or_trained="CrossEncoder")
+    encoder = load_pretrained(args.init, "CrossEncoder", layer_norm_eps=args.layer_norm_eps,
+                              representation=args.representation)
     text_encoder = text_encoder_of(encoder.tokenizer_files)
     queries = open_queries([Path(path) for path in args.queries], text_encoder)
     collection = open_collection(Path(args.collection), text_encoder)
