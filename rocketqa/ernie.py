@@ -15,6 +15,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.distributed.fleet.utils import recompute
 
+from rocketqa import cpu_kernels
 from rocketqa.chance import generator
 from rocketqa.tokenizer import Encoding
 
@@ -188,8 +189,20 @@ class EncoderLayer(nn.Layer):
 
     def forward(self, tokens, askers, groups: list[tuple[int, int]], first_only: bool) -> paddle.Tensor:
         """Returns the `askers` (all tokens [T, H], or each row's first [N, H]) after looking at their rows' tokens."""
-        hidden = self.norm1(askers + self.dropout(self.self_attn(tokens, askers, groups, first_only)))
-        return self.norm2(hidden + self.dropout(self.linear2(self.activation(self.linear1(hidden)))))
+        context = self.self_attn(tokens, askers, groups, first_only)
+        hidden = self._added(askers, context, self.self_attn.out_proj, self.norm1)
+        return self._added(hidden, self._activated(hidden), self.linear2, self.norm2)
+
+    def _added(self, residual, inputs, linear: nn.Linear, norm: nn.LayerNorm) -> paddle.Tensor:
+        if not cpu_kernels.usable(inputs):
+            return norm(residual + self.dropout(linear(inputs)))
+        product = paddle.matmul(inputs, linear.weight)
+        return cpu_kernels.add_norm(product, linear.bias, residual, norm, self.dropout.p if self.training else 0.0)
+
+    def _activated(self, hidden) -> paddle.Tensor:
+        if self.activation is not F.gelu or not cpu_kernels.usable(hidden):
+            return self.activation(self.linear1(hidden))
+        return cpu_kernels.bias_gelu(paddle.matmul(hidden, self.linear1.weight), self.linear1.bias)
 
 
 class Attention(nn.Layer):
@@ -204,13 +217,22 @@ class Attention(nn.Layer):
         self.dropout = nn.Dropout(config.attention_probs_dropout_prob)
 
     def forward(self, tokens, askers, groups: list[tuple[int, int]], first_only: bool) -> paddle.Tensor:
+        """Returns the askers' contexts, [T, H], or [N, H] of first tokens, before the output product."""
+        if cpu_kernels.usable(tokens):
+            return self._by_kernels(tokens, askers, groups, first_only)
         q = self.q_proj(askers) * self.head_size ** -0.5  # [T, H], or [N, H] for first tokens
         k, v = self.k_proj(tokens), self.v_proj(tokens)  # [T, H]
         token_counts = [rows * length for rows, length in groups]
         asker_counts = [rows for rows, _ in groups] if first_only else token_counts
         contexts = [self._attend(*qkv, rows) for qkv, (rows, _) in zip(
             zip(paddle.split(q, asker_counts), paddle.split(k, token_counts), paddle.split(v, token_counts)), groups)]
-        return self.out_proj(paddle.concat(contexts))
+        return paddle.concat(contexts)
+
+    def _by_kernels(self, tokens, askers, groups: list[tuple[int, int]], first_only: bool) -> paddle.Tensor:
+        q = paddle.matmul(askers, self.q_proj.weight)
+        kv = paddle.matmul(tokens, paddle.concat([self.k_proj.weight, self.v_proj.weight], axis=1))  # [T, 2H]
+        bias = paddle.concat([self.q_proj.bias, self.k_proj.bias, self.v_proj.bias])
+        return cpu_kernels.attend(q, kv, bias, groups, self.heads, first_only, self.dropout.p if self.training else 0.0)
 
     def _attend(self, q, k, v, rows: int) -> paddle.Tensor:
         q, k, v = (self._by_head(tensor, rows) for tensor in (q, k, v))  # [rows, h, L or 1, d]
