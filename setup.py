@@ -15,6 +15,7 @@ setup(
     description="RocketQA (NAACL 2021): dense passage retrieval, its four training stages on today's Paddle",
     python_requires=">=3.11",
     packages=find_packages(include=["rocketqa", "rocketqa.*"]),
+    package_data={"rocketqa": ["*.c"]},
     install_requires=[*PADDLENLP, "tokenizers==0.21.4", "safetensors>=0.4", "tqdm>=4.66", "regex>=2024.4"],
     extras_require={
         # One of the two: they install the same packages. run_scripts/setup.sh chooses the version of Paddle.

@@ -54,7 +54,11 @@ static inline float keep(Dropout dropout, uint32_t place) {
     return bits < dropout.below ? 0.0f : dropout.kept;
 }
 
+/* Mixes the seed (splitmix64), so that neighbours drop others. */
 static Dropout dropout_of(float p, uint64_t seed) {
+    seed = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9u;
+    seed = (seed ^ seed >> 27) * 0x94D049BB133111EBu;
+    seed ^= seed >> 31;
     Dropout dropout = {(uint32_t)(p * 4294967296.0), (uint32_t)seed, (uint32_t)(seed >> 32), 1.0f / (1.0f - p)};
     return dropout;
 }

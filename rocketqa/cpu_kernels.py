@@ -3,7 +3,7 @@
 Paddle's own operators there take longer than its matrix products: a single thread at dropout, sums of gradients, norms
 and activations, and copies for each transposition. The C file is compiled at its first use by the machine's compiler
 for the machine's processor and kept in the user's cache; without a compiler, on a GPU, or with ROCKETQA_KERNELS=no the
-layer takes Paddle's operators. Both are equal in forward and gradients within 1e-6; their dropout differs.
+layer takes Paddle's operators. Both are equal in forward and gradients to float32's rounding; their dropout differs.
 
 Letters: T tokens, N rows, H hidden size, h heads; askers: all tokens, or each row's first.
 """

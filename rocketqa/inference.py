@@ -34,7 +34,7 @@ from rocketqa.tokenizer import Encoding
 PRECISIONS = ("float32", "reduced")
 INPUTS = ("token_ids", "type_ids", "mask")
 MASKED = -1e9
-FEWEST_BATCHES = 32  # for each process of `map`: with fewer, starting it takes longer
+FEWEST_BATCHES = 4  # for each process of `map`: with fewer, starting it takes longer
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 KEPT_SHAPES = 256  # of batches whose oneDNN primitives are kept
 

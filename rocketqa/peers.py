@@ -7,9 +7,10 @@ Each is a process of its own that does a round when told and says how long it to
     train     steps of queries with a positive and a random negative each, tokenising included
 """
 import json
+import multiprocessing
 import os
 import random
-import resource
+import re
 import subprocess
 import sys
 import time
@@ -224,11 +225,16 @@ def installed(python: str) -> bool:
     return there
 
 
+def rows_of_round(work: str, rows: int) -> int:
+    """Returns how many passages, pairs or (in training) queries a round of `rows` drawn texts takes."""
+    return rows if work != "train" else ROWS_A_BATCH * len(range(0, rows - ROWS_A_BATCH, 2 * ROWS_A_BATCH))
+
+
 class Peer:
     """A process that does rounds of one work when told."""
 
     def __init__(self, name: str, work: str, weights: str, collection: Path, queries: Path, rows: int, python: str):
-        self.name, self.rows = name, rows
+        self.name = name
         self.process = subprocess.Popen(
             [python, "-m", "rocketqa.cli", "benchmark", "speed", "--peer", name, work, weights, str(collection),
              str(queries), str(rows)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -257,6 +263,12 @@ def work_when_told(name: str, work: str, weights: str, collection: str, queries:
         begin = time.perf_counter()
         round_()
         seconds = time.perf_counter() - begin
-        peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        print(json.dumps({"seconds": seconds, "peak": peak * 1024}), flush=True)
+        print(json.dumps({"seconds": seconds, "peak": peak_memory()}), flush=True)
+
+
+def peak_memory() -> int:
+    """Returns the most memory of this process and of those at work for it, in bytes."""
+    children = [child.pid for child in multiprocessing.active_children()]
+    told = [Path(f"/proc/{process}/status").read_text(encoding="utf-8") for process in ("self", *children)]
+    return sum(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 for status in told)
 

@@ -1,20 +1,22 @@
 #!/bin/sh
-# The paper's table 3 (NQ: table 7) by flights of our own, and table 6's BERT-base (INIT_BERT): in-batch, cross-batch, hard negatives without denoising,
-# with denoising, augmented; for every seed of ABLATION_SEEDS.
+# The paper's table 3 (NQ: table 7) by flights of our own, and table 6's BERT-base (INIT_BERT): in-batch, cross-batch,
+# hard negatives without denoising, with denoising, augmented; for every seed of ABLATION_SEEDS. What rocket.sh has flown
+# with SEED is not flown again.
 # sh run_scripts/ablation.sh [ENV]
 #
 # reads   what rocket.sh reads
-# writes  OUTPUT_DIR/ablation/SEED/, CHECKPOINT_DIR/ablation/SEED/; OUTPUT_DIR/ablation.tsv, ablation.md
+# writes  of other seeds OUTPUT_DIR/ablation/SEED/, CHECKPOINT_DIR/ablation/SEED/; OUTPUT_DIR/ablation.tsv, ablation.md
 set -eu
 # shellcheck source=run_scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 load_flight "$@"
 
 prepare_data
-table=$OUTPUT_DIR/ablation all_checkpoints=$CHECKPOINT_DIR/ablation rows=
+own_seed=$SEED own_output=$OUTPUT_DIR own_checkpoints=$CHECKPOINT_DIR rows=
 export SEED OUTPUT_DIR CHECKPOINT_DIR
 for SEED in $ABLATION_SEEDS; do
-    OUTPUT_DIR=$table/$SEED CHECKPOINT_DIR=$all_checkpoints/$SEED
+    OUTPUT_DIR=$own_output CHECKPOINT_DIR=$own_checkpoints
+    [ "$SEED" = "$own_seed" ] || OUTPUT_DIR=$own_output/ablation/$SEED CHECKPOINT_DIR=$own_checkpoints/ablation/$SEED
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
     sh run_scripts/stage1_dual.sh "$ENV"
     sh run_scripts/stage2_cross.sh "$ENV"
@@ -41,4 +43,4 @@ for SEED in $ABLATION_SEEDS; do
 done
 # shellcheck disable=SC2086  # three words a row: names without spaces, as OUTPUT_DIR must be
 rocketqa report --ablation $rows --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
-    --output "$table.tsv"
+    --output "$own_output/ablation.tsv"

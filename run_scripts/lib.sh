@@ -133,9 +133,9 @@ train_dual() {
 retrieve() {
     vectors=$OUTPUT_DIR/$1.vectors
     launch "$DEVICES_INFERENCE" encode --output "$vectors/collection" --checkpoint "$CHECKPOINT_DIR/$1" \
-        --collection "$DATA_DIR/collection.tsv" --passage-length "$PASSAGE_LENGTH"
+        --collection "$DATA_DIR/collection.tsv" --passage-length "$PASSAGE_LENGTH" --precision "$PRECISION_INFERENCE"
     launch "$DEVICES_INFERENCE" encode --output "$vectors/queries.$2" --checkpoint "$CHECKPOINT_DIR/$1" \
-        --queries "$DATA_DIR/queries.$2.tsv" --query-length "$QUERY_LENGTH"
+        --queries "$DATA_DIR/queries.$2.tsv" --query-length "$QUERY_LENGTH" --precision "$PRECISION_INFERENCE"
     rocketqa retrieve --output "$OUTPUT_DIR/$1.$2.run" --query-vectors "$vectors/queries.$2" \
         --passage-vectors "$vectors/collection" --depth "$3"
 }
@@ -144,7 +144,8 @@ retrieve() {
 score() {
     launch "$DEVICES_INFERENCE" score --output "$OUTPUT_DIR/$1.scored.run" \
         --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$DATA_DIR/collection.tsv" \
-        --queries "$DATA_DIR/queries.$2.tsv" --run "$OUTPUT_DIR/$1.run" --depth "$3" --max-length "$PAIR_LENGTH"
+        --queries "$DATA_DIR/queries.$2.tsv" --run "$OUTPUT_DIR/$1.run" --depth "$3" --max-length "$PAIR_LENGTH" \
+        --precision "$PRECISION_INFERENCE"
 }
 
 # sample FILE FLAGS ...: OUTPUT_DIR/FILE, examples whose negatives are among what dual_encoder_0 finds. Their positives

@@ -12,6 +12,7 @@ ROWS = (
     ("fluid_variables", "formats", "runs"),
     ("artefacts", "denoised_hard_negatives", "lookup", "measures", "paper_tables", "validation", "weight_files"),
     ("tokenizer",),
+    ("cpu_kernels",),
     ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "figures",
      "optimizer", "token_store", "unpack", "vectors"),
     ("batches", "checkpoint", "cross_encoder", "dual_encoder", "index", "pretrained"),

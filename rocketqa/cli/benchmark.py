@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rocketqa.flags import positive, text_length
 from rocketqa.formats import DataError
-from rocketqa.peers import PEERS, TRAINED, Peer, installed, take_step, work_when_told
+from rocketqa.peers import PEERS, TRAINED, Peer, installed, rows_of_round, take_step, work_when_told
 
 GIB = 2 ** 30
 QUERIES, SEARCH_SIZE = 200, 768
@@ -83,7 +83,7 @@ def _speed(args: Namespace) -> None:
             peer.end()
         for place, name in enumerate(names):
             seconds = [row[place]["seconds"] for row in told]
-            rate = args.rows / statistics.median(seconds)
+            rate = rows_of_round(work, args.rows) / statistics.median(seconds)
             ratio = statistics.median(row[place]["seconds"] / row[0]["seconds"] for row in told)
             print(f"{work}\t{name}\t{rate:.1f}\t{max(row[place]['peak'] for row in told) / GIB:.2f}\t"
                   f"{ratio:.2f}", flush=True)
