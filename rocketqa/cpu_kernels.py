@@ -85,6 +85,15 @@ def _seed(p: float) -> int:
     return high << 32 | low
 
 
+def _note_wanted(ctx, *inputs: paddle.Tensor) -> None:
+    ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
+
+
+def _wanted(ctx, *gradients: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
+    """Returns the gradients, None for what wants none."""
+    return tuple(gradient if wanted else None for gradient, wanted in zip(gradients, ctx.wanted))
+
+
 def _like(*tensors: paddle.Tensor) -> list[paddle.Tensor]:
     return [paddle.empty_like(tensor) for tensor in tensors]
 
@@ -92,6 +101,7 @@ def _like(*tensors: paddle.Tensor) -> list[paddle.Tensor]:
 class _AddNorm(PyLayer):
     @staticmethod
     def forward(ctx, x, bias, residual, gamma, beta, epsilon: float, p: float):
+        _note_wanted(ctx, x, bias, residual, gamma, beta)
         x, residual = x.contiguous(), residual.contiguous()
         ctx.size, ctx.p, ctx.seed = (x.shape[0], x.shape[1]), p, _seed(p)
         normed, y = _like(x, x)
@@ -107,7 +117,7 @@ class _AddNorm(PyLayer):
         small = paddle.empty([3, ctx.size[1]])
         _call("add_norm_back", dy.contiguous(), normed, scale, gamma, ctx.p, ctx.seed, *ctx.size, dx, dresidual, small)
         dgamma, dbeta, dbias = small.unbind()
-        return dx, dbias, dresidual, dgamma, dbeta
+        return _wanted(ctx, dx, dbias, dresidual, dgamma, dbeta)
 
 
 def add_norm(x, bias, residual, norm: paddle.nn.LayerNorm, p: float) -> paddle.Tensor:
@@ -118,6 +128,7 @@ def add_norm(x, bias, residual, norm: paddle.nn.LayerNorm, p: float) -> paddle.T
 class _BiasGelu(PyLayer):
     @staticmethod
     def forward(ctx, x, bias):
+        _note_wanted(ctx, x, bias)
         x = x.contiguous()
         y, = _like(x)
         _call("bias_gelu", x, bias, *x.shape, y)
@@ -129,7 +140,7 @@ class _BiasGelu(PyLayer):
         x, bias = ctx.saved_tensor()
         dx, dbias = _like(x, bias)
         _call("bias_gelu_back", dy.contiguous(), x, bias, *x.shape, dx, dbias)
-        return dx, dbias
+        return _wanted(ctx, dx, dbias)
 
 
 def bias_gelu(x, bias) -> paddle.Tensor:
@@ -148,6 +159,7 @@ class _Attend(PyLayer):
 
     @staticmethod
     def forward(ctx, q, kv, bias, groups, heads: int, first_only: bool, p: float):
+        _note_wanted(ctx, q, kv, bias)
         q, kv = q.contiguous(), kv.contiguous()
         ctx.told, ctx.seed = (groups, heads, first_only, p), _seed(p)
         context, norms = paddle.empty_like(q), paddle.empty([heads, q.shape[0]])
@@ -165,7 +177,7 @@ class _Attend(PyLayer):
               dkv, dv)
         _call("column_sums", dq, *q.shape, dbias)
         _call("column_sums", dkv, *kv.shape, ctypes.c_void_p(dbias.data_ptr() + 4 * size))
-        return dq, dkv, dbias
+        return _wanted(ctx, dq, dkv, dbias)
 
 
 def _heads(q, kv, bias, groups, heads: int, first_only: bool, p: float, seed: int):

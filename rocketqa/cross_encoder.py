@@ -82,12 +82,21 @@ def perturbed(model: CrossEncoder, pairs: PackedRows, labels: paddle.Tensor, eps
     # Official code: adversarial training (FGM), which the paper does not mention. Only the perturbed pass is learnt.
     """
     words = model.ernie.embeddings.word_embeddings.weight
+    others = [parameter for parameter in model.parameters() if parameter is not words and not parameter.stop_gradient]
+    _stop(others, True)
     model.eval()
     losses, _ = losses_and_hits(model(pairs), labels)
     gradient, = paddle.grad([losses.mean()], [words])  # [vocabulary, H]
     model.train()
+    _stop(others, False)
     kept = words.clone().detach()
     with paddle.no_grad():
         words.set_value(words + gradient * (epsilon / (gradient.square().sum() + 1e-8).sqrt()))
     yield
     words.set_value(kept)
+
+
+def _stop(parameters: Sequence[paddle.Tensor], stop: bool) -> None:
+    """Lets gradients end before these parameters, or not."""
+    for parameter in parameters:
+        parameter.stop_gradient = stop

@@ -115,7 +115,7 @@ def test_the_architecture_and_the_tokenizer_files_are_read(tmp_path):
     pretrained = load_pretrained(folder)
     expected = {name: value for name, value in SETTINGS.items() if name in pretrained.config._fields}
     assert len(expected) == 12 and pretrained.config._asdict() == expected | {
-        "use_task_id": False, "task_type_vocab_size": 16}
+        "use_task_id": False, "task_type_vocab_size": 16, "representation": "first"}
     assert pretrained.tokenizer_files == {"vocab.txt": VOCABULARY, "tokenizer_config.json": b'{"do_lower_case": false}'}
 
 
