@@ -19,7 +19,6 @@ from rocketqa import cpu_kernels
 from rocketqa.chance import generator
 from rocketqa.tokenizer import Encoding
 
-
 # The vector of a row: that of its first token (section 3.2), or the mean of all its tokens'.
 # Deviation: the mean, for weights that were trained by it; a switch, REPRESENTATION, `first` in the paper's flights.
 REPRESENTATIONS = ("first", "mean")

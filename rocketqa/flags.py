@@ -89,8 +89,8 @@ def add_training_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--init", type=init_source, required=True, help="initial encoder: a folder or PaddleNLP name")
     parser.add_argument("--layer-norm-eps", type=float, help="epsilon of every norm (default: what the source says)")
     parser.add_argument("--representation", choices=("first", "mean"),
-                        help="what stands for a row: its first token's vector, or the mean of all its tokens' (default: "
-                             "what the source says, `first` where it does not)")
+                        help="what stands for a row: the vector of its first token, or the mean of all its tokens' "
+                             "(default: what the source says, `first` where it does not)")
     parser.add_argument("--collection", type=InputPath, required=True)
     parser.add_argument("--queries", type=InputPath, required=True, nargs="+")
     parser.add_argument("--examples", type=InputPath, required=True, nargs="+")

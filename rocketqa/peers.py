@@ -208,12 +208,13 @@ def sentence_transformers(work: str, weights: str, texts: Texts, dtype: str) -> 
     return round_
 
 
+ONE_THREAD = "ours, one thread"
 PEERS = {
-    "ours": lambda *of: ours(*of), "ours, reduced": lambda *of: ours(*of, "reduced"), "padded PaddleNLP": plain,
+    "ours": ours, "ours, reduced": lambda *of: ours(*of, "reduced"), ONE_THREAD: ours, "padded PaddleNLP": plain,
     "sentence-transformers float32": lambda *of: sentence_transformers(*of, "float32"),
     "sentence-transformers bfloat16": lambda *of: sentence_transformers(*of, "bfloat16")}
 
-TRAINED = ("ours", "padded PaddleNLP", "sentence-transformers float32")
+TRAINED = ("ours", ONE_THREAD, "padded PaddleNLP", "sentence-transformers float32")
 
 
 def installed(python: str) -> bool:
@@ -238,7 +239,8 @@ class Peer:
         self.process = subprocess.Popen(
             [python, "-m", "rocketqa.cli", "benchmark", "speed", "--peer", name, work, weights, str(collection),
              str(queries), str(rows)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])})
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+            | ({"OMP_NUM_THREADS": "1"} if name == ONE_THREAD else {}))
 
     def round(self) -> dict[str, float]:
         """Returns the seconds of one round and the peak memory so far, in bytes."""

@@ -54,8 +54,8 @@ class Pretrained(NamedTuple):
 def load_pretrained(source: str | Path, or_trained: str = "", **chosen) -> Pretrained:
     """Returns the initial encoder, or the whole of a checkpoint of the class `or_trained`.
 
-    `chosen`: fields of the architecture that override what the source says, where they are not None. Raises DataError where the source is not there, cannot be had, or
-    is no such model.
+    `chosen`: fields of the architecture that override what the source says, where they are not None. Raises DataError
+    where the source is not there, cannot be had, or is no such model.
     """
     config, weights, files = _from_folder(Path(source), or_trained) if Path(source).is_dir() else _from_name(source)
     _refuse_longer_vocabulary(files, config, source)

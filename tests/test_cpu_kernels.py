@@ -1,4 +1,4 @@
-"""The kernels of an encoder layer equal Paddle's operators, dropout included: what is dropped is told by a numpy twin."""
+"""The kernels of an encoder layer equal Paddle's operators, dropout included: a numpy twin tells what is dropped."""
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -44,7 +44,7 @@ def seeds(monkeypatch):
 
 
 def assert_the_same(found, expected, inputs: list[paddle.Tensor]):
-    """Equal outputs, and equal gradients of what went in, within 5e-6 of the largest value: float32, up to 512 terms."""
+    """Equal outputs, and equal gradients of what went in: within 5e-6 of the largest value (sums of up to 512)."""
     direction = drawn(*found.shape, seed=9)
     of = [paddle.grad((output * direction).sum(), inputs) for output in (found, expected)]
     for one, other in [(found, expected), *zip(*of)]:
