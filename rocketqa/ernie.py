@@ -17,6 +17,7 @@ from paddle.distributed.fleet.utils import recompute
 
 from rocketqa import cpu_kernels
 from rocketqa.chance import generator
+from rocketqa.formats import DataError
 from rocketqa.tokenizer import Encoding
 
 # The vector of a row: that of its first token (section 3.2), or the mean of all its tokens'.
@@ -42,6 +43,13 @@ class ErnieConfig(NamedTuple):
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-5
     representation: str = "first"  # what stands for a row: one of REPRESENTATIONS
+
+
+def refuse_longer(config: ErnieConfig, place: str, *lengths: int) -> None:
+    """Raises DataError where rows of these lengths, in tokens, have more than the encoder has positions."""
+    if max(lengths) > config.max_position_embeddings:
+        raise DataError(f"{place}: expected rows of at most {config.max_position_embeddings} tokens, which are its "
+                        f"positions, got lengths up to {max(lengths)}")
 
 
 class PackedRows(NamedTuple):

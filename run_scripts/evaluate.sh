@@ -1,5 +1,5 @@
 #!/bin/sh
-# Evaluates one model on dev: a dual encoder's run, or `cross_encoder` re-ranking the top of dual_encoder_0's.
+# Evaluates one model on dev: a dual encoder's run, or `cross_encoder` re-ranking the top of dual_encoder_2's.
 # sh run_scripts/evaluate.sh MODEL [ENV]
 #
 # reads   DATA_DIR: collection.tsv queries.dev.tsv qrels.dev.tsv; CHECKPOINT_DIR/MODEL

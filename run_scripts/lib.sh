@@ -177,10 +177,11 @@ report_denoising() {
 
 # evaluate NAME: OUTPUT_DIR/NAME.measures.tsv on EVALUATE_SPLIT, and NAME.measures-truth.tsv by its truth, if any.
 evaluate() {
-    if [ "$1" = cross_encoder ]; then
-        retrieve dual_encoder_0 "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
-        score "dual_encoder_0.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
-        run=$OUTPUT_DIR/dual_encoder_0.$EVALUATE_SPLIT.scored.run
+    if [ "$1" = cross_encoder ]; then  # over the top of the last retriever (RocketQAv2, table 3)
+        require "$CHECKPOINT_DIR/dual_encoder_2" "sh run_scripts/rocket.sh $ENV"
+        retrieve dual_encoder_2 "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
+        score "dual_encoder_2.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+        run=$OUTPUT_DIR/dual_encoder_2.$EVALUATE_SPLIT.scored.run
     else
         retrieve "$1" "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
         run=$OUTPUT_DIR/$1.$EVALUATE_SPLIT.run

@@ -1,19 +1,49 @@
 #!/bin/sh
 # Writes the table of a flight: the measures of every model that is there, beside the paper's numbers; where the flight
 # is on the paper's data (TABLES=yes), the paper's tables too, with a verdict for each number.
-# sh run_scripts/reproduce_tables.sh [ENV]
+# sh run_scripts/reproduce_tables.sh [ENV] [--released]
+#
+# --released: of the released models (RELEASED) instead: fetched, turned into checkpoints, evaluated; all below
+# OUTPUT_DIR/released and CHECKPOINT_DIR/released. One that cannot be had is named, and its rows stay "not run".
 #
 # reads   OUTPUT_DIR: *.measures.tsv, ablation.tsv; DATA_DIR (its counts: table 1); run_scripts/expected.tsv
 #         what ablation.sh and figures.sh have left, CHECKPOINT_DIR: train_log.tsv of the models
 # writes  OUTPUT_DIR/report.tsv, report.md, figures/, data.measures.tsv
 set -eu
+case "$*" in
+    --released) WHOSE=released && set -- ;;
+    *" --released") WHOSE=released && set -- "$1" ;;
+    *) WHOSE=ours ;;
+esac
 # shellcheck source=run_scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 load_flight "$@"
+set --
+
+# released_models: the checkpoints and measures of RELEASED, MODEL=SOURCE each.
+released_models() {
+    [ -n "$RELEASED" ] || fail "$ENV: expected RELEASED to name released models for this flight, got none"
+    prepare_data
+    mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
+    for pair in $RELEASED; do
+        set -- import "${pair#*=}" --output "$CHECKPOINT_DIR/${pair%%=*}"
+        # The variables of the NAACL release come without their vocabulary, which all released English models share.
+        [ ! -e "$CHECKPOINT_DIR/dual_encoder_2/vocab.txt" ] || set -- "$@" --vocab "$CHECKPOINT_DIR/dual_encoder_2/vocab.txt"
+        if python data_prep/released_models.py "$@"; then
+            evaluate "${pair%%=*}"
+        else
+            say "${pair#*=}: not to be had, so ${pair%%=*} is left out"
+        fi
+    done
+}
+
+if [ "$WHOSE" = released ]; then
+    OUTPUT_DIR=$OUTPUT_DIR/released CHECKPOINT_DIR=$CHECKPOINT_DIR/released
+    released_models
+fi
 
 rows=
 if [ "$TABLES" = yes ]; then
-    set --
     for split in train dev test; do
         [ ! -e "$DATA_DIR/queries.$split.tsv" ] || set -- "$@" "$DATA_DIR/queries.$split.tsv"
     done

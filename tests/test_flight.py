@@ -72,7 +72,7 @@ def test_the_report_holds_the_measures_of_every_model_beside_the_papers(flown, s
     lines = [line.split("\t") for line in (folder / "o/report.tsv").read_text().splitlines()]
     assert lines[0] == ["model", "measure", "value", "paper"]
     rows = {(model, measure): (float(value), paper) for model, measure, value, paper in lines[1:]}
-    runs = {"dual_encoder_0": "dual_encoder_0.dev.run", "cross_encoder": "dual_encoder_0.dev.scored.run",
+    runs = {"dual_encoder_0": "dual_encoder_0.dev.run", "cross_encoder": "dual_encoder_2.dev.scored.run",
             "dual_encoder_1": "dual_encoder_1.dev.run", "dual_encoder_2": "dual_encoder_2.dev.run"}
     for model, run in runs.items():
         for measure, qrels in (("MRR@10", "qrels.dev.tsv"), ("MRR@10-truth", "truth.dev.tsv")):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from released_fixture import ReleasedFixture
 
 ROOT = Path(__file__).parents[1]
 SHRUNK = {"MAX_STEPS": "4", "SAVE_EVERY": "100", "DEVICES": "1", "DEVICES_CROSS": "1", "DEVICES_INFERENCE": "1",
@@ -33,14 +34,19 @@ def world(tmp_path_factory):
 
 
 def flown(world: Path, folder: Path, env: str, **variables: str) -> Path:
+    run_script("rocket.sh", f"run_scripts/{env}.env", world=world, folder=folder, **variables)
+    return folder / "o"
+
+
+def run_script(script: str, *arguments: str, world: Path, folder: Path, **variables: str) -> str:
     environment = os.environ | SHRUNK | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "DATA_DIR": str(world),
         "OUTPUT_DIR": str(folder / "o"), "CHECKPOINT_DIR": str(folder / "c"), "INIT": f"{world}/init_dual",
         "INIT_CROSS": f"{world}/init_cross", **variables}
-    done = subprocess.run(["sh", "run_scripts/rocket.sh", f"run_scripts/{env}.env"], cwd=ROOT, env=environment,
-                          capture_output=True, text=True, timeout=600)
+    done = subprocess.run(["sh", f"run_scripts/{script}", *arguments], cwd=ROOT, env=environment, capture_output=True,
+                          text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "o"
+    return done.stderr
 
 
 def test_natural_questions_fly_by_answers_with_the_papers_tables(world, tmp_path):
@@ -64,3 +70,18 @@ def test_ms_marco_flies_with_the_papers_tables_and_figures(world, tmp_path):
     assert (output / "figures/figure5.png").is_file() and (output / "denoising.unlabelled/report.md").is_file()
     rows = [line.split("\t") for line in (output / "examples.dual.1.tsv").read_text().splitlines()]
     assert max(map(len, rows)) == 3 and len(rows) > 3 * len({row[0] for row in rows})  # 1 : 4 is four rows
+
+
+def test_released_models_are_evaluated_into_the_papers_tables_and_a_missing_one_is_named(world, tmp_path):
+    for name, kind in (("v1_marco_de", "separate"), ("v1_marco_ce", "cross")):
+        ReleasedFixture(tmp_path / name, kind)  # as if fetched before
+    said = run_script(
+        "reproduce_tables.sh", "run_scripts/marco.env", "--released", world=world, folder=tmp_path,
+        ROCKETQA_CACHE=str(tmp_path), QUERY_LENGTH="12", PASSAGE_LENGTH="16", PAIR_LENGTH="20",
+        RELEASED="dual_encoder_2=v1_marco_de cross_encoder=v1_marco_ce dual_encoder_0=nowhere")
+    assert "nowhere: not to be had, so dual_encoder_0 is left out" in said
+    table = (tmp_path / "o/released/report.md").read_text().split("## Released README")[1]
+    (stage_1,), (last,), (reranked,) = ([line for line in table.splitlines() if line.startswith(f"| {name}")]
+                                        for name in ("M_D^(0)", "M_D^(2)", "M_C"))
+    assert "not run" in stage_1 and "not run" not in last and "not run" not in reranked
+    assert {path.name for path in (tmp_path / "c/released").iterdir()} == {"dual_encoder_2", "cross_encoder"}
