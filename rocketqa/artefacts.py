@@ -35,6 +35,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_object(path: Path) -> dict:
+    """Returns the JSON object in a file; empty where there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def _files(directory: Path) -> list[Path]:
     return [path for path in sorted(directory.rglob("*")) if path.is_file()]
 
@@ -49,8 +58,7 @@ def digest(path: Path) -> str:
             raise instead
         return file_digest(path)
     listed = {str(file.relative_to(path)): file_digest(file) for file in _files(path)}
-    if (path / MANIFEST).is_file():
-        expected = json.loads((path / MANIFEST).read_text(encoding="utf-8")).get("outputs", {})
+    if isinstance(expected := read_object(path / MANIFEST).get("outputs"), dict):
         listed = {name: listed.get(name) for name in expected}
         if listed != expected:
             wrong = next(name for name in expected if listed[name] != expected[name])
@@ -104,11 +112,8 @@ class Job:
 
     def _meta(self) -> dict:
         """Returns the manifest that is there; empty where there is none, or something else by its name."""
-        try:
-            meta = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
-        except ValueError:
-            return {}
-        return meta if isinstance(meta, dict) and {"job", "outputs"} <= meta.keys() else {}
+        meta = read_object(self.manifest)
+        return meta if "job" in meta and isinstance(meta.get("outputs"), dict) else {}
 
     def settle(self, check: bool) -> int | None:
         """Returns the exit status where there is nothing to do (or only --check was asked), else None.
@@ -133,7 +138,7 @@ class Job:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         kept = self.part / JOB
-        if not kept.is_file() or (other := json.loads(kept.read_text(encoding="utf-8"))) != self.key:
+        if (other := read_object(kept)) != self.key:
             if kept.is_file() and self.precious and any(self.part.glob(self.precious)):
                 os.close(self._lock)
                 raise DataError(self._difference(other))
@@ -144,6 +149,8 @@ class Job:
 
     def _difference(self, other: dict) -> str:
         """Returns the line that says what an unfinished job has otherwise."""
+        if other.keys() != self.key.keys():
+            return f"{self.part / JOB}: expected what its unfinished work is, got something else{ANEW}"
         for name, value in self.key["flags"].items():
             if other["flags"].get(name) != value:
                 flag, before = name.replace("_", "-"), other["flags"].get(name)

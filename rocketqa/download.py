@@ -20,7 +20,7 @@ from email.message import Message
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from rocketqa.artefacts import write_atomically
+from rocketqa.artefacts import read_object, write_atomically
 from rocketqa.formats import DataError
 from rocketqa.progress import bar
 
@@ -87,7 +87,7 @@ def check(source: Source, path: Path, final: Path | None = None) -> None:
     record = (final or path).with_name(f"{(final or path).name}.meta.json")
     known = {name: value for name, value in source._asdict().items() if name in ("size", "md5", "sha256") and value}
     if not final:
-        known = {name: value for name, value in _object(record).items() if name in ("size", "md5", "sha256")} | known
+        known = {name: value for name, value in read_object(record).items() if name in ("size", "md5", "sha256")} | known
     found = {"size": path.stat().st_size}
     if known.get("size", found["size"]) == found["size"]:
         found |= digests(path)
@@ -118,17 +118,8 @@ def _lock(file: BinaryIO, partial: Path) -> None:
 
 def _announced(source: Source, state: Path) -> dict:
     """Returns what the server said of the bytes that are there: url, validator, size; empty where unknown."""
-    said = _object(state)
+    said = read_object(state)
     return said if said.get("url") == source.url else {}
-
-
-def _object(path: Path) -> dict:
-    """Returns the JSON object in a file; empty where there is none."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _empty(file: BinaryIO) -> None:

@@ -304,6 +304,22 @@ def test_a_damaged_archive_is_refused_and_not_taken_for_its_first_half(tmp_path)
         assert not (tmp_path / "folder").exists()
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_is_refused_wherever_its_damage_is(tmp_path, packing):
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w", packing) as box:
+        box.writestr("a", "hello " * 50)
+    whole, refused = (tmp_path / "whole.zip").read_bytes(), 0
+    for place in range(len(whole)):
+        (tmp_path / "a.zip").write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1:])
+        try:
+            content = [path.read_bytes() for path in sorted(unpack(tmp_path / "a.zip", tmp_path / str(place)).iterdir())]
+            assert b"hello " * 50 in content, place
+        except DataError as error:
+            assert str(error).startswith(f"{tmp_path}/a.zip: expected ")
+            refused += 1
+    assert refused > len(whole) // 3
+
+
 @pytest.mark.parametrize("names_inside", [("a", "a/b"), ("a/b", "a")])
 def test_a_name_that_is_both_a_file_and_a_folder_is_refused(tmp_path, names_inside):
     archive = tmp_path / "a.tar"

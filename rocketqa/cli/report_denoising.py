@@ -57,8 +57,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _tables(args) -> dict[str, Table]:
-    queries = read_queries(args.queries)
-    run, scores = RunFile(args.run, Check(query_ids=queries)), open_scores(args.scores)
+    queries, passages = read_queries(args.queries), CollectionFile(args.collection)
+    run, scores = RunFile(args.run, Check(query_ids=queries, passage_ids=passages)), open_scores(args.scores)
     positives = read_positives(args.qrels) if args.qrels else {}
     truth = read_positives(args.truth) if args.truth else {}
     report = DenoisingReport(args.max_negative, args.min_positive, args.seed)
@@ -66,12 +66,11 @@ def _tables(args) -> dict[str, Table]:
         report.add(query_id, ranking[:args.depth], scores.scores(query_id), positives.get(query_id, ()),
                    truth.get(query_id))
     return {"by_rank": report.by_rank(), "by_score": report.by_score(), "max_negative": report.as_max_negative(),
-            "min_positive": report.as_min_positive(), "removals": _removals(report, queries, args.collection)}
+            "min_positive": report.as_min_positive(), "removals": _removals(report, queries, passages)}
 
 
-def _removals(report: DenoisingReport, queries, collection) -> Table:
+def _removals(report: DenoisingReport, queries, passages) -> Table:
     rows: Table = [["query_id", "query", "rank", "score", "passage_id", "title", "text", "relevant"]]
-    passages = CollectionFile(collection)
     for query_id, rank, score, passage_id, relevant in report.removals():
         passage = passages[passage_id]
         rows.append([query_id, queries[query_id].text, rank, f"{score:.4g}", passage_id, passage.title, passage.text,
