@@ -85,9 +85,8 @@ def check(source: Source, path: Path, final: Path | None = None) -> None:
     `final` is the name that the record is kept under, where the file does not have it yet.
     """
     record = (final or path).with_name(f"{(final or path).name}.meta.json")
-    known = {name: value for name, value in source._asdict().items() if name in ("size", "md5", "sha256") and value}
-    if not final:
-        known = {name: value for name, value in read_object(record).items() if name in ("size", "md5", "sha256")} | known
+    said = ({} if final else read_object(record)) | {name: value for name, value in source._asdict().items() if value}
+    known = {name: said[name] for name in ("size", "md5", "sha256") if name in said}
     found = {"size": path.stat().st_size}
     if known.get("size", found["size"]) == found["size"]:
         found |= digests(path)

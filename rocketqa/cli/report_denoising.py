@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 
 from rocketqa.artefacts import Job
 from rocketqa.denoising_report import DenoisingReport, Table, markdown_lines, tsv_lines
-from rocketqa.flags import InputPath, add_job_flags
+from rocketqa.flags import InputPath, add_job_flags, finite, positive
 from rocketqa.formats import read_positives, read_queries, write_lines
 from rocketqa.lookup import CollectionFile
 from rocketqa.rows import Check
@@ -30,9 +30,9 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--queries", type=InputPath, required=True)
     parser.add_argument("--qrels", type=InputPath, help="the labelled positives")
     parser.add_argument("--truth", type=InputPath, help="qrels that name every relevant passage of their queries")
-    parser.add_argument("--depth", type=int, default=50, help="ranks of the run to look at")
-    parser.add_argument("--max-negative", type=float, default=0.1, help="P(relevant) below which one is a negative")
-    parser.add_argument("--min-positive", type=float, default=0.9, help="P(relevant) above which the best is positive")
+    parser.add_argument("--depth", type=positive, default=50, help="ranks of the run to look at")
+    parser.add_argument("--max-negative", type=finite, default=0.1, help="P(relevant) below which one is a negative")
+    parser.add_argument("--min-positive", type=finite, default=0.9, help="P(relevant) above which the best is positive")
     parser.add_argument("--seed", type=int, default=1, help="of the removals that are shown")
     return parser
 
