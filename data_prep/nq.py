@@ -12,9 +12,9 @@ Each is an artefact of its own. --source dpr (the default) reads
 
 DPR's questions have no ids: `train-1` is the first example of its file, whatever is left out. An example's first
 positive passage is the one that DPR trains on: qrels.SPLIT.tsv. The others contain the answer, too, and belong into no
-negatives: qrels.train.addition.tsv. Its hard negatives, which BM25 found and which hold no answer, are bm25.train.run,
-in their order, without scores of their own (1 / rank): the released stage 1 trains on them. The paper says "examples
-with empty negatives": taken as those.
+negatives: qrels.train.addition.tsv, where there are any. Its hard negatives, which BM25 found and which hold no answer,
+are bm25.train.run, in their order, without scores of their own (1 / rank): the released stage 1 trains on them. The
+paper says "examples with empty negatives": taken as those.
 
 --source released reads the released RocketQA corpus, nq.tar.gz: para.txt, para.title.txt, SPLIT.query.txt,
 SPLIT.answers.txt (query_id, answer, answer ...) and qrels.SPLIT.tsv, where they are. Assumed to be laid out as marco's.
@@ -107,9 +107,10 @@ def make_split(args: Namespace, split: str, reduced: Path) -> list[int]:
         make(f"qrels.{split}.tsv", lambda example: [
             f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[:1]], COUNTS[split])]
     if split == "train":
+        statuses.append(make("bm25.train.run", bm25_lines, None))
+    if split == "train" and any(example.positive_ids[1:] for example in used_examples(reduced, split, Counter())):
         statuses.append(make("qrels.train.addition.tsv", lambda example: [
             f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[1:]], None))
-        statuses.append(make("bm25.train.run", bm25_lines, None))
     return statuses
 
 

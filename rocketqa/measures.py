@@ -32,12 +32,16 @@ OFFICIAL_SLOTS = 1000
 LET_PASS = ("ranks", "duplicate ids", "empty text", "non-finite scores", "final newline", "carriage returns")
 
 
-def _official_report(fault: Fault) -> None:
-    if fault.kind not in LET_PASS:
-        refuse(fault)
+def _letting_pass(*kinds: str) -> Check:
+    def report(fault: Fault) -> None:
+        if fault.kind not in kinds:
+            refuse(fault)
+
+    return Check(report=report)
 
 
-OFFICIAL = Check(report=_official_report)
+OFFICIAL = _letting_pass(*LET_PASS)
+OFFICIAL_QRELS = _letting_pass(*LET_PASS, "numbers")  # the only number there is the relevance, which it does not read
 
 
 def read_rankings(path: Path, mode: str) -> Rankings:
@@ -56,7 +60,7 @@ def read_rankings(path: Path, mode: str) -> Rankings:
 def read_judgements(path: Path, mode: str) -> Judgements:
     """Returns query_id -> the passages that the mode takes for relevant, for every query of the file."""
     judgements: Judgements = {}
-    qrels = read_qrels(path) if mode == "strict" else [qrel for _, qrel in iterate_qrels(path, OFFICIAL)]
+    qrels = read_qrels(path) if mode == "strict" else [qrel for _, qrel in iterate_qrels(path, OFFICIAL_QRELS)]
     for qrel in qrels:
         relevant = judgements.setdefault(qrel.query_id, [])
         if mode == "official" or qrel.relevance >= 1:

@@ -114,6 +114,13 @@ def test_a_download_is_unpacked_and_built_and_not_fetched_again(both, tmp_path, 
         assert len(server.asked) == 1
 
 
+def test_a_judgement_that_comes_twice_is_built_once_and_said(both, tmp_path):
+    (both / "qrels.train.tsv").write_text("12\t0\t2\t1\n10\t0\t1\t1\n12\t0\t2\t1\n")
+    status, told = build(both)
+    assert status == 0 and "qrels.train.tsv: 2 rows (1 repeated rows left out; 532,758 rows fewer or more" in told
+    assert read_positives(tmp_path / "out/qrels.train.tsv") == {"12": ["2"], "10": ["1"]}
+
+
 def test_published_counts_are_held_to(both):
     status, told = build(both, "--counts", "published")
     assert status == 2 and "qrels.train.tsv: expected 532,761 rows as published, got 2" in told
