@@ -91,7 +91,7 @@ def build_dpr(args: Namespace) -> int:
         statuses.append(make_file("nq test", args, name, {"questions": questions}, lambda notes, column=column: (
             row[column] for row in question_lines(questions)), COUNTS["test"]))
     statuses.append(make_file("nq collection", args, "collection.tsv", {"passages": passages},
-                              lambda notes: passage_lines(passages), PASSAGES, source=args.source))
+                              lambda notes: passage_lines(passages), PASSAGES, titles="yes", source=args.source))
     return max(statuses)
 
 
@@ -238,7 +238,8 @@ def build_released(args: Namespace) -> int:
             statuses.append(make_qrels(args, qrels.name, qrels, None))
     texts, titles = folder / "para.txt", folder / "para.title.txt"
     statuses.append(make_file("nq collection", args, "collection.tsv", {"texts": texts, "passage_titles": titles},
-                              lambda notes: collection_lines(texts, titles, notes), PASSAGES, source=args.source))
+                              lambda notes: collection_lines(texts, titles, notes), PASSAGES, titles="yes",
+                              source=args.source))
     return max(statuses)
 
 

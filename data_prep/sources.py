@@ -134,7 +134,7 @@ def make_file(script: str, args: Namespace, name: str, inputs: dict[str, Path],
             if args.counts == "published":
                 raise DataError(f"{job.output}: expected {rows:,} rows as published, got {found:,}")
             notes[f"rows fewer or more than the {rows:,} published"] = abs(rows - found)
-        job.facts |= {"rows": count, "notes": dict(notes)}
+        job.facts |= {"rows": count, "notes": dict(notes)} | {name: flags[name] for name in flags if name == "titles"}
     told = "; ".join(f"{number:,} {note}" for note, number in notes.items() if number)
     print(f"{job.output}: {count:,} rows{told and f' ({told})'}", file=sys.stderr)
     return 0

@@ -66,7 +66,7 @@ def test_titles_are_one_switch_that_the_manifest_records_and_that_makes_the_coll
     assert build(both, "--titles", "no")[0] == 0
     assert read(tmp_path / "out", "collection.tsv") == WITH_TITLES.replace("Introduction", "")
     manifest = json.loads(read(tmp_path / "out", "collection.tsv.meta.json"))
-    assert manifest["job"]["flags"]["titles"] == "no" and manifest["rows"] == 3
+    assert manifest["job"]["flags"]["titles"] == manifest["titles"] == "no" and manifest["rows"] == 3
     assert (tmp_path / "out/queries.train.tsv").stat().st_mtime_ns == queries
     assert build(both, "--titles", "no", "--check")[0] == 0
 
