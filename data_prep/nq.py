@@ -44,6 +44,7 @@ from releases import (
 )
 from sources import Ids, identifier, make_file, one_line, open_bytes, read_foreign, run
 
+from rocketqa.answers import tokens
 from rocketqa.formats import DataError
 from rocketqa.runs import ScoredPassage, run_lines
 
@@ -139,8 +140,9 @@ def read_array(path: Path) -> Iterator[dict]:
                     raise DataError(f"{path}: expected JSON, got {error.msg} in example {number}") from None
                 text += more
                 continue
-            except RecursionError:
-                raise DataError(f"{path}: expected an object, got brackets without end in example {number}") from None
+            except (RecursionError, ValueError) as error:
+                endless = "brackets" if isinstance(error, RecursionError) else "digits"
+                raise DataError(f"{path}: expected an object, got {endless} without end in example {number}") from None
             yield _reduced(example, f"{path}: example {number}")
             text, number = text[end:], number + 1
 
@@ -179,7 +181,7 @@ def cleaned(answers: list[str], place: str) -> list[str]:
     """Returns the different answers, each on one line. Raises DataError where there is none."""
     if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
         raise DataError(f"{place}: expected a list of answers, got {answers!r:.60}")
-    kept = list(dict.fromkeys(one_line(answer, place).strip() for answer in answers if answer.strip()))
+    kept = list(dict.fromkeys(one_line(answer, place).strip() for answer in answers if tokens(answer)))
     if not kept:
         raise DataError(f"{place}: expected at least one answer, got none")
     return kept

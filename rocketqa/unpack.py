@@ -22,7 +22,7 @@ from rocketqa.formats import DataError
 
 GZIP = b"\x1f\x8b"
 BROKEN = (gzip.BadGzipFile, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError,
-          NotImplementedError)
+          NotImplementedError, UnicodeDecodeError)
 
 
 def unpack(archive: Path, folder: Path) -> Path:

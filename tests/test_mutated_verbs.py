@@ -68,7 +68,7 @@ def test_the_sound_files_are_taken_by_every_verb(flight, words):
     assert called(flight, words)[0] == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(mutated(FILES))
 def test_verbs_refuse_in_one_line_what_validate_names_in_their_files(flight, case):
     file, content = case
@@ -89,7 +89,7 @@ SOURCES = {name.replace("__", "."): content.encode() for name, content in MICROS
     f"marco/{name.replace('__', '.')}": content.encode() for name, content in RELEASED.items()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(mutated(SOURCES), st.sampled_from(["microsoft", "released"]))
 def test_a_builder_builds_what_validate_takes_or_ends_in_one_line(tmp_path_factory, case, source):
     folder, (file, content) = tmp_path_factory.mktemp("built"), case

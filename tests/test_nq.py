@@ -123,7 +123,7 @@ def test_published_counts_are_held_to(dpr):
     ("psgs_w100.tsv", 'id\ttext\ttitle\n1\t"a\tA\n2\tb\tB\n', "psgs_w100.tsv:3: expected 3 columns, got 2"),
     ("psgs_w100.tsv", "\ufeffid\ttext\ttitle\n1\ta\tA\n", "psgs_w100.tsv:1: expected the header id, text, title"),
     ("psgs_w100.tsv", "id\ttext\ttitle\n1 \ta\tA\n", "psgs_w100.tsv:2: expected a passage_id without spaces, got '1 '"),
-    ("nq-test.qa.csv", "who\t['\\ud800']\n", r"answers.test.tsv: expected characters, got '\ud800'"),
+    ("nq-test.qa.csv", "who\t['a\\ud800']\n", r"answers.test.tsv: expected characters, got '\ud800'"),
     ("biencoder-nq-train.json", json.dumps([example("\ud800", ["a"], ["1"], ["2"])]),
      r"queries.train.tsv: expected characters, got '\ud800'"),
     ("biencoder-nq-train.json", json.dumps([example(None, ["a"], ["1"], ["2"])]),
@@ -133,6 +133,8 @@ def test_published_counts_are_held_to(dpr):
     ("biencoder-nq-train.json", json.dumps([example("who", ["a"], ["1"], ["2"])]).replace("passage_id", "id"),
      "example 1: expected question, answers, positive_ctxs and hard_negative_ctxs, got none of 'psg_id'"),
     ("biencoder-nq-train.json", "[" * 200_000, "expected an object, got brackets without end in example 1"),
+    ("biencoder-nq-train.json", "[" + "9" * 5000, "expected an object, got digits without end in example 1"),
+    ("nq-test.qa.csv", "who\t['\\u200b', ' ']\n", "nq-test.qa.csv:1: expected at least one answer, got none"),
     ("biencoder-nq-train.json", json.dumps(TRAIN)[:-30], "biencoder-nq-train.json: expected JSON, got ")])
 def test_a_fault_of_a_source_ends_in_one_line(dpr, name, content, line):
     (dpr / name).write_text(content)
