@@ -238,6 +238,8 @@ def test_the_released_answer_match_is_a_part_of_the_text_without_blanks(text, an
     (["--qrels", "qrels.tsv"], "--qrels: expected --run or --collection with it, got neither"),
     (["--qrels", "qrels.tsv", "--run", "a.run", "--collection", "c.tsv"],
      "--qrels: expected --run or --collection with it, got run and collection"),
+    (["--qrels", "qrels.tsv", "--collection", "c.tsv"],
+     "qrels.tsv:1: expected a passage_id of the collection, got 'p2'"),
     (["--answers", "answers.tsv", "--run", "a.run", "--collection", "c.tsv"],
      "a.run:1: expected a passage_id of the collection, got 'p1'")])
 def test_sources_that_do_not_fit_are_refused(files, tmp_path, capsys, flags, message, monkeypatch):
@@ -312,6 +314,15 @@ def test_each_query_has_the_same_examples_whatever_the_order_of_all_lines(sample
     for seed in range(4):
         shuffled = {name: random.Random(seed).sample(lines, len(lines)) for name, lines in files.items()}
         assert sorted(sampled(*flags, purpose=purpose, **shuffled)) == sorted(expected)
+
+
+def test_labels_and_answers_do_not_follow_the_order_of_lines_either(labelled, answered):
+    expected, by_answer = labelled(), answered("--order", "random", purpose="cross", scores=SCORES)
+    for seed in range(4):
+        run, scores, answers = (random.Random(seed).sample(lines, len(lines)) for lines in (RUN, SCORES, ANSWERS))
+        assert sorted(labelled(run=run, scores=scores)) == sorted(expected)
+        assert sorted(answered("--order", "random", purpose="cross", run=run, scores=scores,
+                               answers=answers)) == sorted(by_answer)
 
 
 def test_ids_in_order_stand_as_numbers():

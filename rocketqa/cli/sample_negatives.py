@@ -78,8 +78,9 @@ def _sample(args) -> tuple[dict[str, int], list[str]]:
     """Returns the counts for the manifest and the lines of the file."""
     passages = CollectionFile(args.collection) if args.answers else None
     run = RunFile(args.run, Check(passage_ids=passages)) if args.run else None
-    truths = _by_answers(args, run, passages) if args.answers else _by_labels(args)
-    negatives_of = _from_run(args, run) if args.run else _from_collection(args)
+    known_ids: set[str] | None = None if args.run else set()
+    negatives_of = _from_run(args, run) if args.run else _from_collection(args, known_ids)
+    truths = _by_answers(args, run, passages) if args.answers else _by_labels(args, Check(passage_ids=known_ids))
     lines, queries, without = [], 0, 0
     for query_id, known, barred in truths:
         wanted = args.negatives * (args.negatives_per_row * len(known) if args.purpose == "dual" else 1)
@@ -99,9 +100,9 @@ def _sample(args) -> tuple[dict[str, int], list[str]]:
     return {"rows": len(lines), "queries": queries - without, "queries left out": without}, lines
 
 
-def _by_labels(args) -> Iterator[Truth]:
-    positives = read_positives(args.qrels)
-    barred = read_positives(args.qrels, args.also_positive) if args.also_positive else positives
+def _by_labels(args, check: Check) -> Iterator[Truth]:
+    positives = read_positives(args.qrels, check=check)
+    barred = read_positives(args.qrels, args.also_positive, check=check) if args.also_positive else positives
     for query_id, known in positives.items():
         yield query_id, in_order(known), barred[query_id]
 
@@ -115,8 +116,8 @@ def _by_answers(args, run: RunFile, passages: CollectionFile) -> Iterator[Truth]
         yield query_id, first, holding.union(also.get(query_id, ()))
 
 
-def _from_collection(args) -> NegativesOf:
-    passage_ids = in_order(passage.passage_id for passage in iterate_collection(args.collection))
+def _from_collection(args, known_ids: set[str]) -> NegativesOf:
+    passage_ids = in_order(passage.passage_id for passage in iterate_collection(args.collection, seen=known_ids))
     return lambda query_id, barred, wanted: random_passages(query_id, passage_ids, barred, wanted, args.seed)
 
 
