@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import re
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -26,7 +27,7 @@ from rocketqa.progress import bar
 
 BLOCK = 1 << 18
 WORTH_ANOTHER_TRY = (408, 416, 429, 500, 502, 503, 504)
-DROPPED = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError)
+DROPPED = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
 COUNT = r"(\d{1,18})"
 
 
@@ -198,8 +199,8 @@ def _continued(headers: Message, file: BinaryIO, said: dict) -> int:
 
 def _begun(response: http.client.HTTPResponse, source: Source, file: BinaryIO, state: Path) -> int | None:
     """Empties the file for an answer with all of it, notes what the answer says, and returns the announced length."""
-    coding, length = response.headers.get("Content-Encoding", "identity"), response.headers.get("Content-Length", "")
-    if coding != "identity" and not source.name.endswith((".gz", ".tgz")):
+    coding, length = _told(response.headers.get("Content-Encoding", "")), response.headers.get("Content-Length", "")
+    if coding.lower() not in ("", "identity") and not source.name.endswith((".gz", ".tgz")):
         raise DataError(f"{source.url}: expected the file as it is, got it encoded as {coding}")
     size = int(length) if re.fullmatch(COUNT, length) else source.size
     if size == 0 or not (size or response.chunked or source.md5 or source.sha256):

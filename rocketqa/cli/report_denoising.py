@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from rocketqa.artefacts import Job
 from rocketqa.denoising_report import DenoisingReport, Table, markdown_lines, tsv_lines
 from rocketqa.flags import InputPath, add_job_flags, finite, positive
-from rocketqa.formats import read_positives, read_queries, write_lines
+from rocketqa.formats import DataError, read_positives, read_queries, write_lines
 from rocketqa.lookup import CollectionFile
 from rocketqa.rows import Check
 from rocketqa.runs import RunFile, open_scores
@@ -58,13 +58,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _tables(args) -> dict[str, Table]:
     queries, passages = read_queries(args.queries), CollectionFile(args.collection)
-    run, scores = RunFile(args.run, Check(query_ids=queries, passage_ids=passages)), open_scores(args.scores)
+    run, scores = RunFile(args.run, Check(query_ids=queries)), open_scores(args.scores)
     positives = read_positives(args.qrels) if args.qrels else {}
     truth = read_positives(args.truth) if args.truth else {}
     report = DenoisingReport(args.max_negative, args.min_positive, args.seed)
     for query_id, ranking in run.items():
-        report.add(query_id, ranking[:args.depth], scores.scores(query_id), positives.get(query_id, ()),
-                   truth.get(query_id))
+        top = ranking[:args.depth]
+        if unknown := [scored.passage_id for scored in top if scored.passage_id not in passages]:
+            raise DataError(f"{args.run}: expected passages of {args.collection}, got {unknown[0]!r}")
+        report.add(query_id, top, scores.scores(query_id), positives.get(query_id, ()), truth.get(query_id))
     return {"by_rank": report.by_rank(), "by_score": report.by_score(), "max_negative": report.as_max_negative(),
             "min_positive": report.as_min_positive(), "removals": _removals(report, queries, passages)}
 
