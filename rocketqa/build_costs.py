@@ -32,10 +32,9 @@ def write_sources(folder: Path, size: int) -> None:
     queries = max(1, size // PASSAGES_A_QUERY)
     write_lines(folder / "collection.tsv", (f"{row}\t{text}" for row, text in enumerate(_texts(size))))
     write_lines(folder / "marco/para.title.txt", (f"{row}\tTitle {row}" for row in range(size)))
-    for split, count in (("train", queries), ("dev.small", min(queries, DEV_QUERIES))):
-        ids = range(size, size + count)
+    for split, ids in (("train", range(queries)), ("dev.small", range(queries, queries + min(queries, DEV_QUERIES)))):
         write_lines(folder / f"queries.{split}.tsv", map("{0}\twhat is {0}".format, ids))
-        write_lines(folder / f"qrels.{split}.tsv", (f"{query_id}\t0\t{query_id - size}\t1" for query_id in ids))
+        write_lines(folder / f"qrels.{split}.tsv", (f"{query_id}\t0\t{query_id % size}\t1" for query_id in ids))
 
 
 def _texts(size: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ from toy_files import ENVIRONMENT, verb, write_tiny_flight
 
 from rocketqa import peers
 from rocketqa.build_costs import cost, write_sources
+from rocketqa.cli.__main__ import main
 from rocketqa.formats import DataError, read_collection, read_positives
 from rocketqa.peers import PEERS, drawn_texts, training_batches
 
@@ -82,7 +83,8 @@ def test_made_up_sources_build_all_files_of_a_collection(tmp_path):
     passages = read_collection(tmp_path / "out/collection.tsv")
     assert len(passages) == 60 and passages["7"].title == "Title 7" and len(passages["7"].text.split()) == 56
     assert len({passage.text for passage in passages.values()}) == 60
-    assert read_positives(tmp_path / "out/qrels.train.tsv") == {"60": ["0"], "61": ["1"], "62": ["2"]}
+    assert read_positives(tmp_path / "out/qrels.train.tsv") == {"0": ["0"], "1": ["1"], "2": ["2"]}
+    assert main(["validate", str(tmp_path / "out")]) == 0
     with pytest.raises(DataError, match="marco.py: expected it to build .*, got data_prep/marco.py: .*para.title.txt"):
         (tmp_path / "sources/marco/para.title.txt").unlink()
         cost(ROOT / "data_prep/marco.py", tmp_path / "sources", tmp_path / "other")
