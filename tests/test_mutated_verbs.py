@@ -55,7 +55,7 @@ def flight(tmp_path_factory):
 
 def called(folder, words: list[str]) -> tuple[int, str, str]:
     """Returns exit status, output and complaints of a verb whose files are in the folder."""
-    for path in (*folder.glob("out*"),):
+    for path in list(folder.glob("out*")):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     said, complaint = io.StringIO(), io.StringIO()
     with redirect_stdout(said), redirect_stderr(complaint):
