@@ -20,9 +20,10 @@ LETTERS, WRITTEN = 6, 1 << 18  # of a word with its blank; words that the texts 
 
 
 class Cost(NamedTuple):
-    """Seconds from start to end, and the most memory that the process had, in bytes."""
+    """Seconds from start to end, those of the processor, and the most memory that the process had, in bytes."""
 
     seconds: float
+    processor: float
     peak: int
 
 
@@ -55,4 +56,4 @@ def cost(script: Path, sources: Path, output: Path) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise DataError(f"{script}: expected it to build {sources}, got {told[-1] if told else process.returncode}")
-    return Cost(time.perf_counter() - begin, used.ru_maxrss * 1024)
+    return Cost(time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)

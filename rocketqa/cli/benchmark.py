@@ -137,13 +137,13 @@ def _data(args: Namespace) -> None:
     """Prints rows a second and the peak memory of building collections from Microsoft's files with titles."""
     if not args.data_prep:
         raise DataError("benchmark data: expected --data-prep data_prep/marco.py, got none")
-    print("passages\tseconds\tpassages a second\tpeak memory, MiB")
+    print("passages\tseconds\tpassages a second\tprocessor seconds\tpeak memory, MiB")
     for size in args.sizes:
         with tempfile.TemporaryDirectory() as folder:
             sources = Path(folder) / "sources"
             write_sources(sources, size)
-            seconds, peak = cost(args.data_prep, sources, Path(folder) / "built")
-        print(f"{size}\t{seconds:.1f}\t{size / seconds:.0f}\t{peak / MIB:.0f}", flush=True)
+            seconds, processor, peak = cost(args.data_prep, sources, Path(folder) / "built")
+        print(f"{size}\t{seconds:.1f}\t{size / seconds:.0f}\t{processor:.1f}\t{peak / MIB:.0f}", flush=True)
 
 
 def _compare(args: Namespace) -> None:
