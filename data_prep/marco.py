@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from releases import MARCO, RELEASED_MARCO, add_source_flags, folder_of, settle_source_flags
-from sources import Ids, identifier, make_file, one_line, read_foreign, run
+from sources import REPEATED, Ids, identifier, make_file, one_line, read_foreign, run
 
-from rocketqa.formats import DataError, iterate_qrels
+from rocketqa.formats import DataError, Qrel, iterate_qrels, line_of
 
 NO_TITLE = "-"
 
@@ -91,9 +91,19 @@ def build(args: Namespace) -> int:
 
 
 def make_qrels(args: Namespace, name: str, qrels: Path, rows: int | None) -> int:
-    """Makes a four-column file of judgements, in the order of the source."""
-    return make_file("marco qrels", args, name, {"qrels": qrels}, lambda notes: (
-        f"{qrel.query_id}\t0\t{qrel.passage_id}\t{qrel.relevance}" for _, qrel in iterate_qrels(qrels)), rows)
+    """Makes a four-column file of judgements, in the order of the source, each once."""
+    return make_file("marco qrels", args, name, {"qrels": qrels}, lambda notes: qrel_lines(qrels, notes), rows)
+
+
+def qrel_lines(qrels: Path, notes: Counter) -> Iterator[str]:
+    """Yields the judgements in file order, without those that came before."""
+    seen: set[Qrel] = set()
+    for _, qrel in iterate_qrels(qrels):
+        if qrel in seen:
+            notes[REPEATED] += 1
+        else:
+            seen.add(qrel)
+            yield line_of(qrel)
 
 
 def query_lines(queries: Path, qrels: Path, notes: Counter, judged_only: bool) -> Iterator[str]:

@@ -12,9 +12,9 @@ Each is an artefact of its own. --source dpr (the default) reads
 
 DPR's questions have no ids: `train-1` is the first example of its file, whatever is left out. An example's first
 positive passage is the one that DPR trains on: qrels.SPLIT.tsv. The others contain the answer, too, and belong into no
-negatives: qrels.train.addition.tsv. Its hard negatives, which BM25 found and which hold no answer, are bm25.train.run,
-in their order, without scores of their own (1 / rank): the released stage 1 trains on them. The paper says "examples
-with empty negatives": taken as those.
+negatives: qrels.train.addition.tsv, where there are any. Its hard negatives, which BM25 found and which hold no answer,
+are bm25.train.run, in their order, without scores of their own (1 / rank): the released stage 1 trains on them. The
+paper says "examples with empty negatives": taken as those.
 
 --source released reads the released RocketQA corpus, nq.tar.gz: para.txt, para.title.txt, SPLIT.query.txt,
 SPLIT.answers.txt (query_id, answer, answer ...) and qrels.SPLIT.tsv, where they are. Assumed to be laid out as marco's.
@@ -44,6 +44,7 @@ from releases import (
 )
 from sources import Ids, identifier, make_file, one_line, open_bytes, read_foreign, run
 
+from rocketqa.answers import tokens
 from rocketqa.formats import DataError
 from rocketqa.runs import ScoredPassage, run_lines
 
@@ -91,7 +92,7 @@ def build_dpr(args: Namespace) -> int:
         statuses.append(make_file("nq test", args, name, {"questions": questions}, lambda notes, column=column: (
             row[column] for row in question_lines(questions)), COUNTS["test"]))
     statuses.append(make_file("nq collection", args, "collection.tsv", {"passages": passages},
-                              lambda notes: passage_lines(passages), PASSAGES, source=args.source))
+                              lambda notes: passage_lines(passages), PASSAGES, titles="yes", source=args.source))
     return max(statuses)
 
 
@@ -107,9 +108,10 @@ def make_split(args: Namespace, split: str, reduced: Path) -> list[int]:
         make(f"qrels.{split}.tsv", lambda example: [
             f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[:1]], COUNTS[split])]
     if split == "train":
+        statuses.append(make("bm25.train.run", bm25_lines, None))
+    if split == "train" and any(example.positive_ids[1:] for example in used_examples(reduced, split, Counter())):
         statuses.append(make("qrels.train.addition.tsv", lambda example: [
             f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[1:]], None))
-        statuses.append(make("bm25.train.run", bm25_lines, None))
     return statuses
 
 
@@ -138,8 +140,9 @@ def read_array(path: Path) -> Iterator[dict]:
                     raise DataError(f"{path}: expected JSON, got {error.msg} in example {number}") from None
                 text += more
                 continue
-            except RecursionError:
-                raise DataError(f"{path}: expected an object, got brackets without end in example {number}") from None
+            except (RecursionError, ValueError) as error:
+                endless = "brackets" if isinstance(error, RecursionError) else "digits"
+                raise DataError(f"{path}: expected an object, got {endless} without end in example {number}") from None
             yield _reduced(example, f"{path}: example {number}")
             text, number = text[end:], number + 1
 
@@ -178,7 +181,7 @@ def cleaned(answers: list[str], place: str) -> list[str]:
     """Returns the different answers, each on one line. Raises DataError where there is none."""
     if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
         raise DataError(f"{place}: expected a list of answers, got {answers!r:.60}")
-    kept = list(dict.fromkeys(one_line(answer, place).strip() for answer in answers if answer.strip()))
+    kept = list(dict.fromkeys(one_line(answer, place).strip() for answer in answers if tokens(answer)))
     if not kept:
         raise DataError(f"{place}: expected at least one answer, got none")
     return kept
@@ -237,7 +240,8 @@ def build_released(args: Namespace) -> int:
             statuses.append(make_qrels(args, qrels.name, qrels, None))
     texts, titles = folder / "para.txt", folder / "para.title.txt"
     statuses.append(make_file("nq collection", args, "collection.tsv", {"texts": texts, "passage_titles": titles},
-                              lambda notes: collection_lines(texts, titles, notes), PASSAGES, source=args.source))
+                              lambda notes: collection_lines(texts, titles, notes), PASSAGES, titles="yes",
+                              source=args.source))
     return max(statuses)
 
 

@@ -14,7 +14,6 @@ frequent. Rows whose negative is the positive are left out, as no training takes
 
 Texts are looked up on disk; in memory are 16 bytes for each (40 while they are sorted), and 100 for each new one.
 """
-import json
 import mmap
 import sys
 from argparse import ArgumentParser, Namespace
@@ -29,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from sources import one_line, read_foreign, run
 
-from rocketqa.artefacts import MANIFEST, Job
+from rocketqa.artefacts import MANIFEST, Job, read_object
 from rocketqa.flags import InputPath, OutputPath
 from rocketqa.formats import DataError, write_lines
 from rocketqa.rows import read_rows
@@ -196,9 +195,10 @@ def import_tsv(source: Path, part: Path, collection: Path | None, queries: list[
 
 def export_lines(folder: Path, collection: Path, queries: list[Path]) -> Iterator[str]:
     """Yields the rows of the released form. Raises DataError on an id without a text."""
-    meta, name = folder / MANIFEST, DUAL if (folder / DUAL).is_file() else CROSS
-    told = json.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
-    missing = told.get("missing_title", NO_TITLE[name == CROSS])
+    name = DUAL if (folder / DUAL).is_file() else CROSS
+    missing = read_object(folder / MANIFEST).get("missing_title", NO_TITLE[name == CROSS])
+    if missing not in NO_TITLE:
+        raise DataError(f"{folder / MANIFEST}: expected missing_title to be '-' or nothing, got {missing!r}")
     query_rows, passage_rows = Lookup(queries, False, 2), Lookup([collection], False, 3)
 
     def text_of(rows: Lookup, key: str, place: str) -> list[str]:

@@ -22,6 +22,8 @@ from rocketqa.formats import DataError, write_lines
 from rocketqa.progress import bar
 from rocketqa.rows import is_id, no_file
 
+REPEATED = "repeated rows left out"  # a note that the published counts know nothing of
+
 
 class NotFinished(Exception):
     """--check asked of something that is not there."""
@@ -123,13 +125,16 @@ def make_file(script: str, args: Namespace, name: str, inputs: dict[str, Path],
     with job as part:
         try:
             count = write_lines(part / name, lines(notes))
+            found = count + notes[REPEATED]
         except UnicodeEncodeError as error:  # JSON and Python literals can spell what UTF-8 cannot
             raise DataError(f"{job.output}: expected characters, got {error.object[error.start]!r}") from None
-        if rows is not None and count != rows:
-            if args.counts == "published" or not count:
-                raise DataError(f"{job.output}: expected {rows:,} rows as published, got {count:,}")
-            notes[f"rows fewer or more than the {rows:,} published"] = abs(rows - count)
-        job.facts |= {"rows": count, "notes": dict(notes)}
+        if not count:
+            raise DataError(f"{job.output}: expected rows, got none")
+        if rows is not None and found != rows:
+            if args.counts == "published":
+                raise DataError(f"{job.output}: expected {rows:,} rows as published, got {found:,}")
+            notes[f"rows fewer or more than the {rows:,} published"] = abs(rows - found)
+        job.facts |= {"rows": count, "notes": dict(notes)} | {name: flags[name] for name in flags if name == "titles"}
     told = "; ".join(f"{number:,} {note}" for note, number in notes.items() if number)
     print(f"{job.output}: {count:,} rows{told and f' ({told})'}", file=sys.stderr)
     return 0

@@ -4,6 +4,7 @@ A job is a verb, its flags and the digests of its inputs. Its work goes into `OU
 long as the job is the same, so that a long verb finds its finished pieces again. At the end the manifest
 (`meta.json` in a directory, `NAME.meta.json` beside a file) is written and the output renamed into place. An output
 whose manifest names the same job, and whose bytes are those of the manifest, is finished: the verb does nothing.
+`titles` (yes, no, mixed) goes from the manifests of a job's inputs into its own: from a collection to what comes of it.
 """
 import fcntl
 import hashlib
@@ -26,6 +27,7 @@ from rocketqa.rows import no_file
 
 MANIFEST = "meta.json"
 JOB = "job.json"
+TITLES = {"yes", "no", "mixed"}
 ANEW = "; to begin anew, remove the folder"
 
 
@@ -33,6 +35,20 @@ def file_digest(path: Path) -> str:
     """Returns the sha256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_object(path: Path) -> dict:
+    """Returns the JSON object in a file; empty where there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def manifest_of(path: Path) -> Path:
+    """Returns where the manifest of an artefact is."""
+    return path / MANIFEST if path.is_dir() else path.with_name(f"{path.name}.{MANIFEST}")
 
 
 def _files(directory: Path) -> list[Path]:
@@ -49,8 +65,7 @@ def digest(path: Path) -> str:
             raise instead
         return file_digest(path)
     listed = {str(file.relative_to(path)): file_digest(file) for file in _files(path)}
-    if (path / MANIFEST).is_file():
-        expected = json.loads((path / MANIFEST).read_text(encoding="utf-8")).get("outputs", {})
+    if isinstance(expected := read_object(path / MANIFEST).get("outputs"), dict):
         listed = {name: listed.get(name) for name in expected}
         if listed != expected:
             wrong = next(name for name in expected if listed[name] != expected[name])
@@ -76,13 +91,15 @@ class Job:
                  precious: str | None = None):
         self.output, self.logs, self.precious = Path(args.output), logs, precious
         self.facts: dict[str, object] = {}
-        flags, inputs = {}, {}
+        flags, inputs, titles = {}, {}, set()
         for name, value in vars(args).items():
             values = value if isinstance(value, list) else [value]
             if any(isinstance(item, InputPath) for item in values):
                 inputs[name] = [digest(Path(item)) for item in values]
+                titles |= {str(read_object(manifest_of(Path(item))).get("titles")) for item in values} & TITLES
             elif name not in ("output", "check", *neutral):
                 flags[name] = value
+        self.titles = {"titles": titles.pop() if len(titles) == 1 else "mixed"} if titles else {}
         self.names = {name: str(getattr(args, name)) for name in inputs}
         self.key = json.loads(json.dumps({"verb": verb, "flags": flags, "inputs": inputs}))
         self.part = self.output.with_name(self.output.name + ".part")
@@ -90,8 +107,7 @@ class Job:
 
     @property
     def manifest(self) -> Path:
-        inside = self.output / MANIFEST
-        return inside if self.output.is_dir() else self.output.with_name(f"{self.output.name}.{MANIFEST}")
+        return manifest_of(self.output)
 
     def is_finished(self) -> bool:
         """Returns whether the output is there, whole, and made by this very job."""
@@ -104,11 +120,8 @@ class Job:
 
     def _meta(self) -> dict:
         """Returns the manifest that is there; empty where there is none, or something else by its name."""
-        try:
-            meta = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
-        except ValueError:
-            return {}
-        return meta if isinstance(meta, dict) and {"job", "outputs"} <= meta.keys() else {}
+        meta = read_object(self.manifest)
+        return meta if "job" in meta and isinstance(meta.get("outputs"), dict) else {}
 
     def settle(self, check: bool) -> int | None:
         """Returns the exit status where there is nothing to do (or only --check was asked), else None.
@@ -130,10 +143,12 @@ class Job:
         return NOT_FINISHED if check else None
 
     def __enter__(self) -> Path:
+        if self.titles.get("titles") == "mixed":
+            print(f"{self.output}: some inputs are of passages with titles, others without", file=sys.stderr)
         self.output.parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         kept = self.part / JOB
-        if not kept.is_file() or (other := json.loads(kept.read_text(encoding="utf-8"))) != self.key:
+        if (other := read_object(kept)) != self.key:
             if kept.is_file() and self.precious and any(self.part.glob(self.precious)):
                 os.close(self._lock)
                 raise DataError(self._difference(other))
@@ -144,6 +159,8 @@ class Job:
 
     def _difference(self, other: dict) -> str:
         """Returns the line that says what an unfinished job has otherwise."""
+        if other.keys() != self.key.keys():
+            return f"{self.part / JOB}: expected what its unfinished work is, got something else{ANEW}"
         for name, value in self.key["flags"].items():
             if other["flags"].get(name) != value:
                 flag, before = name.replace("_", "-"), other["flags"].get(name)
@@ -175,16 +192,16 @@ class Job:
         names = [self.output.name] if single.is_file() else [
             str(path.relative_to(self.part)) for path in _files(self.part)
             if path.name not in (*self.logs, MANIFEST)]
-        meta = {"job": self.key, "inputs": self.names, "version": __version__, "commit": _commit(), **self.facts,
+        meta = {"job": self.key, "inputs": self.names, "version": __version__, "commit": _commit(), **self.titles,
+                **self.facts,
                 "outputs": {name: file_digest(self.part / name) for name in names}}
         write_atomically(self.part / MANIFEST, json.dumps(meta, indent=1, sort_keys=True) + "\n")
         self._move_file(single) if single.is_file() else self._move_directory()
 
     def _move_file(self, single: Path) -> None:
-        manifest = self.output.with_name(f"{self.output.name}.{MANIFEST}")
-        manifest.unlink(missing_ok=True)
+        self.manifest.unlink(missing_ok=True)
         os.replace(single, self.output)
-        os.replace(self.part / MANIFEST, manifest)
+        os.replace(self.part / MANIFEST, self.manifest)
         shutil.rmtree(self.part)
 
     def _move_directory(self) -> None:

@@ -25,6 +25,11 @@ def with_answer(ranking: Iterable[ScoredPassage], passages: Mapping[str, Passage
             if has_answer_string(passage.text, answers) or has_answer_string(passage.title, answers)}
 
 
+def in_order(ids: Iterable[str]) -> list[str]:
+    """Returns ids so that no file's order shows: by length, then by sign, so that numbers stand as numbers."""
+    return sorted(sorted(ids), key=len)
+
+
 def unlabelled(ranking: Iterable[ScoredPassage], positives: Collection[str], depth: int) -> list[str]:
     """Returns the passages among the top `depth` that are no positive, by rank."""
     return [scored.passage_id for scored in ranking if scored.rank <= depth and scored.passage_id not in positives]

@@ -2,9 +2,10 @@
 
 What has come lies in `NAME.partial`, with the server's validator and the length it announced in `NAME.partial.json`:
 after a drop, a stall or a kill -9 the rest alone is asked for (Range, If-Range). A server that ignores Range, or has
-another version by now, sends the whole, and the file is begun anew. Drops, stalls, 5xx and 429 are tried again with
-growing pauses, as often as there is progress; everything else ends in one line. Size and digests are checked where they
-are known, and written into `NAME.meta.json` where not.
+another version by now, sends the whole, and the file is begun anew; so it is where an answer has other bytes than were
+asked for, or those of another version. Drops, stalls, 5xx and 429 are tried again with growing pauses, as often as
+there is progress; everything else ends in one line. Size and digests are checked where they are known, and written into
+`NAME.meta.json` where not. Where nothing is known, an answer without a length could be a half: it is not taken.
 """
 import fcntl
 import hashlib
@@ -12,19 +13,22 @@ import http.client
 import json
 import os
 import re
+import ssl
 import time
 import urllib.error
 import urllib.request
+from email.message import Message
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from rocketqa.artefacts import write_atomically
+from rocketqa.artefacts import read_object, write_atomically
 from rocketqa.formats import DataError
 from rocketqa.progress import bar
 
 BLOCK = 1 << 18
 WORTH_ANOTHER_TRY = (408, 416, 429, 500, 502, 503, 504)
-DROPPED = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError)
+DROPPED = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
+COUNT = r"(\d{1,18})"
 
 
 class Source(NamedTuple):
@@ -82,10 +86,8 @@ def check(source: Source, path: Path, final: Path | None = None) -> None:
     `final` is the name that the record is kept under, where the file does not have it yet.
     """
     record = (final or path).with_name(f"{(final or path).name}.meta.json")
-    known = {name: value for name, value in source._asdict().items() if name in ("size", "md5", "sha256") and value}
-    if not final and record.is_file():
-        written = json.loads(record.read_text(encoding="utf-8"))
-        known = {name: written[name] for name in ("size", "md5", "sha256") if name in written} | known
+    said = ({} if final else read_object(record)) | {name: value for name, value in source._asdict().items() if value}
+    known = {name: said[name] for name in ("size", "md5", "sha256") if name in said}
     found = {"size": path.stat().st_size}
     if known.get("size", found["size"]) == found["size"]:
         found |= digests(path)
@@ -116,10 +118,7 @@ def _lock(file: BinaryIO, partial: Path) -> None:
 
 def _announced(source: Source, state: Path) -> dict:
     """Returns what the server said of the bytes that are there: url, validator, size; empty where unknown."""
-    try:
-        said = json.loads(state.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    said = read_object(state)
     return said if said.get("url") == source.url else {}
 
 
@@ -137,16 +136,17 @@ def _fill(source: Source, file: BinaryIO, state: Path, patience: Patience) -> No
             if size is None or file.tell() == size:
                 return
             problem = f"expected {size} bytes, got {file.tell()}"
+            if file.tell() > size:
+                _empty(file)
         except urllib.error.HTTPError as error:
-            told = f"expected the file, got HTTP status {error.code} {error.reason}"
+            told = f"expected the file, got HTTP status {error.code} {_told(error.reason)}"
             if error.code not in WORTH_ANOTHER_TRY:
                 raise DataError(f"{source.url}: {told}") from None
             if error.code == 416:  # the server's file ends before the place to go on from
                 _empty(file)
             problem = problem or told
         except DROPPED as error:
-            told = " ".join(str(getattr(error, "reason", error)).split())
-            problem = f"expected the file, got {told or type(error).__name__}"
+            problem = f"expected the file, got {_told(getattr(error, 'reason', error)) or type(error).__name__}"
         failures = 1 if file.tell() > best else failures + 1
         best = max(best, file.tell())
         if failures > patience.tries:
@@ -154,31 +154,60 @@ def _fill(source: Source, file: BinaryIO, state: Path, patience: Patience) -> No
         time.sleep(min(patience.pause * 2 ** (failures - 1), 60))
 
 
+def _told(reason: object) -> str:
+    """Returns what a server or library said, in one line that a terminal can show."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in str(reason)).split())[:200]
+
+
 def _receive(source: Source, file: BinaryIO, state: Path, timeout: float) -> int | None:
     """Appends what one request gives and returns the announced length of the whole file, None where there is none."""
     start, said = file.tell(), _announced(source, state)
     headers = {"User-Agent": "rocketqa", **dict(source.headers)}
     if start and said.get("validator"):
-        headers |= {"Range": f"bytes={start}-", "If-Range": said["validator"]}
-    request = urllib.request.Request(source.url, headers=headers)
-    with urllib.request.urlopen(request, timeout=timeout) as response:
+        headers |= {"Range": f"bytes={start}-", "If-Range": str(said["validator"])}
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(source.url, headers=headers), timeout=timeout)
+    except http.client.HTTPException:
+        raise
+    except ValueError as error:
+        raise DataError(f"{source.url}: expected a URL, got {error}") from None
+    with answer as response:
         if response.status == 206:
-            size = _size_of_range(response.headers.get("Content-Range", ""), start, said.get("size"))
-            if not size:
-                _empty(file)
-                told = response.headers.get("Content-Range")
-                raise DataError(f"{source.url}: expected bytes from {start} of {said.get('size')}, got {told}")
-        elif response.status != 200:
-            raise DataError(f"{source.url}: expected the file, got HTTP status {response.status}")
+            size = _continued(response.headers, file, said)
+        elif response.status == 200:
+            size = _begun(response, source, file, state)
         else:
-            size = response.headers.get("Content-Length")
-            size = int(size) if size and size.isdecimal() else None
-            _empty(file)
-            write_atomically(state, json.dumps({
-                "url": source.url, "validator": _validator(response.headers), "size": size}))
-        if source.size and size and size != source.size:
+            raise DataError(f"{source.url}: expected the file, got HTTP status {response.status}")
+        if source.size and size != source.size:
             raise DataError(f"{source.url}: expected {source.size} bytes, got {size} announced")
         _copy(response, file, size, source.name)
+    return size
+
+
+def _continued(headers: Message, file: BinaryIO, said: dict) -> int:
+    """Returns the length of the whole file whose rest begins. Otherwise empties the file and raises HTTPException."""
+    start, told = file.tell(), headers.get("Content-Range", "")
+    found = re.fullmatch(f"bytes {COUNT}-{COUNT}/{COUNT}", told)
+    if found and int(found[1]) == start and int(found[3]) == (said.get("size") or int(found[3])):
+        validator = str(said.get("validator") or "")
+        if headers.get("ETag" if validator.startswith('"') else "Last-Modified", validator) == validator:
+            return int(found[3])
+        told = "those of another version"
+    _empty(file)
+    raise http.client.HTTPException(f"other bytes than from {start} of {said.get('size')}: {told}")
+
+
+def _begun(response: http.client.HTTPResponse, source: Source, file: BinaryIO, state: Path) -> int | None:
+    """Empties the file for an answer with all of it, notes what the answer says, and returns the announced length."""
+    coding, length = _told(response.headers.get("Content-Encoding", "")), response.headers.get("Content-Length", "")
+    if coding.lower() not in ("", "identity") and not source.name.endswith((".gz", ".tgz")):
+        raise DataError(f"{source.url}: expected the file as it is, got it encoded as {coding}")
+    size = int(length) if re.fullmatch(COUNT, length) else source.size
+    if size == 0 or not (size or response.chunked or source.md5 or source.sha256):
+        raise http.client.HTTPException("an empty one" if size == 0 else "an answer without its length")
+    _empty(file)
+    write_atomically(state, json.dumps({
+        "url": source.url, "validator": _validator(response.headers), "size": size}))
     return size
 
 
@@ -188,15 +217,8 @@ def _validator(headers) -> str | None:
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
 
 
-def _size_of_range(told: str, start: int, size: int | None) -> int | None:
-    """Returns the length of the whole file as `Content-Range: bytes 5-9/10` has it, None where it does not fit."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", told)
-    fits = found and int(found[1]) == start and int(found[2]) == (size or int(found[2]))
-    return int(found[2]) if fits else None
-
-
 def _copy(response, file: BinaryIO, size: int | None, name: str) -> None:
     with bar(total=size, initial=file.tell(), unit="B", unit_scale=True, desc=name) as progress:
-        while block := response.read1(BLOCK):
+        while (size is None or file.tell() <= size) and (block := response.read1(BLOCK)):
             file.write(block)
             progress.update(len(block))

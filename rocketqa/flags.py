@@ -1,4 +1,5 @@
 """Flags that verbs share. A path that a verb reads is known by its type, so that its digest joins the job."""
+import math
 import re
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
@@ -31,6 +32,13 @@ def positive(value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise ArgumentTypeError(f"expected a whole number from 1, got {value}")
     return int(value)
+
+
+def finite(value: str) -> float:
+    """Returns a number that scores can be above or below: not nan, which none is."""
+    if not math.isfinite(float(value)):
+        raise ArgumentTypeError(f"expected a finite number, got {value}")
+    return float(value)
 
 
 def memory(value: str) -> int:

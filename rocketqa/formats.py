@@ -61,9 +61,12 @@ class LabelledPair(NamedTuple):
     label: int
 
 
-def iterate_collection(path: Path, check: Check = FIRST_FAULT) -> Iterator[Passage]:
-    """Yields the passages in file order. A malformed row, an empty text and a repeated id are faults."""
-    seen: set[str] = set()
+def iterate_collection(path: Path, check: Check = FIRST_FAULT, seen: set[str] | None = None) -> Iterator[Passage]:
+    """Yields the passages in file order. A malformed row, an empty text and a repeated id are faults.
+
+    seen: gets the ids.
+    """
+    seen = set() if seen is None else seen
     for row in read_rows(path, PASSAGE_WIDTH, check):
         passage = passage_of(row)
         row.once(passage.passage_id, seen)
@@ -119,11 +122,11 @@ def read_qrels(path: Path, check: Check = FIRST_FAULT) -> list[Qrel]:
     return qrels
 
 
-def read_positives(*paths: Path) -> dict[str, list[str]]:
+def read_positives(*paths: Path, check: Check = FIRST_FAULT) -> dict[str, list[str]]:
     """Returns query_id -> ids of its relevant passages (relevance >= 1), in file order."""
     positives: dict[str, list[str]] = {}
     for path in paths:
-        for query_id, passage_id, relevance in read_qrels(path):
+        for query_id, passage_id, relevance in read_qrels(path, check):
             if relevance >= 1 and passage_id not in positives.setdefault(query_id, []):
                 positives[query_id].append(passage_id)
     return {query_id: known for query_id, known in positives.items() if known}

@@ -13,16 +13,11 @@ beyond the length of the first query's list. `released` mode is the released cod
 the ends of answers, and the mean is over the queries of the run.
 """
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from rocketqa.answers import has_answer
-from rocketqa.formats import (
-    DataError,
-    iterate_collection,
-    iterate_qrels,
-    read_qrels,
-)
+from rocketqa.formats import DataError, Passage, iterate_qrels, read_qrels
 from rocketqa.rows import FIRST_FAULT, Check, Fault, refuse
 from rocketqa.runs import RunFile, iterate_run
 
@@ -32,12 +27,16 @@ OFFICIAL_SLOTS = 1000
 LET_PASS = ("ranks", "duplicate ids", "empty text", "non-finite scores", "final newline", "carriage returns")
 
 
-def _official_report(fault: Fault) -> None:
-    if fault.kind not in LET_PASS:
-        refuse(fault)
+def _letting_pass(*kinds: str) -> Check:
+    def report(fault: Fault) -> None:
+        if fault.kind not in kinds:
+            refuse(fault)
+
+    return Check(report=report)
 
 
-OFFICIAL = Check(report=_official_report)
+OFFICIAL = _letting_pass(*LET_PASS)
+OFFICIAL_QRELS = _letting_pass(*LET_PASS, "numbers")  # the only number there is the relevance, which it does not read
 
 
 def read_rankings(path: Path, mode: str) -> Rankings:
@@ -56,7 +55,7 @@ def read_rankings(path: Path, mode: str) -> Rankings:
 def read_judgements(path: Path, mode: str) -> Judgements:
     """Returns query_id -> the passages that the mode takes for relevant, for every query of the file."""
     judgements: Judgements = {}
-    qrels = read_qrels(path) if mode == "strict" else [qrel for _, qrel in iterate_qrels(path, OFFICIAL)]
+    qrels = read_qrels(path) if mode == "strict" else [qrel for _, qrel in iterate_qrels(path, OFFICIAL_QRELS)]
     for qrel in qrels:
         relevant = judgements.setdefault(qrel.query_id, [])
         if mode == "official" or qrel.relevance >= 1:
@@ -64,8 +63,8 @@ def read_judgements(path: Path, mode: str) -> Judgements:
     return judgements
 
 
-def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Path, depth: int, mode: str,
-                  match: Callable[[str, Iterable[str]], bool] = has_answer,
+def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Mapping[str, Passage], depth: int,
+                  mode: str, match: Callable[[str, Iterable[str]], bool] = has_answer,
                   titles: bool = False) -> tuple[Rankings, Judgements]:
     """Returns each query's top `depth` passages by rank, and the first of them that holds an answer (if any).
 
@@ -76,13 +75,16 @@ def read_answered(run: Path, known: dict[str, tuple[str, ...]], collection: Path
     rankings = {query_id: [scored.passage_id for scored in ranking[:depth]]
                 for query_id, ranking in RunFile(run, check).items()}
     wanted = {passage_id for query_id in known for passage_id in rankings.get(query_id, ())}
-    texts = {passage.passage_id: f"{passage.title} . {passage.text}" if titles else passage.text
-             for passage in iterate_collection(collection) if passage.passage_id in wanted}
-    if wanted - texts.keys():
-        raise DataError(f"{run}: expected passages of {collection}, got {min(wanted - texts.keys())!r}")
+    if unknown := [passage_id for passage_id in wanted if passage_id not in collection]:
+        raise DataError(f"{run}: expected passages of the collection, got {min(unknown)!r}")
+
+    def text_of(passage_id: str) -> str:
+        _, title, text = collection[passage_id]
+        return f"{title} . {text}" if titles else text
+
     hits: Judgements = {}
     for query_id, own in known.items():
-        found = (passage_id for passage_id in rankings.get(query_id, ()) if match(texts[passage_id], own))
+        found = (passage_id for passage_id in rankings.get(query_id, ()) if match(text_of(passage_id), own))
         if mode != "released" or query_id in rankings:
             hits[query_id] = [passage_id for passage_id, _ in zip(found, range(1))]
     return rankings, hits

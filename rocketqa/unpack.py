@@ -3,7 +3,9 @@
 Nothing leaves the folder: an absolute name, `..`, a link or a device ends the whole in one line, and no folder is left.
 Owners, modes and dates stay in the archive. Made as an artefact: whole, with a manifest, or not there.
 """
+import errno
 import gzip
+import lzma
 import shutil
 import stat
 import tarfile
@@ -19,7 +21,8 @@ from rocketqa.flags import InputPath, OutputPath
 from rocketqa.formats import DataError
 
 GZIP = b"\x1f\x8b"
-BROKEN = (gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+BROKEN = (gzip.BadGzipFile, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError,
+          NotImplementedError, UnicodeDecodeError)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -46,7 +49,9 @@ def _copy_members(archive: Path, part: Path) -> None:
                 raise DataError(f"{archive}: expected a file or a folder by one name, got both, {name!r}") from None
             with output:
                 shutil.copyfileobj(file, output, 1 << 20)
-    except BROKEN as error:
+    except (*BROKEN, OSError) as error:
+        if not isinstance(error, BROKEN) and error.errno not in (None, errno.EINVAL):  # the disk's, not the archive's
+            raise
         raise DataError(f"{archive}: expected a whole tar or zip archive, got {error}") from None
 
 

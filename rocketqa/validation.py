@@ -57,8 +57,8 @@ class Folder:
     def read(self) -> None:
         """Reads all files, each with what it may name."""
         for file in self.files["collection"]:
-            ids = [passage.passage_id for passage in iterate_collection(file, Check(self.report))]
-            self.rows[file.name], self.passage_ids = len(ids), set(ids)
+            self.passage_ids = set()
+            self.rows[file.name] = sum(1 for _ in iterate_collection(file, Check(self.report), self.passage_ids))
         for file in sorted(self.files["queries"], key=lambda file: split_of(file) != TRAIN):
             self._read_queries(file)
         for kind, reader in (("qrels", read_qrels), ("truth", read_qrels), ("answers", read_answers)):

@@ -1,4 +1,5 @@
 """An HTTP server in a thread that does what a test tells it to, and remembers what it was asked for."""
+import gzip
 import http.server
 import threading
 import time
@@ -19,14 +20,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         behaviour = server.behaviours.pop(0) if len(server.behaviours) > 1 else server.behaviours[0]
         getattr(self, behaviour)(server.body)
 
-    def whole(self, body: bytes, announced: int | None = None, sent: int | None = None, etag: str | None = ETAG):
+    def whole(self, body: bytes, sent: int | None = None, etag: str | None = ETAG, **headers: str | None):
         """Ignores Range."""
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body) if announced is None else announced))
-        if etag:
-            self.send_header("ETag", etag)
+        self.answer(200, body[:sent], ETag=etag, **{"Content_Length": str(len(body))} | headers)
+
+    def answer(self, status: int, body: bytes, **headers: str | None):
+        """Sends an answer with the headers that are not None."""
+        self.send_response(status)
+        for name, value in headers.items():
+            if value is not None:
+                self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        self.wfile.write(body[:sent])
+        self.wfile.write(body)
 
     def fine(self, body: bytes, sent: int | None = None):
         """Serves the range that is asked for."""
@@ -36,11 +41,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start = int(asked.removeprefix("bytes=").removesuffix("-"))
         if start >= len(body):
             return self.send_error(416)
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        self.wfile.write(body[start:][:sent])
+        self.rest(body, start, sent)
+
+    def rest(self, body: bytes, start: int, sent: int | None = None, etag: str = ETAG):
+        """Sends the bytes from `start` on."""
+        self.answer(206, body[start:][:sent], ETag=etag, Content_Length=str(len(body) - start),
+                    Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}")
 
     def drops(self, body: bytes):
         self.fine(body, sent=100)
@@ -57,7 +63,47 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.released.wait(20)
 
     def promises_too_much(self, body: bytes):
-        self.whole(body, announced=len(body) + 50)
+        self.whole(body, Content_Length=str(len(body) + 50))
+
+    def promises_too_little(self, body: bytes):
+        self.whole(body, Content_Length=str(len(body) - 50))
+
+    def promises_nothing(self, body: bytes):
+        """Drops, and nobody can tell."""
+        self.whole(body, sent=100, Content_Length=None)
+
+    def promises_a_number_without_end(self, body: bytes):
+        self.whole(body, Content_Length="9" * 5000)
+
+    def is_empty(self, body: bytes):
+        self.whole(b"")
+
+    def chunks(self, body: bytes):
+        self.whole(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body), Content_Length=None, Transfer_Encoding="chunked")
+
+    def packs(self, body: bytes):
+        self.whole(gzip.compress(body), Content_Length=None, Content_Encoding="gzip")
+
+    def hangs_in_its_headers(self, body: bytes):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Len")
+        self.wfile.flush()
+        self.server.released.wait(20)
+
+    def sends_on_and_on(self, body: bytes):
+        self.rest(body + b"more", 100)
+
+    def goes_on_with_another_version(self, body: bytes):
+        """Ignores If-Range."""
+        if self.headers.get("Range"):
+            self.rest(body[::-1], 100, etag='"version-2"')
+        else:
+            self.another_version(body[::-1])
+
+    def has_no_such_range(self, body: bytes):
+        self.send_error(416)
+
+    def sends_elsewhere(self, body: bytes):
+        self.answer(302, b"", Location=self.server.elsewhere or self.server.url)
 
     def has_no_version(self, body: bytes):
         self.whole(body, sent=100, etag=None)
@@ -66,11 +112,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.whole(body, etag='"version-2"')
 
     def answers_another_range(self, body: bytes):
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes 0-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.rest(body, 0)
 
     def has_nothing_to_say(self, body: bytes):
         self.send_response(204)
@@ -92,7 +134,7 @@ def serving(body: bytes, *behaviours: str):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.body, server.behaviours, server.asked = body, list(behaviours), []
-    server.released = threading.Event()
+    server.released, server.elsewhere = threading.Event(), None
     server.url = f"http://127.0.0.1:{server.server_address[1]}/file.tsv"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:

@@ -146,6 +146,36 @@ def test_the_manifest_says_how_the_output_was_made(job, tmp_path):
     assert listed == dict.fromkeys(["weights", "shards/0"], hashlib.sha256(b"result\n").hexdigest())
 
 
+@pytest.mark.parametrize("collection, checkpoint, titles", [
+    ("yes", None, "yes"), ("no", "no", "no"), (None, "yes", "yes"), ("yes", "no", "mixed"), ("mixed", None, "mixed"),
+    (None, None, None), ([], "?", None)])
+def test_titles_are_recorded_from_the_collection_on_and_a_mixture_is_said(job, tmp_path, capsys, collection, checkpoint,
+                                                                         titles):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/meta.json").write_text(json.dumps({"titles": checkpoint}))
+    (tmp_path / "in.tsv.meta.json").write_text(json.dumps({"titles": collection}))
+    first = made(job("encoded", checkpoint=InputPath(tmp_path / "model")))
+    then = made(job("a.tsv", source="encoded"))
+    told = [json.loads(path.read_text()).get("titles") for path in (first / "meta.json", Path(f"{then}.meta.json"))]
+    assert told == [titles, titles]
+    assert ("some inputs are of passages with titles, others without" in capsys.readouterr().err) == (titles == "mixed")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "5", "\udc80", '{"verb": 1}', "[" * 100_000])
+def test_a_damaged_manifest_of_an_input_or_of_unfinished_work_is_no_traceback(tmp_path, job, content):
+    made(job("out"))
+    (tmp_path / "out/meta.json").write_text(content, errors="surrogateescape")
+    assert len(digest(tmp_path / "out")) == 64
+    part = tmp_path / "a.tsv.part"
+    part.mkdir()
+    (part / "job.json").write_text(content, errors="surrogateescape")
+    (part / "state-5").write_text("precious")
+    precious = Job("copy", Namespace(output=tmp_path / "a.tsv"), precious="state-*")
+    with pytest.raises(DataError, match="job.json: expected what its unfinished work is, got something else; to begin"):
+        made(precious)
+    assert (part / "state-5").read_text() == "precious"
+
+
 @pytest.mark.parametrize("output", ["out.tsv", "out"])
 def test_an_exception_leaves_the_part_and_no_output(job, tmp_path, output):
     with pytest.raises(ZeroDivisionError), job(output) as part:

@@ -4,9 +4,13 @@ import subprocess
 
 import numpy as np
 import pytest
+from data_prep_runs import ROOT
 from toy_files import ENVIRONMENT, verb, write_tiny_flight
 
 from rocketqa import peers
+from rocketqa.build_costs import cost, write_sources
+from rocketqa.cli.__main__ import main
+from rocketqa.formats import DataError, read_collection, read_positives
 from rocketqa.peers import PEERS, drawn_texts, training_batches
 
 
@@ -61,3 +65,27 @@ def test_search_is_measured_beside_faiss():
     rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
     assert [row[:2] for row in rows] == [["2000", "100"], ["2000", "1000"]]
     assert all(float(row[4]) == pytest.approx(float(row[2]) / float(row[3]), abs=0.1) for row in rows)
+
+
+def test_building_a_collection_is_measured_in_a_process_of_its_own():
+    script = ROOT / "data_prep/marco.py"
+    done = subprocess.run(verb("benchmark", "data", "--sizes", 100, 20_000, "--data-prep", script), env=ENVIRONMENT,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert header == ["passages", "seconds", "passages a second", "processor seconds", "peak memory, MiB"]
+    assert [row[0] for row in rows] == ["100", "20000"] and all(20 < float(row[4]) < 1024 for row in rows)
+    assert float(rows[1][2]) == pytest.approx(20_000 / float(rows[1][1]), rel=0.5)
+
+
+def test_made_up_sources_build_all_files_of_a_collection(tmp_path):
+    write_sources(tmp_path / "sources", 60)
+    assert cost(ROOT / "data_prep/marco.py", tmp_path / "sources", tmp_path / "out").peak > 2 ** 20
+    passages = read_collection(tmp_path / "out/collection.tsv")
+    assert len(passages) == 60 and passages["7"].title == "Title 7" and len(passages["7"].text.split()) == 56
+    assert len({passage.text for passage in passages.values()}) == 60
+    assert read_positives(tmp_path / "out/qrels.train.tsv") == {"0": ["0"], "1": ["1"], "2": ["2"]}
+    assert main(["validate", str(tmp_path / "out")]) == 0
+    with pytest.raises(DataError, match="marco.py: expected it to build .*, got data_prep/marco.py: .*para.title.txt"):
+        (tmp_path / "sources/marco/para.title.txt").unlink()
+        cost(ROOT / "data_prep/marco.py", tmp_path / "sources", tmp_path / "other")

@@ -119,6 +119,9 @@ def test_the_verb_makes_a_folder_with_the_tables_and_the_texts_of_the_removals(t
             "by_rank", "by_score", "max_negative", "min_positive", "removals"))}
     assert json.loads((tmp_path / "out" / "meta.json").read_text())["job"]["flags"]["max_negative"] == 0.1
     assert "| q1 | who | 2 | 0.5 | b |  | text b | no |" in (tmp_path / "out" / "report.md").read_text()
+    written("collection.tsv", ["a|A|text a", "c|C|text c"])
+    assert main(["report-denoising", *flags, "--output", str(tmp_path / "other")]) == 2
+    assert capsys.readouterr().err.endswith(f"a.run: expected passages of {tmp_path}/collection.tsv, got 'b'\n")
 
 
 def test_a_bar_in_a_text_does_not_break_a_table():

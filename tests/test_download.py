@@ -88,12 +88,17 @@ def test_without_a_version_nothing_is_resumed(tmp_path):
         assert server.asked == [(None, None), (None, None)]
 
 
-def test_an_answer_with_another_range_is_refused(tmp_path):
-    with serving(BODY, "drops", "answers_another_range") as server:
-        with pytest.raises(DataError, match="expected bytes from 100 of 1024, got bytes 0-1023/1024"):
-            got(server, tmp_path)
-        server.behaviours = ["fine"]
-        assert got(server, tmp_path) == BODY and server.asked[-1] == (None, None)
+@pytest.mark.parametrize("behaviour", ["answers_another_range", "has_no_such_range", "sends_on_and_on"])
+def test_after_an_answer_with_other_bytes_than_those_asked_for_the_file_is_begun_anew(tmp_path, behaviour):
+    with serving(BODY, "drops", behaviour, "fine") as server:
+        assert got(server, tmp_path) == BODY
+        assert server.asked == [(None, None), ("bytes=100-", ETAG), (None, None)]
+
+
+@pytest.mark.parametrize("first", ["drops", "stalls"])
+def test_a_server_that_goes_on_with_another_version_mixes_nothing(tmp_path, first):
+    with serving(BODY, first, "goes_on_with_another_version") as server:
+        assert got(server, tmp_path) == BODY[::-1]
 
 
 def test_503_is_tried_again_and_404_is_not(tmp_path):
@@ -134,7 +139,58 @@ def test_a_length_that_lies_is_refused(tmp_path):
             got(server, tmp_path)
         with pytest.raises(DataError, match=f"^{server.url}: expected 1024 bytes, got 1074 announced$"):
             got(server, tmp_path, size=1024)
+        server.behaviours = ["promises_too_little"]
+        with pytest.raises(DataError, match=f"^{server.url}: expected 1024 bytes, got 974 announced$"):
+            got(server, tmp_path, size=1024)
+        with pytest.raises(DataError, match=f"^{server.url}: expected md5 {MD5}, got "):
+            got(server, tmp_path, md5=MD5)
     assert "file.tsv" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("behaviour, told", [
+    ("promises_nothing", "an answer without its length"), ("is_empty", "an empty one"),
+    ("promises_a_number_without_end", "an answer without its length"), ("hangs_in_its_headers", "timed out"),
+    ("has_no_such_range", "HTTP status 416 Requested Range Not Satisfiable")])
+def test_what_could_be_a_half_or_nothing_is_tried_again_and_refused(tmp_path, behaviour, told):
+    with serving(BODY, behaviour) as server:
+        with pytest.raises(DataError, match=f"^{server.url}: expected the file, got {told}$"):
+            got(server, tmp_path)
+        assert len(server.asked) == 4 and "file.tsv" not in names(tmp_path)
+
+
+def test_an_answer_without_a_length_is_whole_where_it_has_an_end_or_the_length_is_known(tmp_path):
+    with serving(BODY, "chunks") as server:
+        assert got(server, tmp_path) == BODY
+    with serving(BODY, "promises_nothing", "fine") as server:
+        assert got(server, tmp_path / "known", size=1024) == BODY and server.asked[1] == ("bytes=100-", ETAG)
+
+
+def test_a_file_that_comes_packed_is_not_taken_for_the_file(tmp_path):
+    with serving(BODY, "packs") as server:
+        with pytest.raises(DataError, match=f"^{server.url}: expected the file as it is, got it encoded as gzip$"):
+            got(server, tmp_path)
+
+
+@pytest.mark.parametrize("elsewhere, told", [
+    (None, "expected the file, got HTTP status 302 The HTTP server returned a redirect error .*"),
+    ("file:///etc/hostname", "expected the file, got HTTP status 302 .* is not allowed"),
+    ("http://[x", "expected a URL, got Invalid IPv6 URL")])
+def test_being_sent_around_ends_in_one_line(tmp_path, elsewhere, told):
+    with serving(BODY, "sends_elsewhere") as server:
+        server.elsewhere = elsewhere
+        with pytest.raises(DataError, match=f"^{server.url}: {told}") as error:
+            got(server, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"url": 5}', '{"url": "URL", "size": "x", "validator": [1]}'])
+def test_a_damaged_note_of_what_is_there_costs_a_new_beginning_and_no_traceback(tmp_path, content):
+    (tmp_path / "file.tsv.partial").write_bytes(BODY[:100])
+    with serving(BODY, "fine") as server:
+        (tmp_path / "file.tsv.partial.json").write_text(content.replace("URL", server.url))
+        assert got(server, tmp_path) == BODY and server.asked[-1] in ((None, None), ("bytes=100-", "[1]"))
+        (tmp_path / "file.tsv.meta.json").write_text(content.replace("size", "sizes"))
+        assert got(server, tmp_path) == BODY
 
 
 @pytest.mark.parametrize("known", [{"md5": "0" * 32}, {"sha256": "0" * 64}])
@@ -246,6 +302,22 @@ def test_a_damaged_archive_is_refused_and_not_taken_for_its_first_half(tmp_path)
         with pytest.raises(DataError, match=f"{name}: expected "):
             unpack(tmp_path / name, tmp_path / "folder")
         assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_is_refused_wherever_its_damage_is(tmp_path, packing):
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w", packing) as box:
+        box.writestr("é", "hello " * 50)
+    whole, refused = (tmp_path / "whole.zip").read_bytes(), 0
+    for place in range(len(whole)):
+        (tmp_path / "a.zip").write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1:])
+        try:
+            unpacked = unpack(tmp_path / "a.zip", tmp_path / str(place))
+            assert b"hello " * 50 in [path.read_bytes() for path in unpacked.iterdir()], place
+        except DataError as error:
+            assert str(error).startswith(f"{tmp_path}/a.zip: expected ")
+            refused += 1
+    assert refused > len(whole) // 3
 
 
 @pytest.mark.parametrize("names_inside", [("a", "a/b"), ("a/b", "a")])

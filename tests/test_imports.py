@@ -10,7 +10,8 @@ HERE = Path(__file__).resolve().parents[1]
 ROWS = (
     ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
     ("fluid_variables", "formats", "runs"),
-    ("artefacts", "denoised_hard_negatives", "lookup", "measures", "paper_tables", "validation", "weight_files"),
+    ("artefacts", "build_costs", "denoised_hard_negatives", "lookup", "measures", "paper_tables", "validation",
+     "weight_files"),
     ("tokenizer",),
     ("cpu_kernels",),
     ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "figures",

@@ -66,7 +66,7 @@ def test_titles_are_one_switch_that_the_manifest_records_and_that_makes_the_coll
     assert build(both, "--titles", "no")[0] == 0
     assert read(tmp_path / "out", "collection.tsv") == WITH_TITLES.replace("Introduction", "")
     manifest = json.loads(read(tmp_path / "out", "collection.tsv.meta.json"))
-    assert manifest["job"]["flags"]["titles"] == "no" and manifest["rows"] == 3
+    assert manifest["job"]["flags"]["titles"] == manifest["titles"] == "no" and manifest["rows"] == 3
     assert (tmp_path / "out/queries.train.tsv").stat().st_mtime_ns == queries
     assert build(both, "--titles", "no", "--check")[0] == 0
 
@@ -112,6 +112,13 @@ def test_a_download_is_unpacked_and_built_and_not_fetched_again(both, tmp_path, 
         (tmp_path / "out/downloads/marco.tar.gz").unlink()
         assert call("marco.py", *flags, "--check")[0] == 0
         assert len(server.asked) == 1
+
+
+def test_a_judgement_that_comes_twice_is_built_once_and_said(both, tmp_path):
+    (both / "qrels.train.tsv").write_text("12\t0\t2\t1\n10\t0\t1\t1\n12\t0\t2\t1\n")
+    status, told = build(both)
+    assert status == 0 and "qrels.train.tsv: 2 rows (1 repeated rows left out; 532,758 rows fewer or more" in told
+    assert read_positives(tmp_path / "out/qrels.train.tsv") == {"12": ["2"], "10": ["1"]}
 
 
 def test_published_counts_are_held_to(both):

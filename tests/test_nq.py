@@ -93,6 +93,7 @@ def test_examples_longer_than_what_is_read_at_once_come_whole(dpr, tmp_path):
     long = [example("q" * 900_000, ["é" * 700_000], ["1"], ["2"])] * 3
     (dpr / "biencoder-nq-train.json").write_text(json.dumps(long, ensure_ascii=False), encoding="utf-8")
     assert build(dpr)[0] == 0
+    assert not (tmp_path / "out/qrels.train.addition.tsv").exists()  # nobody has a second positive: no empty file
     assert [len(line) for line in read(tmp_path / "out", "queries.train.tsv").splitlines()] == [900_008] * 3
 
 
@@ -118,11 +119,11 @@ def test_published_counts_are_held_to(dpr):
     ("nq-test.qa.csv", "who\t[1]\n", "nq-test.qa.csv:1: expected a list of answers, got [1]"),
     ("biencoder-nq-train.json", "{}", "biencoder-nq-train.json: expected a JSON array, got '{}'"),
     ("biencoder-nq-train.json", '[{"question": "a"}]', "example 1: expected question, answers, positive_ctxs and "),
-    ("psgs_w100.tsv", "id\ttext\ttitle\n", "collection.tsv: expected 21,015,324 rows as published, got 0"),
+    ("psgs_w100.tsv", "id\ttext\ttitle\n", "collection.tsv: expected rows, got none"),
     ("psgs_w100.tsv", 'id\ttext\ttitle\n1\t"a\tA\n2\tb\tB\n', "psgs_w100.tsv:3: expected 3 columns, got 2"),
     ("psgs_w100.tsv", "\ufeffid\ttext\ttitle\n1\ta\tA\n", "psgs_w100.tsv:1: expected the header id, text, title"),
     ("psgs_w100.tsv", "id\ttext\ttitle\n1 \ta\tA\n", "psgs_w100.tsv:2: expected a passage_id without spaces, got '1 '"),
-    ("nq-test.qa.csv", "who\t['\\ud800']\n", r"answers.test.tsv: expected characters, got '\ud800'"),
+    ("nq-test.qa.csv", "who\t['a\\ud800']\n", r"answers.test.tsv: expected characters, got '\ud800'"),
     ("biencoder-nq-train.json", json.dumps([example("\ud800", ["a"], ["1"], ["2"])]),
      r"queries.train.tsv: expected characters, got '\ud800'"),
     ("biencoder-nq-train.json", json.dumps([example(None, ["a"], ["1"], ["2"])]),
@@ -132,6 +133,8 @@ def test_published_counts_are_held_to(dpr):
     ("biencoder-nq-train.json", json.dumps([example("who", ["a"], ["1"], ["2"])]).replace("passage_id", "id"),
      "example 1: expected question, answers, positive_ctxs and hard_negative_ctxs, got none of 'psg_id'"),
     ("biencoder-nq-train.json", "[" * 200_000, "expected an object, got brackets without end in example 1"),
+    ("biencoder-nq-train.json", "[" + "9" * 5000, "expected an object, got digits without end in example 1"),
+    ("nq-test.qa.csv", "who\t['\\u200b', ' ']\n", "nq-test.qa.csv:1: expected at least one answer, got none"),
     ("biencoder-nq-train.json", json.dumps(TRAIN)[:-30], "biencoder-nq-train.json: expected JSON, got ")])
 def test_a_fault_of_a_source_ends_in_one_line(dpr, name, content, line):
     (dpr / name).write_text(content)

@@ -14,8 +14,11 @@ class Refused(Exception):
     """What the official script raises as an IOError."""
 
 
-def slow_official(run: list[tuple[int, int, int]], qrels: list[tuple[int, int, int]]) -> tuple[float, int]:
-    """Returns MRR@10 and how many queries were ranked, as the official script counts: from its description alone."""
+def slow_official(run: list[tuple[int, int, int]], qrels: list[tuple[int, int, int]]) -> tuple[list[float], int]:
+    """Returns MRR@10, hit rates at 1, 50 and 1,000, and how many queries were ranked.
+
+    From descriptions alone: of the official script, and of the released code's copy, whose "recall" is a hit rate.
+    """
     relevant: dict[int, list[int]] = {}
     for query_id, passage_id, _ in qrels:  # the relevance is not read
         relevant.setdefault(query_id, []).append(passage_id)
@@ -27,13 +30,15 @@ def slow_official(run: list[tuple[int, int, int]], qrels: list[tuple[int, int, i
         row[rank - 1] = passage_id
     if not set(slots) & set(relevant):
         raise Refused
-    total = 0.0
+    totals = [0.0] * 4
     for query_id, row in slots.items():
-        for place in range(10):
+        for place in range(1000):
             if row[place] in relevant.get(query_id, []):
-                total += 1 / (place + 1)
+                totals[0] += 1 / (place + 1) if place < 10 else 0
+                for number, k in enumerate((1, 50, 1000), 1):
+                    totals[number] += place < k
                 break
-    return total / len(relevant), len(slots)
+    return [total / len(relevant) for total in totals], len(slots)
 
 
 def random_case(seed: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
@@ -56,24 +61,24 @@ def files_of(folder, run, qrels) -> tuple[str, str]:
     return str(folder / "a.run"), str(folder / "qrels.tsv")
 
 
-def test_random_runs_have_the_official_mrr_to_the_last_digit(tmp_path, capsys):
+def test_random_runs_have_the_official_measures_to_the_last_digit(tmp_path, capsys):
     refused = different = 0
     for seed in range(500):
         run, qrels = random_case(seed)
         run_file, qrels_file = files_of(tmp_path, run, qrels)
-        status = main(["evaluate", "--mode", "official", "--measures", "MRR@10", "--run", run_file, "--qrels",
-                       qrels_file])
+        status = main(["evaluate", "--mode", "official", "--run", run_file, "--qrels", qrels_file])
         printed = capsys.readouterr()
         try:
-            mrr, ranked_queries = slow_official(run, qrels)
+            values, ranked_queries = slow_official(run, qrels)
         except Refused:
             assert status == 2 and not printed.out, seed
             refused += 1
             continue
         lines = dict(line.split("\t") for line in printed.out.splitlines())
-        assert status == 0 and float(lines["MRR@10"]) == mrr, seed
+        named = [float(lines[name]) for name in ("MRR@10", "Success@1", "Success@50", "Success@1000")]
+        assert status == 0 and named == values, seed
         assert int(lines["queries_retrieved"]) == ranked_queries, seed
-        different += 0 < mrr < 1
+        different += 0 < values[0] < 1
     assert refused > 5 and different > 300  # the cases are worth something
 
 
@@ -82,7 +87,8 @@ def test_random_runs_have_the_official_mrr_to_the_last_digit(tmp_path, capsys):
     ([(5, 77, 11)], 0.0, 1), ([(5, 77, 0)], 0.0, 1), ([(5, 77, 1), (5, 3, 1)], 0.0, 1),
     ([(1185869, 9, 1), (5, 8, 1)], 0.25, 2)])
 def test_the_twin_itself_gives_the_golden_vectors(run, mrr, retrieved):
-    assert slow_official(run, [(1185869, 0, 1), (5, 77, 1)]) == (mrr, retrieved)
+    values, ranked_queries = slow_official(run, [(1185869, 0, 1), (5, 77, 1)])
+    assert (values[0], ranked_queries) == (mrr, retrieved)
 
 
 def official(tmp_path, capsys, run: str, qrels: str, mode: str = "official") -> tuple[int, str, str]:
@@ -94,7 +100,8 @@ def official(tmp_path, capsys, run: str, qrels: str, mode: str = "official") -> 
 
 
 def test_official_mode_reads_no_judgement_so_a_zero_is_relevant(tmp_path, capsys):
-    assert official(tmp_path, capsys, "5 77 1\n", "5 0 77 0\n")[:2] == (0, "MRR@10\t1.0")
+    for label in ("0", "yes", "1.0", ""):
+        assert official(tmp_path, capsys, "5 77 1\n", f"5 0 77 {label}\n")[:2] == (0, "MRR@10\t1.0")
     assert official(tmp_path, capsys, "5 77 1\n", "5 0 77 0\n5 0 3 1\n", "strict")[:2] == (0, "MRR@10\t0.0")
 
 
@@ -123,25 +130,26 @@ def test_queries_that_nobody_judged_are_named_and_left_out(tmp_path, capsys):
         assert "1 queries are not in" in complaint and complaint.splitlines()[0].endswith("are left out: 6")
 
 
-def test_trec_eval_gives_the_same_mrr_and_recall(tmp_path):
-    """With scores that fall with the rank: trec_eval orders by score, and equal ones in its own way."""
+def test_trec_eval_gives_the_same_values_of_each_query(tmp_path):
+    """Over all judged queries (its `-c`), with scores that fall with the rank: it breaks ties in its own way."""
     for seed in range(60):
         drawing = random.Random(seed)
         truth = {f"q{i}": {f"p{j}": drawing.randint(0, 1) for j in drawing.sample(range(60), 6)} for i in range(8)}
         run = [ranked(query_id, ((f"p{j}", 200.0 - place) for place, j in enumerate(drawing.sample(range(60), 40))))
-               for query_id in truth]
+               for query_id in truth if query_id == "q0" or drawing.random() < 0.8]
         write_lines(tmp_path / "a.run", (line for ranking in run for line in run_lines(ranking)))
         write_lines(tmp_path / "qrels.tsv", (f"{query_id}\t0\t{passage_id}\t{label}" for query_id, judged in
                                              truth.items() for passage_id, label in judged.items()))
         positives = {key: known for key, known in read_judgements(tmp_path / "qrels.tsv", "strict").items() if known}
         rankings = read_rankings(tmp_path / "a.run", "strict")
         scores = {ranking[0].query_id: {row.passage_id: row.score for row in ranking} for ranking in run}
-        second = pytrec_eval.RelevanceEvaluator(truth, {"recall.5,20"}).evaluate(scores)
+        second = pytrec_eval.RelevanceEvaluator(truth, {"recall.5,20", "success.1,5"}).evaluate(scores)
         top = {query_id: dict(sorted(own.items(), key=lambda pair: -pair[1])[:10]) for query_id, own in scores.items()}
         second_rr = pytrec_eval.RelevanceEvaluator(truth, {"recip_rank"}).evaluate(top)
-        for measure, theirs in (("MRR@10", {key: value["recip_rank"] for key, value in second_rr.items()}),
-                                ("Recall@5", {key: value["recall_5"] for key, value in second.items()}),
-                                ("Recall@20", {key: value["recall_20"] for key, value in second.items()})):
+        for measure, told, name in (("MRR@10", second_rr, "recip_rank"), ("Recall@5", second, "recall_5"),
+                                    ("Recall@20", second, "recall_20"), ("Success@1", second, "success_1"),
+                                    ("Success@5", second, "success_5")):
             ours = per_query(rankings, positives, measure)
-            assert ours == {query_id: theirs[query_id] for query_id in ours}
-            assert mean(ours) == pytest.approx(sum(theirs[query_id] for query_id in ours) / len(ours), abs=1e-15)
+            theirs = {query_id: told[query_id][name] if query_id in told else 0.0 for query_id in ours}
+            assert ours == theirs and ours.keys() == positives.keys()
+            assert mean(ours) == pytest.approx(sum(theirs.values()) / len(positives), abs=1e-15)

@@ -8,7 +8,15 @@ from rocketqa.answers import has_answer_string
 from rocketqa.cli import pseudo_label, sample_negatives
 from rocketqa.cli.__main__ import main
 from rocketqa.data_augmentation import pseudo_labelled
-from rocketqa.denoised_hard_negatives import drawn, dual_examples, filled, random_passages, rejected, unlabelled
+from rocketqa.denoised_hard_negatives import (
+    drawn,
+    dual_examples,
+    filled,
+    in_order,
+    random_passages,
+    rejected,
+    unlabelled,
+)
 from rocketqa.formats import DataError
 from rocketqa.runs import ScoredPassage
 
@@ -230,6 +238,8 @@ def test_the_released_answer_match_is_a_part_of_the_text_without_blanks(text, an
     (["--qrels", "qrels.tsv"], "--qrels: expected --run or --collection with it, got neither"),
     (["--qrels", "qrels.tsv", "--run", "a.run", "--collection", "c.tsv"],
      "--qrels: expected --run or --collection with it, got run and collection"),
+    (["--qrels", "qrels.tsv", "--collection", "c.tsv"],
+     "qrels.tsv:1: expected a passage_id of the collection, got 'p2'"),
     (["--answers", "answers.tsv", "--run", "a.run", "--collection", "c.tsv"],
      "a.run:1: expected a passage_id of the collection, got 'p1'")])
 def test_sources_that_do_not_fit_are_refused(files, tmp_path, capsys, flags, message, monkeypatch):
@@ -292,6 +302,31 @@ def test_random_negatives_follow_the_query_and_the_seed_and_not_the_order_of_the
             *flags, qrels=[qrels[3], qrels[8]], **source)
         assert sampled(*flags, qrels=qrels, seed=2, **source) != expected
         assert len(set(map(frozenset, negatives_of(expected).values()))) > 3
+
+
+@pytest.mark.parametrize("flags, source", [
+    (("--order", "random"), {}), (("--depth", "3", "--fill-depth", "7"), {"scores": SCORES}),
+    ((), {"scores": SCORES}), ((), {"collection": COLLECTION})])
+@pytest.mark.parametrize("purpose", ["dual", "cross"])
+def test_each_query_has_the_same_examples_whatever_the_order_of_all_lines(sampled, flags, source, purpose):
+    files = {"qrels": QRELS, "also": ["q2 0 p4 1", "q1 0 p7 1"], "run": RUN} | source
+    expected = sampled(*flags, purpose=purpose, **files)
+    for seed in range(4):
+        shuffled = {name: random.Random(seed).sample(lines, len(lines)) for name, lines in files.items()}
+        assert sorted(sampled(*flags, purpose=purpose, **shuffled)) == sorted(expected)
+
+
+def test_labels_and_answers_do_not_follow_the_order_of_lines_either(labelled, answered):
+    expected, by_answer = labelled(), answered("--order", "random", purpose="cross", scores=SCORES)
+    for seed in range(4):
+        run, scores, answers = (random.Random(seed).sample(lines, len(lines)) for lines in (RUN, SCORES, ANSWERS))
+        assert sorted(labelled(run=run, scores=scores)) == sorted(expected)
+        assert sorted(answered("--order", "random", purpose="cross", run=run, scores=scores,
+                               answers=answers)) == sorted(by_answer)
+
+
+def test_ids_in_order_stand_as_numbers():
+    assert in_order(["10", "9", "b", "0", "100"]) == ["0", "9", "b", "10", "100"]
 
 
 @pytest.mark.parametrize("draw", [
@@ -359,3 +394,15 @@ def test_pseudo_labels_without_a_confident_query_are_refused():
 def test_the_top_of_a_ranking_is_by_rank_and_not_by_place():
     shuffled = [ScoredPassage("q", "c", 3, 0.0), ScoredPassage("q", "a", 1, 0.0), ScoredPassage("q", "d", 4, 0.0)]
     assert unlabelled(shuffled, ["c"], 3) == ["a"]
+
+
+@pytest.mark.parametrize("verb, flags", [
+    ("sample-negatives", ["--negatives", "-1"]), ("sample-negatives", ["--negatives-per-row", "0"]),
+    ("sample-negatives", ["--depth", "-5"]), ("sample-negatives", ["--max-score", "nan"]),
+    ("pseudo-label", ["--negatives", "0"]), ("pseudo-label", ["--negatives-per-row", "-2"]),
+    ("pseudo-label", ["--min-positive", "nan"]), ("report-denoising", ["--depth", "-1"]),
+    ("report-denoising", ["--max-negative", "inf"])])
+def test_a_number_that_means_nothing_is_refused(capsys, verb, flags):
+    with pytest.raises(SystemExit, match="2"):
+        main([verb, *flags])
+    assert f"argument {flags[0]}: expected a " in capsys.readouterr().err

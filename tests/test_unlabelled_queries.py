@@ -52,12 +52,13 @@ def test_files_of_ones_own_follow_in_either_form(folders):
     assert texts == ["how far is the moon", "why", "where to", "when"]
 
 
-def test_nothing_is_built_without_queries_to_leave_out(folders):
+def test_nothing_is_built_without_queries_to_leave_out_or_where_all_are(folders):
     status, told = call("unlabelled_queries.py", "--output", folders / "empty", "--from", folders / "from",
                         "--dataset", "nq")
     assert status == 2 and "expected queries.train.tsv or --exclude FILES" in told
-    assert build(folders, "--dataset", "nq", "--exclude", folders / "from/mrqa.query.txt")[0] == 0
-    assert read(folders / "out", "queries.unlabelled.tsv") == ""
+    status, told = build(folders, "--dataset", "nq", "--exclude", folders / "from/mrqa.query.txt")
+    assert status == 2 and told.endswith("queries.unlabelled.tsv: expected rows, got none\n")
+    assert not (folders / "out/queries.unlabelled.tsv").exists()
 
 
 def test_the_archive_is_taken_as_it_was_published(folders):

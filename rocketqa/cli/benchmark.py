@@ -1,16 +1,18 @@
-"""Measure time and memory here: encoding, scoring and training beside others, search, chunks (footnote 2)."""
+"""Measure time and memory here: encoding, scoring and training beside others, search, chunks, building of data."""
 import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from rocketqa.build_costs import cost, write_sources
 from rocketqa.flags import positive, text_length
 from rocketqa.formats import DataError
 from rocketqa.peers import PEERS, TRAINED, Peer, installed, rows_of_round, take_step, work_when_told
 
-GIB = 2 ** 30
+MIB, GIB = 2 ** 20, 2 ** 30
 QUERIES, SEARCH_SIZE = 200, 768
 OF_CHUNKS = ("batch_size", "chunk_size", "memory", "largest", "layers", "hidden_size", "query_length", "passage_length")
 STEPS = 3  # measured, after one that is not
@@ -19,10 +21,10 @@ STEPS = 3  # measured, after one that is not
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa benchmark", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("chunks", "speed", "search"), default="chunks",
+    parser.add_argument("what", nargs="?", choices=("chunks", "speed", "search", "data"), default="chunks",
                         help="chunks: a batch at once and in chunks; speed: encoding, scoring and training beside "
                              "sentence-transformers and a padded PaddleNLP loop, in alternating rounds; search: exact "
-                             "search beside faiss, growing")
+                             "search beside faiss, growing; data: building of made-up collections, growing")
     parser.add_argument("--weights", help="speed: an encoder in BERT's layout")
     parser.add_argument("--collection", type=Path, help="speed: passages to draw from")
     parser.add_argument("--queries", type=Path, help="speed: queries to draw from")
@@ -33,7 +35,9 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--peers-python", default=sys.executable, metavar="PYTHON",
                         help="speed: the interpreter that has sentence-transformers (the extra `bench`)")
     parser.add_argument("--peer", nargs=6, help="speed: be one, in this process")
-    parser.add_argument("--sizes", nargs="+", type=positive, default=[10_000, 100_000], help="search: vectors")
+    parser.add_argument("--sizes", nargs="+", type=positive, default=[10_000, 100_000],
+                        help="search: vectors; data: passages")
+    parser.add_argument("--data-prep", type=Path, help="data: data_prep/marco.py")
     parser.add_argument("--batch-size", type=positive, default=32, help="queries a step, each with two passages")
     parser.add_argument("--chunk-size", type=positive, default=8, help="queries a chunk")
     parser.add_argument("--memory", type=float, default=2.0, metavar="GIB",
@@ -59,6 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if args.what == "search":
         _search(args)
+        return 0
+    if args.what == "data":
+        _data(args)
         return 0
     if args.measure:
         print(json.dumps(_measured_here(args, *map(int, args.measure.split(",")))))
@@ -91,7 +98,6 @@ def _speed(args: Namespace) -> None:
 
 def _search(args: Namespace) -> None:
     """Prints queries a second of exact search and of plain faiss, on vectors in memory."""
-    import tempfile
     import time
 
     import faiss
@@ -125,6 +131,19 @@ def _search(args: Namespace) -> None:
                 own, other = (statistics.median(column) for column in zip(*told))
                 ratio = statistics.median(theirs / mine for mine, theirs in told)
                 print(f"{size}\t{depth}\t{QUERIES / own:.1f}\t{QUERIES / other:.1f}\t{ratio:.2f}", flush=True)
+
+
+def _data(args: Namespace) -> None:
+    """Prints rows a second and the peak memory of building collections from Microsoft's files with titles."""
+    if not args.data_prep:
+        raise DataError("benchmark data: expected --data-prep data_prep/marco.py, got none")
+    print("passages\tseconds\tpassages a second\tprocessor seconds\tpeak memory, MiB")
+    for size in args.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            sources = Path(folder) / "sources"
+            write_sources(sources, size)
+            seconds, processor, peak = cost(args.data_prep, sources, Path(folder) / "built")
+        print(f"{size}\t{seconds:.1f}\t{size / seconds:.0f}\t{processor:.1f}\t{peak / MIB:.0f}", flush=True)
 
 
 def _compare(args: Namespace) -> None:

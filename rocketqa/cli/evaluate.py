@@ -6,6 +6,7 @@ from rocketqa.answers import has_answer, has_pattern, tokens
 from rocketqa.artefacts import Job
 from rocketqa.flags import InputPath, add_job_flags
 from rocketqa.formats import DataError, read_answers, write_lines
+from rocketqa.lookup import CollectionFile
 from rocketqa.measures import (
     OFFICIAL,
     mean,
@@ -77,7 +78,7 @@ def _evaluate(args) -> list[str]:
     if args.answers:
         depth = max(parse_measure(measure)[1] for measure in args.measures)
         answers = _read_answers(args)
-        rankings, positives = read_answered(args.run, answers, args.collection, depth, args.mode,
+        rankings, positives = read_answered(args.run, answers, CollectionFile(args.collection), depth, args.mode,
                                             has_pattern if args.match == "regex" else has_answer, args.with_titles)
         _check_queries(args, rankings, positives)
         measures = _within_first_list(args, rankings, positives)

@@ -3,7 +3,7 @@ from argparse import ArgumentParser
 
 from rocketqa.artefacts import Job
 from rocketqa.data_augmentation import pseudo_labelled
-from rocketqa.flags import InputPath, add_job_flags
+from rocketqa.flags import InputPath, add_job_flags, finite, positive
 from rocketqa.formats import DataError, line_of, write_lines
 from rocketqa.runs import RunFile, open_scores
 
@@ -14,11 +14,11 @@ def build_parser() -> ArgumentParser:
     add_job_flags(parser)
     parser.add_argument("--run", type=InputPath, required=True, help="the retriever's run: ranks")
     parser.add_argument("--scores", type=InputPath, required=True, help="the same run scored by the cross encoder")
-    parser.add_argument("--depth", type=int, default=50, help="ranks of the run to look at")
-    parser.add_argument("--min-positive", type=float, default=0.9, help="P(relevant) above which the best is positive")
-    parser.add_argument("--max-negative", type=float, default=0.1, help="P(relevant) below which one is negative")
-    parser.add_argument("--negatives", type=int, required=True, help="rows for each query, at most")
-    parser.add_argument("--negatives-per-row", type=int, default=1)
+    parser.add_argument("--depth", type=positive, default=50, help="ranks of the run to look at")
+    parser.add_argument("--min-positive", type=finite, default=0.9, help="P(relevant) above which the best is positive")
+    parser.add_argument("--max-negative", type=finite, default=0.1, help="P(relevant) below which one is negative")
+    parser.add_argument("--negatives", type=positive, required=True, help="rows for each query, at most")
+    parser.add_argument("--negatives-per-row", type=positive, default=1)
     return parser
 
 

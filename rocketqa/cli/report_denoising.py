@@ -6,8 +6,8 @@ from argparse import ArgumentParser
 
 from rocketqa.artefacts import Job
 from rocketqa.denoising_report import DenoisingReport, Table, markdown_lines, tsv_lines
-from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import read_positives, read_queries, write_lines
+from rocketqa.flags import InputPath, add_job_flags, finite, positive
+from rocketqa.formats import DataError, read_positives, read_queries, write_lines
 from rocketqa.lookup import CollectionFile
 from rocketqa.rows import Check
 from rocketqa.runs import RunFile, open_scores
@@ -30,9 +30,9 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--queries", type=InputPath, required=True)
     parser.add_argument("--qrels", type=InputPath, help="the labelled positives")
     parser.add_argument("--truth", type=InputPath, help="qrels that name every relevant passage of their queries")
-    parser.add_argument("--depth", type=int, default=50, help="ranks of the run to look at")
-    parser.add_argument("--max-negative", type=float, default=0.1, help="P(relevant) below which one is a negative")
-    parser.add_argument("--min-positive", type=float, default=0.9, help="P(relevant) above which the best is positive")
+    parser.add_argument("--depth", type=positive, default=50, help="ranks of the run to look at")
+    parser.add_argument("--max-negative", type=finite, default=0.1, help="P(relevant) below which one is a negative")
+    parser.add_argument("--min-positive", type=finite, default=0.9, help="P(relevant) above which the best is positive")
     parser.add_argument("--seed", type=int, default=1, help="of the removals that are shown")
     return parser
 
@@ -57,21 +57,22 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _tables(args) -> dict[str, Table]:
-    queries = read_queries(args.queries)
+    queries, passages = read_queries(args.queries), CollectionFile(args.collection)
     run, scores = RunFile(args.run, Check(query_ids=queries)), open_scores(args.scores)
     positives = read_positives(args.qrels) if args.qrels else {}
     truth = read_positives(args.truth) if args.truth else {}
     report = DenoisingReport(args.max_negative, args.min_positive, args.seed)
     for query_id, ranking in run.items():
-        report.add(query_id, ranking[:args.depth], scores.scores(query_id), positives.get(query_id, ()),
-                   truth.get(query_id))
+        top = ranking[:args.depth]
+        if unknown := [scored.passage_id for scored in top if scored.passage_id not in passages]:
+            raise DataError(f"{args.run}: expected passages of {args.collection}, got {unknown[0]!r}")
+        report.add(query_id, top, scores.scores(query_id), positives.get(query_id, ()), truth.get(query_id))
     return {"by_rank": report.by_rank(), "by_score": report.by_score(), "max_negative": report.as_max_negative(),
-            "min_positive": report.as_min_positive(), "removals": _removals(report, queries, args.collection)}
+            "min_positive": report.as_min_positive(), "removals": _removals(report, queries, passages)}
 
 
-def _removals(report: DenoisingReport, queries, collection) -> Table:
+def _removals(report: DenoisingReport, queries, passages) -> Table:
     rows: Table = [["query_id", "query", "rank", "score", "passage_id", "title", "text", "relevant"]]
-    passages = CollectionFile(collection)
     for query_id, rank, score, passage_id, relevant in report.removals():
         passage = passages[passage_id]
         rows.append([query_id, queries[query_id].text, rank, f"{score:.4g}", passage_id, passage.title, passage.text,

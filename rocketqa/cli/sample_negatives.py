@@ -8,12 +8,13 @@ from rocketqa.denoised_hard_negatives import (
     drawn,
     dual_examples,
     filled,
+    in_order,
     random_passages,
     rejected,
     unlabelled,
     with_answer,
 )
-from rocketqa.flags import InputPath, add_job_flags
+from rocketqa.flags import InputPath, add_job_flags, finite, positive
 from rocketqa.formats import DataError, iterate_collection, line_of, read_answers, read_positives, write_lines
 from rocketqa.lookup import CollectionFile
 from rocketqa.rows import Check
@@ -37,15 +38,15 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--run", type=InputPath, help="take from the retrieved passages")
     parser.add_argument("--collection", type=InputPath, help="without --run: draw from all passages")
     parser.add_argument("--also-positive", type=InputPath, help="qrels of further passages that are no negatives")
-    parser.add_argument("--depth", type=int, default=1000, help="ranks of the run to look at")
+    parser.add_argument("--depth", type=positive, default=1000, help="ranks of the run to look at")
     parser.add_argument("--order", choices=("rank", "random"), default="rank", help="which candidates come first")
     parser.add_argument("--scores", type=InputPath, help="a run scored by the cross encoder: denoise")
-    parser.add_argument("--max-score", type=float, default=0.1, help="P(relevant) below which a passage is a negative")
+    parser.add_argument("--max-score", type=finite, default=0.1, help="P(relevant) below which a passage is a negative")
     parser.add_argument("--fill-depth", type=int, default=0,
                         help="fill up from the ranks below --depth down to this one, without denoising (0: never)")
-    parser.add_argument("--negatives", type=int, required=True,
+    parser.add_argument("--negatives", type=positive, required=True,
                         help="negatives for each positive (dual: rows for each positive; cross: for each query)")
-    parser.add_argument("--negatives-per-row", type=int, default=1, help="of examples.dual.tsv")
+    parser.add_argument("--negatives-per-row", type=positive, default=1, help="of examples.dual.tsv")
     parser.add_argument("--seed", type=int, required=True)
     return parser
 
@@ -77,8 +78,9 @@ def _sample(args) -> tuple[dict[str, int], list[str]]:
     """Returns the counts for the manifest and the lines of the file."""
     passages = CollectionFile(args.collection) if args.answers else None
     run = RunFile(args.run, Check(passage_ids=passages)) if args.run else None
-    truths = _by_answers(args, run, passages) if args.answers else _by_labels(args)
-    negatives_of = _from_run(args, run) if args.run else _from_collection(args)
+    known_ids: set[str] | None = None if args.run else set()
+    negatives_of = _from_run(args, run) if args.run else _from_collection(args, known_ids)
+    truths = _by_answers(args, run, passages) if args.answers else _by_labels(args, Check(passage_ids=known_ids))
     lines, queries, without = [], 0, 0
     for query_id, known, barred in truths:
         wanted = args.negatives * (args.negatives_per_row * len(known) if args.purpose == "dual" else 1)
@@ -98,11 +100,11 @@ def _sample(args) -> tuple[dict[str, int], list[str]]:
     return {"rows": len(lines), "queries": queries - without, "queries left out": without}, lines
 
 
-def _by_labels(args) -> Iterator[Truth]:
-    positives = read_positives(args.qrels)
-    barred = read_positives(args.qrels, args.also_positive) if args.also_positive else positives
+def _by_labels(args, check: Check) -> Iterator[Truth]:
+    positives = read_positives(args.qrels, check=check)
+    barred = read_positives(args.qrels, args.also_positive, check=check) if args.also_positive else positives
     for query_id, known in positives.items():
-        yield query_id, known, barred[query_id]
+        yield query_id, in_order(known), barred[query_id]
 
 
 def _by_answers(args, run: RunFile, passages: CollectionFile) -> Iterator[Truth]:
@@ -114,8 +116,8 @@ def _by_answers(args, run: RunFile, passages: CollectionFile) -> Iterator[Truth]
         yield query_id, first, holding.union(also.get(query_id, ()))
 
 
-def _from_collection(args) -> NegativesOf:
-    passage_ids = [passage.passage_id for passage in iterate_collection(args.collection)]
+def _from_collection(args, known_ids: set[str]) -> NegativesOf:
+    passage_ids = in_order(passage.passage_id for passage in iterate_collection(args.collection, seen=known_ids))
     return lambda query_id, barred, wanted: random_passages(query_id, passage_ids, barred, wanted, args.seed)
 
 

@@ -1,12 +1,10 @@
 """Count the queries and passages of a flight and their words (the paper's table 1); prints measure<TAB>value lines."""
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from rocketqa.artefacts import Job
 from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import write_lines
-from rocketqa.rows import read_rows
+from rocketqa.formats import Passage, Query, iterate_collection, read_queries, write_lines
 
 
 def build_parser() -> ArgumentParser:
@@ -32,18 +30,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _lines(args) -> Iterator[str]:
-    counts = {path.name.removesuffix(".tsv"): counted(path, 2) for path in args.queries}
+    counts = {path.name.removesuffix(".tsv"): counted(read_queries(path).values()) for path in args.queries}
     for name, (rows, _) in counts.items():
         yield f"{name}\t{rows}"
-    passages, words = counted(args.collection, 3)
+    passages, words = counted(iterate_collection(args.collection))
     yield f"collection\t{passages}"
     yield f"query_words\t{sum(own for _, own in counts.values()) / sum(rows for rows, _ in counts.values())!r}"
     yield f"passage_words\t{words / passages!r}"
 
 
-def counted(path: Path, columns: int) -> tuple[int, int]:
-    """Returns how many rows a file has and how many words their texts, the last column, have between blanks."""
+def counted(records: Iterable[Query | Passage]) -> tuple[int, int]:
+    """Returns how many records there are and how many words their texts have between blanks."""
     rows = words = 0
-    for row in read_rows(path, (columns,)):
-        rows, words = rows + 1, words + len(row.columns[-1].split())
+    for record in records:
+        rows, words = rows + 1, words + len(record.text.split())
     return rows, words
