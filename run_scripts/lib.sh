@@ -64,6 +64,9 @@ foretell() {
 # require FILE COMMAND: the file, or which command makes it and exit 2.
 require() { [ -e "$1" ] || [ "${PLAN-no}" = yes ] || fail "$1: expected it to be made already, got nothing there; make it with: $2"; }
 
+# there FILE: whether it is, or will be in the flight that is planned.
+there() { [ -e "$1" ] || [ "${PLAN-no}" = yes ]; }
+
 # prepare_data: makes the flight's files where one is missing and the env file says how.
 prepare_data() {
     [ -n "$DATA_PREP" ] || return 0

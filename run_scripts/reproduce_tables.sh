@@ -42,24 +42,28 @@ if [ "$WHOSE" = released ]; then
     released_models
 fi
 
-rows=
+rows= models="dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2"
+[ "$BASELINES" = no ] || models="bm25 start $models"
 if [ "$TABLES" = yes ]; then
-    for split in train dev test; do
-        [ ! -e "$DATA_DIR/queries.$split.tsv" ] || set -- "$@" "$DATA_DIR/queries.$split.tsv"
+    models="data $models" splits="train dev test"
+    [ "${PLAN-no}" = no ] || splits="train $EVALUATE_SPLIT"
+    for split in $splits; do
+        if there "$DATA_DIR/queries.$split.tsv"; then set -- "$@" "$DATA_DIR/queries.$split.tsv"; fi
     done
     rocketqa statistics --output "$OUTPUT_DIR/data.measures.tsv" --collection "$DATA_DIR/collection.tsv" --queries "$@"
 fi
-for model in data bm25 start dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
-    [ ! -e "$OUTPUT_DIR/$model.measures.tsv" ] || rows="$rows $OUTPUT_DIR/$model.measures.tsv"
+for model in $models; do
+    if there "$OUTPUT_DIR/$model.measures.tsv"; then rows="$rows $OUTPUT_DIR/$model.measures.tsv"; fi
 done
-[ -n "$rows" ] || [ "${PLAN-no}" = yes ] || fail "$OUTPUT_DIR: expected measures of a model, got none; make them with: sh run_scripts/rocket.sh $ENV"
+[ -n "$rows" ] || fail "$OUTPUT_DIR: expected measures of a model, got none; make them with: sh run_scripts/rocket.sh $ENV"
 tables=
 if [ "$TABLES" = yes ]; then
     tables=--tables
     [ ! -e "$OUTPUT_DIR/ablation.tsv" ] || tables="--tables --ablated $OUTPUT_DIR/ablation.tsv"
 fi
 set -- --figures
-[ ! -e "$OUTPUT_DIR/denoising.train/by_rank.tsv" ] || set -- "$@" --by-rank "$OUTPUT_DIR/denoising.train/by_rank.tsv"
+by_rank=$OUTPUT_DIR/denoising.train/by_rank.tsv
+if there "$by_rank"; then set -- "$@" --by-rank "$by_rank"; fi
 for file in "$OUTPUT_DIR"/figure[46].*.*.measures.tsv; do  # figure, curve, x
     [ -e "$file" ] || continue
     point=${file##*/figure} && point=${point%.measures.tsv} && curve=${point#*.}
@@ -67,7 +71,7 @@ for file in "$OUTPUT_DIR"/figure[46].*.*.measures.tsv; do  # figure, curve, x
 done
 set -- "$@" --logs
 for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
-    [ ! -e "$CHECKPOINT_DIR/$model/train_log.tsv" ] || set -- "$@" "$CHECKPOINT_DIR/$model/train_log.tsv"
+    if there "$CHECKPOINT_DIR/$model/train_log.tsv"; then set -- "$@" "$CHECKPOINT_DIR/$model/train_log.tsv"; fi
 done
 # shellcheck disable=SC2086  # one word a file: names without spaces, as OUTPUT_DIR must be
 rocketqa report --measures $rows $tables --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \

@@ -16,7 +16,7 @@ EXTRAS=cpu,test,bm25
 
 # installed: whether rocketqa and Paddle (of the version asked for, if any) are there, not just this folder.
 installed() {
-    (cd / && command -v rocketqa && python -c "
+    (cd / && command -v rocketqa && command python -c "
 from importlib.metadata import distributions
 versions = {d.name: d.version for d in distributions()}
 paddle = versions.get('paddlepaddle') or versions['paddlepaddle-gpu']

@@ -77,3 +77,14 @@ def test_a_rate_that_is_none_is_refused():
     assert done.returncode == 2
     assert done.stderr == ("rocketqa plan: RATES: expected words NAME=NUMBER of train, cross, encode, score, "
                            "got fast\n")
+
+
+@pytest.mark.parametrize("env", ["marco", "nq"])
+def test_a_plan_begins_with_the_flight_and_ends_with_a_report_of_all_its_models(env):
+    lines = plan(env, ROCKETQA_READY="")
+    assert lines[0].startswith("python data_prep/")
+    report = line_of(lines, "rocketqa report --measures")
+    for model in ("data", "dual_encoder_0", "cross_encoder", "dual_encoder_1", "dual_encoder_2"):
+        assert f"/{model}.measures.tsv" in report
+    assert "/queries.train.tsv" in line_of(lines, "rocketqa statistics").split("--queries")[1]
+    assert "--by-rank" in report and "/dual_encoder_2/train_log.tsv" in report
