@@ -14,7 +14,7 @@ import paddle
 from paddle import nn
 from safetensors.numpy import load_file, save_file
 
-from rocketqa.ernie import ErnieConfig, refuse_longer
+from rocketqa.ernie import ErnieConfig
 from rocketqa.formats import DataError
 from rocketqa.tokenizer import TextEncoder, load_text_encoder
 
@@ -34,10 +34,10 @@ def save_model(directory: Path, model: nn.Layer, tokenizer_files: dict[str, byte
         (directory / name).write_bytes(content)
 
 
-def load_model(directory: Path, kind: type[nn.Layer], longest: int = 0) -> tuple[nn.Layer, TextEncoder]:
+def load_model(directory: Path, kind: type[nn.Layer]) -> tuple[nn.Layer, TextEncoder]:
     """Returns a model of the class `kind`, ready for inference, and its tokenizer.
 
-    Raises DataError where the directory is no checkpoint of that kind, or rows of `longest` tokens are too long for it.
+    Raises DataError where the directory is no checkpoint of that kind.
     """
     if not (directory / CONFIG).is_file():
         raise DataError(f"{directory}: expected a checkpoint with {CONFIG}, got none")
@@ -45,7 +45,6 @@ def load_model(directory: Path, kind: type[nn.Layer], longest: int = 0) -> tuple
     if config.get("model") != kind.__name__:
         raise DataError(f"{directory}: expected a {kind.__name__}, got {config.get('model', 'another model')}")
     model = kind(ErnieConfig(**config["encoder"]))
-    refuse_longer(model.config, str(directory), longest)
     set_weights(model, load_file(directory / WEIGHTS), str(directory))
     model.eval()
     return model, load_text_encoder(directory)

@@ -45,11 +45,11 @@ class ErnieConfig(NamedTuple):
     representation: str = "first"  # what stands for a row: one of REPRESENTATIONS
 
 
-def refuse_longer(config: ErnieConfig, place: str, *lengths: int) -> None:
-    """Raises DataError where rows of these lengths, in tokens, have more than the encoder has positions."""
-    if max(lengths) > config.max_position_embeddings:
-        raise DataError(f"{place}: expected rows of at most {config.max_position_embeddings} tokens, which are its "
-                        f"positions, got lengths up to {max(lengths)}")
+def refuse_longer(config: ErnieConfig, length: int) -> None:
+    """Raises DataError where a row of so many tokens has more than the encoder has positions."""
+    if length > config.max_position_embeddings:
+        raise DataError(f"encoder: expected rows of at most {config.max_position_embeddings} tokens, its positions, "
+                        f"got one of {length}: take a smaller length")
 
 
 class PackedRows(NamedTuple):
@@ -136,6 +136,7 @@ class Ernie(nn.Layer):
 
     def forward(self, rows: PackedRows) -> paddle.Tensor:
         """Returns the raw vector of each row's first token, or their mean, [N, H], in the caller's order."""
+        refuse_longer(self.config, rows.groups[-1][1])
         hidden = self.embeddings(rows)  # [T, H]
         *inner, last = self.encoder.layers
         for layer in inner:

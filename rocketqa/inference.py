@@ -28,7 +28,7 @@ from paddle import nn
 
 from rocketqa.batches import by_token_budget
 from rocketqa.cross_encoder import CrossEncoder
-from rocketqa.ernie import Ernie, pack
+from rocketqa.ernie import Ernie, pack, refuse_longer
 from rocketqa.tokenizer import Encoding
 
 PRECISIONS = ("float32", "reduced")
@@ -143,10 +143,16 @@ class Engine:
             graph = PaddedCrossEncoder(model) if isinstance(model, CrossEncoder) else PaddedErnie(model)
             self._structure = write_graph(graph, Path(self._folder.name), "encoder")
             self._run = graph_of(self._structure, self.precision == "reduced")
+        self._config = model.config
 
     def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
         """Returns float32 [N, H] or [N], in the order of the rows."""
-        return self._run(rows)
+        return self._run(self._short(rows))
+
+    def _short(self, rows: Sequence[Encoding]) -> Sequence[Encoding]:
+        """Returns the rows. Raises DataError where one is too long for the encoder."""
+        refuse_longer(self._config, max(len(row.token_ids) for row in rows))
+        return rows
 
     def all(self, rows: Sequence[Encoding], batch_tokens: int) -> np.ndarray:
         """Returns what all rows give, in their order, by batches of similar length of at most so many tokens."""
@@ -165,7 +171,7 @@ class Engine:
                                              (self._structure, self.precision == "reduced"))
         ahead: deque[Future] = deque()
         for rows in batches:
-            ahead.append(self._pool.submit(_run_here, rows))
+            ahead.append(self._pool.submit(_run_here, self._short(rows)))
             if len(ahead) > 4 * threads:
                 yield ahead.popleft().result()
         while ahead:

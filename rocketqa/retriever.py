@@ -67,14 +67,14 @@ def _check_sources(store: VectorStore, checkpoint: Path, collection: Path) -> No
 
 def _query_encoder(checkpoint: Path, query_length: int) -> Callable[[str], np.ndarray]:
     """Returns a function from a query to its vector, float32 [1, H]."""
-    model, text_encoder = load_model(checkpoint, DualEncoder, query_length)
+    model, text_encoder = load_model(checkpoint, DualEncoder)
     engine = Engine(model.query_encoder)
     return lambda query: engine(text_encoder.queries([query], query_length))
 
 
 def _relevance(checkpoint: Path, pair_length: int) -> Callable[[str, Sequence[Passage]], list[float]]:
     """Returns a function from a query and passages to P(relevant) of each."""
-    model, text_encoder = load_model(checkpoint, CrossEncoder, pair_length)
+    model, text_encoder = load_model(checkpoint, CrossEncoder)
     engine = Engine(model)
 
     def relevance(query: str, passages: Sequence[Passage]) -> list[float]:

@@ -42,7 +42,8 @@ if [ "$WHOSE" = released ]; then
     released_models
 fi
 
-rows= models="dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2"
+rows=
+models="dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2"
 [ "$BASELINES" = no ] || models="bm25 start $models"
 if [ "$TABLES" = yes ]; then
     models="data $models" splits="train dev test"

@@ -240,10 +240,3 @@ def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
     (tmp_path / "train_log.tsv").write_text("step\n")
     tidy(tmp_path, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["train_log.tsv"]
-
-
-def test_rows_longer_than_the_positions_are_refused_before_anything_is_read(tmp_path, config):
-    save_model(tmp_path, cross_encoder(config), FILES)
-    with pytest.raises(DataError, match="expected rows of at most 32 tokens, which are its positions, got lengths up to"):
-        load_model(tmp_path, CrossEncoder, longest=33)
-    load_model(tmp_path, CrossEncoder, longest=32)

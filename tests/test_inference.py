@@ -6,6 +6,7 @@ import pytest
 from rocketqa import inference
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.ernie import Ernie, ErnieConfig, initial_weights, pack
+from rocketqa.formats import DataError
 from rocketqa.inference import FEWEST_BATCHES, Engine
 from rocketqa.tokenizer import Encoding
 
@@ -92,3 +93,10 @@ def test_bfloat16_stays_close_to_float32(monkeypatch, capsys):
     found, expected = engine(rows), Engine(tower())(rows)
     cosine = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosine.min() > 0.999
+
+
+def test_a_row_with_more_tokens_than_the_encoder_has_positions_is_refused_in_a_line():
+    model = tower()
+    for run in (Engine(model), lambda rows: model(pack(rows)), lambda rows: list(Engine(model).map([rows] * 9, 9))):
+        with pytest.raises(DataError, match="^encoder: expected rows of at most 40 tokens, .* got one of 41"):
+            run(rows_of(3, 41))

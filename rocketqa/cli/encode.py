@@ -60,8 +60,7 @@ def _encode(job: Job, args) -> int:
     from rocketqa.vectors import shard_paths
 
     devices.join()
-    model, text_encoder = load_model(Path(args.checkpoint), DualEncoder,
-                                     args.passage_length if args.collection else args.query_length)
+    model, text_encoder = load_model(Path(args.checkpoint), DualEncoder)
     engine = Engine(model.passage_encoder if args.collection else model.query_encoder, args.precision)
     with devices.working_on(job) as (part, watchdog):
         store = _tokens(args, part, text_encoder, watchdog)

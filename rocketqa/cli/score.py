@@ -46,7 +46,7 @@ def _score(job: Job, args) -> int:
     from rocketqa.progress import bar
 
     devices.join()
-    model, text_encoder = load_model(Path(args.checkpoint), CrossEncoder, args.max_length)
+    model, text_encoder = load_model(Path(args.checkpoint), CrossEncoder)
     engine = Engine(model, args.precision)
     run, encode = _inputs(args, text_encoder)
     query_ids = list(run)

@@ -30,7 +30,6 @@ def prepare(args):
     from rocketqa.batches import CrossBatches
     from rocketqa.cross_encoder import CrossEncoder, backward
     from rocketqa.dev_measure import cross_encoder_mrr
-    from rocketqa.ernie import refuse_longer
     from rocketqa.pretrained import load_pretrained
     from rocketqa.token_store import open_collection, open_queries
     from rocketqa.tokenizer import text_encoder_of
@@ -38,7 +37,6 @@ def prepare(args):
 
     encoder = load_pretrained(args.init, "CrossEncoder", layer_norm_eps=args.layer_norm_eps,
                               representation=args.representation)
-    refuse_longer(encoder.config, str(args.init), args.max_length)
     text_encoder = text_encoder_of(encoder.tokenizer_files)
     queries = open_queries([Path(path) for path in args.queries], text_encoder)
     collection = open_collection(Path(args.collection), text_encoder)

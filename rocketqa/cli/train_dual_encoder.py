@@ -33,7 +33,6 @@ def prepare(args):
     from rocketqa.cross_batch_negatives import backward
     from rocketqa.dev_measure import dual_encoder_mrr
     from rocketqa.dual_encoder import DualEncoder
-    from rocketqa.ernie import refuse_longer
     from rocketqa.pretrained import load_pretrained
     from rocketqa.token_store import open_collection, open_queries
     from rocketqa.tokenizer import text_encoder_of
@@ -41,7 +40,6 @@ def prepare(args):
 
     encoder = load_pretrained(args.init, "DualEncoder", layer_norm_eps=args.layer_norm_eps,
                               representation=args.representation)
-    refuse_longer(encoder.config, str(args.init), args.query_length, args.passage_length)
     text_encoder = text_encoder_of(encoder.tokenizer_files)
     queries = open_queries([Path(path) for path in args.queries], text_encoder)
     collection = open_collection(Path(args.collection), text_encoder)
