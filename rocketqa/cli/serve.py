@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         import uvicorn
 
-        from rocketqa.service import application
+        from rocketqa.service import Connection, application
     except ImportError as error:
         raise DataError(f"expected {error.name}, got none: pip install 'rocketqa[serve]'") from error
     from rocketqa.retriever import load_retriever
@@ -47,8 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     if ipaddress.ip_address(bound.getsockname()[0]).is_loopback:
         hosts = frozenset({"localhost", "127.0.0.1", "[::1]", args.host.lower()})
     app = application(retriever.answer, len(retriever.collection), bool(args.cross_encoder), hosts)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False,
-                                           backlog=BACKLOG, timeout_graceful_shutdown=GRACE))
+    server = uvicorn.Server(uvicorn.Config(app, http=Connection, log_level="warning", access_log=False, backlog=BACKLOG,
+                                           server_header=False, timeout_graceful_shutdown=GRACE))
 
     def end(*_) -> None:  # uvicorn raises a signal again when all is answered: that is no failure
         server.should_exit = True
