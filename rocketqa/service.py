@@ -18,6 +18,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -124,11 +125,13 @@ class Gate:
 class Connection(H11Protocol):
     """A connection that is cut off when its other side keeps it waiting, for a request or to take an answer.
 
-    Without a limit, as many as this process may have open files would lock all others out.
+    Without that, as many as this process may have files open would lock all others out; one more is cut off at once.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
+        if self.limit_concurrency and len(self.connections) >= self.limit_concurrency:
+            transport.abort()
         self._limit = self.loop.call_later(HEAD_SECONDS, self._cut_off)
 
     def on_response_complete(self) -> None:
@@ -161,9 +164,8 @@ def first_fault(errors: Sequence[Any]) -> str:
 
 
 def application(ask: Ask, passages: int, reranks: bool, hosts: frozenset[str] | None = None) -> FastAPI:
-    """Returns the service that answers by `ask`, which threads may call at once; `hosts`: see Gate."""
-    app = FastAPI(title="rocketqa serve", docs_url=None, redoc_url=None, openapi_url=None,
-                  redirect_slashes=False)
+    """Returns the service that answers by `ask`, a query at a time, to those who still wait; `hosts`: see Gate."""
+    app = FastAPI(title="rocketqa serve", openapi_url=None, redirect_slashes=False)
     app.add_middleware(Gate, hosts=hosts)
 
     @app.exception_handler(RequestValidationError)
@@ -185,21 +187,29 @@ def application(ask: Ask, passages: int, reranks: bool, hosts: frozenset[str] | 
     async def health() -> JSONResponse:
         return JSONResponse({"status": "ok", "passages": passages, "reranks": reranks}, headers=HEADERS)
 
+    turn = asyncio.Lock()
+
+    async def answers_to(wanted: Wanted, request: Request) -> Sequence[Answer]:
+        await request.body()  # after it, all that can come is the end
+        async with turn:
+            gone = await request.is_disconnected()
+            return [] if gone else await run_in_threadpool(ask, wanted.query, wanted.depth)
+
     @app.post("/search")
-    def search(wanted: Wanted) -> JSONResponse:
+    async def search(wanted: Wanted, request: Request) -> JSONResponse:
         answers = [{"rank": rank, "score": answer.score, "passage_id": answer.passage_id, "title": answer.title,
-                    "text": answer.text} for rank, answer in enumerate(ask(wanted.query, wanted.depth), 1)]
+                    "text": answer.text} for rank, answer in enumerate(await answers_to(wanted, request), 1)]
         return JSONResponse({"query": wanted.query, "answers": answers}, headers=HEADERS)
 
     @app.api_route("/", methods=["GET", "HEAD"])
-    def page(query: str = "", depth: Annotated[str, Query()] = "10") -> HTMLResponse:
+    async def page(request: Request, query: str = "", depth: Annotated[str, Query()] = "10") -> HTMLResponse:
         if not query.strip():
             return in_html(query, depth, "", 200)
         try:
             wanted = Wanted(query=query, depth=int(depth) if depth.isdecimal() and len(depth) < 9 else depth)
         except ValidationError as error:
             return in_html(query, depth, f"<p>{html.escape(first_fault(error.errors()))}</p>", 422)
-        return in_html(query, depth, list_of(ask(wanted.query, wanted.depth)), 200)
+        return in_html(query, depth, list_of(await answers_to(wanted, request)), 200)
 
     return app
 

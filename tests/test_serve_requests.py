@@ -1,15 +1,20 @@
 """What the service does not take is refused in a line of JSON or cut off, and it answers on."""
 import asyncio
 import json
+import select
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 import uvicorn
-from tiny_service import asked, searched
+from misbehaving_server import wait_until
+from tiny_service import asked, searched, serving
 
 SOUND = b'{"query": "w1"}'
+REQUEST = (b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+           % len(SOUND) + SOUND)
 LONG = "w" * (1 << 24)  # more than buffers between two processes hold
 
 
@@ -176,10 +181,28 @@ def test_who_never_ends_a_request_is_cut_off(impatient, begun):
 
 
 def test_who_takes_no_answer_is_cut_off_and_who_takes_it_gets_it_all(impatient):
-    request = (b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
-               b"\r\n" % len(SOUND) + SOUND)
     for pause, least, most in ((0, 2 * len(LONG), 3 * len(LONG)), (2, 0, len(LONG))):
         with socket.create_connection(("127.0.0.1", impatient), timeout=10) as connection:
-            connection.sendall(2 * request)
+            connection.sendall(2 * REQUEST)
             time.sleep(pause)
             assert least <= read_all(connection) < most
+
+
+def test_who_has_left_is_not_waited_for(impatient):
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", impatient), timeout=10) as connection:
+            connection.sendall(REQUEST)
+    begin = time.monotonic()
+    with socket.create_connection(("127.0.0.1", impatient), timeout=10) as connection:
+        connection.sendall(REQUEST)
+        assert b"200 OK" in connection.recv(100) and time.monotonic() - begin < 5
+
+
+def test_more_connections_than_files_may_be_open_are_cut_off(encoded):
+    with serving(encoded, shell="ulimit -n 256; exec") as (service, port), ExitStack() as opened:
+        waiting = [opened.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(400)]
+        wait_until(lambda: len(select.select(waiting, [], [], 0)[0]) > 250)
+        opened.close()
+        assert searched(port, "w1", 1)
+        service.terminate()
+        assert service.stderr.read() == ""

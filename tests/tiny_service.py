@@ -2,6 +2,7 @@
 import http.client
 import io
 import json
+import shlex
 import subprocess
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -48,10 +49,10 @@ def flags(folder: Path) -> list:
 
 
 @contextmanager
-def serving(folder: Path, *further: object):
-    """Gives a service in a process of its own, and its port."""
-    service = subprocess.Popen(verb("serve", *flags(folder), "--port", 0, *further), env=ENVIRONMENT, text=True,
-                               stderr=subprocess.PIPE)
+def serving(folder: Path, *further: object, shell: str = "exec"):
+    """Gives a service in a process of its own, and its port; `shell`: what runs the command."""
+    words = shlex.join(verb("serve", *flags(folder), "--port", 0, *further))
+    service = subprocess.Popen(f"{shell} {words}", shell=True, env=ENVIRONMENT, text=True, stderr=subprocess.PIPE)
     try:
         url = next(line for line in service.stderr if line.startswith("http://127.0.0.1:"))
         yield service, int(url.strip().strip("/").rsplit(":", 1)[1])
