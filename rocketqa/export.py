@@ -8,9 +8,9 @@ and L may be others at each call.
     probabilities                float32 [N], of cross_encoder: P(relevant)
 """
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import paddle
@@ -49,15 +49,16 @@ def write_onnx(layer: nn.Layer, folder: Path, name: str) -> Graph:
     """
     if paddle.__version__.startswith("2."):
         raise DataError(f"--format onnx: expected Paddle 3 or later, got {paddle.__version__}")
-    os.environ["POLYGRAPHY_AUTOINSTALL_DEPS"] = "0"  # the converter's optimiser would install other versions by itself
     try:
         import onnxruntime
-        import paddle2onnx  # noqa: F401  paddle.onnx needs it
+        import paddle2onnx
     except ImportError as error:
         raise DataError(f"--format onnx: expected {error.name}, got none: pip install 'rocketqa[export]'") from error
-    layer.eval()
-    spec = [paddle.static.InputSpec([None, None], "int64", name=each) for each in INPUTS]
-    paddle.onnx.export(layer, str(folder / name), input_spec=spec, opset_version=17)
+    with TemporaryDirectory(dir=folder) as written:
+        structure = write_graph(layer, Path(written), name)
+        # Its own optimiser would install packages with pip; onnxruntime optimises what it loads.
+        paddle2onnx.export(str(structure), str(structure.with_suffix(".pdiparams")), str(folder / f"{name}.onnx"),
+                           opset_version=17, optimize_tool="None")
     session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
     return lambda rows: session.run(None, padded(rows))[0]
 

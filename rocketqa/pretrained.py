@@ -57,7 +57,8 @@ def load_pretrained(source: str | Path, or_trained: str = "", **chosen) -> Pretr
     `chosen`: fields of the architecture that override what the source says, where they are not None. Raises DataError
     where the source is not there, cannot be had, or is no such model.
     """
-    config, weights, files = _from_folder(Path(source), or_trained) if Path(source).is_dir() else _from_name(source)
+    folder = Path(source)
+    config, weights, files = _from_folder(folder, or_trained) if folder.is_dir() else _from_name(str(source))
     _refuse_longer_vocabulary(files, config, source)
     chosen = {name: value for name, value in chosen.items() if value is not None}
     return Pretrained(config._replace(**chosen), weights, files)
@@ -133,9 +134,10 @@ def encoder_weights(weights: dict[str, np.ndarray], config: ErnieConfig, place: 
         raise DataError(f"{place}: expected the parameters of the encoder in config.json, got missing "
                         f"{sorted(missing)[:5]}, unexpected {sorted(unexpected)[:5]}")
     for name, value in weights.items():
-        if value.shape != expected[name] or value.dtype.kind != "f" or not np.abs(value).max() <= LARGEST:
+        sound = value.dtype.kind == "f" and np.abs(value).max() <= LARGEST
+        if value.shape != expected[name] or not sound:
             raise DataError(f"{place}: expected finite floats of shape {list(expected[name])} for {name}, "
-                            f"got {value.dtype} of {list(value.shape)}")
+                            f"got {value.dtype} of {list(value.shape)}{'' if sound else ', not all finite floats'}")
     return {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
 
 
@@ -171,24 +173,26 @@ def _refuse_longer_vocabulary(files: dict[str, bytes], config: ErnieConfig, sour
         raise DataError(f"{source}: expected a vocab.txt of at most vocab_size {config.vocab_size} words, got {words}")
 
 
-def _from_name(name: str | Path):
+def _from_name(name: str):
+    if Path(name).exists() or name.startswith((".", "/", "~")):
+        raise DataError(f"INIT={name}: expected a folder with config.json, vocab.txt and weights, "
+                        f"got {'a file' if Path(name).exists() else 'nothing there'}")
     from paddlenlp.transformers import AutoTokenizer, ErnieModel
     from paddlenlp.transformers import ErnieConfig as Described
     from paddlenlp.utils.download import resolve_file_path
     from paddlenlp.utils.log import logger
 
     logger.set_level("ERROR")
-    name = str(name)
     url = ErnieModel.pretrained_resource_files_map["model_state"].get(name)
     try:
         config = config_of(Described.from_pretrained(name).to_dict(), name)
         file = Path(resolve_file_path(name, [url] if url else ["model.safetensors", "model_state.pdparams"]))
         tokenizer = AutoTokenizer.from_pretrained(name)
     except Exception as error:  # noqa: BLE001  PaddleNLP raises of every kind where a download fails.
-        raise DataError(
-            f"INIT={name}: expected a folder with config.json, vocab.txt and weights, or a model that PaddleNLP can "
-            f"load, got {type(error).__name__}. Without a network, run `data_prep/ernie_weights.py --model {name}` "
-            f"where there is one, bring the folder here and set INIT=FOLDER") from error
+        cure = (f"Without a network, run `data_prep/ernie_weights.py --model {name}` where there is one, bring the "
+                f"folder here and set INIT=FOLDER" if url else "It lists no such name, and no such folder is here")
+        raise DataError(f"INIT={name}: expected a folder with config.json, vocab.txt and weights, or a model that "
+                        f"PaddleNLP can load, got {type(error).__name__}. {cure}") from error
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         files = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir()) if path.is_file()}

@@ -246,9 +246,10 @@ def read_variables_alone(folder: Path, vocab: Path) -> Released:
                     DEFAULT_LENGTHS[kind.layer is DualEncoder], (folder, vocab))
 
 
-def is_released(config_file: Path) -> bool:
-    """Returns whether a `config.json` is one of the released package's, and not one of our checkpoints'."""
-    return "model_conf_path" in _settings(config_file)
+def read_model_of(config_file: Path) -> Released:
+    """Returns the model that a `config.json` is of: a released one, or a checkpoint of ours."""
+    ours = "model_conf_path" not in _settings(config_file)
+    return read_checkpoint(config_file.parent) if ours else read_released(config_file)
 
 
 def read_checkpoint(folder: Path) -> Released:

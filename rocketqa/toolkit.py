@@ -8,10 +8,13 @@ checked when a method is called, downloads and archives are whole or not there, 
 all devices of a launch and goes on after a kill. Errors are a `DataError`, a ValueError.
 """
 import fcntl
+import math
 import os
+import re
 import shutil
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 
 import paddle
@@ -26,15 +29,7 @@ from rocketqa.dual_encoder import DualEncoder as DualLayer
 from rocketqa.ernie import pack
 from rocketqa.flags import InputPath, add_training_flags
 from rocketqa.formats import DataError, LabelledPair, Passage, Query, TrainingExample
-from rocketqa.released_models import (
-    HOST,
-    MODELS,
-    JointCrossEncoder,
-    Released,
-    is_released,
-    read_checkpoint,
-    read_released,
-)
+from rocketqa.released_models import HOST, MODELS, JointCrossEncoder, Released, read_checkpoint, read_model_of
 from rocketqa.rows import Row, read_rows
 from rocketqa.tokenizer import text_encoder_of
 from rocketqa.train_log import LOG
@@ -43,6 +38,7 @@ from rocketqa.unpack import unpack
 
 # The released trainer's settings, which it lets nobody change; FGM for the cross encoder alone.
 WARMUP, WEIGHT_DECAY, FGM = "0.1", "0.01", 0.01
+HALF = re.compile("[\ud800-\udfff]")
 NOTHING = " "  # the title of a passage without one: no token. An empty one would be "-", as in the training data
 
 
@@ -67,15 +63,15 @@ def read_model(model: str) -> Released:
     if model in MODELS:
         folder = downloaded(model)
         try:
-            return read_released(folder / "config.json")
+            return read_model_of(folder / "config.json")
         except DataError as error:
             raise DataError(f"{error}; to fetch the model anew, remove {folder}") from None
     path = Path(model)
-    candidates = (path / "config.json", path, path.with_name(f"{path.name}.json"))
+    candidates = (path / "config.json", path, Path(f"{path}.json"))
     config_file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if not config_file:
         raise DataError(f"{model}: expected a name of available_models(), a config.json or its folder, got none there")
-    return read_released(config_file) if is_released(config_file) else read_checkpoint(config_file.parent)
+    return read_model_of(config_file)
 
 
 def cache() -> Path:
@@ -130,8 +126,8 @@ class Encoder:
         `save_steps`: between two states to go on from; `log_folder`: gets a copy of the log. Called again after a kill
         it goes on; called again with the same arguments it keeps the checkpoint that is there.
         """
-        self.batch_size = _whole("batch_size", batch_size or self.batch_size)
-        args = self._flags(train_set, _whole("epoch", epoch), save_model_path, save_steps, learning_rate)
+        args = self._flags(train_set, _whole("epoch", epoch), save_model_path, save_steps,
+                           _whole("batch_size", batch_size or self.batch_size), _rate(learning_rate))
         with dygraph.guard(self.place):
             try:
                 run_training(f"train {type(self).__name__}", args, self._task)
@@ -146,14 +142,15 @@ class Encoder:
             Path(log_folder).mkdir(parents=True, exist_ok=True)
             shutil.copy(args.output / LOG, log_folder)
 
-    def _flags(self, train_set: str, epoch: int, save_model_path: str, save_steps: int, rate: float) -> Namespace:
+    def _flags(self, train_set: str, epoch: int, save_model_path: str, save_steps: int, batch_size: int,
+               rate: float) -> Namespace:
         """Returns the flags of a training verb, as the released trainer has them."""
         parser = ArgumentParser()
         add_training_flags(parser)
         args = parser.parse_args([
             "--init", "", "--collection", "", "--queries", "", "--examples", str(train_set), "--output",
-            str(save_model_path), "--batch-size", str(self.batch_size), "--epochs", str(epoch), "--learning-rate",
-            str(float(rate)), "--warmup", WARMUP, "--decay", "linear", "--weight-decay", WEIGHT_DECAY,
+            str(save_model_path), "--batch-size", str(batch_size), "--epochs", str(epoch), "--learning-rate",
+            str(rate), "--warmup", WARMUP, "--decay", "linear", "--weight-decay", WEIGHT_DECAY,
             "--seed", "1", *(("--save-every", str(_whole("save_steps", save_steps))) if save_steps else ())])
         args.init, args.collection, args.queries = [InputPath(path) for path in self.files], None, None
         return Namespace(**vars(args), **self.lengths)
@@ -241,13 +238,15 @@ def _label(row: Row, label: str) -> int:
 
 def _texts(name: str, values: Sequence[str], may_be_empty: bool = False) -> list[str]:
     """Returns the texts as a list. Raises DataError where it is one text, or something in it is none."""
-    if isinstance(values, (str, bytes)):
-        raise DataError(f"{name}: expected a list of texts, got a single text")
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        kind = "text" if isinstance(values, str) else type(values).__name__
+        raise DataError(f"{name}: expected a list of texts, got a single {kind}")
     for number, value in enumerate(values := list(values)):
         if not isinstance(value, str):
             raise DataError(f"{name}[{number}]: expected a text, got {type(value).__name__}")
-        if not may_be_empty and not value.strip():
-            raise DataError(f"{name}[{number}]: expected a text, got an empty one")
+        if HALF.search(value) or not may_be_empty and not value.strip():
+            found = "half a character of UTF-16" if value.strip() else "an empty one"
+            raise DataError(f"{name}[{number}]: expected a text, got {found}")
     return values
 
 
@@ -266,9 +265,15 @@ def _pairs(query: Sequence[str], para: Sequence[str], title: Sequence[str], no_t
 
 
 def _whole(name: str, value: int) -> int:
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, Integral) or value < 1:
         raise DataError(f"{name}: expected a whole number from 1, got {value!r}")
-    return value
+    return int(value)
+
+
+def _rate(value: float) -> float:
+    if not isinstance(value, Real) or not 0 < value < math.inf:
+        raise DataError(f"learning_rate: expected a number above 0, got {value!r}")
+    return float(value)
 
 
 def _place(use_cuda: bool, device_id: int) -> paddle.base.core.Place:

@@ -1,4 +1,4 @@
-"""What tests share: tiny encoders and literal files."""
+"""What tests share: tiny encoders, literal files, a service."""
 import numpy as np
 import pytest
 
@@ -34,3 +34,22 @@ def random_rows():
         return rows
 
     return make
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory):
+    """A folder with an encoded collection and both encoders."""
+    from tiny_service import write_encoded_flight
+
+    folder = tmp_path_factory.mktemp("flight")
+    write_encoded_flight(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def port(encoded):
+    """Where `rocketqa serve` answers from it."""
+    from tiny_service import serving
+
+    with serving(encoded) as (_, number):
+        yield number

@@ -1,7 +1,7 @@
 """Graphs for deployment: as far from the checkpoint as float32 is from itself, at every batch and length."""
 import json
 import math
-from importlib.util import find_spec
+import os
 
 import numpy as np
 import paddle
@@ -17,9 +17,8 @@ from rocketqa.inference import INPUTS, padded
 from rocketqa.tokenizer import Encoding
 
 VOCABULARY = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
-FORMATS = ("paddle", pytest.param("onnx", marks=pytest.mark.skipif(
-    find_spec("onnxruntime") is None or paddle.__version__.startswith("2."),
-    reason="the extra `export` is not installed, or Paddle too old for it")))
+ON_PADDLE_3 = pytest.mark.skipif(paddle.__version__.startswith("2."), reason="the converter takes Paddle 3 alone")
+FORMATS = ("paddle", pytest.param("onnx", marks=ON_PADDLE_3))
 
 
 def checkpoint(folder, kind, config):
@@ -123,6 +122,16 @@ def test_what_a_deployment_needs_lies_beside_the_graphs(tmp_path, tiny_config):
     assert (tmp_path / "out" / "vocab.txt").read_bytes() == VOCABULARY
     assert json.loads((tmp_path / "out" / "meta.json").read_text())["difference"] == told["difference"]
     assert main([*arguments, "--check"]) == 0
+
+
+@ON_PADDLE_3
+def test_the_converter_is_not_told_to_install_packages_and_leaves_nothing_else(tmp_path, tiny_config, monkeypatch):
+    monkeypatch.delenv("POLYGRAPHY_AUTOINSTALL_DEPS", raising=False)
+    checkpoint(tmp_path / "model", CrossEncoder, tiny_config)
+    assert main(["--checkpoint", str(tmp_path / "model"), "--output", str(tmp_path / "out"), "--format", "onnx"]) == 0
+    assert "POLYGRAPHY_AUTOINSTALL_DEPS" not in os.environ
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "cross_encoder.onnx", "export.json", "meta.json", "vocab.txt"}
 
 
 def test_padding_is_zeros_under_a_mask():

@@ -164,10 +164,11 @@ def test_a_cross_encoder_keeps_a_pooler_and_draws_a_missing_one_by_the_seed(tmp_
     assert not first["ernie.pooler.dense.bias"].any() and not first["classifier.bias"].any()
 
 
-def test_weights_without_a_configuration_are_refused(tmp_path):
-    with pytest.raises(DataError) as error:
-        load_pretrained(folder_with(tmp_path, bert_weights(), settings=None))
-    assert str(error.value) == f"{tmp_path}: expected a config.json beside the weights, got none"
+@pytest.mark.parametrize("name, told", [("", "beside the weights, got none"), ("/vocab.txt", "got a file"),
+                                        ("/nowhere", "got nothing there")])
+def test_a_path_without_a_configuration_is_refused(tmp_path, name, told):
+    with pytest.raises(DataError, match=f"{tmp_path}{name}: expected .*config.json.* {told}$"):
+        load_pretrained(f"{folder_with(tmp_path, bert_weights(), settings=None)}{name}")
 
 
 def test_a_training_starts_from_a_trained_model_of_its_kind_as_it_is(tmp_path, tiny_config):
@@ -187,9 +188,8 @@ def test_a_training_starts_from_a_trained_model_of_its_kind_as_it_is(tmp_path, t
         further = [found.weights] if kind is DualEncoder else [found.weights, config, 7]
         started = kind.from_encoder_weights(*further)
         assert started.keys() == weights.keys() and all((started[name] == weights[name]).all() for name in weights)
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match="expected an encoder or a DualEncoder to start from, got a trained CrossEnc"):
         load_pretrained(tmp_path / "CrossEncoder", or_trained="DualEncoder")
-    assert str(error.value).endswith("expected an encoder or a DualEncoder to start from, got a trained CrossEncoder")
 
 
 def test_the_parameters_of_an_encoder_are_those_of_the_model(tiny_config):

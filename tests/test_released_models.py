@@ -106,6 +106,14 @@ def test_a_released_model_answers_as_a_slow_twin_in_float64(tmp_path, kind):
             assert score.item() == pytest.approx(fixture.score(query, text, title), abs=1e-5)
 
 
+@pytest.mark.parametrize("kind, tokens", [("cross", ["[CLS]", "[UNK]", "cat", "[SEP]"]),
+                                          ("zh cross", ["[CLS]", "[UNK]", "[SEP]"])])
+def test_only_a_chinese_model_removes_spaces(tmp_path, kind, tokens):
+    fixture = ReleasedFixture(tmp_path / "model", kind)
+    encoder = text_encoder_of(read_released(fixture.folder / "config.json").tokenizer_files)
+    assert encoder.queries(["xy cat"], 8)[0].token_ids.tolist() == [fixture.words[token] for token in tokens]
+
+
 @pytest.mark.parametrize("kind", PACKAGE)
 def test_a_checkpoint_goes_into_the_released_layout_and_back_to_the_byte(tmp_path, kind):
     fixture = ReleasedFixture(tmp_path / "released", kind)

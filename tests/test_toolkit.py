@@ -123,12 +123,15 @@ def test_answers_come_in_order_whatever_the_batch_and_only_when_asked_for(releas
 def test_a_config_is_found_as_the_released_readme_names_it(cache):
     for path in ("config.json", "config", "", "."):
         assert rocketqa.load_model(f"{cache}/v1_marco_ce/{path}").lengths == {"max_length": 14}
-    with pytest.raises(DataError, match=r"v3: expected a name of available_models\(\), a config.json or its folder"):
-        rocketqa.load_model("v3")
+    for none in ("v3", ""):
+        with pytest.raises(DataError, match=rf"^{none}: expected a name of available_models\(\), a config.json or its"):
+            rocketqa.load_model(none)
 
 
 @pytest.mark.parametrize("call, told", [
     (lambda encoder: encoder.encode_query("the cat"), "query: expected a list of texts, got a single text"),
+    (lambda encoder: encoder.encode_query(None), "query: expected a list of texts, got a single NoneType"),
+    (lambda encoder: encoder.encode_query(["a", "\ud800"]), r"query\[1\]: expected a text, got half a character"),
     (lambda encoder: encoder.encode_para(["a cat", " "]), r"para\[1\]: expected a text, got an empty one"),
     (lambda encoder: encoder.encode_para(["a cat", None]), r"para\[1\]: expected a text, got NoneType"),
     (lambda encoder: encoder.encode_para(["a cat"], ["a", "b"]), "title: expected 1, one for each para, or none"),
@@ -232,6 +235,20 @@ def test_what_cannot_be_learnt_from_is_named_by_its_line(tmp_path, name, rows, t
         encoder.train(str(tmp_path / "train.tsv"), 1, str(tmp_path / "models"))
     assert not (tmp_path / "models").exists()
     assert all((weights_of(encoder)[name] == value).all() for name, value in before.items())
+
+
+@pytest.mark.parametrize("given, told", [
+    ({"learning_rate": float("nan")}, "learning_rate: expected a number above 0, got nan"),
+    ({"learning_rate": "fast"}, "learning_rate: expected a number above 0, got 'fast'"),
+    ({"epoch": 1.5}, "epoch: expected a whole number from 1, got 1.5"),
+    ({"batch_size": 9}, "examples: expected at least one batch of 9")])
+def test_a_training_that_cannot_be_leaves_the_encoder_as_it_was(tmp_path, given, told):
+    (tmp_path / "train.tsv").write_text(SIX)
+    encoder = rocketqa.load_model("v1_marco_de", batch_size=np.int64(2))
+    before = list(encoder.matching(QUERY, PARA))
+    with pytest.raises(DataError, match=told):
+        encoder.train(**{"train_set": tmp_path / "train.tsv", "epoch": 1, "save_model_path": tmp_path / "out"} | given)
+    assert encoder.batch_size == 2 and list(encoder.matching(QUERY, PARA)) == before
 
 
 def test_all_devices_of_a_launch_train_one_model_on_the_passages_of_all(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Serve an encoded collection over HTTP: JSON and a plain search page."""
 import ipaddress
+import resource
 import signal
 import socket
 import sys
@@ -8,7 +9,8 @@ from argparse import ArgumentParser, ArgumentTypeError
 from rocketqa.flags import add_search_flags
 from rocketqa.formats import DataError
 
-BACKLOG = 2048  # connections that wait to be taken
+BACKLOG = 2048  # connections that wait to be taken, all at once
+FILES, SPARE_FILES = 3 * BACKLOG, 64  # open at a time; what is not for connections
 GRACE = 10  # seconds for what is being answered when the service is told to end
 
 
@@ -35,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         import uvicorn
 
-        from rocketqa.service import application
+        from rocketqa.service import Connection, application
     except ImportError as error:
         raise DataError(f"expected {error.name}, got none: pip install 'rocketqa[serve]'") from error
     from rocketqa.retriever import load_retriever
@@ -47,19 +49,31 @@ def main(argv: list[str] | None = None) -> int:
     if ipaddress.ip_address(bound.getsockname()[0]).is_loopback:
         hosts = frozenset({"localhost", "127.0.0.1", "[::1]", args.host.lower()})
     app = application(retriever.answer, len(retriever.collection), bool(args.cross_encoder), hosts)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False,
-                                           backlog=BACKLOG, timeout_graceful_shutdown=GRACE))
+    files = open_files() - SPARE_FILES
+    backlog = min(BACKLOG, files // 2)
+    server = uvicorn.Server(uvicorn.Config(
+        app, http=Connection, ws="none", log_level="warning", access_log=False, server_header=False, backlog=backlog,
+        limit_concurrency=files - backlog, timeout_graceful_shutdown=GRACE))
 
     def end(*_) -> None:  # uvicorn raises a signal again when all is answered: that is no failure
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    bound.listen(BACKLOG)
+    bound.listen(backlog)
     host = f"[{args.host}]" if ":" in args.host else args.host
     print(f"http://{host}:{bound.getsockname()[1]}/", file=sys.stderr, flush=True)
     server.run([bound])
     return 0
+
+
+def open_files() -> int:
+    """Lets this process have FILES open, or as many as it may, and returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    number = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+    return number
 
 
 def bind(host: str, number: int) -> socket.socket:
