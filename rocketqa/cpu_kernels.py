@@ -66,7 +66,7 @@ def usable(tensor: paddle.Tensor) -> bool:
     return tensor.dtype == paddle.float32 and tensor.place.is_cpu_place() and library() is not None
 
 
-def _call(name: str, *arguments) -> None:
+def _run(name: str, *arguments) -> None:
     """Calls a kernel: arrays by their addresses, whole numbers as 64 bits, others as float32."""
     def as_c(argument):
         if isinstance(argument, paddle.Tensor):
@@ -85,13 +85,13 @@ def _seed(p: float) -> int:
     return high << 32 | low
 
 
-def _note_wanted(ctx, *inputs: paddle.Tensor) -> None:
-    ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
+def _note_wanted(call, *inputs: paddle.Tensor) -> None:
+    call.wanted = [not tensor.stop_gradient for tensor in inputs]
 
 
-def _wanted(ctx, *gradients: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
+def _wanted(call, *gradients: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
     """Returns the gradients, None for what wants none."""
-    return tuple(gradient if wanted else None for gradient, wanted in zip(gradients, ctx.wanted))
+    return tuple(gradient if wanted else None for gradient, wanted in zip(gradients, call.wanted))
 
 
 def _like(*tensors: paddle.Tensor) -> list[paddle.Tensor]:
@@ -100,24 +100,25 @@ def _like(*tensors: paddle.Tensor) -> list[paddle.Tensor]:
 
 class _AddNorm(PyLayer):
     @staticmethod
-    def forward(ctx, x, bias, residual, gamma, beta, epsilon: float, p: float):
-        _note_wanted(ctx, x, bias, residual, gamma, beta)
+    def forward(call, x, bias, residual, gamma, beta, epsilon: float, p: float):
+        _note_wanted(call, x, bias, residual, gamma, beta)
         x, residual = x.contiguous(), residual.contiguous()
-        ctx.size, ctx.p, ctx.seed = (x.shape[0], x.shape[1]), p, _seed(p)
+        call.size, call.p, call.seed = (x.shape[0], x.shape[1]), p, _seed(p)
         normed, y = _like(x, x)
         scale = paddle.empty([x.shape[0]])
-        _call("add_norm", x, bias, residual, gamma, beta, epsilon, p, ctx.seed, *ctx.size, normed, scale, y)
-        ctx.save_for_backward(normed, scale, gamma)
+        _run("add_norm", x, bias, residual, gamma, beta, epsilon, p, call.seed, *call.size, normed, scale, y)
+        call.save_for_backward(normed, scale, gamma)
         return y
 
     @staticmethod
-    def backward(ctx, dy):
-        normed, scale, gamma = ctx.saved_tensor()
+    def backward(call, dy):
+        normed, scale, gamma = call.saved_tensor()
         dx, dresidual = _like(normed, normed)
-        small = paddle.empty([3, ctx.size[1]])
-        _call("add_norm_back", dy.contiguous(), normed, scale, gamma, ctx.p, ctx.seed, *ctx.size, dx, dresidual, small)
+        small = paddle.empty([3, call.size[1]])
+        _run("add_norm_back", dy.contiguous(), normed, scale, gamma, call.p, call.seed, *call.size, dx, dresidual,
+             small)
         dgamma, dbeta, dbias = small.unbind()
-        return _wanted(ctx, dx, dbias, dresidual, dgamma, dbeta)
+        return _wanted(call, dx, dbias, dresidual, dgamma, dbeta)
 
 
 def add_norm(x, bias, residual, norm: paddle.nn.LayerNorm, p: float) -> paddle.Tensor:
@@ -127,20 +128,20 @@ def add_norm(x, bias, residual, norm: paddle.nn.LayerNorm, p: float) -> paddle.T
 
 class _BiasGelu(PyLayer):
     @staticmethod
-    def forward(ctx, x, bias):
-        _note_wanted(ctx, x, bias)
+    def forward(call, x, bias):
+        _note_wanted(call, x, bias)
         x = x.contiguous()
         y, = _like(x)
-        _call("bias_gelu", x, bias, *x.shape, y)
-        ctx.save_for_backward(x, bias)
+        _run("bias_gelu", x, bias, *x.shape, y)
+        call.save_for_backward(x, bias)
         return y
 
     @staticmethod
-    def backward(ctx, dy):
-        x, bias = ctx.saved_tensor()
+    def backward(call, dy):
+        x, bias = call.saved_tensor()
         dx, dbias = _like(x, bias)
-        _call("bias_gelu_back", dy.contiguous(), x, bias, *x.shape, dx, dbias)
-        return _wanted(ctx, dx, dbias)
+        _run("bias_gelu_back", dy.contiguous(), x, bias, *x.shape, dx, dbias)
+        return _wanted(call, dx, dbias)
 
 
 def bias_gelu(x, bias) -> paddle.Tensor:
@@ -158,26 +159,26 @@ class _Attend(PyLayer):
     """q [askers, H], kv [T, 2 H] and the bias of all three [3 H]; the askers' contexts [askers, H]."""
 
     @staticmethod
-    def forward(ctx, q, kv, bias, groups, heads: int, first_only: bool, p: float):
-        _note_wanted(ctx, q, kv, bias)
+    def forward(call, q, kv, bias, groups, heads: int, first_only: bool, p: float):
+        _note_wanted(call, q, kv, bias)
         q, kv = q.contiguous(), kv.contiguous()
-        ctx.told, ctx.seed = (groups, heads, first_only, p), _seed(p)
+        call.told, call.seed = (groups, heads, first_only, p), _seed(p)
         context, norms = paddle.empty_like(q), paddle.empty([heads, q.shape[0]])
-        _call("attend", _heads(q, kv, bias, *ctx.told, ctx.seed), q.shape[0], context, norms)
-        ctx.save_for_backward(q, kv, bias, norms)
+        _run("attend", _heads(q, kv, bias, *call.told, call.seed), q.shape[0], context, norms)
+        call.save_for_backward(q, kv, bias, norms)
         return context
 
     @staticmethod
-    def backward(ctx, dcontext):
-        q, kv, bias, norms = ctx.saved_tensor()
+    def backward(call, dcontext):
+        q, kv, bias, norms = call.saved_tensor()
         dq, dkv, dbias = _like(q, kv, bias)
         size = q.shape[1]
         dv = ctypes.c_void_p(dkv.data_ptr() + 4 * size)
-        _call("attend_back", _heads(q, kv, bias, *ctx.told, ctx.seed), q.shape[0], dcontext.contiguous(), norms, dq,
+        _run("attend_back", _heads(q, kv, bias, *call.told, call.seed), q.shape[0], dcontext.contiguous(), norms, dq,
               dkv, dv)
-        _call("column_sums", dq, *q.shape, dbias)
-        _call("column_sums", dkv, *kv.shape, ctypes.c_void_p(dbias.data_ptr() + 4 * size))
-        return _wanted(ctx, dq, dkv, dbias)
+        _run("column_sums", dq, *q.shape, dbias)
+        _run("column_sums", dkv, *kv.shape, ctypes.c_void_p(dbias.data_ptr() + 4 * size))
+        return _wanted(call, dq, dkv, dbias)
 
 
 def _heads(q, kv, bias, groups, heads: int, first_only: bool, p: float, seed: int):
