@@ -103,7 +103,7 @@ def test_two_processes_and_kills_at_any_instant_give_the_same_bytes(flight, whol
     output, arguments = tmp_path / "out", flags(flight, tmp_path / "out", num_shards=40)
     instants, finished = random.Random(os.environ.get("KILL_SEED", "1")), {}
     for devices in (1, 2):
-        kill(arguments, tmp_path, devices, len(finished), instants.uniform(0, 0.15))
+        kill(arguments, tmp_path, devices, len(finished), instants.uniform(0, 0.03))
         assert not output.exists(), "killed too late"
         now = {path: path.stat().st_mtime_ns for path in (tmp_path / "out.part").glob("vectors.*.npy")}
         assert finished.items() <= now.items(), "encoded anew"

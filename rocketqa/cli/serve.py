@@ -10,7 +10,8 @@ from rocketqa.flags import add_search_flags
 from rocketqa.formats import DataError
 
 BACKLOG = 2048  # connections that wait to be taken, all at once
-FILES, SPARE_FILES = 3 * BACKLOG, 64  # open at a time; what is not for connections
+TURNS = 4  # of the event loop between taking a connection and having closed one too many
+FILES, SPARE_FILES = 2 * TURNS * BACKLOG, 64  # open at a time; what is not for connections
 GRACE = 10  # seconds for what is being answered when the service is told to end
 
 
@@ -50,10 +51,10 @@ def main(argv: list[str] | None = None) -> int:
         hosts = frozenset({"localhost", "127.0.0.1", "[::1]", args.host.lower()})
     app = application(retriever.answer, len(retriever.collection), bool(args.cross_encoder), hosts)
     files = open_files() - SPARE_FILES
-    backlog = min(BACKLOG, files // 2)
+    backlog = min(BACKLOG, files // (2 * TURNS))
     server = uvicorn.Server(uvicorn.Config(
         app, http=Connection, ws="none", log_level="warning", access_log=False, server_header=False, backlog=backlog,
-        limit_concurrency=files - backlog, timeout_graceful_shutdown=GRACE))
+        limit_concurrency=files - TURNS * backlog, timeout_graceful_shutdown=GRACE))
 
     def end(*_) -> None:  # uvicorn raises a signal again when all is answered: that is no failure
         server.should_exit = True
