@@ -94,11 +94,16 @@ class ExactSearch:
         with self._lock:
             best = np.full((len(queries), min(depth, len(self.passages))), EMPTY)
             for begin in range(0, len(self.passages), self.block_rows):
-                block = self._block(begin)
-                improve(best, queries, block)
+                rows = self._take_in(best, queries, begin)
                 if progress is not None:
-                    progress.update(len(block.vectors))
+                    progress.update(rows)
         return map(self._ranking, best)
+
+    def _take_in(self, best: np.ndarray, queries: np.ndarray, begin: int) -> int:
+        """Searches a block and returns its rows. Nothing but the store's hold keeps it in memory afterwards."""
+        block = self._block(begin)
+        improve(best, queries, block)
+        return len(block.vectors)
 
     def _ranking(self, keys: np.ndarray) -> list[tuple[str, float]]:
         scores, orders = decode_keys(np.sort(keys))

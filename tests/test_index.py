@@ -2,6 +2,7 @@
 import json
 import math
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -242,3 +243,14 @@ def test_memory_is_a_number_with_a_unit(value, size, capsys):
             retrieve.build_parser().parse_args(command)
     else:
         assert retrieve.build_parser().parse_args(command).max_memory == size
+
+
+def test_one_block_of_vectors_is_in_memory_at_a_time(tmp_path):
+    vectors = np.random.default_rng(1).standard_normal((20_000, 256), np.float32)  # 20 MB
+    store = VectorStore([write_vectors(tmp_path, [f"p{i}" for i in range(20_000)], vectors)])
+    search = ExactSearch(store, 4_000_000)
+    tracemalloc.start()
+    list(search.search(vectors[:20], 10))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 4_000_000 < most < 6_500_000
