@@ -2,14 +2,13 @@
 
 A directory holds, for each shard, `vectors.NNNNN.npy` (float32 or float16 [n, H]) and `vectors.NNNNN.ids`.
 """
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rocketqa.artefacts import MANIFEST
+from rocketqa.artefacts import MANIFEST, read_object
 from rocketqa.formats import DataError
 
 DTYPES = (np.float32, np.float16)
@@ -92,7 +91,13 @@ def _read(file: VectorFile, first: int, vectors: np.ndarray) -> None:
 def read_manifest(directory: Path) -> dict | None:
     """Returns the manifest that `rocketqa encode` has left in a directory, or None where the vectors are one's own."""
     path = directory / MANIFEST
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    manifest = read_object(path)
+    job = manifest.get("job")
+    if not isinstance(job, dict) or not all(isinstance(job.get(part), dict) for part in ("flags", "inputs")):
+        raise DataError(f"{path}: expected the manifest of an encoding, got something else")
+    return manifest
 
 
 def check_directories(directories: Sequence[Path]) -> dict | None:

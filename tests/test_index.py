@@ -254,3 +254,11 @@ def test_one_block_of_vectors_is_in_memory_at_a_time(tmp_path):
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 4_000_000 < most < 6_500_000
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"job": 1}', '{"job": {"flags": {}}}', "\xff"])
+def test_a_broken_manifest_is_refused_in_a_line(tmp_path, content):
+    write_vectors(tmp_path, ["a"], [[1.0]])
+    (tmp_path / "meta.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match="meta.json: expected the manifest of an encoding, got something else"):
+        VectorStore([tmp_path])
