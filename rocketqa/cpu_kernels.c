@@ -210,6 +210,15 @@ typedef struct {
     uint64_t seed;
 } Heads;
 
+/* Takes a head's part of a row: its askers' q, times `scale`, and its k and v. */
+static void gather_heads(const Heads *of, long ask, long begin, long head, long Q, long L, float scale, float *q,
+                         float *k, float *v) {
+    long d = of->d, D = up16(d), at = head * d;
+    gather(of->q + ask * of->q_stride + at, of->q_stride, of->q_bias + at, Q, d, D, scale, q);
+    gather(of->k + begin * of->stride + at, of->stride, of->k_bias + at, L, d, D, 1.0f, k);
+    gather(of->v + begin * of->stride + at, of->stride, of->v_bias + at, L, d, D, 1.0f, v);
+}
+
 static uint64_t seed_of(uint64_t seed, long task) { return seed + 0x9E3779B97F4A7C15u * (uint64_t)(task + 1); }
 
 /* context [T or N, H]; norms: the logarithm of each softmax's sum, [h, T or N]. */
@@ -222,9 +231,7 @@ void attend(const Heads *of, long askers, float *context, float *norms) {
         long Q = of->first_only ? 1 : L, R = up16(Q), ask = of->first_only ? row : begin;
         float *q = room((2 * R + 3 * P) * D + R * P), *k = q + R * D, *kt = k + P * D, *v = kt + P * D;
         float *weights = v + P * D, *out = weights + R * P;
-        gather(of->q + ask * of->q_stride + head * d, of->q_stride, of->q_bias + head * d, Q, d, D, scale, q);
-        gather(of->k + begin * of->stride + head * d, of->stride, of->k_bias + head * d, L, d, D, 1.0f, k);
-        gather(of->v + begin * of->stride + head * d, of->stride, of->v_bias + head * d, L, d, D, 1.0f, v);
+        gather_heads(of, ask, begin, head, Q, L, scale, q, k, v);
         transpose(k, P, D, kt);
         product(R, P, D, q, D, 1, kt, weights);
         Dropout dropout = dropout_of(of->p, seed_of(of->seed, task));
@@ -253,9 +260,7 @@ void attend_back(const Heads *of, long askers, const float *dcontext, const floa
         long Q = of->first_only ? 1 : L, R = up16(Q), ask = of->first_only ? row : begin;
         float *q = room((2 * R + 5 * P) * D + 2 * R * P), *k = q + R * D, *v = k + P * D, *t = v + P * D;
         float *g = t + P * D, *out = g + R * D, *weights = out + 2 * P * D, *slopes = weights + R * P;
-        gather(of->q + ask * of->q_stride + head * d, of->q_stride, of->q_bias + head * d, Q, d, D, scale, q);
-        gather(of->k + begin * of->stride + head * d, of->stride, of->k_bias + head * d, L, d, D, 1.0f, k);
-        gather(of->v + begin * of->stride + head * d, of->stride, of->v_bias + head * d, L, d, D, 1.0f, v);
+        gather_heads(of, ask, begin, head, Q, L, scale, q, k, v);
         gather(dcontext + ask * h * d + head * d, h * d, NULL, Q, d, D, 1.0f, g);
         transpose(k, P, D, t);
         product(R, P, D, q, D, 1, t, weights);
