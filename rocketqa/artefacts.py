@@ -91,16 +91,17 @@ class Job:
                  precious: str | None = None):
         self.output, self.logs, self.precious = Path(args.output), logs, precious
         self.facts: dict[str, object] = {}
+        self.names: dict[str, list[str]] = {}
         flags, inputs, titles = {}, {}, set()
         for name, value in vars(args).items():
             values = value if isinstance(value, list) else [value]
             if any(isinstance(item, InputPath) for item in values):
                 inputs[name] = [digest(Path(item)) for item in values]
+                self.names[name] = [str(item) for item in values]
                 titles |= {str(read_object(manifest_of(Path(item))).get("titles")) for item in values} & TITLES
             elif name not in ("output", "check", *neutral):
                 flags[name] = value
         self.titles = {"titles": titles.pop() if len(titles) == 1 else "mixed"} if titles else {}
-        self.names = {name: str(getattr(args, name)) for name in inputs}
         self.key = json.loads(json.dumps({"verb": verb, "flags": flags, "inputs": inputs}))
         self.part = self.output.with_name(self.output.name + ".part")
         self._lock = None

@@ -11,19 +11,27 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 load_flight "$@"
 require "$CHECKPOINT_DIR/dual_encoder_2" "sh run_scripts/rocket.sh $ENV"
+rm -f "$OUTPUT_DIR"/figure[46].*.measures.tsv*  # points of an earlier flight; what they were measured of stays
 
 # steps MODEL: how many steps a training has had.
 steps() { tail -n 1 "$CHECKPOINT_DIR/$1/train_log.tsv" | cut -f 1; }
 
-batch=$BATCH_SIZE random_steps=$(steps dual_encoder_0) hard_steps=$(steps dual_encoder_1)
+# figure_4 CURVE MODEL EXAMPLES: a point of figure 4, trained as MODEL is but in batches of BATCH_SIZE; in its own, MODEL's.
+figure_4() {
+    point=figure4.$1.$((BATCH_SIZE * DEVICES * ACCUMULATE - 1))
+    if [ "$BATCH_SIZE" = "$batch" ]; then
+        cp "$OUTPUT_DIR/$2.measures.tsv" "$OUTPUT_DIR/$point.measures.tsv"
+        return
+    fi
+    (MAX_STEPS=$(steps "$2") && train_dual "$point" 1000 --queries "$DATA_DIR/queries.train.tsv" \
+        --examples "$OUTPUT_DIR/$3")
+    evaluate "$point"
+}
+
+batch=$BATCH_SIZE
 for BATCH_SIZE in $FIGURE_BATCHES; do
-    negatives=$((BATCH_SIZE * DEVICES * ACCUMULATE - 1))
-    (MAX_STEPS=$random_steps && train_dual "figure4.random_negatives.$negatives" 1000 \
-        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv")
-    evaluate "figure4.random_negatives.$negatives"
-    (MAX_STEPS=$hard_steps && train_dual "figure4.and_denoised_hard_ones.$negatives" 1000 \
-        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.1.tsv")
-    evaluate "figure4.and_denoised_hard_ones.$negatives"
+    figure_4 random_negatives dual_encoder_0 examples.dual.0.tsv
+    figure_4 and_denoised_hard_ones dual_encoder_1 examples.dual.1.tsv
 done
 BATCH_SIZE=$batch
 for part in $FIGURE_PARTS; do

@@ -139,7 +139,7 @@ def test_the_manifest_says_how_the_output_was_made(job, tmp_path):
     assert manifest.pop("commit") is not None
     assert manifest == {
         "job": {"verb": "copy", "flags": {"depth": 10}, "inputs": {"run": [INPUT_SHA256]}},
-        "inputs": {"run": str(tmp_path / "in.tsv")}, "version": rocketqa.__version__, "rows": 1,
+        "inputs": {"run": [str(tmp_path / "in.tsv")]}, "version": rocketqa.__version__, "rows": 1,
         "outputs": {"out.tsv": hashlib.sha256(b"result\n").hexdigest()}}
     made(job("out"))
     listed = json.loads((tmp_path / "out/meta.json").read_text())["outputs"]

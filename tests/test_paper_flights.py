@@ -70,6 +70,15 @@ def test_ms_marco_flies_with_the_papers_tables_and_figures(world, tmp_path):
     assert (output / "figures/figure5.png").is_file() and (output / "denoising.unlabelled/report.md").is_file()
     rows = [line.split("\t") for line in (output / "examples.dual.1.tsv").read_text().splitlines()]
     assert max(map(len, rows)) == 3 and len(rows) > 3 * len({row[0] for row in rows})  # 1 : 4 is four rows
+    written = [output / f"figure6.augmented.{name}.measures.tsv" for name in ("7000", "0")]
+    written[0].write_text("MRR@10\t0.9\n")  # of an earlier flight
+    run_script("figures.sh", "run_scripts/marco.env", world=world, folder=tmp_path, FIGURE_BATCHES="4 8",
+               FIGURE_PARTS="50")
+    assert (output / "figures/figure4.png").is_file() and (output / "figures/figure6.png").is_file()
+    assert [path.is_file() for path in written] == [False, True]
+    for curve, model in (("random_negatives", "dual_encoder_0"), ("and_denoised_hard_ones", "dual_encoder_1")):
+        ours, half = ((output / f"figure4.{curve}.{negatives}.measures.tsv").read_text() for negatives in (7, 3))
+        assert ours == (output / f"{model}.measures.tsv").read_text() and half.startswith("MRR@10\t")
 
 
 def test_released_models_are_evaluated_into_the_papers_tables_and_a_missing_one_is_named(world, tmp_path):

@@ -196,7 +196,7 @@ def test_a_trained_model_is_loaded_again_as_it_was(tmp_path, name, rows, texts):
     assert call(repeated) == after
     encoder.train(str(tmp_path / "train.tsv"), 1, str(tmp_path / "further"))
     meta = json.loads((tmp_path / "further" / "meta.json").read_text())
-    assert meta["steps"] == rows.count("\n") // 2 and str(tmp_path / "models") in meta["inputs"]["init"]
+    assert meta["steps"] == rows.count("\n") // 2 and str(tmp_path / "models") in meta["inputs"]["init"][0]
 
 
 def test_an_interrupted_training_goes_on_to_the_same_bytes(tmp_path):
