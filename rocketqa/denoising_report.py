@@ -14,7 +14,7 @@ from rocketqa.chance import number
 from rocketqa.denoised_hard_negatives import Scores, drawn, score_of
 from rocketqa.runs import ScoredPassage
 
-RANK_ENDS = np.array([*range(10, 101, 10), *range(200, 1001, 100)])  # the last range has no end
+RANK_ENDS = np.array([1, 2, 5, *range(10, 101, 10), *range(200, 1001, 100)])  # the last range has no end
 THRESHOLDS = (0.01, 0.02, 0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)), 0.95, 0.98, 0.99)
 LABELLED, UNKNOWN, IRRELEVANT, RELEVANT = range(4)  # what is known of a passage; the last two by truth
 UNLABELLED = (UNKNOWN, IRRELEVANT, RELEVANT)

@@ -86,7 +86,7 @@ def figures_of(sources: Sources) -> dict[str, tuple[str, Callable[[], Figure]]]:
 def removed_by_rank(path: Path) -> dict[str, float]:
     """Returns range of ranks -> percent of its unlabelled passages removed, of a denoising report's by_rank.tsv."""
     rows = [row.columns for row in read_rows(path, (9,))][1:]
-    return {f"{first}-{last}" if last != "more" else f"{first}-": 100 * float(share)
+    return {first if first == last else f"{first}-{last.replace('more', '')}": 100 * float(share)
             for first, last, _, _, share, *_ in rows}
 
 

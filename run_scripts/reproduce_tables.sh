@@ -43,7 +43,7 @@ if [ "$WHOSE" = released ]; then
 fi
 
 rows=
-models="dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2"
+models="dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder"
 [ "$BASELINES" = no ] || models="bm25 start $models"
 if [ "$TABLES" = yes ]; then
     models="data $models" splits="train dev test"

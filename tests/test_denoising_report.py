@@ -32,9 +32,10 @@ ONE = ("q1", {"a": 0.95, "b": 0.1, "c": 0.0999, "d": 0.5} | {f"r{rank}": 0.01 fo
 
 
 def test_removed_are_the_unlabelled_that_are_not_below_the_threshold_by_range_of_ranks():
-    # Ranks 1 to 10: a and b are removed, c and r5 ... r10 not; d is labelled. Rank 11: r11 is not.
+    # Ranks 1 and 2: a and b are removed; c and r5 ... r11 are not; d, of rank 4, is labelled.
     table = report_of(ONE).by_rank()
-    assert [row[:5] for row in table[1:]] == [[1, 10, 9, 2, 0.2222], [11, 20, 1, 0, 0.0]]
+    assert [row[:5] for row in table[1:]] == [
+        [1, 1, 1, 1, 1.0], [2, 2, 1, 1, 1.0], [3, 5, 2, 0, 0.0], [6, 10, 5, 0, 0.0], [11, 20, 1, 0, 0.0]]
     assert table[1][5:] == ["", "", "", ""]
 
 
@@ -52,9 +53,10 @@ def test_thresholds_are_strict_on_their_own_edges():
 def test_truth_tells_what_is_kept_and_removed_rightly():
     report = report_of(("q1", {"a": 0.95, "b": 0.4, "c": 0.05, "d": 0.02, "e": 0.97}, ["e"], ["a", "c", "e"]),
                        ("q2", {"a": 0.92, "b": 0.0}, [], ["x"]))
-    assert dict(zip(*report.by_rank())) == {
-        "first_rank": 1, "last_rank": 10, "unlabelled": 6, "removed": 3, "share_removed": 0.5, "relevant": 2,
-        "relevant_removed": 1, "irrelevant": 4, "irrelevant_removed": 2}
+    assert report.by_rank() == [
+        ["first_rank", "last_rank", "unlabelled", "removed", "share_removed", "relevant", "relevant_removed",
+         "irrelevant", "irrelevant_removed"],
+        [1, 1, 2, 2, 1.0, 1, 1, 1, 1], [2, 2, 2, 1, 0.5, 0, 0, 2, 1], [3, 5, 2, 0, 0.0, 1, 0, 1, 0]]
     assert at(report.as_max_negative(), 0.1)["share_of_negatives_relevant"] == 0.3333  # c of c, d and q2's b
     assert at(report.as_min_positive(), 0.9)["labelled_or_relevant"] == 0.5  # q1's best is labelled, q2's irrelevant
     assert sum(column(report.by_score(), "labelled")) == 1 and sum(column(report.by_score(), "unlabelled")) == 6

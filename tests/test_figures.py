@@ -3,7 +3,7 @@ from rocketqa.cli.__main__ import main
 from rocketqa.figures import lines, removed_by_rank, save, smoothed
 
 BY_RANK = ("first_rank\tlast_rank\tunlabelled\tremoved\tshare_removed\ta\tb\tc\td\n"
-           "1\t10\t9\t6\t0.5\t\t\t\t\n101\tmore\t4\t1\t0.25\t\t\t\t\n")
+           "1\t1\t4\t3\t0.75\t\t\t\t\n2\t10\t9\t6\t0.5\t\t\t\t\n101\tmore\t4\t1\t0.25\t\t\t\t\n")
 
 
 def written(path, text: str) -> str:
@@ -48,7 +48,7 @@ def test_what_is_not_there_is_not_drawn(tmp_path):
 def test_ranges_of_ranks_and_smoothed_curves_are_those_of_their_numbers(tmp_path):
     path = tmp_path / "by_rank.tsv"
     written(path, BY_RANK)
-    assert removed_by_rank(path) == {"1-10": 50.0, "101-": 25.0}
+    assert removed_by_rank(path) == {"1": 75.0, "2-10": 50.0, "101-": 25.0}
     assert smoothed([(1.0, 4.0), (2.0, 2.0)]) == [(1.0, 4.0), (2.0, 2.0)]
     assert smoothed([(float(x), float(x)) for x in range(100)])[:2] == [(0.5, 0.5), (2.5, 2.5)]
 
