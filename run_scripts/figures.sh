@@ -16,22 +16,22 @@ rm -f "$OUTPUT_DIR"/figure[46].*.measures.tsv*  # points of an earlier flight; w
 # steps MODEL: how many steps a training has had.
 steps() { tail -n 1 "$CHECKPOINT_DIR/$1/train_log.tsv" | cut -f 1; }
 
-# figure_4 CURVE MODEL EXAMPLES: a point of figure 4, trained as MODEL is but in batches of BATCH_SIZE; in its own, MODEL's.
+# figure_4 CURVE N: a point of figure 4, trained as dual_encoder_N but in batches of BATCH_SIZE; of its own, the model itself.
 figure_4() {
-    point=figure4.$1.$((BATCH_SIZE * DEVICES * ACCUMULATE - 1))
+    model=dual_encoder_$2 point=figure4.$1.$((BATCH_SIZE * DEVICES * ACCUMULATE - 1))
     if [ "$BATCH_SIZE" = "$batch" ]; then
-        cp "$OUTPUT_DIR/$2.measures.tsv" "$OUTPUT_DIR/$point.measures.tsv"
+        cp "$OUTPUT_DIR/$model.measures.tsv" "$OUTPUT_DIR/$point.measures.tsv"
         return
     fi
-    (MAX_STEPS=$(steps "$2") && train_dual "$point" 1000 --queries "$DATA_DIR/queries.train.tsv" \
-        --examples "$OUTPUT_DIR/$3")
+    (MAX_STEPS=$(steps "$model") && train_dual "$point" 1000 --queries "$DATA_DIR/queries.train.tsv" \
+        --examples "$OUTPUT_DIR/examples.dual.$2.tsv")
     evaluate "$point"
 }
 
 batch=$BATCH_SIZE
 for BATCH_SIZE in $FIGURE_BATCHES; do
-    figure_4 random_negatives dual_encoder_0 examples.dual.0.tsv
-    figure_4 and_denoised_hard_ones dual_encoder_1 examples.dual.1.tsv
+    figure_4 random_negatives 0
+    figure_4 and_denoised_hard_ones 1
 done
 BATCH_SIZE=$batch
 for part in $FIGURE_PARTS; do
