@@ -21,6 +21,8 @@ from rocketqa.tokenizer import TextEncoder, Tokens
 class Deal(NamedTuple):
     """How `examples` are dealt out: A devices, N chunks a device, B examples a chunk, epochs; all steps are known.
 
+    Where the epochs are fewer than `min_steps`, further ones follow, the last of them cut short.
+
     Chunk n of device r is dealt what the device r*N + n of A*N would be: fewer devices see the same batches.
     """
 
@@ -29,6 +31,7 @@ class Deal(NamedTuple):
     devices: int
     chunks: int
     epochs: int
+    min_steps: int
     max_steps: int | None
     seed: int
 
@@ -43,7 +46,7 @@ class Deal(NamedTuple):
 
     @property
     def total_steps(self) -> int:
-        steps = self.steps_per_epoch * self.epochs
+        steps = max(self.steps_per_epoch * self.epochs, self.min_steps if self.epochs else 0)
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
     def described(self) -> str:

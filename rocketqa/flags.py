@@ -104,6 +104,8 @@ def add_training_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--examples", type=InputPath, required=True, nargs="+")
     parser.add_argument("--batch-size", type=int, required=True, help="examples a step on each device")
     parser.add_argument("--epochs", type=int, required=True, help="0 writes the initial weights as a checkpoint")
+    parser.add_argument("--min-steps", type=int, default=0, metavar="N",
+                        help="where the epochs are fewer than N steps, go on with further ones until the N-th")
     parser.add_argument("--max-steps", type=int, help="stop after so many steps (the schedule follows)")
     parser.add_argument("--learning-rate", type=float, required=True, help="peak of the schedule")
     parser.add_argument("--warmup", type=float, required=True, help="share of the steps, 0 to 1")

@@ -71,7 +71,8 @@ def run_training(verb: str, args: Namespace, prepare: Callable[[Namespace], Task
         raise DataError("--evaluate-every: expected it together with --dev-examples, got one alone")
     devices.join()
     task = prepare(args)
-    deal = Deal(task.examples, args.batch_size, args.devices, args.accumulate, args.epochs, args.max_steps, args.seed)
+    deal = Deal(task.examples, args.batch_size, args.devices, args.accumulate, args.epochs, args.min_steps,
+                args.max_steps, args.seed)
     if devices.rank() == 0:
         print(f"{job.output}: {deal.described()}", flush=True)
     with devices.working_on(job) as (part, watchdog):

@@ -128,8 +128,9 @@ train_dual() {
         --collection "$DATA_DIR/collection.tsv" --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
         --batch-size "$BATCH_SIZE" --epochs "$epochs" --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" \
         --decay linear --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
-        --accumulate "$ACCUMULATE" --precision "$PRECISION" --representation "$REPRESENTATION" --save-every "$SAVE_EVERY" \
-        ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} ${MAX_STEPS:+--max-steps "$MAX_STEPS"} "$@"
+        --accumulate "$ACCUMULATE" --precision "$PRECISION" --representation "$REPRESENTATION" \
+        --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS" ${MAX_STEPS:+--max-steps "$MAX_STEPS"} \
+        ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} "$@"
 }
 
 # retrieve NAME SPLIT DEPTH: OUTPUT_DIR/NAME.SPLIT.run by the dual encoder CHECKPOINT_DIR/NAME.

@@ -18,5 +18,5 @@ launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_enco
     --examples "$OUTPUT_DIR/examples.cross.tsv" --max-length "$PAIR_LENGTH" --batch-size "$BATCH_SIZE_CROSS" \
     --epochs "$EPOCHS_CROSS" --learning-rate "$LEARNING_RATE_CROSS" --warmup "$WARMUP_CROSS" --decay "$DECAY_CROSS" \
     --weight-decay "$WEIGHT_DECAY_CROSS" --accumulate "$ACCUMULATE_CROSS" --precision "$PRECISION_CROSS" \
-    --fgm "$FGM" --seed "$SEED" --save-every "$SAVE_EVERY" \
+    --fgm "$FGM" --seed "$SEED" --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS_CROSS" \
     ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} ${MAX_STEPS:+--max-steps "$MAX_STEPS"}

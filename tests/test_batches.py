@@ -12,7 +12,7 @@ QUERIES = {"q1": Query("q1", "one"), "q2": Query("q2", "two two two two")}
 COLLECTION = {"p1": Passage("p1", "", "one one one"), "p2": Passage("p2", "title", "two"),
               "p3": Passage("p3", "", "three"), "p4": Passage("p4", "", "four four four four four"),
               "p5": Passage("p5", "", "five"), "p6": Passage("p6", "", "six six")}
-DEAL = Deal(examples=23, batch_size=2, devices=3, chunks=1, epochs=4, max_steps=None, seed=7)
+DEAL = Deal(examples=23, batch_size=2, devices=3, chunks=1, epochs=4, min_steps=0, max_steps=None, seed=7)
 
 
 def spelled(rows) -> list[str]:
@@ -61,9 +61,18 @@ def test_each_epoch_and_seed_has_an_order_of_its_own():
 
 
 def test_the_order_within_an_epoch_is_shuffled_over_all_examples():
-    order = sum(epoch_of(Deal(2000, 20, 1, 1, 1, None, 1), 0), [])
+    order = sum(epoch_of(Deal(2000, 20, 1, 1, 1, 0, None, 1), 0), [])
     assert sorted(order) == list(range(2000))
     assert abs(np.corrcoef(order, range(2000))[0, 1]) < 0.1 and 900 < np.mean(order[:500]) < 1100
+
+
+@pytest.mark.parametrize("epochs, min_steps, max_steps, steps", [
+    (4, 12, None, 12), (4, 14, None, 14), (1, 14, None, 14), (4, 14, 13, 13), (0, 14, None, 0)])
+def test_too_few_epochs_are_followed_by_further_ones_up_to_min_steps(epochs, min_steps, max_steps, steps):
+    deal = DEAL._replace(epochs=epochs, min_steps=min_steps, max_steps=max_steps)
+    assert deal.total_steps == steps
+    assert [deal.chunk(step, 0).tolist() for step in range(min(steps, 12))] == [
+        DEAL.chunk(step, 0).tolist() for step in range(min(steps, 12))]
 
 
 @pytest.mark.parametrize("max_steps, steps", [(None, 12), (5, 5), (100, 12)])

@@ -68,7 +68,11 @@ def test_files_that_are_there_are_counted(tmp_path):
     (tmp_path / "qrels.train.tsv").write_text("q1\t0\tp1\t1\n" * 3000)
     lines = plan("marco", DATA_DIR=str(tmp_path))
     assert "qrels.train 3,000 (counted)" in lines[[line.startswith("rows: ") for line in lines].index(True)]
-    assert "12,000 rows / (512 x 8 = 4,096) = 2 steps" in line_of(lines, "train dual_encoder_0")
+    assert line_of(lines, "train dual_encoder_0").split("; ")[0].endswith(
+        "12,000 rows / (512 x 8 = 4,096) = 2 steps x 40 epochs = 80")
+    lines = plan("marco", DATA_DIR=str(tmp_path), MIN_STEPS="100", RATES="train=1 cross=1 encode=1 score=1")
+    assert " x 40 epochs = 80, then on to 100;" in line_of(lines, "train dual_encoder_0")
+    assert "; 14.2 h on 8 devices" in line_of(lines, "train dual_encoder_0")  # 100 x 4,096 rows / 8 / 3,600
 
 
 def test_a_rate_that_is_none_is_refused():

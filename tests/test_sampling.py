@@ -357,6 +357,16 @@ def test_a_collection_of_positives_alone_is_refused(files, tmp_path, capsys):
     assert capsys.readouterr().err.endswith("qrels.tsv: expected a query with negatives, got none for 1 queries\n")
 
 
+def test_a_cross_encoder_that_rejects_nothing_is_named(files, tmp_path, capsys):
+    scores = files("scores.run", SCORES)
+    assert main(["sample-negatives", "--for", "dual", "--qrels", files("qrels.tsv", QRELS[:3]), "--run",
+                 files("a.run", RUN), "--scores", scores, "--max-score", "0.01", "--negatives", "1", "--seed", "1",
+                 "--output", str(tmp_path / "examples.tsv")]) == 2
+    assert capsys.readouterr().err.endswith(
+        f"{scores}: expected a passage with P(relevant) below 0.01, got none for 2 queries (report-denoising shows how "
+        "sure it is)\n")
+
+
 # Pseudo-labels.
 
 def test_the_best_scored_passage_is_the_positive_and_the_rejected_ones_are_negatives_by_rank(labelled, capsys):

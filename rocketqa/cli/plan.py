@@ -62,14 +62,15 @@ class Flight:
         devices, chunks, batch = self["DEVICES" + cross], self["ACCUMULATE" + cross], self["BATCH_SIZE" + cross]
         together = batch * devices * chunks
         steps = rows // together
+        taken = max(steps * self[epochs], self["MIN_STEPS" + cross])
         factors = f"{batch} x {devices}" + (f" x {chunks} chunks" if chunks > 1 else "")
         shown = (f"{rows:,} rows / ({factors} = {together:,}) = {steps:,} steps x {self[epochs]} epochs = "
-                 f"{steps * self[epochs]:,}")
+                 f"{steps * self[epochs]:,}" + (f", then on to {taken:,}" if taken > steps * self[epochs] else ""))
         parameters, _ = ENCODERS.get(self.variables["INIT" + cross], (0, 0))
         size = parameters * 1e6 * (1 if cross else 2) * BYTES_A_TRAINED_PARAMETER
         if size:
             shown += f"; {size / 2 ** 30:.1f} GiB a device for weights, gradients and moments, activations besides"
-        return Step(what, shown, rows * self[epochs], "cross" if cross else "train", devices, size)
+        return Step(what, shown, taken * together, "cross" if cross else "train", devices, size)
 
     def retrieval(self, model: str, split: str, depth: str) -> Iterator[Step]:
         """Yields the encoding of the collection by a model and its run for a split."""

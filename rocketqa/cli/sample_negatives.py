@@ -94,6 +94,9 @@ def _sample(args) -> tuple[dict[str, int], list[str]]:
         before, queries = len(lines), queries + 1
         lines.extend(map(line_of, rows))
         without += len(lines) == before
+    if not lines and args.scores:
+        raise DataError(f"{args.scores}: expected a passage with P(relevant) below {args.max_score}, got none for "
+                        f"{queries} queries (report-denoising shows how sure it is)")
     if not lines:
         raise DataError(f"{args.qrels or args.answers}: expected a query with negatives, got none for {queries} "
                         f"queries")
