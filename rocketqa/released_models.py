@@ -7,8 +7,7 @@
     a vocabulary    a word a line, in ERNIE 1.0's also its index after a tab
     a folder        one file per variable of the static graph, named as it (and those of the optimizer, not read)
 
-The checkpoints of the NAACL release are the last of these alone. All released networks have epsilon 1e-5 and an inner
-size of 4 H.
+The NAACL release's checkpoints are the last of these alone. All networks have epsilon 1e-5 and an inner size of 4 H.
 """
 import json
 import re

@@ -29,7 +29,7 @@ sh run_scripts/stage1_dual.sh "$ENV"
 sh run_scripts/stage2_cross.sh "$ENV"
 sh run_scripts/stage3_dual_denoised.sh "$ENV"
 sh run_scripts/stage4_dual_augmented.sh "$ENV"
-for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+for model in dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder; do
     evaluate "$model"
 done
 sh run_scripts/reproduce_tables.sh "$ENV"
