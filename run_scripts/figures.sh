@@ -31,7 +31,7 @@ figure_4() {
 batch=$BATCH_SIZE
 for BATCH_SIZE in $FIGURE_BATCHES; do
     figure_4 random_negatives 0
-    figure_4 and_denoised_hard_ones 1
+    figure_4 with_denoised_hard_negatives 1
 done
 BATCH_SIZE=$batch
 for part in $FIGURE_PARTS; do
