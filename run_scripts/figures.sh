@@ -35,8 +35,10 @@ for BATCH_SIZE in $FIGURE_BATCHES; do
 done
 BATCH_SIZE=$batch
 for part in $FIGURE_PARTS; do
-    rows=$(($(wc -l <"$OUTPUT_DIR/examples.augmented.tsv") * part / 100))
-    head -n "$rows" "$OUTPUT_DIR/examples.augmented.tsv" >"$OUTPUT_DIR/figure6.$part.examples.tsv"
+    # Evenly spaced: the queries' file may have one source after the other.
+    awk -v part="$part" 'NR * part % 100 < part' "$OUTPUT_DIR/examples.augmented.tsv" \
+        >"$OUTPUT_DIR/figure6.$part.examples.tsv"
+    rows=$(($(wc -l <"$OUTPUT_DIR/figure6.$part.examples.tsv")))
     train_dual "figure6.augmented.$rows" "$EPOCHS_4" --queries "$DATA_DIR/queries.train.tsv" \
         "$DATA_DIR/queries.unlabelled.tsv" --examples "$OUTPUT_DIR/examples.dual.1.tsv" \
         "$OUTPUT_DIR/figure6.$part.examples.tsv"

@@ -76,6 +76,9 @@ def test_ms_marco_flies_with_the_papers_tables_and_figures(world, tmp_path):
                FIGURE_PARTS="50")
     assert (output / "figures/figure4.png").is_file() and (output / "figures/figure6.png").is_file()
     assert [path.is_file() for path in written] == [False, True]
+    augmented, half = ((output / name).read_text().splitlines() for name in (
+        "examples.augmented.tsv", "figure6.50.examples.tsv"))
+    assert half == augmented[1::2] and (output / f"figure6.augmented.{len(half)}.measures.tsv").is_file()
     for curve, model in (("random_negatives", "dual_encoder_0"), ("with_denoised_hard_negatives", "dual_encoder_1")):
         ours, half = ((output / f"figure4.{curve}.{negatives}.measures.tsv").read_text() for negatives in (7, 3))
         assert ours == (output / f"{model}.measures.tsv").read_text() and half.startswith("MRR@10\t")
