@@ -21,7 +21,7 @@ from rocketqa.tokenizer import TextEncoder, Tokens
 class Deal(NamedTuple):
     """How `examples` are dealt out: A devices, N chunks a device, B examples a chunk, epochs; all steps are known.
 
-    Where the epochs are fewer than `min_steps`, further ones follow, the last of them cut short.
+    # Deviation: where the epochs are fewer than `min_steps`, further ones follow, the last cut short; a switch.
 
     Chunk n of device r is dealt what the device r*N + n of A*N would be: fewer devices see the same batches.
     """

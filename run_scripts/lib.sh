@@ -85,6 +85,15 @@ require_data() {
     done
 }
 
+# require_judged: the queries that are evaluated, and what tells their relevant passages.
+require_judged() {
+    judgements=qrels
+    [ "$EVALUATE_BY" = labels ] || judgements=answers
+    for name in queries $judgements; do
+        require "$DATA_DIR/$name.$EVALUATE_SPLIT.tsv" "${DATA_PREP:-a folder with it, named by DATA_DIR}"
+    done
+}
+
 # launch DEVICES VERB ...: runs a verb as so many processes with fleet, one device each; nothing where it is finished.
 launch() {
     processes=$1

@@ -21,9 +21,8 @@ fi
 load_flight "$@"
 
 prepare_data
-require "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" "${DATA_PREP:-a folder with it, named by DATA_DIR}"
-require "$DATA_DIR/$([ "$EVALUATE_BY" = answers ] && echo answers || echo qrels).$EVALUATE_SPLIT.tsv" \
-    "${DATA_PREP:-a folder with it, named by DATA_DIR}"
+require_judged
+require "$DATA_DIR/queries.unlabelled.tsv" "${DATA_PREP:-queries that nobody has labelled, one a line: query_id, text}"
 sh run_scripts/stage1_dual.sh "$ENV"
 [ "$BASELINES" = no ] || baselines
 sh run_scripts/stage2_cross.sh "$ENV"

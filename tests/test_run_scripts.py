@@ -107,6 +107,17 @@ def test_a_stage_without_data_says_how_to_make_them_and_exits_2(tmp_path):
     assert done.returncode == 2 and "data_prep/toy.py" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("missing", ["queries.dev.tsv", "qrels.dev.tsv", "queries.unlabelled.tsv"])
+def test_a_flight_asks_for_every_file_before_it_trains(tmp_path, missing):
+    for name in {"collection.tsv", "queries.train.tsv", "qrels.train.tsv", "queries.dev.tsv", "qrels.dev.tsv",
+                 "queries.unlabelled.tsv"} - {missing}:
+        (tmp_path / name).write_text("")
+    done = sh("run_scripts/rocket.sh", "run_scripts/own.env", DATA_DIR=str(tmp_path), OUTPUT_DIR=str(tmp_path / "o"),
+              CHECKPOINT_DIR=str(tmp_path / "c"))
+    assert done.returncode == 2 and not any((tmp_path / "o").iterdir())
+    assert done.stderr.splitlines()[-1].startswith(f"{tmp_path}/{missing}: expected it to be made already")
+
+
 def test_a_missing_env_file_is_refused(tmp_path):
     done = sh("run_scripts/stage1_dual.sh", str(tmp_path / "no.env"))
     assert done.returncode == 2 and "expected a flight's env file, got none" in done.stderr
