@@ -46,12 +46,14 @@ def run_script(script: str, *arguments: str, world: Path, folder: Path, **variab
     done = subprocess.run(["sh", f"run_scripts/{script}", *arguments], cwd=ROOT, env=environment, capture_output=True,
                           text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stderr
+    return done.stdout + done.stderr
 
 
 def test_natural_questions_fly_by_answers_with_the_papers_tables(world, tmp_path):
     output = flown(world, tmp_path, "nq", CROSS_DEPTH="20", DENOISE_DEPTH="20", AUGMENT_DEPTH="10")
     report = (output / "report.md").read_text()
+    assert (output / "dual_encoder_1.measures.tsv").read_text() in run_script(
+        "evaluate.sh", "dual_encoder_1", "run_scripts/nq.env", world=world, folder=tmp_path)
     assert "| RocketQA, ERNIE-base | " in report.split("## Table 2")[1] and "R@5" in report and "## Table 7" in report
     answers = dict(line.rstrip("\n").split("\t")[:2] for line in (world / "answers.train.tsv").open())
     passages = {line.split("\t")[0]: line.lower() for line in (world / "collection.tsv").open()}
