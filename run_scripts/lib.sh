@@ -85,6 +85,12 @@ require_data() {
     done
 }
 
+# require_unlabelled: the new queries of stage 4.
+require_unlabelled() {
+    require "$DATA_DIR/queries.unlabelled.tsv" \
+        "${DATA_PREP:-queries that nobody has labelled, one a line: query_id, text}"
+}
+
 # require_judged: the queries that are evaluated, and what tells their relevant passages.
 require_judged() {
     judgements=qrels

@@ -22,7 +22,7 @@ load_flight "$@"
 
 prepare_data
 require_judged
-require "$DATA_DIR/queries.unlabelled.tsv" "${DATA_PREP:-queries that nobody has labelled, one a line: query_id, text}"
+require_unlabelled
 sh run_scripts/stage1_dual.sh "$ENV"
 [ "$BASELINES" = no ] || baselines
 sh run_scripts/stage2_cross.sh "$ENV"

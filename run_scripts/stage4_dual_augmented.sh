@@ -11,7 +11,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 load_flight "$@"
 require_data
-require "$DATA_DIR/queries.unlabelled.tsv" "${DATA_PREP:-queries that nobody has labelled, one a line: query_id, text}"
+require_unlabelled
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 require "$CHECKPOINT_DIR/dual_encoder_1" "sh run_scripts/stage3_dual_denoised.sh $ENV"
 require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.sh $ENV"

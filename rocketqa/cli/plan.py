@@ -62,10 +62,11 @@ class Flight:
         devices, chunks, batch = self["DEVICES" + cross], self["ACCUMULATE" + cross], self["BATCH_SIZE" + cross]
         together = batch * devices * chunks
         steps = rows // together
-        taken = max(steps * self[epochs], self["MIN_STEPS" + cross])
+        given = steps * self[epochs]
+        taken = max(given, self["MIN_STEPS" + cross])
         factors = f"{batch} x {devices}" + (f" x {chunks} chunks" if chunks > 1 else "")
         shown = (f"{rows:,} rows / ({factors} = {together:,}) = {steps:,} steps x {self[epochs]} epochs = "
-                 f"{steps * self[epochs]:,}" + (f", then on to {taken:,}" if taken > steps * self[epochs] else ""))
+                 f"{given:,}" + (f", then on to {taken:,}" if taken > given else ""))
         parameters, _ = ENCODERS.get(self.variables["INIT" + cross], (0, 0))
         size = parameters * 1e6 * (1 if cross else 2) * BYTES_A_TRAINED_PARAMETER
         if size:
