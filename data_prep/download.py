@@ -1,11 +1,12 @@
 """Fetch a file over HTTP so that it is whole or not there: `python data_prep/download.py URL --output FILE`."""
+
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
 from sources import run
 
-from rocketqa.download import Patience, Source, fetch
+from rocketqa.jobs.download import Patience, Source, fetch
 
 
 def build_parser() -> ArgumentParser:
@@ -16,14 +17,22 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--size", type=int, help="bytes, where known")
     parser.add_argument("--md5")
     parser.add_argument("--sha256")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds of silence before another try")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, help="seconds of silence before another try"
+    )
     parser.add_argument("--tries", type=int, default=6, help="tries without progress")
-    parser.add_argument("--pause", type=float, default=1.0, help="seconds before the second try; doubled for each more")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=1.0,
+        help="seconds before the second try; doubled for each more",
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Fetches the file and returns the exit status."""
+
     def fetch_it(args) -> None:
         source = Source(args.url, args.size, args.md5, args.sha256)
         fetch(source, args.output, Patience(args.timeout, args.tries, args.pause))

@@ -16,6 +16,7 @@ match, that the released code keeps out of the negatives: qrels.train.addition.t
 Assumed of the released corpus, which could not be looked into: para.title.txt has lines `passage_id, title` in the
 order of para.txt, may lack passages, and has "-" for no title.
 """
+
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -26,7 +27,8 @@ from typing import NamedTuple
 from releases import MARCO, RELEASED_MARCO, add_source_flags, folder_of, settle_source_flags
 from sources import REPEATED, Ids, identifier, make_file, one_line, read_foreign, run
 
-from rocketqa.formats import DataError, Qrel, iterate_qrels, line_of
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import Qrel, iterate_qrels, line_of
 
 NO_TITLE = "-"
 
@@ -41,18 +43,41 @@ class Parts(NamedTuple):
     dev_qrels: Path
 
 
-PARTS = {"microsoft": Parts(*map(Path, ("collection.tsv", "queries.train.tsv", "queries.dev.small.tsv",
-                                        "qrels.train.tsv", "qrels.dev.small.tsv"))),
-         "released": Parts(*map(Path, ("para.txt", "train.query.txt", "dev.query.txt", "qrels.train.tsv",
-                                       "qrels.dev.tsv")))}
+PARTS = {
+    "microsoft": Parts(
+        *map(
+            Path,
+            (
+                "collection.tsv",
+                "queries.train.tsv",
+                "queries.dev.small.tsv",
+                "qrels.train.tsv",
+                "qrels.dev.small.tsv",
+            ),
+        )
+    ),
+    "released": Parts(
+        *map(
+            Path,
+            ("para.txt", "train.query.txt", "dev.query.txt", "qrels.train.tsv", "qrels.dev.tsv"),
+        )
+    ),
+}
 
 
 def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
     parser = ArgumentParser("data_prep/marco.py", description=__doc__.splitlines()[0])
     add_source_flags(parser, "folder to build the files in")
-    parser.add_argument("--source", choices=tuple(PARTS), default="microsoft", help="of passages, queries, judgements")
-    parser.add_argument("--titles", choices=("yes", "no"), default="yes", help="from the released RocketQA corpus")
+    parser.add_argument(
+        "--source",
+        choices=tuple(PARTS),
+        default="microsoft",
+        help="of passages, queries, judgements",
+    )
+    parser.add_argument(
+        "--titles", choices=("yes", "no"), default="yes", help="from the released RocketQA corpus"
+    )
     return parser
 
 
@@ -76,23 +101,48 @@ def build(args: Namespace) -> int:
     statuses = [
         make_qrels(args, "qrels.train.tsv", parts.train_qrels, 532_761 if published else None),
         make_qrels(args, "qrels.dev.tsv", parts.dev_qrels, 7_437 if published else None),
-        make_file("marco queries", args, "queries.train.tsv",
-                  {"queries": parts.train_queries, "qrels": parts.train_qrels},
-                  lambda notes: query_lines(parts.train_queries, parts.train_qrels, notes, judged_only=True), 502_939),
-        make_file("marco queries", args, "queries.dev.tsv", {"queries": parts.dev_queries, "qrels": parts.dev_qrels},
-                  lambda notes: query_lines(parts.dev_queries, parts.dev_qrels, notes, judged_only=False), 6_980)]
+        make_file(
+            "marco queries",
+            args,
+            "queries.train.tsv",
+            {"queries": parts.train_queries, "qrels": parts.train_qrels},
+            lambda notes: query_lines(
+                parts.train_queries, parts.train_qrels, notes, judged_only=True
+            ),
+            502_939,
+        ),
+        make_file(
+            "marco queries",
+            args,
+            "queries.dev.tsv",
+            {"queries": parts.dev_queries, "qrels": parts.dev_qrels},
+            lambda notes: query_lines(parts.dev_queries, parts.dev_qrels, notes, judged_only=False),
+            6_980,
+        ),
+    ]
     if additions and additions.is_file():
         statuses.append(make_qrels(args, "qrels.train.addition.tsv", additions, None))
     inputs = {"texts": parts.texts} | ({"passage_titles": titles} if titles else {})
-    statuses.append(make_file("marco collection", args, "collection.tsv", inputs,
-                              lambda notes: collection_lines(parts.texts, titles, notes), 8_841_823,
-                              titles=args.titles, source=args.source))
+    statuses.append(
+        make_file(
+            "marco collection",
+            args,
+            "collection.tsv",
+            inputs,
+            lambda notes: collection_lines(parts.texts, titles, notes),
+            8_841_823,
+            titles=args.titles,
+            source=args.source,
+        )
+    )
     return max(statuses)
 
 
 def make_qrels(args: Namespace, name: str, qrels: Path, rows: int | None) -> int:
     """Makes a four-column file of judgements, in the order of the source, each once."""
-    return make_file("marco qrels", args, name, {"qrels": qrels}, lambda notes: qrel_lines(qrels, notes), rows)
+    return make_file(
+        "marco qrels", args, name, {"qrels": qrels}, lambda notes: qrel_lines(qrels, notes), rows
+    )
 
 
 def qrel_lines(qrels: Path, notes: Counter) -> Iterator[str]:
@@ -119,7 +169,9 @@ def query_lines(queries: Path, qrels: Path, notes: Counter, judged_only: bool) -
             notes["queries without a judgement left out"] += 1
     ids.refuse_repeated()
     if missing:
-        raise DataError(f"{queries}: expected the text of each query that {qrels} judges, got none of {min(missing)!r}")
+        raise DataError(
+            f"{queries}: expected the text of each query that {qrels} judges, got none of {min(missing)!r}"
+        )
 
 
 def collection_lines(texts: Path, titles: Path | None, notes: Counter) -> Iterator[str]:
@@ -136,7 +188,9 @@ def collection_lines(texts: Path, titles: Path | None, notes: Counter) -> Iterat
         ids.add(passage_id)
         yield f"{identifier(passage_id, text_place, 'passage_id')}\t{title}\t{one_line(text, text_place)}"
     if place:
-        raise DataError(f"{place}: expected a passage_id of {texts}, in its order, got {upcoming[0]!r}")
+        raise DataError(
+            f"{place}: expected a passage_id of {texts}, in its order, got {upcoming[0]!r}"
+        )
     ids.refuse_repeated()
 
 

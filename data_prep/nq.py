@@ -19,6 +19,7 @@ paper says "examples with empty negatives": taken as those.
 --source released reads the released RocketQA corpus, nq.tar.gz: para.txt, para.title.txt, SPLIT.query.txt,
 SPLIT.answers.txt (query_id, answer, answer ...) and qrels.SPLIT.tsv, where they are. Assumed to be laid out as marco's.
 """
+
 import ast
 import csv
 import io
@@ -44,9 +45,9 @@ from releases import (
 )
 from sources import Ids, identifier, make_file, one_line, open_bytes, read_foreign, run
 
-from rocketqa.answers import tokens
-from rocketqa.formats import DataError
-from rocketqa.runs import ScoredPassage, run_lines
+from rocketqa.files.answers import tokens
+from rocketqa.files.errors import DataError
+from rocketqa.files.runs import ScoredPassage, run_lines
 
 PASSAGES = 21_015_324
 COUNTS = {"train": 58_812, "dev": 6_515, "test": 3_610}
@@ -73,8 +74,13 @@ def build_parser() -> ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Builds the files and returns the exit status."""
-    return run(build_parser(), lambda args: (
-        build_dpr if args.source == "dpr" else build_released)(settle_source_flags(args)), argv)
+    return run(
+        build_parser(),
+        lambda args: (build_dpr if args.source == "dpr" else build_released)(
+            settle_source_flags(args)
+        ),
+        argv,
+    )
 
 
 def build_dpr(args: Namespace) -> int:
@@ -84,42 +90,105 @@ def build_dpr(args: Namespace) -> int:
         examples = file_of(source, args)
         within = Namespace(**vars(args) | {"output": args.downloads})
         reduced = args.downloads / f"examples.{split}.jsonl"
-        made = make_file("nq examples", within, reduced.name, {"examples": examples},
-                         lambda notes, path=examples: map(json.dumps, read_array(path)), rows)
+        made = make_file(
+            "nq examples",
+            within,
+            reduced.name,
+            {"examples": examples},
+            lambda notes, path=examples: map(json.dumps, read_array(path)),
+            rows,
+        )
         statuses += [made] if made else make_split(args, split, reduced)
     questions, passages = file_of(DPR_TEST, args), file_of(DPR_PASSAGES, args)
     for name, column in (("queries.test.tsv", 0), ("answers.test.tsv", 1)):
-        statuses.append(make_file("nq test", args, name, {"questions": questions}, lambda notes, column=column: (
-            row[column] for row in question_lines(questions)), COUNTS["test"]))
-    statuses.append(make_file("nq collection", args, "collection.tsv", {"passages": passages},
-                              lambda notes: passage_lines(passages), PASSAGES, titles="yes", source=args.source))
+        statuses.append(
+            make_file(
+                "nq test",
+                args,
+                name,
+                {"questions": questions},
+                lambda notes, column=column: (row[column] for row in question_lines(questions)),
+                COUNTS["test"],
+            )
+        )
+    statuses.append(
+        make_file(
+            "nq collection",
+            args,
+            "collection.tsv",
+            {"passages": passages},
+            lambda notes: passage_lines(passages),
+            PASSAGES,
+            titles="yes",
+            source=args.source,
+        )
+    )
     return max(statuses)
 
 
 def make_split(args: Namespace, split: str, reduced: Path) -> list[int]:
     """Makes a split's queries, answers and judgements and returns the exit statuses."""
+
     def make(name: str, lines_of, rows: int | None) -> int:
-        return make_file(f"nq {split}", args, name, {"examples": reduced}, lambda notes: (
-            line for example in used_examples(reduced, split, notes) for line in lines_of(example)), rows)
+        return make_file(
+            f"nq {split}",
+            args,
+            name,
+            {"examples": reduced},
+            lambda notes: (
+                line
+                for example in used_examples(reduced, split, notes)
+                for line in lines_of(example)
+            ),
+            rows,
+        )
 
     statuses = [
-        make(f"queries.{split}.tsv", lambda example: [f"{example.query_id}\t{example.text}"], COUNTS[split]),
-        make(f"answers.{split}.tsv", lambda example: ["\t".join((example.query_id, *example.answers))], COUNTS[split]),
-        make(f"qrels.{split}.tsv", lambda example: [
-            f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[:1]], COUNTS[split])]
+        make(
+            f"queries.{split}.tsv",
+            lambda example: [f"{example.query_id}\t{example.text}"],
+            COUNTS[split],
+        ),
+        make(
+            f"answers.{split}.tsv",
+            lambda example: ["\t".join((example.query_id, *example.answers))],
+            COUNTS[split],
+        ),
+        make(
+            f"qrels.{split}.tsv",
+            lambda example: [
+                f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[:1]
+            ],
+            COUNTS[split],
+        ),
+    ]
     if split == "train":
         statuses.append(make("bm25.train.run", bm25_lines, None))
-    if split == "train" and any(example.positive_ids[1:] for example in used_examples(reduced, split, Counter())):
-        statuses.append(make("qrels.train.addition.tsv", lambda example: [
-            f"{example.query_id}\t0\t{passage_id}\t1" for passage_id in example.positive_ids[1:]], None))
+    if split == "train" and any(
+        example.positive_ids[1:] for example in used_examples(reduced, split, Counter())
+    ):
+        statuses.append(
+            make(
+                "qrels.train.addition.tsv",
+                lambda example: [
+                    f"{example.query_id}\t0\t{passage_id}\t1"
+                    for passage_id in example.positive_ids[1:]
+                ],
+                None,
+            )
+        )
     return statuses
 
 
 def bm25_lines(example: Example) -> Iterator[str]:
     """Yields the lines of a run with an example's hard negatives."""
-    ids = [passage_id for passage_id in example.negative_ids if passage_id not in example.positive_ids]
-    return run_lines(ScoredPassage(example.query_id, passage_id, rank, 1 / rank)
-                     for rank, passage_id in enumerate(ids, 1))
+    ids = [
+        passage_id for passage_id in example.negative_ids if passage_id not in example.positive_ids
+    ]
+    return run_lines(
+        ScoredPassage(example.query_id, passage_id, rank, 1 / rank)
+        for rank, passage_id in enumerate(ids, 1)
+    )
 
 
 def read_array(path: Path) -> Iterator[dict]:
@@ -137,26 +206,39 @@ def read_array(path: Path) -> Iterator[dict]:
             except json.JSONDecodeError as error:
                 more = file.read(BLOCK)
                 if not more or len(text) > LONGEST:
-                    raise DataError(f"{path}: expected JSON, got {error.msg} in example {number}") from None
+                    raise DataError(
+                        f"{path}: expected JSON, got {error.msg} in example {number}"
+                    ) from None
                 text += more
                 continue
             except (RecursionError, ValueError) as error:
                 endless = "brackets" if isinstance(error, RecursionError) else "digits"
-                raise DataError(f"{path}: expected an object, got {endless} without end in example {number}") from None
+                raise DataError(
+                    f"{path}: expected an object, got {endless} without end in example {number}"
+                ) from None
             yield _reduced(example, f"{path}: example {number}")
             text, number = text[end:], number + 1
 
 
 def _reduced(example: dict, place: str) -> dict:
     try:
-        ids = {key: [str(passage["passage_id" if "passage_id" in passage else "psg_id"]) for passage in example[key]]
-               for key in ("positive_ctxs", "hard_negative_ctxs")}
+        ids = {
+            key: [
+                str(passage["passage_id" if "passage_id" in passage else "psg_id"])
+                for passage in example[key]
+            ]
+            for key in ("positive_ctxs", "hard_negative_ctxs")
+        }
         if not isinstance(example["question"], str):
-            raise DataError(f"{place}: expected a text as question, got {example['question']!r:.60}")
+            raise DataError(
+                f"{place}: expected a text as question, got {example['question']!r:.60}"
+            )
         return {"question": example["question"], "answers": example["answers"], **ids}
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{place}: expected question, answers, positive_ctxs and hard_negative_ctxs, got none of "
-                        f"{error}") from None
+        raise DataError(
+            f"{place}: expected question, answers, positive_ctxs and hard_negative_ctxs, got none of "
+            f"{error}"
+        ) from None
 
 
 def used_examples(reduced: Path, split: str, notes: Counter) -> Iterator[Example]:
@@ -166,22 +248,34 @@ def used_examples(reduced: Path, split: str, notes: Counter) -> Iterator[Example
             fields, query_id = json.loads(line), f"{split}-{number}"
             place = f"{reduced}:{number}"
             positive_ids, negative_ids = (
-                list(dict.fromkeys(identifier(passage_id, place, "passage_id") for passage_id in fields[kind]))
-                for kind in ("positive_ctxs", "hard_negative_ctxs"))
+                list(
+                    dict.fromkeys(
+                        identifier(passage_id, place, "passage_id") for passage_id in fields[kind]
+                    )
+                )
+                for kind in ("positive_ctxs", "hard_negative_ctxs")
+            )
             if not positive_ids:
                 notes["examples without a positive left out"] += 1
             elif split == "train" and not negative_ids:
                 notes["examples without hard negatives left out"] += 1
             else:
-                yield Example(query_id, one_line(fields["question"], place), cleaned(fields["answers"], place),
-                              positive_ids, negative_ids)
+                yield Example(
+                    query_id,
+                    one_line(fields["question"], place),
+                    cleaned(fields["answers"], place),
+                    positive_ids,
+                    negative_ids,
+                )
 
 
 def cleaned(answers: list[str], place: str) -> list[str]:
     """Returns the different answers, each on one line. Raises DataError where there is none."""
     if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
         raise DataError(f"{place}: expected a list of answers, got {answers!r:.60}")
-    kept = list(dict.fromkeys(one_line(answer, place).strip() for answer in answers if tokens(answer)))
+    kept = list(
+        dict.fromkeys(one_line(answer, place).strip() for answer in answers if tokens(answer))
+    )
     if not kept:
         raise DataError(f"{place}: expected at least one answer, got none")
     return kept
@@ -194,10 +288,14 @@ def csv_rows(path: Path, width: int) -> Iterator[tuple[str, list[str]]]:
         try:
             for columns in rows:
                 if len(columns) != width:
-                    raise DataError(f"{path}:{rows.line_num}: expected {width} columns, got {len(columns)}")
+                    raise DataError(
+                        f"{path}:{rows.line_num}: expected {width} columns, got {len(columns)}"
+                    )
                 yield f"{path}:{rows.line_num}", columns
         except csv.Error as error:
-            raise DataError(f"{path}:{rows.line_num}: expected a CSV with tabs, got {error}") from None
+            raise DataError(
+                f"{path}:{rows.line_num}: expected a CSV with tabs, got {error}"
+            ) from None
 
 
 def question_lines(questions: Path) -> Iterator[tuple[str, str]]:
@@ -207,7 +305,10 @@ def question_lines(questions: Path) -> Iterator[tuple[str, str]]:
             answers = ast.literal_eval(written)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             answers = written
-        yield f"test-{number}\t{one_line(text, place)}", "\t".join((f"test-{number}", *cleaned(answers, place)))
+        yield (
+            f"test-{number}\t{one_line(text, place)}",
+            "\t".join((f"test-{number}", *cleaned(answers, place))),
+        )
 
 
 def passage_lines(passages: Path) -> Iterator[str]:
@@ -228,20 +329,47 @@ def build_released(args: Namespace) -> int:
     folder = folder_of(RELEASED_NQ, args, "para.txt")
     statuses = []
     for split, rows in COUNTS.items():
-        queries, answers, qrels = (folder / name for name in (
-            f"{split}.query.txt", f"{split}.answers.txt", f"qrels.{split}.tsv"))
+        queries, answers, qrels = (
+            folder / name
+            for name in (f"{split}.query.txt", f"{split}.answers.txt", f"qrels.{split}.tsv")
+        )
         if queries.is_file() or split != "dev":
-            statuses.append(make_file("nq queries", args, f"queries.{split}.tsv", {"queries": queries},
-                                      lambda notes, path=queries: released_lines(path, several=False), rows))
+            statuses.append(
+                make_file(
+                    "nq queries",
+                    args,
+                    f"queries.{split}.tsv",
+                    {"queries": queries},
+                    lambda notes, path=queries: released_lines(path, several=False),
+                    rows,
+                )
+            )
         if answers.is_file() or split == "test":
-            statuses.append(make_file("nq answers", args, f"answers.{split}.tsv", {"answers": answers},
-                                      lambda notes, path=answers: released_lines(path, several=True), rows))
+            statuses.append(
+                make_file(
+                    "nq answers",
+                    args,
+                    f"answers.{split}.tsv",
+                    {"answers": answers},
+                    lambda notes, path=answers: released_lines(path, several=True),
+                    rows,
+                )
+            )
         if qrels.is_file():
             statuses.append(make_qrels(args, qrels.name, qrels, None))
     texts, titles = folder / "para.txt", folder / "para.title.txt"
-    statuses.append(make_file("nq collection", args, "collection.tsv", {"texts": texts, "passage_titles": titles},
-                              lambda notes: collection_lines(texts, titles, notes), PASSAGES, titles="yes",
-                              source=args.source))
+    statuses.append(
+        make_file(
+            "nq collection",
+            args,
+            "collection.tsv",
+            {"texts": texts, "passage_titles": titles},
+            lambda notes: collection_lines(texts, titles, notes),
+            PASSAGES,
+            titles="yes",
+            source=args.source,
+        )
+    )
     return max(statuses)
 
 

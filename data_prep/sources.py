@@ -3,6 +3,7 @@
 A foreign file is UTF-8, tab-separated, gzipped where its name ends in `.gz`. Lines may end in CRLF; a carriage return
 within a text becomes a space. Everything is read line by line: what grows with a collection is eight bytes a row.
 """
+
 import gzip
 import sys
 import zlib
@@ -16,11 +17,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from rocketqa.artefacts import Job
-from rocketqa.flags import NOT_FINISHED, InputPath, OutputPath
-from rocketqa.formats import DataError, write_lines
-from rocketqa.progress import bar
-from rocketqa.rows import is_id, no_file
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import write_lines
+from rocketqa.files.rows import is_id, no_file
+from rocketqa.jobs.job import Job
+from rocketqa.jobs.paths import NOT_FINISHED, InputPath, OutputPath
+from rocketqa.jobs.progress import bar
 
 REPEATED = "repeated rows left out"  # a note that the published counts know nothing of
 
@@ -29,7 +31,9 @@ class NotFinished(Exception):
     """--check asked of something that is not there."""
 
 
-def run(parser: ArgumentParser, build: Callable[[Namespace], int | None], argv: list[str] | None) -> int:
+def run(
+    parser: ArgumentParser, build: Callable[[Namespace], int | None], argv: list[str] | None
+) -> int:
     """Parses the flags, builds, and returns the exit status: 2 with one line where a user has something to mend."""
     args = parser.parse_args(argv)
     try:
@@ -46,7 +50,11 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """Gives the file open for reading bytes, decompressed where it is gzipped."""
     if instead := no_file(path):
         raise instead
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb", buffering=1 << 20) as file:
+    with (
+        gzip.open(path, "rb")
+        if path.suffix == ".gz"
+        else path.open("rb", buffering=1 << 20) as file
+    ):
         try:
             yield file
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -105,20 +113,35 @@ class Ids:
             order = np.argsort(keys, kind="stable")
             again = np.flatnonzero(keys[order][1:] == keys[order][:-1])
             first = again[order[again + 1].argmin()]
-            lines = order[first:first + 2] + self.first_line
-            raise DataError(f"{self.path}:{lines[1]}: expected each id once, got that of line {lines[0]} again")
+            lines = order[first : first + 2] + self.first_line
+            raise DataError(
+                f"{self.path}:{lines[1]}: expected each id once, got that of line {lines[0]} again"
+            )
 
 
-def make_file(script: str, args: Namespace, name: str, inputs: dict[str, Path],
-              lines: Callable[[Counter], Iterator[str]], rows: int | None = None, **flags) -> int:
+def make_file(
+    script: str,
+    args: Namespace,
+    name: str,
+    inputs: dict[str, Path],
+    lines: Callable[[Counter], Iterator[str]],
+    rows: int | None = None,
+    **flags,
+) -> int:
     """Makes OUTPUT/NAME as an artefact of its own and returns the exit status.
 
     `lines` gets a Counter for what it leaves out or changes: said, and written into the manifest with the row count.
     `rows` is the published count: another one is refused with --counts published and said otherwise.
     """
-    job = Job(script, Namespace(output=OutputPath(args.output / name), **flags,
-                                **{key: InputPath(path) for key, path in inputs.items()}))
-    status = job.settle(args.check)
+    job = Job(
+        script,
+        Namespace(
+            output=OutputPath(args.output / name),
+            **flags,
+            **{key: InputPath(path) for key, path in inputs.items()},
+        ),
+    )
+    status = job.status_if_done(args.check)
     if status is not None:
         return status
     notes: Counter = Counter()
@@ -127,14 +150,18 @@ def make_file(script: str, args: Namespace, name: str, inputs: dict[str, Path],
             count = write_lines(part / name, lines(notes))
             found = count + notes[REPEATED]
         except UnicodeEncodeError as error:  # JSON and Python literals can spell what UTF-8 cannot
-            raise DataError(f"{job.output}: expected characters, got {error.object[error.start]!r}") from None
+            raise DataError(
+                f"{job.output}: expected characters, got {error.object[error.start]!r}"
+            ) from None
         if not count:
             raise DataError(f"{job.output}: expected rows, got none")
         if rows is not None and found != rows:
             if args.counts == "published":
                 raise DataError(f"{job.output}: expected {rows:,} rows as published, got {found:,}")
             notes[f"rows fewer or more than the {rows:,} published"] = abs(rows - found)
-        job.facts |= {"rows": count, "notes": dict(notes)} | {name: flags[name] for name in flags if name == "titles"}
+        job.facts |= {"rows": count, "notes": dict(notes)} | {
+            name: flags[name] for name in flags if name == "titles"
+        }
     told = "; ".join(f"{number:,} {note}" for note, number in notes.items() if number)
     print(f"{job.output}: {count:,} rows{told and f' ({told})'}", file=sys.stderr)
     return 0

@@ -9,6 +9,7 @@ by heart; their names and words are, each, so everything can be understood.
     collection.tsv  queries.{train,dev,unlabelled}.tsv  qrels.{train,dev}.tsv  truth.{train,dev,unlabelled}.tsv
     init_dual/  init_cross/   small ERNIEs to start from, the cross encoder's the larger one, as in the paper
 """
+
 import sys
 from argparse import ArgumentParser
 from itertools import product
@@ -17,13 +18,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rocketqa.artefacts import Job
-from rocketqa.chance import generator
-from rocketqa.flags import add_job_flags
-from rocketqa.formats import DataError, write_lines
+from rocketqa.cli.flags import add_job_flags
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import write_lines
+from rocketqa.jobs.job import Job
+from rocketqa.jobs.seeds import generator
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
-SUFFIXES = ("wa", "jo", "his", "cem")  # of other consonants: no word and suffix are the beginning of another word
+SUFFIXES = (
+    "wa",
+    "jo",
+    "his",
+    "cem",
+)  # of other consonants: no word and suffix are the beginning of another word
 
 
 class World(NamedTuple):
@@ -47,7 +54,9 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--names", type=int, default=60, help="first names, and as many last names")
     parser.add_argument("--entities", type=int, default=150)
     parser.add_argument("--relations", type=int, default=12)
-    parser.add_argument("--synonyms", type=int, default=3, help="words of a relation in passages; others in queries")
+    parser.add_argument(
+        "--synonyms", type=int, default=3, help="words of a relation in passages; others in queries"
+    )
     parser.add_argument("--relations-per-entity", type=int, default=4)
     parser.add_argument("--passages-per-fact", type=int, default=6)
     parser.add_argument("--train-queries", type=int, default=400)
@@ -60,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     """Builds the world and returns the exit status."""
     args = build_parser().parse_args(argv)
     job = Job("toy", args)
-    status = job.settle(args.check)
+    status = job.status_if_done(args.check)
     if status is not None:
         return status
     with job as part:
@@ -71,7 +80,9 @@ def main(argv: list[str] | None = None) -> int:
 
         meanings = [told + asked for told, asked in zip(world.relation_words, world.asking_words)]
         for name, hidden_size, dropout in (("init_dual", 32, 0.0), ("init_cross", 64, 0.1)):
-            write_initial_encoder(part / name, vocabulary_of(world), meanings, hidden_size, dropout, args.seed)
+            write_initial_encoder(
+                part / name, vocabulary_of(world), meanings, hidden_size, dropout, args.seed
+            )
     return 0
 
 
@@ -85,18 +96,31 @@ def make_world(args) -> World:
 
     pairs = list(product(range(args.names), repeat=2))
     entities = [pairs[i] for i in drawing.choice(len(pairs), args.entities, replace=False)]
-    facts = [(entity, int(relation)) for entity in range(args.entities)
-             for relation in drawing.choice(args.relations, args.relations_per_entity, replace=False)]
-    return World(take(args.names), take(args.names), [take(args.synonyms) for _ in range(args.relations)],
-                 [take(args.synonyms) for _ in range(args.relations)], take(200), take(60), entities, facts)
+    facts = [
+        (entity, int(relation))
+        for entity in range(args.entities)
+        for relation in drawing.choice(args.relations, args.relations_per_entity, replace=False)
+    ]
+    return World(
+        take(args.names),
+        take(args.names),
+        [take(args.synonyms) for _ in range(args.relations)],
+        [take(args.synonyms) for _ in range(args.relations)],
+        take(200),
+        take(60),
+        entities,
+        facts,
+    )
 
 
 def make_words(drawing, count: int) -> list[str]:
     """Returns different words of two or three syllables."""
     words: dict[str, None] = {}
     while len(words) < count:
-        syllables = ["".join((drawing.choice(list(CONSONANTS)), drawing.choice(list(VOWELS))))
-                     for _ in range(drawing.integers(2, 4))]
+        syllables = [
+            "".join((drawing.choice(list(CONSONANTS)), drawing.choice(list(VOWELS))))
+            for _ in range(drawing.integers(2, 4))
+        ]
         words["".join(syllables)] = None
     return list(words)
 
@@ -109,7 +133,9 @@ def inflected(drawing, word: str) -> str:
 def sentence(drawing, fillers: list[str], parts: list[list[str]], extra: int) -> str:
     """Returns the parts in any order among `extra` filler words; the words of a part stay together."""
     pieces = parts + [[str(drawing.choice(fillers))] for _ in range(extra)]
-    return " ".join(inflected(drawing, word) for i in drawing.permutation(len(pieces)) for word in pieces[i])
+    return " ".join(
+        inflected(drawing, word) for i in drawing.permutation(len(pieces)) for word in pieces[i]
+    )
 
 
 def write_collection(part: Path, world: World, args) -> dict[int, list[str]]:
@@ -122,8 +148,13 @@ def write_collection(part: Path, world: World, args) -> dict[int, list[str]]:
     for passage_id, fact in enumerate(facts.tolist()):
         entity, relation = world.facts[fact]
         first, last = world.entities[entity]
-        told = [[world.first_names[first], world.last_names[last]],
-                [str(drawing.choice(world.relation_words[relation])), str(drawing.choice(world.values))]]
+        told = [
+            [world.first_names[first], world.last_names[last]],
+            [
+                str(drawing.choice(world.relation_words[relation])),
+                str(drawing.choice(world.values)),
+            ],
+        ]
         text = sentence(drawing, world.fillers, told, int(drawing.integers(3, 9)))
         lines.append(f"{passage_id}\t{drawing.choice(world.fillers)}\t{text}")
         relevant.setdefault(fact, []).append(str(passage_id))
@@ -135,10 +166,13 @@ def write_queries(part: Path, world: World, relevant: dict[int, list[str]], args
     """Writes queries, labels and truth of each split. Dev asks of facts that no other split asks of."""
     drawing = generator(args.seed, "queries")
     facts = drawing.permutation(len(world.facts)).tolist()
-    dev_facts, other_facts = facts[:len(facts) // 4], facts[len(facts) // 4:]
-    train_facts = other_facts[:len(other_facts) // 2]
-    splits = {"train": (train_facts, args.train_queries), "dev": (dev_facts, args.dev_queries),
-              "unlabelled": (other_facts, args.unlabelled_queries)}
+    dev_facts, other_facts = facts[: len(facts) // 4], facts[len(facts) // 4 :]
+    train_facts = other_facts[: len(other_facts) // 2]
+    splits = {
+        "train": (train_facts, args.train_queries),
+        "dev": (dev_facts, args.dev_queries),
+        "unlabelled": (other_facts, args.unlabelled_queries),
+    }
     seen: set[str] = set()
     for split, (split_facts, count) in splits.items():
         queries, labels, truth = [], [], []
@@ -146,7 +180,9 @@ def write_queries(part: Path, world: World, relevant: dict[int, list[str]], args
             fact = split_facts[number % len(split_facts)]
             query_id = f"{split}-{number}"
             queries.append(f"{query_id}\t{new_query(drawing, world, fact, seen)}")
-            labelled = drawing.choice(relevant[fact], 2 if drawing.random() < 0.1 else 1, replace=False)
+            labelled = drawing.choice(
+                relevant[fact], 2 if drawing.random() < 0.1 else 1, replace=False
+            )
             labels.extend(f"{query_id}\t0\t{passage_id}\t1" for passage_id in labelled)
             truth.extend(f"{query_id}\t0\t{passage_id}\t1" for passage_id in relevant[fact])
         write_lines(part / f"queries.{split}.tsv", queries)
@@ -160,9 +196,15 @@ def new_query(drawing, world: World, fact: int, seen: set[str]) -> str:
     entity, relation = world.facts[fact]
     first, last = world.entities[entity]
     for _ in range(1000):
-        text = sentence(drawing, world.fillers, [[world.first_names[first], world.last_names[last]],
-                                                 [str(drawing.choice(world.asking_words[relation]))]],
-                        int(drawing.integers(1, 4)))
+        text = sentence(
+            drawing,
+            world.fillers,
+            [
+                [world.first_names[first], world.last_names[last]],
+                [str(drawing.choice(world.asking_words[relation]))],
+            ],
+            int(drawing.integers(1, 4)),
+        )
         if text not in seen:
             seen.add(text)
             return text
@@ -171,9 +213,20 @@ def new_query(drawing, world: World, fact: int, seen: set[str]) -> str:
 
 def vocabulary_of(world: World) -> list[str]:
     """Returns the WordPieces: special tokens, whole words, suffixes."""
-    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "-", *world.first_names, *world.last_names,
-            *sum(world.relation_words, []), *sum(world.asking_words, []), *world.values, *world.fillers,
-            *(f"##{suffix}" for suffix in SUFFIXES)]
+    return [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "-",
+        *world.first_names,
+        *world.last_names,
+        *sum(world.relation_words, []),
+        *sum(world.asking_words, []),
+        *world.values,
+        *world.fillers,
+        *(f"##{suffix}" for suffix in SUFFIXES),
+    ]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ queries that came before, and queries that --exclude files ask (default: the tra
 output), all compared without case, further spaces and a last ?, ! or full stop. Ids are made anew, `unlabelled-1` ...,
 for the sources' are numbers that training queries have, too.
 """
+
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -20,7 +21,7 @@ from pathlib import Path
 from releases import RELEASED_AUGMENT, add_source_flags, folder_of, settle_source_flags
 from sources import make_file, read_foreign, run
 
-from rocketqa.formats import DataError
+from rocketqa.files.errors import DataError
 
 FILES = {"marco": "orcas_yahoo_nq.query.txt", "nq": "mrqa.query.txt"}
 LABELLED = ("queries.train.tsv", "queries.dev.tsv", "queries.test.tsv")
@@ -30,10 +31,22 @@ def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
     parser = ArgumentParser("data_prep/unlabelled_queries.py", description=__doc__.splitlines()[0])
     add_source_flags(parser, "folder that gets queries.unlabelled.tsv")
-    parser.add_argument("--dataset", choices=(*FILES, "none"), required=True,
-                        help="whose unlabelled queries; none: those of --queries alone")
-    parser.add_argument("--queries", type=Path, nargs="+", default=[], help="more files: query_id, text, or text alone")
-    parser.add_argument("--exclude", type=Path, nargs="+", help="files of queries that must not be among them")
+    parser.add_argument(
+        "--dataset",
+        choices=(*FILES, "none"),
+        required=True,
+        help="whose unlabelled queries; none: those of --queries alone",
+    )
+    parser.add_argument(
+        "--queries",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="more files: query_id, text, or text alone",
+    )
+    parser.add_argument(
+        "--exclude", type=Path, nargs="+", help="files of queries that must not be among them"
+    )
     return parser
 
 
@@ -47,14 +60,25 @@ def build(args: Namespace) -> int:
     settle_source_flags(args)
     sources = list(args.queries)
     if args.dataset != "none":
-        sources.insert(0, folder_of(RELEASED_AUGMENT, args, FILES[args.dataset]) / FILES[args.dataset])
-    excluded = args.exclude or [args.output / name for name in LABELLED if (args.output / name).is_file()]
+        sources.insert(
+            0, folder_of(RELEASED_AUGMENT, args, FILES[args.dataset]) / FILES[args.dataset]
+        )
+    excluded = args.exclude or [
+        args.output / name for name in LABELLED if (args.output / name).is_file()
+    ]
     if not excluded:
-        raise DataError(f"{args.output}: expected {LABELLED[0]} or --exclude FILES, got no queries to leave out")
+        raise DataError(
+            f"{args.output}: expected {LABELLED[0]} or --exclude FILES, got no queries to leave out"
+        )
     inputs = {f"queries_{i}": path for i, path in enumerate(sources)}
     inputs |= {f"exclude_{i}": path for i, path in enumerate(excluded)}
-    return make_file("unlabelled queries", args, "queries.unlabelled.tsv", inputs,
-                     lambda notes: query_lines(sources, excluded, notes))
+    return make_file(
+        "unlabelled queries",
+        args,
+        "queries.unlabelled.tsv",
+        inputs,
+        lambda notes: query_lines(sources, excluded, notes),
+    )
 
 
 def query_lines(sources: list[Path], excluded: list[Path], notes: Counter) -> Iterator[str]:
@@ -78,7 +102,9 @@ def query_lines(sources: list[Path], excluded: list[Path], notes: Counter) -> It
 
 def _key(text: str) -> bytes:
     """Returns what two wordings of one query have in common."""
-    return blake2b(" ".join(text.casefold().split()).rstrip(" ?!.").encode(), digest_size=16).digest()
+    return blake2b(
+        " ".join(text.casefold().split()).rstrip(" ?!.").encode(), digest_size=16
+    ).digest()
 
 
 if __name__ == "__main__":

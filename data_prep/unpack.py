@@ -1,11 +1,12 @@
 """Unpack a tar or zip archive of regular files: `python data_prep/unpack.py ARCHIVE --output FOLDER`."""
+
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
 from sources import run
 
-from rocketqa.unpack import unpack
+from rocketqa.jobs.unpack import unpack
 
 
 def build_parser() -> ArgumentParser:
@@ -18,6 +19,7 @@ def build_parser() -> ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Unpacks the archive and returns the exit status."""
+
     def unpack_it(args) -> None:
         unpack(args.archive, args.output)
 

@@ -2,6 +2,7 @@
 
 `rocketqa.available_models()` and `rocketqa.load_model(...)` are the released package's calls (rocketqa/toolkit.py).
 """
+
 import importlib
 import zlib  # noqa: F401  Paddle 2.6.2 crashes where zlib is first loaded after it.
 

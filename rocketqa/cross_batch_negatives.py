@@ -8,6 +8,7 @@ released code's order). The passages are gathered, device by device; the queries
 its own N*B queries against all A*N*B*P passages. The mean over devices, which training takes of the gradients, is then
 the gradient of the mean loss over all A*N*B queries: that of one process on the joint batch.
 """
+
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
@@ -17,11 +18,11 @@ import paddle.distributed as dist
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
-from rocketqa.formats import DataError
+from rocketqa.files.errors import DataError
 
 Chunk = object  # what `encode` takes, with its `known_positives`
 Reps = tuple[paddle.Tensor, paddle.Tensor]  # q_reps, p_reps
-Within = Callable[[int], AbstractContextManager]
+ChunkContext = Callable[[int], AbstractContextManager]
 
 
 class GatherAcrossDevices(PyLayer):
@@ -50,7 +51,9 @@ def gather(p_reps: paddle.Tensor) -> paddle.Tensor:
     """
     if dist.get_world_size() == 1:
         return p_reps
-    shapes = [shape.tolist() for shape in _all_gather(paddle.to_tensor(p_reps.shape, dtype="int64"))]
+    shapes = [
+        shape.tolist() for shape in _all_gather(paddle.to_tensor(p_reps.shape, dtype="int64"))
+    ]
     if any(shape != shapes[0] for shape in shapes):
         raise DataError(f"p_reps: expected the same shape on every device, got {shapes}")
     return GatherAcrossDevices.apply(p_reps)
@@ -62,8 +65,13 @@ def _all_gather(tensor: paddle.Tensor) -> list[paddle.Tensor]:
     return parts
 
 
-def losses_and_hits(q_reps, p_reps, cross_batch: bool, chunks: int = 1,
-                    known_positives: "KnownPositives | None" = None) -> tuple[paddle.Tensor, paddle.Tensor]:
+def losses_and_hits(
+    q_reps,
+    p_reps,
+    cross_batch: bool,
+    chunks: int = 1,
+    known_positives: "KnownPositives | None" = None,
+) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Returns each query's negative log-likelihood of its positive (equation 2), and whether that ranks first: [N*B].
 
     q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. Dot products, no temperature. Without
@@ -72,12 +80,18 @@ def losses_and_hits(q_reps, p_reps, cross_batch: bool, chunks: int = 1,
     """
     candidates = gather(p_reps) if cross_batch else p_reps  # [A*N*B*P, H], or [N*B*P, H]
     logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
-    finite = logits.isfinite().all(axis=1)  # [N*B]; Paddle's softmax makes finite losses of infinite logits
+    finite = logits.isfinite().all(
+        axis=1
+    )  # [N*B]; Paddle's softmax makes finite losses of infinite logits
     before = dist.get_rank() * p_reps.shape[0] if cross_batch else 0
-    labels = paddle.to_tensor(before + positive_places(q_reps.shape[0], p_reps.shape[0], chunks))  # [N*B]
+    labels = paddle.to_tensor(
+        before + positive_places(q_reps.shape[0], p_reps.shape[0], chunks)
+    )  # [N*B]
     if known_positives is not None:
         false_negatives = known_positives.mask(labels.numpy(), cross_batch)  # [N*B, A*N*B*P]
-        logits = paddle.where(paddle.to_tensor(false_negatives), paddle.full_like(logits, -np.inf), logits)
+        logits = paddle.where(
+            paddle.to_tensor(false_negatives), paddle.full_like(logits, -np.inf), logits
+        )
     losses = F.cross_entropy(logits, labels, reduction="none").reshape([-1])
     losses = paddle.where(finite, losses, paddle.full_like(losses, np.nan))
     return losses, (logits.argmax(axis=1) == labels).astype("float32")
@@ -104,35 +118,44 @@ class KnownPositives:
         """Returns which passages are left out of a query's softmax: bool [N*B, A*N*B*P]; never its label."""
         candidates = self.passages
         if cross_batch and dist.get_world_size() > 1:
-            candidates = np.concatenate([part.numpy() for part in _all_gather(paddle.to_tensor(self.passages))])
+            candidates = np.concatenate(
+                [part.numpy() for part in _all_gather(paddle.to_tensor(self.passages))]
+            )
         mask = np.stack([np.isin(candidates, known) for known in self.positives])
         mask[np.arange(len(labels)), labels] = False
         return mask
-
 
     @staticmethod
     def joined(parts: Sequence["KnownPositives | None"]) -> "KnownPositives | None":
         """Returns those of several chunks as one; None where nothing is masked."""
         if parts[0] is None:
             return None
-        return KnownPositives(np.concatenate([part.passages for part in parts]),
-                              [known for part in parts for known in part.positives])
+        return KnownPositives(
+            np.concatenate([part.passages for part in parts]),
+            [known for part in parts for known in part.positives],
+        )
 
 
-def backward(encode: Callable[[Chunk], Reps], chunks: Sequence[Chunk], within: Within, loss_scale: float,
-             meet: Callable[[], None], cross_batch: bool) -> tuple[paddle.Tensor, paddle.Tensor]:
+def backward(
+    encode: Callable[[Chunk], Reps],
+    chunks: Sequence[Chunk],
+    chunk_context: ChunkContext,
+    loss_scale: float,
+    barrier: Callable[[], None],
+    cross_batch: bool,
+) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Leaves the gradients of `loss_scale` times the mean loss of all chunks; returns losses and hits, [N*B].
 
-    `encode`: a chunk -> q_reps [B, H], p_reps [B*P, H]; `within(n)`: gives chunk n its dropout and precision, the same
-    each time; `meet` waits for the other devices before they communicate. A chunk's `known_positives` are masked, or
+    `encode`: a chunk -> q_reps [B, H], p_reps [B*P, H]; `chunk_context(n)`: gives chunk n its dropout and precision, the same
+    each time; `barrier` waits for the other devices before they communicate. A chunk's `known_positives` are masked, or
     None.
     """
     if cross_batch and len(chunks) > 1:
-        return _backward_in_chunks(encode, chunks, within, loss_scale, meet)
+        return _backward_in_chunks(encode, chunks, chunk_context, loss_scale, barrier)
     judged = []
     for n, chunk in enumerate(chunks):
-        reps = _encoded(encode, chunk, within(n))
-        meet()
+        reps = _encoded(encode, chunk, chunk_context(n))
+        barrier()
         losses, hits = losses_and_hits(*reps, cross_batch, 1, chunk.known_positives)
         (losses.mean() * (loss_scale / len(chunks))).backward()
         judged.append((losses.detach(), hits))
@@ -140,23 +163,25 @@ def backward(encode: Callable[[Chunk], Reps], chunks: Sequence[Chunk], within: W
     return paddle.concat(losses), paddle.concat(hits)
 
 
-def _backward_in_chunks(encode, chunks: Sequence[Chunk], within: Within, loss_scale: float, meet):
+def _backward_in_chunks(
+    encode, chunks: Sequence[Chunk], chunk_context: ChunkContext, loss_scale: float, barrier
+):
     """Footnote 2: the loss and gradients of N times as many devices, with one chunk's activations at a time.
 
     All representations without a graph; the loss of all of them and its gradients by representation; then each chunk
     once more, with the same dropout, to take these gradients to the parameters.
     """
     with paddle.no_grad():
-        reps = [_encoded(encode, chunk, within(n)) for n, chunk in enumerate(chunks)]
+        reps = [_encoded(encode, chunk, chunk_context(n)) for n, chunk in enumerate(chunks)]
     q_reps, p_reps = (paddle.concat(part).detach() for part in zip(*reps))  # [N*B, H], [N*B*P, H]
     q_reps.stop_gradient = p_reps.stop_gradient = False
     known_positives = KnownPositives.joined([chunk.known_positives for chunk in chunks])
-    meet()
+    barrier()
     losses, hits = losses_and_hits(q_reps, p_reps, True, len(chunks), known_positives)
     (losses.mean() * loss_scale).backward()
     gradients = zip(paddle.split(q_reps.grad, len(chunks)), paddle.split(p_reps.grad, len(chunks)))
     for n, (chunk, of_chunk) in enumerate(zip(chunks, gradients)):
-        paddle.autograd.backward(list(_encoded(encode, chunk, within(n))), list(of_chunk))
+        paddle.autograd.backward(list(_encoded(encode, chunk, chunk_context(n))), list(of_chunk))
     return losses.detach(), hits
 
 

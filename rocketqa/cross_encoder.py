@@ -1,4 +1,5 @@
 """The cross encoder (section 3.3.2): one ERNIE reads query and passage together; P(relevant) of two classes."""
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -7,8 +8,10 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from rocketqa.chance import generator
-from rocketqa.ernie import Ernie, ErnieConfig, PackedRows, truncated_normal
+from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.ernie import Ernie, truncated_normal
+from rocketqa.encoder.packing import PackedRows
+from rocketqa.jobs.seeds import generator
 
 
 class CrossEncoder(nn.Layer):
@@ -39,11 +42,19 @@ class CrossEncoder(nn.Layer):
             return weights
         drawing = generator(seed, "classifier")
         hidden_size = config.hidden_size
-        drawn = {"ernie.pooler.dense.weight": truncated_normal(drawing, (hidden_size, hidden_size), 0.02),
-                 "ernie.pooler.dense.bias": np.zeros(hidden_size, np.float32),
-                 "classifier.weight": truncated_normal(drawing, (hidden_size, 2), 0.02),
-                 "classifier.bias": np.zeros(2, np.float32)}
-        return drawn | {f"ernie.{name}": value for name, value in weights.items() if not name.startswith("classifier.")}
+        drawn = {
+            "ernie.pooler.dense.weight": truncated_normal(
+                drawing, (hidden_size, hidden_size), 0.02
+            ),
+            "ernie.pooler.dense.bias": np.zeros(hidden_size, np.float32),
+            "classifier.weight": truncated_normal(drawing, (hidden_size, 2), 0.02),
+            "classifier.bias": np.zeros(2, np.float32),
+        }
+        return drawn | {
+            f"ernie.{name}": value
+            for name, value in weights.items()
+            if not name.startswith("classifier.")
+        }
 
 
 def losses_and_hits(logits, labels) -> tuple[paddle.Tensor, paddle.Tensor]:
@@ -56,17 +67,21 @@ def losses_and_hits(logits, labels) -> tuple[paddle.Tensor, paddle.Tensor]:
     return losses, (logits.argmax(axis=1) == labels).astype("float32")
 
 
-def backward(model: CrossEncoder, chunks: Sequence[tuple[PackedRows, paddle.Tensor]],
-             within: Callable[[int], AbstractContextManager], loss_scale: float,
-             fgm_epsilon: float) -> tuple[paddle.Tensor, paddle.Tensor]:
+def backward(
+    model: CrossEncoder,
+    chunks: Sequence[tuple[PackedRows, paddle.Tensor]],
+    chunk_context: Callable[[int], AbstractContextManager],
+    loss_scale: float,
+    fgm_epsilon: float,
+) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Leaves the gradients of `loss_scale` times the mean loss of all chunks; returns their losses and hits.
 
-    `within(n)` gives chunk n its dropout and precision; an epsilon above 0 trains on perturbed word embeddings.
+    `chunk_context(n)` gives chunk n its dropout and precision; an epsilon above 0 trains on perturbed word embeddings.
     """
     judged = []
     for n, (pairs, labels) in enumerate(chunks):
         with perturbed(model, pairs, labels, fgm_epsilon) if fgm_epsilon else nullcontext():
-            with within(n):
+            with chunk_context(n):
                 logits = model(pairs)
             losses, hits = losses_and_hits(logits, labels)
             (losses.mean() * (loss_scale / len(chunks))).backward()
@@ -76,17 +91,23 @@ def backward(model: CrossEncoder, chunks: Sequence[tuple[PackedRows, paddle.Tens
 
 
 @contextmanager
-def perturbed(model: CrossEncoder, pairs: PackedRows, labels: paddle.Tensor, epsilon: float) -> Iterator[None]:
+def perturbed(
+    model: CrossEncoder, pairs: PackedRows, labels: paddle.Tensor, epsilon: float
+) -> Iterator[None]:
     """Shifts the word embeddings, for as long as it lasts, by `epsilon` along the gradient of the loss without dropout.
 
     # Official code: adversarial training (FGM), which the paper does not mention. Only the perturbed pass is learnt.
     """
     words = model.ernie.embeddings.word_embeddings.weight
-    others = [parameter for parameter in model.parameters() if parameter is not words and not parameter.stop_gradient]
+    others = [
+        parameter
+        for parameter in model.parameters()
+        if parameter is not words and not parameter.stop_gradient
+    ]
     _stop(others, True)
     model.eval()
     losses, _ = losses_and_hits(model(pairs), labels)
-    gradient, = paddle.grad([losses.mean()], [words])  # [vocabulary, H]
+    (gradient,) = paddle.grad([losses.mean()], [words])  # [vocabulary, H]
     model.train()
     _stop(others, False)
     kept = words.clone().detach()

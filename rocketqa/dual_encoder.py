@@ -1,8 +1,11 @@
 """The dual encoder (section 3.2): sim(q, p) = E_q(q) . E_p(p), two ERNIEs that start from the same weights."""
+
 import paddle
 from paddle import nn
 
-from rocketqa.ernie import Ernie, ErnieConfig, PackedRows
+from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.ernie import Ernie
+from rocketqa.encoder.packing import PackedRows
 
 
 class DualEncoder(nn.Layer):
@@ -14,7 +17,9 @@ class DualEncoder(nn.Layer):
         self.query_encoder = Ernie(config, with_pooler=False)
         self.passage_encoder = Ernie(config, with_pooler=False)
 
-    def forward(self, queries: PackedRows, passages: PackedRows) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def forward(
+        self, queries: PackedRows, passages: PackedRows
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Returns q_reps [B, H] and p_reps [B*P, H]."""
         return self.query_encoder(queries), self.passage_encoder(passages)
 
@@ -26,6 +31,13 @@ class DualEncoder(nn.Layer):
         """
         if any(name.startswith("query_encoder.") for name in weights):
             return weights
-        kept = {name: value for name, value in weights.items() if not name.startswith(("pooler.", "classifier."))}
-        return {f"{tower}.{name}": value for tower in ("query_encoder", "passage_encoder")
-                for name, value in kept.items()}
+        kept = {
+            name: value
+            for name, value in weights.items()
+            if not name.startswith(("pooler.", "classifier."))
+        }
+        return {
+            f"{tower}.{name}": value
+            for tower in ("query_encoder", "passage_encoder")
+            for name, value in kept.items()
+        }

@@ -7,6 +7,7 @@ What differs is what went wrong there: nothing happens at import, the host progr
 checked when a method is called, downloads and archives are whole or not there, training takes cross-batch negatives on
 all devices of a launch and goes on after a kill. Errors are a `DataError`, a ValueError.
 """
+
 import fcntl
 import math
 import os
@@ -22,19 +23,27 @@ import paddle.distributed as dist
 from paddle.base import dygraph
 
 from rocketqa import cross_batch_negatives, cross_encoder
-from rocketqa.batches import CrossBatches, DualBatches
-from rocketqa.checkpoint import set_weights
-from rocketqa.download import Source, fetch
+from rocketqa.cli.flags import add_training_flags
 from rocketqa.dual_encoder import DualEncoder as DualLayer
-from rocketqa.ernie import pack
-from rocketqa.flags import InputPath, add_training_flags
-from rocketqa.formats import DataError, LabelledPair, Passage, Query, TrainingExample
-from rocketqa.released_models import HOST, MODELS, JointCrossEncoder, Released, read_checkpoint, read_model_of
-from rocketqa.rows import Row, read_rows
-from rocketqa.tokenizer import text_encoder_of
-from rocketqa.train_log import LOG
-from rocketqa.training import Start, Task, run_training
-from rocketqa.unpack import unpack
+from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import LabelledPair, Passage, Query, TrainingExample
+from rocketqa.files.rows import Row, read_rows
+from rocketqa.jobs.download import Source, fetch
+from rocketqa.jobs.paths import InputPath
+from rocketqa.jobs.unpack import unpack
+from rocketqa.text.tokenizer import text_encoder_of
+from rocketqa.training.batches import CrossBatches, DualBatches
+from rocketqa.training.loop import Start, Task, run_training
+from rocketqa.weights.checkpoint import LOG, set_weights
+from rocketqa.weights.released_models import (
+    HOST,
+    MODELS,
+    JointCrossEncoder,
+    Released,
+    read_checkpoint,
+    read_model_of,
+)
 
 # The released trainer's settings, which it lets nobody change; FGM for the cross encoder alone.
 WARMUP, WEIGHT_DECAY, FGM = "0.1", "0.01", 0.01
@@ -70,7 +79,9 @@ def read_model(model: str) -> Released:
     candidates = (path / "config.json", path, Path(f"{path}.json"))
     config_file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if not config_file:
-        raise DataError(f"{model}: expected a name of available_models(), a config.json or its folder, got none there")
+        raise DataError(
+            f"{model}: expected a name of available_models(), a config.json or its folder, got none there"
+        )
     return read_model_of(config_file)
 
 
@@ -89,7 +100,9 @@ def downloaded(name: str) -> Path:
             source = Source(f"{HOST}/RocketQAModels/{name}.tar.gz", md5=MODELS[name])
             unpack(fetch(source, cache() / source.name), unpacked)
             if not (unpacked / name).is_dir():
-                raise DataError(f"{cache() / source.name}: expected a folder {name} in it, got an archive without it")
+                raise DataError(
+                    f"{cache() / source.name}: expected a folder {name} in it, got an archive without it"
+                )
             os.replace(unpacked / name, folder)
             shutil.rmtree(unpacked)
     return folder
@@ -111,14 +124,22 @@ class Encoder:
         """Yields what `compute` makes of each item, a batch at a time."""
         for begin in range(0, len(items), self.batch_size):
             with dygraph.guard(self.place), paddle.no_grad():
-                answers = compute(items[begin:begin + self.batch_size]).numpy()
+                answers = compute(items[begin : begin + self.batch_size]).numpy()
             yield from answers
 
     def _numbers(self, compute: Callable, items: Sequence) -> Iterator[float]:
         return (float(answer) for answer in self._answers(compute, items))
 
-    def train(self, train_set: str, epoch: int, save_model_path: str, save_steps: int = 0,
-              batch_size: int | None = None, learning_rate: float = 2e-5, log_folder: str | None = None) -> None:
+    def train(
+        self,
+        train_set: str,
+        epoch: int,
+        save_model_path: str,
+        save_steps: int = 0,
+        batch_size: int | None = None,
+        learning_rate: float = 2e-5,
+        log_folder: str | None = None,
+    ) -> None:
         """Trains on a TSV without header, writes the checkpoint `save_model_path` (a folder), and is trained itself.
 
         Six columns for a dual encoder: query, title and text of the positive, title and text of a negative, 0; four for
@@ -126,8 +147,14 @@ class Encoder:
         `save_steps`: between two states to go on from; `log_folder`: gets a copy of the log. Called again after a kill
         it goes on; called again with the same arguments it keeps the checkpoint that is there.
         """
-        args = self._flags(train_set, _whole("epoch", epoch), save_model_path, save_steps,
-                           _whole("batch_size", batch_size or self.batch_size), _rate(learning_rate))
+        args = self._flags(
+            train_set,
+            _whole("epoch", epoch),
+            save_model_path,
+            save_steps,
+            _whole("batch_size", batch_size or self.batch_size),
+            _rate(learning_rate),
+        )
         with dygraph.guard(self.place):
             try:
                 run_training(f"train {type(self).__name__}", args, self._task)
@@ -142,17 +169,52 @@ class Encoder:
             Path(log_folder).mkdir(parents=True, exist_ok=True)
             shutil.copy(args.output / LOG, log_folder)
 
-    def _flags(self, train_set: str, epoch: int, save_model_path: str, save_steps: int, batch_size: int,
-               rate: float) -> Namespace:
+    def _flags(
+        self,
+        train_set: str,
+        epoch: int,
+        save_model_path: str,
+        save_steps: int,
+        batch_size: int,
+        rate: float,
+    ) -> Namespace:
         """Returns the flags of a training verb, as the released trainer has them."""
         parser = ArgumentParser()
         add_training_flags(parser)
-        args = parser.parse_args([
-            "--init", "", "--collection", "", "--queries", "", "--examples", str(train_set), "--output",
-            str(save_model_path), "--batch-size", str(batch_size), "--epochs", str(epoch), "--learning-rate",
-            str(rate), "--warmup", WARMUP, "--decay", "linear", "--weight-decay", WEIGHT_DECAY,
-            "--seed", "1", *(("--save-every", str(_whole("save_steps", save_steps))) if save_steps else ())])
-        args.init, args.collection, args.queries = [InputPath(path) for path in self.files], None, None
+        args = parser.parse_args(
+            [
+                "--init",
+                "",
+                "--collection",
+                "",
+                "--queries",
+                "",
+                "--examples",
+                str(train_set),
+                "--output",
+                str(save_model_path),
+                "--batch-size",
+                str(batch_size),
+                "--epochs",
+                str(epoch),
+                "--learning-rate",
+                str(rate),
+                "--warmup",
+                WARMUP,
+                "--decay",
+                "linear",
+                "--weight-decay",
+                WEIGHT_DECAY,
+                "--seed",
+                "1",
+                *(("--save-every", str(_whole("save_steps", save_steps))) if save_steps else ()),
+            ]
+        )
+        args.init, args.collection, args.queries = (
+            [InputPath(path) for path in self.files],
+            None,
+            None,
+        )
         return Namespace(**vars(args), **self.lengths)
 
     def _start(self) -> Start:
@@ -171,8 +233,11 @@ class DualEncoder(Encoder):
         """Returns a generator of the paragraphs' vectors."""
         return self._answers(self._passage_vectors, _passages(para, title, NOTHING))
 
-    def matching(self, query: Sequence[str], para: Sequence[str], title: Sequence[str] = ()) -> Iterator[float]:
+    def matching(
+        self, query: Sequence[str], para: Sequence[str], title: Sequence[str] = ()
+    ) -> Iterator[float]:
         """Returns a generator of the dot products of each query and its paragraph."""
+
         def dot_products(pairs):
             queries, passages = zip(*pairs)
             return (self._query_vectors(queries) * self._passage_vectors(passages)).sum(axis=1)
@@ -180,25 +245,37 @@ class DualEncoder(Encoder):
         return self._numbers(dot_products, _pairs(query, para, title, NOTHING))
 
     def _query_vectors(self, texts: Sequence[str]) -> paddle.Tensor:
-        return self.layer.query_encoder(pack(self.text_encoder.queries(texts, self.lengths["query_length"])))
+        return self.layer.query_encoder(
+            pack(self.text_encoder.queries(texts, self.lengths["query_length"]))
+        )
 
     def _passage_vectors(self, passages: Sequence[Passage]) -> paddle.Tensor:
-        return self.layer.passage_encoder(pack(self.text_encoder.passages(passages, self.lengths["passage_length"])))
+        return self.layer.passage_encoder(
+            pack(self.text_encoder.passages(passages, self.lengths["passage_length"]))
+        )
 
     def _task(self, args: Namespace) -> Task:
         queries, collection, examples = {}, {}, []
         for path in args.examples:
             for row in read_rows(path, (6,)):
                 query, title, text, negative_title, negative_text, _ = row.columns
-                query_id, positive_id, negative_id = row.place, f"{row.place} positive", f"{row.place} negative"
+                query_id, positive_id, negative_id = (
+                    row.place,
+                    f"{row.place} positive",
+                    f"{row.place} negative",
+                )
                 queries[query_id] = Query(query_id, row.text(query))
                 collection[positive_id] = Passage(positive_id, title or NOTHING, row.text(text))
-                collection[negative_id] = Passage(negative_id, negative_title or NOTHING, row.text(negative_text))
+                collection[negative_id] = Passage(
+                    negative_id, negative_title or NOTHING, row.text(negative_text)
+                )
                 examples.append(TrainingExample(query_id, positive_id, (negative_id,)))
         batches = DualBatches(examples, queries, collection, self.text_encoder, **self.lengths)
 
-        def backward(model, *step, meet):
-            return cross_batch_negatives.backward(lambda chunk: model(chunk.queries, chunk.passages), *step, meet, True)
+        def backward(model, *step, barrier):
+            return cross_batch_negatives.backward(
+                lambda chunk: model(chunk.queries, chunk.passages), *step, barrier, True
+            )
 
         return Task(self._start(), len(examples), batches.query_ids, batches.rows, backward, None)
 
@@ -206,18 +283,27 @@ class DualEncoder(Encoder):
 class CrossEncoder(Encoder):
     """How relevant each paragraph is to its query."""
 
-    def matching(self, query: Sequence[str], para: Sequence[str], title: Sequence[str] = ()) -> Iterator[float]:
+    def matching(
+        self, query: Sequence[str], para: Sequence[str], title: Sequence[str] = ()
+    ) -> Iterator[float]:
         """Returns a generator of P(relevant); of a RocketQAv2 model's logits, which are none."""
+
         def scores(pairs):
             rows = pack(self.text_encoder.pairs(*zip(*pairs), self.lengths["max_length"]))
-            return self.layer(rows) if isinstance(self.layer, JointCrossEncoder) else self.layer.probability(rows)
+            return (
+                self.layer(rows)
+                if isinstance(self.layer, JointCrossEncoder)
+                else self.layer.probability(rows)
+            )
 
         return self._numbers(scores, _pairs(query, para, title, ""))
 
     def _task(self, args: Namespace) -> Task:
         if isinstance(self.layer, JointCrossEncoder):
-            raise DataError(f"{self.files[0]}: expected a cross encoder of two classes, got RocketQAv2's re-ranker, "
-                            f"which is trained together with its dual encoder")
+            raise DataError(
+                f"{self.files[0]}: expected a cross encoder of two classes, got RocketQAv2's re-ranker, "
+                f"which is trained together with its dual encoder"
+            )
         queries, collection, pairs = {}, {}, []
         for path in args.examples:
             for row in read_rows(path, (4,)):
@@ -226,8 +312,14 @@ class CrossEncoder(Encoder):
                 collection[row.place] = Passage(row.place, title, row.text(text))
                 pairs.append(LabelledPair(row.place, row.place, _label(row, label)))
         batches = CrossBatches(pairs, queries, collection, self.text_encoder, **self.lengths)
-        return Task(self._start(), len(pairs), batches.query_ids, batches.rows,
-                    lambda *step, meet: cross_encoder.backward(*step, FGM), None)
+        return Task(
+            self._start(),
+            len(pairs),
+            batches.query_ids,
+            batches.rows,
+            lambda *step, barrier: cross_encoder.backward(*step, FGM),
+            None,
+        )
 
 
 def _label(row: Row, label: str) -> int:
@@ -253,11 +345,18 @@ def _texts(name: str, values: Sequence[str], may_be_empty: bool = False) -> list
 def _passages(para: Sequence[str], title: Sequence[str], no_title: str) -> list[Passage]:
     texts, titles = _texts("para", para), _texts("title", title, may_be_empty=True)
     if titles and len(titles) != len(texts):
-        raise DataError(f"title: expected {len(texts)}, one for each para, or none, got {len(titles)}")
-    return [Passage("", title or no_title, text) for title, text in zip(titles or [""] * len(texts), texts)]
+        raise DataError(
+            f"title: expected {len(texts)}, one for each para, or none, got {len(titles)}"
+        )
+    return [
+        Passage("", title or no_title, text)
+        for title, text in zip(titles or [""] * len(texts), texts)
+    ]
 
 
-def _pairs(query: Sequence[str], para: Sequence[str], title: Sequence[str], no_title: str) -> list[tuple[str, Passage]]:
+def _pairs(
+    query: Sequence[str], para: Sequence[str], title: Sequence[str], no_title: str
+) -> list[tuple[str, Passage]]:
     queries, passages = _texts("query", query), _passages(para, title, no_title)
     if len(queries) != len(passages):
         raise DataError(f"para: expected {len(queries)}, one for each query, got {len(passages)}")
@@ -285,8 +384,10 @@ def _place(use_cuda: bool, device_id: int) -> paddle.base.core.Place:
     if dist.get_world_size() > 1:
         device_id = dist.ParallelEnv().device_id
     if not 0 <= device_id < devices:
-        raise DataError(f"device_id: expected one of {devices} GPUs that this Paddle knows, got {device_id}"
-                        + ("" if devices else "; use_cuda=False computes without"))
+        raise DataError(
+            f"device_id: expected one of {devices} GPUs that this Paddle knows, got {device_id}"
+            + ("" if devices else "; use_cuda=False computes without")
+        )
     return paddle.CUDAPlace(device_id)
 
 
@@ -296,4 +397,6 @@ def _use_the_cores() -> None:
     It takes one by itself: half the speed on two.
     """
     if "OMP_NUM_THREADS" not in os.environ:
-        paddle.base.core.set_num_threads(max(1, len(os.sched_getaffinity(0)) // dist.get_world_size()))
+        paddle.base.core.set_num_threads(
+            max(1, len(os.sched_getaffinity(0)) // dist.get_world_size())
+        )

@@ -1,4 +1,5 @@
 """A real browser for tests: Chromium, driven by chromedriver over HTTP (the W3C's WebDriver)."""
+
 import json
 import shutil
 import subprocess
@@ -8,8 +9,16 @@ from pathlib import Path
 
 from misbehaving_server import wait_until
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's name for a reference to one
 INSTALLED = bool(shutil.which("chromium") and shutil.which("chromedriver"))
 
@@ -22,7 +31,9 @@ class Browser:
 
     def call(self, method: str, path: str, **parameters):
         body = json.dumps(parameters).encode() if method == "POST" else None
-        request = urllib.request.Request(self.address + path, body, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self.address + path, body, {"Content-Type": "application/json"}, method=method
+        )
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)["value"]
 
@@ -50,7 +61,9 @@ class Browser:
 
     def texts(self, css: str) -> list[str]:
         """Returns what is seen of each element, as it is seen."""
-        return self.run("return [...document.querySelectorAll(arguments[0])].map(each => each.innerText)", css)
+        return self.run(
+            "return [...document.querySelectorAll(arguments[0])].map(each => each.innerText)", css
+        )
 
 
 @contextmanager
@@ -59,9 +72,13 @@ def chromium(profile: Path):
     driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
     try:
         started = next(line for line in driver.stdout if "started successfully on port" in line)
-        browser = Browser(f"http://127.0.0.1:{started.rsplit(' ', 1)[1].strip().strip('.')}/session")
+        browser = Browser(
+            f"http://127.0.0.1:{started.rsplit(' ', 1)[1].strip().strip('.')}/session"
+        )
         options = {"args": [*FLAGS, f"--user-data-dir={profile}"]}
-        session = browser.call("POST", "", capabilities={"alwaysMatch": {"goog:chromeOptions": options}})["sessionId"]
+        session = browser.call(
+            "POST", "", capabilities={"alwaysMatch": {"goog:chromeOptions": options}}
+        )["sessionId"]
         browser.address += f"/{session}"
         try:
             yield browser

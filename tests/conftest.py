@@ -1,4 +1,5 @@
 """What tests share: tiny encoders, literal files, a service."""
+
 import numpy as np
 import pytest
 
@@ -6,15 +7,23 @@ from rocketqa.cli.__main__ import use_the_processor
 
 use_the_processor()  # before Paddle is imported
 
-TINY = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40,
-        "max_position_embeddings": 32, "type_vocab_size": 4, "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0}
+TINY = {
+    "vocab_size": 60,
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": 32,
+    "type_vocab_size": 4,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
 
 
 @pytest.fixture
 def tiny_config():
     """A complete ERNIE of three layers, without dropout."""
-    from rocketqa.ernie import ErnieConfig
+    from rocketqa.encoder.config import ErnieConfig
 
     return ErnieConfig(**TINY)
 
@@ -22,7 +31,7 @@ def tiny_config():
 @pytest.fixture
 def random_rows():
     """Returns a maker of rows of tokens of random lengths, two types each."""
-    from rocketqa.tokenizer import Encoding
+    from rocketqa.text.tokenizer import Encoding
 
     def make(count: int, seed: int = 0, longest: int = 12, vocabulary: int = 60) -> list[Encoding]:
         drawing = np.random.default_rng(seed)

@@ -1,4 +1,5 @@
 """What each process of tests/test_cross_batch_negatives.py computes: with ours, and with what is known to be wrong."""
+
 import sys
 from contextlib import contextmanager
 
@@ -7,16 +8,27 @@ import paddle
 import paddle.distributed as dist
 from paddle.autograd import PyLayer
 
-from rocketqa import cross_batch_negatives, devices
-from rocketqa.batches import DualRows
+from rocketqa import cross_batch_negatives
+from rocketqa.distributed import devices
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.ernie import ErnieConfig, initial_weights, pack
-from rocketqa.formats import DataError
-from rocketqa.tokenizer import Encoding
+from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
+from rocketqa.text.tokenizer import Encoding
+from rocketqa.training.batches import DualRows
 
 CHUNKS, B, P, H = 2, 3, 3, 5  # chunks a device, queries a chunk, passages a query, hidden size
-CONFIG = ErnieConfig(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-                     max_position_embeddings=16, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.2)
+CONFIG = ErnieConfig(
+    vocab_size=60,
+    hidden_size=16,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=32,
+    max_position_embeddings=16,
+    hidden_dropout_prob=0.2,
+    attention_probs_dropout_prob=0.2,
+)
 
 
 def model() -> DualEncoder:
@@ -34,8 +46,12 @@ def chunk(place: int) -> DualRows:
     drawing = np.random.default_rng(place)
 
     def rows(count):
-        return pack([Encoding(drawing.integers(1, 60, length), np.zeros(length, np.int64))
-                     for length in drawing.integers(2, 9, count)])
+        return pack(
+            [
+                Encoding(drawing.integers(1, 60, length), np.zeros(length, np.int64))
+                for length in drawing.integers(2, 9, count)
+            ]
+        )
 
     return DualRows(rows(B), rows(B * P), None)
 
@@ -60,7 +76,9 @@ class OwnSliceTimesDevices(PyLayer):
 
     @staticmethod
     def backward(context, gradient):
-        return paddle.split(gradient * dist.get_world_size(), dist.get_world_size())[dist.get_rank()]
+        return paddle.split(gradient * dist.get_world_size(), dist.get_world_size())[
+            dist.get_rank()
+        ]
 
 
 def own_slice(p_reps):
@@ -70,8 +88,8 @@ def own_slice(p_reps):
     return paddle.concat(parts)
 
 
-def full_loss_on_each_device(encode, chunks, within, loss_scale, meet, cross_batch):
-    with within(0):
+def full_loss_on_each_device(encode, chunks, chunk_context, loss_scale, barrier, cross_batch):
+    with chunk_context(0):
         q_reps, p_reps = encode(chunks[0])
     queries = q_reps.shape[0]
     device = paddle.arange(dist.get_world_size() * queries, dtype="int64") // queries
@@ -87,18 +105,32 @@ def gradients_of_reps(folder, rank, out, name, cross_batch=True, known=None):
     own = np.load(f"{folder}/{rank}.npz")
     q_reps, p_reps = (paddle.to_tensor(own[part], stop_gradient=False) for part in "qp")
     losses, hits = cross_batch_negatives.losses_and_hits(
-        q_reps, p_reps, cross_batch, known_positives=known and known(own))
+        q_reps, p_reps, cross_batch, known_positives=known and known(own)
+    )
     losses.mean().backward()
-    out.update({f"{name}:loss": losses.numpy(), f"{name}:hits": hits.numpy(), f"{name}:q": q_reps.grad.numpy(),
-                f"{name}:p": p_reps.grad.numpy()})
+    out.update(
+        {
+            f"{name}:loss": losses.numpy(),
+            f"{name}:hits": hits.numpy(),
+            f"{name}:q": q_reps.grad.numpy(),
+            f"{name}:p": p_reps.grad.numpy(),
+        }
+    )
 
 
-def gradients_of_model(rank, out, name, chunks, backward=cross_batch_negatives.backward, cross_batch=True):
+def gradients_of_model(
+    rank, out, name, chunks, backward=cross_batch_negatives.backward, cross_batch=True
+):
     """Keeps losses and averaged gradients of the whole model."""
     encoder = model()
     losses, _ = backward(
-        lambda own: encoder(own.queries, own.passages), [chunk(rank * chunks + n) for n in range(chunks)],
-        lambda n: seeded(rank * chunks + n), 1.0, lambda: None, cross_batch)
+        lambda own: encoder(own.queries, own.passages),
+        [chunk(rank * chunks + n) for n in range(chunks)],
+        lambda n: seeded(rank * chunks + n),
+        1.0,
+        lambda: None,
+        cross_batch,
+    )
     devices.average_gradients(encoder)
     out[f"{name}:loss"] = losses.numpy()
     out.update({f"{name}:{key}": value for key, value in gradients(encoder).items()})
@@ -109,8 +141,13 @@ def main(folder: str) -> None:
     rank, out = devices.rank(), {"world": devices.count()}
     gradients_of_reps(folder, rank, out, "cross-batch")
     gradients_of_reps(folder, rank, out, "in-batch", cross_batch=False)
-    gradients_of_reps(folder, rank, out, "masked", known=lambda own: cross_batch_negatives.KnownPositives(
-        own["ids"], own["known"].tolist()))
+    gradients_of_reps(
+        folder,
+        rank,
+        out,
+        "masked",
+        known=lambda own: cross_batch_negatives.KnownPositives(own["ids"], own["known"].tolist()),
+    )
     gradients_of_model(rank, out, "model", 1)
     gradients_of_model(rank, out, "chunks", CHUNKS)
     right = cross_batch_negatives.gather

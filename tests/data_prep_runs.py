@@ -1,4 +1,5 @@
 """What the tests of data_prep/ share: literal files, and the scripts called as a user calls them."""
+
 import importlib
 import io
 import os
@@ -15,14 +16,22 @@ def call(script: str, *arguments) -> tuple[int, str]:
     """Calls a script's main, in this process, and returns the exit status and what was said."""
     said = io.StringIO()
     with redirect_stderr(said):
-        status = importlib.import_module(script.removesuffix(".py")).main([str(word) for word in arguments])
+        status = importlib.import_module(script.removesuffix(".py")).main(
+            [str(word) for word in arguments]
+        )
     return status, said.getvalue()
 
 
 def call_alone(script: str, *arguments) -> tuple[int, str]:
     """As `call`, in a process of its own, as a user does."""
-    ended = subprocess.run([sys.executable, f"data_prep/{script}", *map(str, arguments)], cwd=ROOT, text=True,
-                           env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, f"data_prep/{script}", *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=120,
+    )
     return ended.returncode, ended.stderr
 
 

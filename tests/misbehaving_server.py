@@ -1,4 +1,5 @@
 """An HTTP server in a thread that does what a test tells it to, and remembers what it was asked for."""
+
 import gzip
 import http.server
 import threading
@@ -20,7 +21,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         behaviour = server.behaviours.pop(0) if len(server.behaviours) > 1 else server.behaviours[0]
         getattr(self, behaviour)(server.body)
 
-    def whole(self, body: bytes, sent: int | None = None, etag: str | None = ETAG, **headers: str | None):
+    def whole(
+        self, body: bytes, sent: int | None = None, etag: str | None = ETAG, **headers: str | None
+    ):
         """Ignores Range."""
         self.answer(200, body[:sent], ETag=etag, **{"Content_Length": str(len(body))} | headers)
 
@@ -45,8 +48,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def rest(self, body: bytes, start: int, sent: int | None = None, etag: str = ETAG):
         """Sends the bytes from `start` on."""
-        self.answer(206, body[start:][:sent], ETag=etag, Content_Length=str(len(body) - start),
-                    Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.answer(
+            206,
+            body[start:][:sent],
+            ETag=etag,
+            Content_Length=str(len(body) - start),
+            Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}",
+        )
 
     def drops(self, body: bytes):
         self.fine(body, sent=100)
@@ -79,7 +87,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.whole(b"")
 
     def chunks(self, body: bytes):
-        self.whole(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body), Content_Length=None, Transfer_Encoding="chunked")
+        self.whole(
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body),
+            Content_Length=None,
+            Transfer_Encoding="chunked",
+        )
 
     def packs(self, body: bytes):
         self.whole(gzip.compress(body), Content_Length=None, Content_Encoding="gzip")

@@ -1,4 +1,5 @@
 """A checkpoint gives back the model to the byte, and a training that was stopped goes on as if it had not been."""
+
 import json
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 from paddle import nn
 from safetensors.numpy import load_file
 
-from rocketqa.checkpoint import (
+from rocketqa.cross_encoder import CrossEncoder
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
+from rocketqa.training.optimizer import adam, clip
+from rocketqa.weights.checkpoint import (
     best_value,
     load_model,
     load_state,
@@ -17,20 +24,19 @@ from rocketqa.checkpoint import (
     set_weights,
     tidy,
 )
-from rocketqa.cross_encoder import CrossEncoder
-from rocketqa.dual_encoder import DualEncoder
-from rocketqa.ernie import initial_weights, pack
-from rocketqa.formats import DataError
-from rocketqa.optimizer import adam, clip
 
-FILES = {"vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nparis\nParis\n",
-         "tokenizer_config.json": b'{"do_lower_case": false}'}
+FILES = {
+    "vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nparis\nParis\n",
+    "tokenizer_config.json": b'{"do_lower_case": false}',
+}
 
 
 @pytest.fixture
 def config(tiny_config):
     """One layer, with dropout."""
-    return tiny_config._replace(num_hidden_layers=1, hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.5)
+    return tiny_config._replace(
+        num_hidden_layers=1, hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.5
+    )
 
 
 def dual_encoder(config, seed: int = 1) -> DualEncoder:
@@ -41,7 +47,11 @@ def dual_encoder(config, seed: int = 1) -> DualEncoder:
 
 def cross_encoder(config, seed: int = 1) -> CrossEncoder:
     model = CrossEncoder(config)
-    set_weights(model, CrossEncoder.from_encoder_weights(initial_weights(config, seed), config, seed), "test")
+    set_weights(
+        model,
+        CrossEncoder.from_encoder_weights(initial_weights(config, seed), config, seed),
+        "test",
+    )
     return model
 
 
@@ -56,10 +66,16 @@ def assert_same_bytes(found: dict, expected: dict):
 
 
 @pytest.mark.parametrize("build", [dual_encoder, cross_encoder])
-def test_a_saved_model_is_loaded_to_the_byte_with_its_configuration_and_tokenizer(tmp_path, config, build):
+def test_a_saved_model_is_loaded_to_the_byte_with_its_configuration_and_tokenizer(
+    tmp_path, config, build
+):
     model = build(config)
     save_model(tmp_path, model, FILES)
-    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json", *FILES}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "model.safetensors",
+        "config.json",
+        *FILES,
+    }
     loaded, encoder = load_model(tmp_path, type(model))
     assert_same_bytes(weights_of(loaded), weights_of(model))
     assert loaded.config == config
@@ -93,8 +109,10 @@ def test_missing_and_unexpected_parameters_are_named(config):
     weights["classifier.weights"] = weights.pop("classifier.weight")
     with pytest.raises(DataError) as error:
         set_weights(model, weights, "here")
-    assert str(error.value) == ("here: expected the parameters of CrossEncoder, got missing ['classifier.weight'], "
-                                "unexpected ['classifier.weights']")
+    assert str(error.value) == (
+        "here: expected the parameters of CrossEncoder, got missing ['classifier.weight'], "
+        "unexpected ['classifier.weights']"
+    )
     del weights["classifier.weights"]
     with pytest.raises(DataError, match=r"missing \['classifier.weight'\], unexpected \[\]"):
         set_weights(model, weights, "here")
@@ -106,7 +124,10 @@ def test_a_parameter_of_another_shape_is_named_even_where_it_could_be_broadcast(
     model = cross_encoder(config)
     for shape in (3, 1):
         weights = weights_of(model) | {"classifier.bias": np.zeros(shape, np.float32)}
-        with pytest.raises(DataError, match=rf"^here: expected classifier.bias of shape .*\[2\].*, got \[{shape}\]$"):
+        with pytest.raises(
+            DataError,
+            match=rf"^here: expected classifier.bias of shape .*\[2\].*, got \[{shape}\]$",
+        ):
             set_weights(model, weights, "here")
 
 
@@ -125,7 +146,9 @@ class Training:
             self.optimizer.set_lr(0.01 / (step + 1))
             queries, passages = self.random_rows(3, seed=step), self.random_rows(3, seed=100 + step)
             q_reps, p_reps = self.model(pack(queries), pack(passages))
-            nn.functional.cross_entropy(paddle.matmul(q_reps, p_reps, transpose_y=True), paddle.arange(3)).backward()
+            nn.functional.cross_entropy(
+                paddle.matmul(q_reps, p_reps, transpose_y=True), paddle.arange(3)
+            ).backward()
             clip(self.model, 1.0)
             self.optimizer.step()
             self.optimizer.clear_grad()
@@ -135,7 +158,8 @@ class Training:
 
 
 def test_going_on_from_a_state_equals_never_having_stopped_whatever_layers_were_built_before(
-        tmp_path, config, random_rows):
+    tmp_path, config, random_rows
+):
     whole, stopped = Training(config, random_rows), Training(config, random_rows)
     whole.run(0, 6)
     stopped.run(0, 3)
@@ -176,7 +200,9 @@ def test_the_newest_of_two_states_counts_by_its_number(tmp_path, config, random_
     older = (tmp_path / "state-9").rename(tmp_path / "kept")
     training.run(1, 2)
     training.save(tmp_path, 10)
-    older.rename(tmp_path / "state-9")  # as a kill between renaming the new one and dropping the old one leaves it
+    older.rename(
+        tmp_path / "state-9"
+    )  # as a kill between renaming the new one and dropping the old one leaves it
     resumed = Training(config, random_rows, seed=2)
     assert load_state(tmp_path, resumed.model, resumed.optimizer)[0] == 10
     assert_same_bytes(weights_of(resumed.model), weights_of(training.model))
@@ -199,7 +225,12 @@ def test_a_half_written_state_is_ignored_and_overwritten(tmp_path, config, rando
     training.save(tmp_path, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"state-1"}
     assert {path.name for path in (tmp_path / "state-1").iterdir()} == {
-        "model.safetensors", "config.json", *FILES, "optimizer.safetensors", "state.json"}
+        "model.safetensors",
+        "config.json",
+        *FILES,
+        "optimizer.safetensors",
+        "state.json",
+    }
 
 
 def test_the_last_states_are_kept_as_many_as_asked_for(tmp_path, config, random_rows):
@@ -217,7 +248,10 @@ def test_a_state_is_a_checkpoint_and_brings_back_what_else_was_saved(tmp_path, c
     training.save(tmp_path, 4, scale=512.0, good=3)
     model, _ = load_model(tmp_path / "state-4", DualEncoder)
     assert_same_bytes(weights_of(model), weights_of(training.model))
-    assert load_state(tmp_path, training.model, training.optimizer) == (4, {"scale": 512.0, "good": 3})
+    assert load_state(tmp_path, training.model, training.optimizer) == (
+        4,
+        {"scale": 512.0, "good": 3},
+    )
 
 
 def test_the_best_model_stays_though_later_ones_are_worse(tmp_path, config, random_rows):
@@ -227,10 +261,14 @@ def test_the_best_model_stays_though_later_ones_are_worse(tmp_path, config, rand
     (tmp_path / "best.tmp").mkdir()
     training.run(0, 1)
     save_best(tmp_path, 10, 0.75, training.model, FILES)
-    assert best_value(tmp_path) == 0.75 and [path.name for path in tmp_path.iterdir()] == ["best-10"]
+    assert best_value(tmp_path) == 0.75 and [path.name for path in tmp_path.iterdir()] == [
+        "best-10"
+    ]
     tidy(tmp_path, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
-    assert_same_bytes(weights_of(load_model(tmp_path / "best", DualEncoder)[0]), weights_of(training.model))
+    assert_same_bytes(
+        weights_of(load_model(tmp_path / "best", DualEncoder)[0]), weights_of(training.model)
+    )
 
 
 def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):

@@ -1,4 +1,5 @@
 """Any number of processes and chunks give the loss and the gradients of one process on the joint batch."""
+
 import os
 import subprocess
 import sys
@@ -10,7 +11,12 @@ import paddle
 import pytest
 from cross_batch_worker import CHUNKS, B, H, P, chunk, gradients, model, seeded
 
-from rocketqa.cross_batch_negatives import KnownPositives, backward, losses_and_hits, positive_places
+from rocketqa.cross_batch_negatives import (
+    KnownPositives,
+    backward,
+    losses_and_hits,
+    positive_places,
+)
 
 
 def joint_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]:
@@ -28,10 +34,27 @@ def joint_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]
 
 def launch(script: Path, folder: Path, processes: int) -> None:
     """Runs a script as several processes, as run_scripts/lib.sh does."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
     done = subprocess.run(
-        [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(processes), "--log_dir",
-         str(folder / "log"), str(script), str(folder)], env=environment, capture_output=True, text=True, timeout=240)
+        [
+            sys.executable,
+            "-m",
+            "paddle.distributed.launch",
+            "--nproc_per_node",
+            str(processes),
+            "--log_dir",
+            str(folder / "log"),
+            str(script),
+            str(folder),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     logs = "".join(path.read_text() for path in (folder / "log").glob("workerlog.*"))
     assert done.returncode == 0, done.stdout + done.stderr + logs
 
@@ -58,9 +81,15 @@ def reps_of(devices: int) -> SimpleNamespace:
     """Returns representations, passage numbers with repetitions, and two known positives of each query."""
     drawing = np.random.default_rng(5)
     ids = drawing.integers(0, 12, (devices, B * P))
-    known = np.stack([ids[:, :B], drawing.integers(0, 12, (devices, B))], axis=2)  # the own positive and another
-    return SimpleNamespace(q=drawing.normal(size=(devices, B, H)), p=drawing.normal(size=(devices, B * P, H)), ids=ids,
-                           known=known)
+    known = np.stack(
+        [ids[:, :B], drawing.integers(0, 12, (devices, B))], axis=2
+    )  # the own positive and another
+    return SimpleNamespace(
+        q=drawing.normal(size=(devices, B, H)),
+        p=drawing.normal(size=(devices, B * P, H)),
+        ids=ids,
+        known=known,
+    )
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -69,8 +98,13 @@ def launched(request, tmp_path_factory):
     devices, folder = request.param, tmp_path_factory.mktemp("launched")
     reps = reps_of(devices)
     for device in range(devices):
-        np.savez(folder / f"{device}.npz", q=reps.q[device], p=reps.p[device], ids=reps.ids[device],
-                 known=reps.known[device])
+        np.savez(
+            folder / f"{device}.npz",
+            q=reps.q[device],
+            p=reps.p[device],
+            ids=reps.ids[device],
+            known=reps.known[device],
+        )
     launch(Path(__file__).with_name("cross_batch_worker.py"), folder, devices)
     return reps, [np.load(folder / f"out-{device}.npz") for device in range(devices)]
 
@@ -81,11 +115,17 @@ def assert_reps_as_expected(reps, out, name, expected):
     assert [int(part["world"]) for part in out] == [devices] * devices
     np.testing.assert_allclose(np.mean([part[f"{name}:loss"] for part in out]), loss, rtol=1e-10)
     # Training divides by A: here each device's own loss is the mean of its B queries.
-    np.testing.assert_allclose([part[f"{name}:q"] / devices for part in out], q_gradient, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose([part[f"{name}:p"] / devices for part in out], p_gradient, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        [part[f"{name}:q"] / devices for part in out], q_gradient, rtol=1e-10, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        [part[f"{name}:p"] / devices for part in out], p_gradient, rtol=1e-10, atol=1e-12
+    )
 
 
-def test_passages_of_other_devices_are_negatives_and_gradients_are_those_of_the_joint_batch(launched):
+def test_passages_of_other_devices_are_negatives_and_gradients_are_those_of_the_joint_batch(
+    launched,
+):
     reps, out = launched
     assert_reps_as_expected(reps, out, "cross-batch", slow_loss_and_gradients(reps.q, reps.p))
 
@@ -93,13 +133,15 @@ def test_passages_of_other_devices_are_negatives_and_gradients_are_those_of_the_
 def test_known_positives_and_copies_of_the_positive_are_no_negatives_wherever_they_are(launched):
     reps, out = launched
     everywhere = reps.ids.reshape(-1)
-    left_out = (everywhere == reps.known[..., :1]) | (everywhere == reps.known[..., 1:])  # [A, B, A*B*P]
+    left_out = (everywhere == reps.known[..., :1]) | (
+        everywhere == reps.known[..., 1:]
+    )  # [A, B, A*B*P]
     for device in range(len(out)):
         for i in range(B):
             left_out[device, i, device * B * P + i] = False
     from_others = left_out.copy()
     for device in range(len(out)):
-        from_others[device, :, device * B * P:(device + 1) * B * P] = False
+        from_others[device, :, device * B * P : (device + 1) * B * P] = False
     assert from_others.any()
     assert_reps_as_expected(reps, out, "masked", slow_loss_and_gradients(reps.q, reps.p, left_out))
 
@@ -107,15 +149,27 @@ def test_known_positives_and_copies_of_the_positive_are_no_negatives_wherever_th
 def test_in_batch_negatives_see_no_other_device(launched):
     reps, out = launched
     for device, part in enumerate(out):
-        alone, _, _ = slow_loss_and_gradients(reps.q[device:device + 1], reps.p[device:device + 1])
+        alone, _, _ = slow_loss_and_gradients(
+            reps.q[device : device + 1], reps.p[device : device + 1]
+        )
         np.testing.assert_allclose(part["in-batch:loss"].mean(), alone, rtol=1e-12)
 
 
 def furthest(out, name, expected) -> float:
     """Returns how far a device's whole gradient is from the expected one, relative to that one's norm, at most."""
     size = np.sqrt(sum((value.astype(np.float64) ** 2).sum() for value in expected.values()))
-    return max(np.sqrt(sum(((part[f"{name}:{key}"] - value).astype(np.float64) ** 2).sum()
-                           for key, value in expected.items())) for part in out) / size
+    return (
+        max(
+            np.sqrt(
+                sum(
+                    ((part[f"{name}:{key}"] - value).astype(np.float64) ** 2).sum()
+                    for key, value in expected.items()
+                )
+            )
+            for part in out
+        )
+        / size
+    )
 
 
 def test_whole_models_have_the_loss_and_gradients_of_the_joint_batch_dropout_included(launched):
@@ -132,8 +186,15 @@ def test_chunks_on_each_device_are_as_many_more_devices(launched):
     assert furthest(out, "chunks", expected) < 1e-6
 
 
-@pytest.mark.parametrize("idiom", ["no gradient through the gather", "own slice times devices",
-                                   "full loss on each device", "in-batch only"])
+@pytest.mark.parametrize(
+    "idiom",
+    [
+        "no gradient through the gather",
+        "own slice times devices",
+        "full loss on each device",
+        "in-batch only",
+    ],
+)
 def test_what_is_known_to_be_wrong_would_be_noticed(launched, idiom):
     _, out = launched
     _, expected = joint_loss_and_gradients(len(out))
@@ -143,15 +204,23 @@ def test_what_is_known_to_be_wrong_would_be_noticed(launched, idiom):
 def test_unequal_shapes_are_refused_on_every_device_before_the_collective_runs(launched):
     reps, out = launched
     shapes = [[2 + device, 5] for device in range(len(out))]
-    assert {str(part["refusal"]) for part in out} == {f"p_reps: expected the same shape on every device, got {shapes}"}
+    assert {str(part["refusal"]) for part in out} == {
+        f"p_reps: expected the same shape on every device, got {shapes}"
+    }
     assert_reps_as_expected(reps, out, "after the refusal", slow_loss_and_gradients(reps.q, reps.p))
 
 
 def learnt(places: list[int], cross_batch: bool = True, scale: float = 1.0):
     """Returns the losses and gradients of one device with these chunks."""
     encoder = model()
-    losses, _ = backward(lambda own: encoder(own.queries, own.passages), [chunk(place) for place in places],
-                         lambda n: seeded(places[n]), scale, lambda: None, cross_batch)
+    losses, _ = backward(
+        lambda own: encoder(own.queries, own.passages),
+        [chunk(place) for place in places],
+        lambda n: seeded(places[n]),
+        scale,
+        lambda: None,
+        cross_batch,
+    )
     return losses.numpy(), gradients(encoder)
 
 
@@ -168,7 +237,9 @@ def test_in_batch_chunks_see_only_themselves():
     alone = [learnt([place], cross_batch=False) for place in (0, 1)]
     np.testing.assert_allclose(losses, np.concatenate([own for own, _ in alone]), rtol=1e-6)
     for name, value in both.items():
-        np.testing.assert_allclose(value, (alone[0][1][name] + alone[1][1][name]) / 2, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            value, (alone[0][1][name] + alone[1][1][name]) / 2, atol=1e-5, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("places", [[0], [0, 1]])
@@ -187,7 +258,9 @@ def test_positives_are_found_in_each_chunk():
 
 def test_loss_of_a_batch_worked_out_by_hand():
     q_reps = paddle.to_tensor([[1.0, 0.0], [0.0, 2.0]])
-    p_reps = paddle.to_tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])  # two positives, two hard negatives
+    p_reps = paddle.to_tensor(
+        [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+    )  # two positives, two hard negatives
     losses, hits = losses_and_hits(q_reps, p_reps, cross_batch=True)
     first = -np.log(np.e / (2 * np.e + 2))  # logits 1 1 0 0
     second = -np.log(1 / (3 + np.exp(2)))  # logits 0 0 0 2
@@ -196,4 +269,6 @@ def test_loss_of_a_batch_worked_out_by_hand():
     # The second positive is a copy of the first, and the last passage is known to answer the second query.
     known = KnownPositives(np.array([7, 7, 8, 9]), [[7], [7, 9]])
     losses, hits = losses_and_hits(q_reps, p_reps, True, known_positives=known)
-    np.testing.assert_allclose(losses.numpy(), [-np.log(np.e / (np.e + 2)), -np.log(1 / 2)], rtol=1e-6)
+    np.testing.assert_allclose(
+        losses.numpy(), [-np.log(np.e / (np.e + 2)), -np.log(1 / 2)], rtol=1e-6
+    )

@@ -1,4 +1,5 @@
 """Pairs are judged by softmax over two classes; FGM is what the released code has; chunks are as devices."""
+
 from contextlib import nullcontext
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from cross_batch_worker import seeded
 
 from rocketqa.cross_encoder import CrossEncoder, backward, losses_and_hits, perturbed
-from rocketqa.ernie import initial_weights, pack
+from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.packing import pack
 
 LABELS = [1, 0, 0, 1]
 
@@ -15,14 +17,16 @@ LABELS = [1, 0, 0, 1]
 @pytest.fixture
 def model(tiny_config):
     def make(dropout: float = 0.0) -> CrossEncoder:
-        config = tiny_config._replace(num_hidden_layers=1, hidden_dropout_prob=dropout,
-                                      attention_probs_dropout_prob=dropout)
+        config = tiny_config._replace(
+            num_hidden_layers=1, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout
+        )
         encoder = CrossEncoder(config)
         weights = CrossEncoder.from_encoder_weights(initial_weights(config, 1), config, 1)
         for name, parameter in encoder.named_parameters():
             parameter.set_value(weights[name] * 5)
         encoder.train()
         return encoder
+
     return make
 
 
@@ -36,8 +40,12 @@ def gradients(encoder) -> dict[str, np.ndarray]:
 
 
 def test_losses_and_hits_worked_out_by_hand():
-    losses, hits = losses_and_hits(paddle.to_tensor([[0.0, 0.0], [1.0, 3.0], [1.0, 3.0]]), paddle.to_tensor([1, 1, 0]))
-    np.testing.assert_allclose(losses.numpy(), [np.log(2), np.log(1 + np.exp(-2)), np.log(1 + np.exp(2))], rtol=1e-6)
+    losses, hits = losses_and_hits(
+        paddle.to_tensor([[0.0, 0.0], [1.0, 3.0], [1.0, 3.0]]), paddle.to_tensor([1, 1, 0])
+    )
+    np.testing.assert_allclose(
+        losses.numpy(), [np.log(2), np.log(1 + np.exp(-2)), np.log(1 + np.exp(2))], rtol=1e-6
+    )
     assert hits.tolist() == [0.0, 1.0, 0.0]
 
 
@@ -68,8 +76,15 @@ def test_the_perturbation_is_epsilon_along_the_clean_gradient_of_the_whole_matri
         direction = np.zeros_like(before)
         direction[used] = drawing.normal(size=(len(used), before.shape[1]))
         direction *= 0.02 / np.linalg.norm(direction)
-        rises.append(((clean_loss(direction) - clean_loss(-direction)) / 0.04, (direction / 0.02 * shift / 0.01).sum()))
-    slopes, cosines = np.array(rises).T  # the slope along a direction is the gradient's norm times its cosine
+        rises.append(
+            (
+                (clean_loss(direction) - clean_loss(-direction)) / 0.04,
+                (direction / 0.02 * shift / 0.01).sum(),
+            )
+        )
+    slopes, cosines = np.array(
+        rises
+    ).T  # the slope along a direction is the gradient's norm times its cosine
     norm = (slopes @ cosines) / (cosines @ cosines)
     np.testing.assert_allclose(slopes, norm * cosines, atol=0.02 * norm)
     assert norm > 0
@@ -112,7 +127,9 @@ def test_chunks_have_the_mean_gradient_of_as_many_devices(model, random_rows, ep
     for n in (0, 1):
         encoder = model(dropout=0.2)
         own, _ = backward(encoder, [chunks[n]], lambda _, n=n: seeded(n), 1.0, epsilon)
-        np.testing.assert_allclose(losses[4 * n:4 * n + 4].numpy(), own.numpy(), rtol=1e-6)
+        np.testing.assert_allclose(losses[4 * n : 4 * n + 4].numpy(), own.numpy(), rtol=1e-6)
         alone.append(gradients(encoder))
     for name, value in gradients(together).items():
-        np.testing.assert_allclose(value, (alone[0][name] + alone[1][name]) / 2, rtol=1e-4, atol=1e-7, err_msg=name)
+        np.testing.assert_allclose(
+            value, (alone[0][name] + alone[1][name]) / 2, rtol=1e-4, atol=1e-7, err_msg=name
+        )

@@ -1,9 +1,12 @@
 """Our encoder is ERNIE: PaddleNLP's ErnieModel is the oracle, on padded batches with the same weights."""
+
 import numpy as np
 import paddle
 import pytest
 
-from rocketqa.ernie import Ernie, ErnieConfig, initial_weights, pack
+from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.ernie import Ernie, initial_weights
+from rocketqa.encoder.packing import pack
 
 
 def paddlenlp_twin(config: ErnieConfig, weights):
@@ -24,7 +27,7 @@ def padded(rows):
     length = max(len(row.token_ids) for row in rows)
     ids, types = np.zeros((2, len(rows), length), np.int64)
     for i, row in enumerate(rows):
-        ids[i, :len(row.token_ids)], types[i, :len(row.token_ids)] = row
+        ids[i, : len(row.token_ids)], types[i, : len(row.token_ids)] = row
     return paddle.to_tensor(ids), paddle.to_tensor(types)
 
 
@@ -38,8 +41,10 @@ def ours(config, weights):
 def drawn_weights(config):
     """Weights with no zero bias and no unit norm among them, so that each one matters."""
     drawing = np.random.default_rng(7)
-    return {name: (value + drawing.normal(0, 0.1, value.shape)).astype(paddle.get_default_dtype())
-            for name, value in initial_weights(config, seed=3).items()}
+    return {
+        name: (value + drawing.normal(0, 0.1, value.shape)).astype(paddle.get_default_dtype())
+        for name, value in initial_weights(config, seed=3).items()
+    }
 
 
 @pytest.fixture(params=["float64", "float32"])
@@ -54,7 +59,9 @@ def assert_close(found, expected, tolerance, what=""):
     """Within so much of the largest value."""
     found, expected = found.numpy(), expected.numpy()
     assert found.dtype == expected.dtype == np.dtype(paddle.get_default_dtype())
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()), err_msg=what)
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()), err_msg=what
+    )
 
 
 def mean_of_tokens(sequence, ids):
@@ -62,14 +69,26 @@ def mean_of_tokens(sequence, ids):
     return (sequence * there).sum(axis=1) / there.sum(axis=1)
 
 
-@pytest.mark.parametrize("change", [{}, {"use_task_id": True}, {"hidden_act": "relu"}, {"layer_norm_eps": 1e-12},
-                                    {"representation": "mean"}])
-def test_vectors_and_gradients_are_those_of_the_plain_padded_encoder(tiny_config, random_rows, change, tolerance):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"use_task_id": True},
+        {"hidden_act": "relu"},
+        {"layer_norm_eps": 1e-12},
+        {"representation": "mean"},
+    ],
+)
+def test_vectors_and_gradients_are_those_of_the_plain_padded_encoder(
+    tiny_config, random_rows, change, tolerance
+):
     config = tiny_config._replace(**change)
     weights, rows = drawn_weights(config), random_rows(9)
     weights["embeddings.word_embeddings.weight"][0] = 0  # PaddleNLP zeroes the padding row.
     model, twin = ours(config, weights), paddlenlp_twin(config, weights)
-    direction = paddle.to_tensor(np.random.default_rng(1).normal(size=(9, 16))).astype(paddle.get_default_dtype())
+    direction = paddle.to_tensor(np.random.default_rng(1).normal(size=(9, 16))).astype(
+        paddle.get_default_dtype()
+    )
 
     vectors, pooled = model(pack(rows)), model.pooled(pack(rows))
     ids, types = padded(rows)
@@ -96,5 +115,9 @@ def test_initial_weights_are_cut_at_two_deviations_and_follow_the_seed(tiny_conf
     weights = initial_weights(tiny_config, seed=1)
     words = weights["embeddings.word_embeddings.weight"]
     assert 0.015 < words.std() < 0.02 and np.abs(words).max() <= 0.04
-    assert (words == initial_weights(tiny_config, seed=1)["embeddings.word_embeddings.weight"]).all()
-    assert (words != initial_weights(tiny_config, seed=2)["embeddings.word_embeddings.weight"]).any()
+    assert (
+        words == initial_weights(tiny_config, seed=1)["embeddings.word_embeddings.weight"]
+    ).all()
+    assert (
+        words != initial_weights(tiny_config, seed=2)["embeddings.word_embeddings.weight"]
+    ).any()

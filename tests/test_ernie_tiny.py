@@ -1,17 +1,20 @@
 """ernie-tiny's exact architecture takes real training steps on CPU."""
+
 import numpy as np
 import paddle
 import pytest
 
-from rocketqa.checkpoint import set_weights
 from rocketqa.cross_batch_negatives import losses_and_hits
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.cross_encoder import losses_and_hits as pair_losses_and_hits
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.ernie import Ernie, ErnieConfig, initial_weights, pack
-from rocketqa.formats import DataError
-from rocketqa.optimizer import adam, clip
-from rocketqa.tokenizer import load_text_encoder
+from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.ernie import Ernie, initial_weights
+from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
+from rocketqa.text.tokenizer import load_text_encoder
+from rocketqa.training.optimizer import adam, clip
+from rocketqa.weights.checkpoint import set_weights
 
 
 @pytest.fixture(scope="module")
@@ -19,16 +22,24 @@ def ernie_tiny():
     from paddlenlp.transformers.ernie.configuration import ERNIE_PRETRAINED_INIT_CONFIGURATION
 
     settings = ERNIE_PRETRAINED_INIT_CONFIGURATION["ernie-tiny"]
-    config = ErnieConfig(**{name: settings[name] for name in ErnieConfig._fields if name in settings})
+    config = ErnieConfig(
+        **{name: settings[name] for name in ErnieConfig._fields if name in settings}
+    )
     return config, initial_weights(config, seed=1)
 
 
 def test_the_architecture_is_three_layers_of_1024_with_16_heads_and_50006_words(ernie_tiny):
     config, weights = ernie_tiny
-    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (3, 1024, 16)
+    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (
+        3,
+        1024,
+        16,
+    )
     assert weights["embeddings.word_embeddings.weight"].shape == (50006, 1024)
     assert (config.hidden_act, config.max_position_embeddings) == ("relu", 600)
-    assert len([name for name in Ernie(config._replace(vocab_size=5), True).state_dict()]) == len(weights)
+    assert len([name for name in Ernie(config._replace(vocab_size=5), True).state_dict()]) == len(
+        weights
+    )
 
 
 def steps(model, losses, count: int) -> list[float]:
@@ -63,7 +74,10 @@ def test_a_cross_encoder_takes_training_steps(ernie_tiny, random_rows):
     config, weights = ernie_tiny
     model = CrossEncoder(config)
     set_weights(model, CrossEncoder.from_encoder_weights(weights, config, seed=1), "ernie-tiny")
-    pairs, labels = pack(random_rows(6, longest=40, vocabulary=50006)), paddle.to_tensor([1, 0, 0, 1, 0, 0])
+    pairs, labels = (
+        pack(random_rows(6, longest=40, vocabulary=50006)),
+        paddle.to_tensor([1, 0, 0, 1, 0, 0]),
+    )
     values = steps(model, lambda: pair_losses_and_hits(model(pairs), labels), 4)
     assert np.isfinite(values).all() and min(values[1:]) < values[0]
     model.eval()
@@ -75,6 +89,8 @@ def test_a_checkpoint_whose_word_list_would_run_something_is_refused(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "ErnieTinyTokenizer"}')
     ran = tmp_path / "ran"
     (tmp_path / "dict.wordseg.pickle").write_bytes(f"cos\nsystem\n(Vtouch {ran}\ntR.".encode())
-    with pytest.raises(DataError, match="dict.wordseg.pickle: expected words only, got a call of os.system"):
+    with pytest.raises(
+        DataError, match="dict.wordseg.pickle: expected words only, got a call of os.system"
+    ):
         load_text_encoder(tmp_path)
     assert not ran.exists()

@@ -1,4 +1,5 @@
-"""Imports go to a lower row only, the verbs know nothing of each other, and the method's data work loads no Paddle."""
+"""Imports point to a lower row only, verbs know nothing of each other, and data work loads no Paddle."""
+
 import ast
 import subprocess
 import sys
@@ -6,93 +7,160 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parents[1]
+from rocketqa.cli.__main__ import VERBS
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "rocketqa"
+
+# From the lowest row to the highest. An entry is a room (a folder), or one module where a room would be too coarse.
 ROWS = (
-    ("answers", "chance", "flags", "progress", "rows", "train_log", "watchdog"),
-    ("fluid_variables", "formats", "runs"),
-    ("artefacts", "build_costs", "denoised_hard_negatives", "lookup", "measures", "paper_tables", "validation",
-     "weight_files"),
-    ("tokenizer",),
-    ("cpu_kernels",),
-    ("cross_batch_negatives", "data_augmentation", "denoising_report", "devices", "download", "ernie", "figures",
-     "optimizer", "token_store", "unpack", "vectors"),
-    ("batches", "checkpoint", "cross_encoder", "dual_encoder", "index", "pretrained"),
-    ("dev_measure", "inference", "released_models", "training"),
-    ("export", "peers", "retriever", "service", "toolkit"),
+    ("files",),
+    ("jobs",),
+    ("denoised_hard_negatives",),
+    (
+        "data_augmentation",
+        "evaluation",
+        "text",
+        "distributed",
+        "search.vectors",
+        "training.schedule",
+    ),
+    ("encoder",),
+    ("cross_batch_negatives",),
+    ("dual_encoder", "cross_encoder", "search.index"),
+    ("weights", "inference"),
+    ("training", "search"),
+    ("toolkit", "benchmark"),
+    ("cli",),
 )
-ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
-WITHOUT_PADDLE = (*ROWS[0], *ROWS[1], *ROWS[2], *ROWS[3], "data_augmentation", "denoising_report", "download",
-                  "token_store", "unpack", "vectors")
+ROW_OF = {entry: row for row, entries in enumerate(ROWS) for entry in entries}
+WITHOUT_PADDLE = (
+    *("files", "jobs", "evaluation", "text", "distributed.watchdog", "training.schedule"),
+    *("denoised_hard_negatives", "data_augmentation", "search.vectors"),
+)
 HEAVY = ("paddle", "paddlenlp", "faiss")
 
-MODULES = sorted(path for path in (HERE / "rocketqa").glob("*.py") if path.name != "__init__.py")
-VERBS = sorted((HERE / "rocketqa" / "cli").glob("*.py"))
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+OF_THE_METHOD = [name for name in MODULES if not name.startswith(("cli.", "__init__"))]
+OF_VERBS = [name for name in MODULES if name.startswith("cli.") and "__" not in name]
+
+
+def entry_of(name: str) -> str | None:
+    """Returns the entry of ROWS that a module belongs to: its own, else that of its room."""
+    return name if name in ROW_OF else next((e for e in ROW_OF if name.split(".")[0] == e), None)
 
 
 def imported(source: str, package: str) -> set[str]:
-    """Returns what of rocketqa a source imports, wherever in it: `formats`, `cli.encode`; '' is the package itself."""
+    """Returns what of rocketqa a source imports, wherever in it: `files.formats`; '' is the package itself."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[:package.count(".") + 2 - node.level] if node.level else []
+            base = []
+            if node.level:
+                base = package.split(".")[: package.count(".") + 2 - node.level]
             module = ".".join([*base, *filter(None, [node.module])])
             names = [f"{module}.{name.name}" for name in node.names]
             found |= {name if is_module(name) else module for name in names}
-    return {name.removeprefix("rocketqa").removeprefix(".") for name in found if name.split(".")[0] == "rocketqa"}
+    own = {name for name in found if name.split(".")[0] == "rocketqa"}
+    return {name.removeprefix("rocketqa").removeprefix(".") for name in own}
 
 
 def is_module(name: str) -> bool:
-    path = HERE.joinpath(*name.split("."))
+    path = ROOT.joinpath(*name.split("."))
     return path.with_suffix(".py").is_file() or path.is_dir()
 
 
+def imports_of(name: str) -> set[str]:
+    package = ".".join(["rocketqa", *name.split(".")[:-1]])
+    return imported(MODULES[name].read_text(encoding="utf-8"), package) - {""}
+
+
 def test_imports_are_found_in_every_form():
-    source = ("import rocketqa.formats\nfrom rocketqa import __version__, devices\nimport numpy\n"
-              "def late():\n    from rocketqa.ernie import pack\n    from .chance import number\n"
-              "    from . import index\n")
-    assert imported(source, "rocketqa") == {"formats", "", "devices", "ernie", "chance", "index"}
-    assert imported("from . import encode\nfrom ..formats import Query\n", "rocketqa.cli") == {"cli.encode", "formats"}
+    source = (
+        "import rocketqa.files.formats\nfrom rocketqa import __version__, toolkit\nimport numpy\n"
+        "def late():\n    from rocketqa.encoder.ernie import Ernie\n    from .jobs.seeds import number\n"
+        "    from . import dual_encoder\n"
+    )
+    assert imported(source, "rocketqa") == {
+        *("files.formats", "", "toolkit", "encoder.ernie", "jobs.seeds", "dual_encoder")
+    }
+    source = "from . import encode\nfrom ..files.formats import Query\n"
+    assert imported(source, "rocketqa.cli") == {"cli.encode", "files.formats"}
 
 
 def test_every_module_has_a_row_and_every_row_its_modules():
-    assert {path.stem for path in MODULES} == ROW_OF.keys()
-    assert {path.parent.name for path in (HERE / "rocketqa").glob("*/*.py")} == {"cli"}
+    entries = {name: entry_of(name) for name in OF_THE_METHOD}
+    assert not [name for name, entry in entries.items() if entry is None]
+    assert {*entries.values(), "cli"} == ROW_OF.keys()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_a_module_imports_lower_rows_only(path):
-    higher = {name for name in imported(path.read_text(encoding="utf-8"), "rocketqa") - {""}
-              if ROW_OF.get(name, len(ROWS)) >= ROW_OF[path.stem]}
-    assert not higher
+@pytest.mark.parametrize("name", OF_THE_METHOD)
+def test_a_module_imports_its_own_room_or_a_lower_row(name):
+    own = entry_of(name)
+    for other in map(entry_of, imports_of(name)):
+        assert other == own or ROW_OF[other] < ROW_OF[own], f"{name} imports {other}"
 
 
-@pytest.mark.parametrize("path", VERBS, ids=lambda path: path.stem)
-def test_a_verb_imports_no_other_verb(path):
-    names = imported(path.read_text(encoding="utf-8"), "rocketqa.cli")
-    assert names - {""} <= ROW_OF.keys() | ({"cli"} if path.stem == "__main__" else set())  # __main__ lists the verbs
+def test_no_module_of_a_room_imports_itself_in_a_circle():
+    graph = {name: imports_of(name) & MODULES.keys() for name in MODULES}
+    finished: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, f"circle: {' -> '.join((*path, name))}"
+        if name not in finished:
+            for other in graph[name]:
+                visit(other, (*path, name))
+            finished.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("name", OF_VERBS)
+def test_a_verb_imports_no_other_verb(name):
+    assert {other for other in imports_of(name) if other.startswith("cli")} <= {"cli.flags"}
+
+
+def test_every_verb_has_a_file_and_a_place_in_the_order_of_work():
+    files = {name.removeprefix("cli.").replace("_", "-") for name in OF_VERBS}
+    assert files - {"flags"} == set(VERBS) and len(set(VERBS)) == len(VERBS)
 
 
 def test_the_package_itself_imports_nothing_of_its_own():
-    assert not imported((HERE / "rocketqa" / "__init__.py").read_text(encoding="utf-8"), "rocketqa")
+    assert not imports_of("__init__")
+
+
+def test_the_init_of_a_room_says_what_it_holds_and_does_nothing():
+    for path in PACKAGE.glob("*/__init__.py"):
+        [line] = ast.parse(path.read_text(encoding="utf-8")).body
+        assert isinstance(line, ast.Expr) and len(line.value.value) > 20, path
 
 
 def loaded_by(*modules: str) -> set[str]:
     """Returns which heavy packages are loaded in a fresh process after importing the modules."""
     script = f"import sys, {', '.join(modules)}\nprint(*sorted(set({HEAVY}) & sys.modules.keys()))"
-    answer = subprocess.run([sys.executable, "-c", script], cwd=HERE, capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(answer.stdout.split())
 
 
 def test_the_package_and_its_data_modules_load_neither_paddle_nor_faiss():
-    assert loaded_by("rocketqa", *(f"rocketqa.{name}" for name in WITHOUT_PADDLE)) == set()
+    light = [name for name in OF_THE_METHOD if name.startswith(WITHOUT_PADDLE)]
+    assert len(light) > 25
+    assert loaded_by("rocketqa", *(f"rocketqa.{name}" for name in light)) == set()
 
 
 def test_verbs_load_paddle_only_when_they_work():
-    assert loaded_by("rocketqa.cli.__main__", *(f"rocketqa.cli.{path.stem}" for path in VERBS
-                                                if not path.stem.startswith("__"))) == set()
+    assert loaded_by(*(f"rocketqa.{name}" for name in ("cli.__main__", *OF_VERBS))) == set()
 
 
 def test_a_heavy_package_is_noticed():
-    assert loaded_by("rocketqa.index") == {"faiss"}
+    assert loaded_by("rocketqa.search.index") == {"faiss"}

@@ -1,4 +1,5 @@
 """MS MARCO's files come from either source, titles or not, counted, in the order and with the ids of the source."""
+
 import importlib
 import json
 import tarfile
@@ -7,21 +8,29 @@ import pytest
 from data_prep_runs import call, call_alone, read, write
 from misbehaving_server import serving
 
-from rocketqa.download import Source
-from rocketqa.formats import read_collection, read_positives, read_queries
+from rocketqa.files.formats import read_collection, read_positives, read_queries
+from rocketqa.jobs.download import Source
 
 MICROSOFT = {
-    "collection__tsv": "0\tThe presence of communication.\n1\tThe Manhattan Project.\n2\tA caf\u00e9 \"quoted.\n",
+    "collection__tsv": '0\tThe presence of communication.\n1\tThe Manhattan Project.\n2\tA caf\u00e9 "quoted.\n',
     "queries__train__tsv": "10\twhat is a project\n11\tnobody judged this\n12\twho drinks coffee\n",
     "queries__dev__small__tsv": "20\twhat is communication\n",
-    "qrels__train__tsv": "12\t0\t2\t1\n10\t0\t1\t1\n", "qrels__dev__small__tsv": "20\t0\t0\t1\n"}
+    "qrels__train__tsv": "12\t0\t2\t1\n10\t0\t1\t1\n",
+    "qrels__dev__small__tsv": "20\t0\t0\t1\n",
+}
 RELEASED = {
-    "para__txt": MICROSOFT["collection__tsv"], "para__title__txt": "0\tIntroduction\n2\t-\n",
+    "para__txt": MICROSOFT["collection__tsv"],
+    "para__title__txt": "0\tIntroduction\n2\t-\n",
     "train__query__txt": "10\twhat is a project\n12\twho drinks coffee\n",
     "dev__query__txt": "20\twhat is communication\n",
-    "qrels__train__tsv": "10\t1\n12\t2\n", "qrels__dev__tsv": "20\t0\n", "qrels__train__addition__tsv": "10\t0\n"}
-WITH_TITLES = ("0\tIntroduction\tThe presence of communication.\n1\t\tThe Manhattan Project.\n"
-               "2\t\tA caf\u00e9 \"quoted.\n")
+    "qrels__train__tsv": "10\t1\n12\t2\n",
+    "qrels__dev__tsv": "20\t0\n",
+    "qrels__train__addition__tsv": "10\t0\n",
+}
+WITH_TITLES = (
+    "0\tIntroduction\tThe presence of communication.\n1\t\tThe Manhattan Project.\n"
+    '2\t\tA caf\u00e9 "quoted.\n'
+)
 
 
 @pytest.fixture
@@ -56,17 +65,25 @@ def test_the_released_corpus_gives_the_same_files_in_our_format(both, tmp_path):
     out = tmp_path / "out"
     assert list(read_collection(out / "collection.tsv")) == ["0", "1", "2"]
     assert read(out, "qrels.train.tsv") == "10\t0\t1\t1\n12\t0\t2\t1\n"
-    assert read_positives(out / "qrels.dev.tsv").keys() == read_queries(out / "queries.dev.tsv").keys() == {"20"}
+    assert (
+        read_positives(out / "qrels.dev.tsv").keys()
+        == read_queries(out / "queries.dev.tsv").keys()
+        == {"20"}
+    )
 
 
-def test_titles_are_one_switch_that_the_manifest_records_and_that_makes_the_collection_anew(both, tmp_path):
+def test_titles_are_one_switch_that_the_manifest_records_and_that_makes_the_collection_anew(
+    both, tmp_path
+):
     build(both)
     queries = (tmp_path / "out/queries.train.tsv").stat().st_mtime_ns
     assert build(both, "--titles", "no", "--check")[0] == 3
     assert build(both, "--titles", "no")[0] == 0
     assert read(tmp_path / "out", "collection.tsv") == WITH_TITLES.replace("Introduction", "")
     manifest = json.loads(read(tmp_path / "out", "collection.tsv.meta.json"))
-    assert manifest["job"]["flags"]["titles"] == manifest["titles"] == "no" and manifest["rows"] == 3
+    assert (
+        manifest["job"]["flags"]["titles"] == manifest["titles"] == "no" and manifest["rows"] == 3
+    )
     assert (tmp_path / "out/queries.train.tsv").stat().st_mtime_ns == queries
     assert build(both, "--titles", "no", "--check")[0] == 0
 
@@ -74,8 +91,13 @@ def test_titles_are_one_switch_that_the_manifest_records_and_that_makes_the_coll
 def test_without_titles_microsofts_release_is_enough(both, tmp_path):
     microsoft = write(tmp_path / "microsoft", **MICROSOFT)
     status, told = call("marco.py", "--output", tmp_path / "out", "--from", microsoft)
-    assert status == 2 and "expected para.title.txt or marco.tar.gz" in told and told.count("\n") == 1
-    assert call("marco.py", "--output", tmp_path / "out", "--from", microsoft, "--titles", "no")[0] == 0
+    assert (
+        status == 2 and "expected para.title.txt or marco.tar.gz" in told and told.count("\n") == 1
+    )
+    assert (
+        call("marco.py", "--output", tmp_path / "out", "--from", microsoft, "--titles", "no")[0]
+        == 0
+    )
     assert not (tmp_path / "out/qrels.train.addition.tsv").exists()
 
 
@@ -88,13 +110,18 @@ def test_what_is_left_out_is_counted_and_said(both):
 def test_the_archives_are_taken_as_they_were_published(both, tmp_path):
     packed = tmp_path / "packed"
     packed.mkdir()
-    for name, folder, inner in (("collectionandqueries.tar.gz", both, "."), ("marco.tar.gz", both / "marco", "marco")):
+    for name, folder, inner in (
+        ("collectionandqueries.tar.gz", both, "."),
+        ("marco.tar.gz", both / "marco", "marco"),
+    ):
         with tarfile.open(packed / name, "w:gz") as tar:
             for path in sorted(path for path in folder.iterdir() if path.is_file()):
                 tar.add(path, f"{inner}/{path.name}")
     assert call("marco.py", "--output", tmp_path / "out", "--from", packed)[0] == 0
     assert read(tmp_path / "out", "collection.tsv") == WITH_TITLES
-    status, told = call("marco.py", "--output", tmp_path / "other", "--from", packed, "--counts", "published")
+    status, told = call(
+        "marco.py", "--output", tmp_path / "other", "--from", packed, "--counts", "published"
+    )
     assert status == 2 and "expected md5 31644046b18952c1386cd4564ba2ae69" in told
 
 
@@ -104,7 +131,9 @@ def test_a_download_is_unpacked_and_built_and_not_fetched_again(both, tmp_path, 
         tar.add(both / "marco", "marco")
     flags = ("--output", tmp_path / "out", "--source", "released", "--counts", "any")
     with serving((tmp_path / "released.tar.gz").read_bytes(), "fine") as server:
-        monkeypatch.setattr(marco, "RELEASED_MARCO", Source(server.url.replace("file.tsv", "marco.tar.gz")))
+        monkeypatch.setattr(
+            marco, "RELEASED_MARCO", Source(server.url.replace("file.tsv", "marco.tar.gz"))
+        )
         assert call("marco.py", *flags, "--check")[0] == 3 and not server.asked
         assert call("marco.py", *flags)[0] == 0
         assert read(tmp_path / "out", "collection.tsv") == WITH_TITLES
@@ -117,7 +146,10 @@ def test_a_download_is_unpacked_and_built_and_not_fetched_again(both, tmp_path, 
 def test_a_judgement_that_comes_twice_is_built_once_and_said(both, tmp_path):
     (both / "qrels.train.tsv").write_text("12\t0\t2\t1\n10\t0\t1\t1\n12\t0\t2\t1\n")
     status, told = build(both)
-    assert status == 0 and "qrels.train.tsv: 2 rows (1 repeated rows left out; 532,758 rows fewer or more" in told
+    assert (
+        status == 0
+        and "qrels.train.tsv: 2 rows (1 repeated rows left out; 532,758 rows fewer or more" in told
+    )
     assert read_positives(tmp_path / "out/qrels.train.tsv") == {"12": ["2"], "10": ["1"]}
 
 
@@ -128,15 +160,35 @@ def test_published_counts_are_held_to(both):
     assert "6,979 rows fewer or more than the 6,980 published" in build(both)[1]
 
 
-@pytest.mark.parametrize("name, content, line", [
-    ("collection.tsv", "0\ta\n1\tb\n2\tc\n0\td\n", "collection.tsv:4: expected each id once, got that of line 1 again"),
-    ("collection.tsv", "0\ta\n1\t \n", "collection.tsv:2: expected a text, got an empty one"),
-    ("collection.tsv", "0\ta\tb\n", "collection.tsv:1: expected 2 columns, got 3"),
-    ("collection.tsv", "0 1\ta\n", "collection.tsv:1: expected a passage_id without spaces, got '0 1'"),
-    ("marco/para.title.txt", "2\tLast\n0\tFirst\n", "para.title.txt:2: expected a passage_id of "),
-    ("marco/para.title.txt", "7\tNobody\n", "para.title.txt:1: expected a passage_id of "),
-    ("queries.train.tsv", "10\twhat\n", "queries.train.tsv: expected the text of each query that "),
-    ("qrels.train.tsv", "10\t0\tx\n", "qrels.train.tsv:1: expected 4 or 2 columns, got 3")])
+@pytest.mark.parametrize(
+    "name, content, line",
+    [
+        (
+            "collection.tsv",
+            "0\ta\n1\tb\n2\tc\n0\td\n",
+            "collection.tsv:4: expected each id once, got that of line 1 again",
+        ),
+        ("collection.tsv", "0\ta\n1\t \n", "collection.tsv:2: expected a text, got an empty one"),
+        ("collection.tsv", "0\ta\tb\n", "collection.tsv:1: expected 2 columns, got 3"),
+        (
+            "collection.tsv",
+            "0 1\ta\n",
+            "collection.tsv:1: expected a passage_id without spaces, got '0 1'",
+        ),
+        (
+            "marco/para.title.txt",
+            "2\tLast\n0\tFirst\n",
+            "para.title.txt:2: expected a passage_id of ",
+        ),
+        ("marco/para.title.txt", "7\tNobody\n", "para.title.txt:1: expected a passage_id of "),
+        (
+            "queries.train.tsv",
+            "10\twhat\n",
+            "queries.train.tsv: expected the text of each query that ",
+        ),
+        ("qrels.train.tsv", "10\t0\tx\n", "qrels.train.tsv:1: expected 4 or 2 columns, got 3"),
+    ],
+)
 def test_a_fault_of_a_source_ends_in_one_line(both, name, content, line):
     (both / name).write_text(content)
     status, told = build(both)
@@ -146,7 +198,10 @@ def test_a_fault_of_a_source_ends_in_one_line(both, name, content, line):
 def test_invalid_utf8_is_named_and_a_carriage_return_does_not_end_a_text(both, tmp_path):
     (both / "collection.tsv").write_bytes(b"0\ta\rb\r\n1\t\xc2\x85x\n2\tc\n")
     assert build(both)[0] == 0
-    assert read(tmp_path / "out", "collection.tsv").split("\n")[:2] == ["0\tIntroduction\ta b", "1\t\t\u0085x"]
+    assert read(tmp_path / "out", "collection.tsv").split("\n")[:2] == [
+        "0\tIntroduction\ta b",
+        "1\t\t\u0085x",
+    ]
     (both / "collection.tsv").write_bytes(b"0\tcaf\xe9\n")
     status, told = build(both)
     assert status == 2 and "collection.tsv:1: expected UTF-8, got byte 0xe9 at 5" in told

@@ -1,9 +1,10 @@
 """Measures by hand on literal runs, and the official script's golden vectors."""
+
 import pytest
 
 from rocketqa.cli import evaluate
-from rocketqa.formats import DataError
-from rocketqa.measures import mean, per_query, read_rankings
+from rocketqa.evaluation.measures import mean, per_query, read_rankings
+from rocketqa.files.errors import DataError
 
 QRELS = "1185869\t0\t0\t1\n5\t0\t77\t1\n"
 
@@ -14,9 +15,19 @@ def mrr(tmp_path, run: str, mode: str, measure: str = "MRR@10") -> float:
     return mean(per_query(read_rankings(path, mode), {"1185869": ["0"], "5": ["77"]}, measure))
 
 
-@pytest.mark.parametrize("run, value", [
-    ("5 77 1\n", 0.5), ("5 77 1\n5 77 2\n", 0.5), ("5 77 2\n5 3 1\n", 0.25), ("5 77 11\n", 0.0), ("5 77 0\n", 0.0),
-    ("5 77 1\n5 3 1\n", 0.0), ("1185869 9 1\n5 8 1\n", 0.25), ("5 77 1 13.2\n", 0.5)])
+@pytest.mark.parametrize(
+    "run, value",
+    [
+        ("5 77 1\n", 0.5),
+        ("5 77 1\n5 77 2\n", 0.5),
+        ("5 77 2\n5 3 1\n", 0.25),
+        ("5 77 11\n", 0.0),
+        ("5 77 0\n", 0.0),
+        ("5 77 1\n5 3 1\n", 0.0),
+        ("1185869 9 1\n5 8 1\n", 0.25),
+        ("5 77 1 13.2\n", 0.5),
+    ],
+)
 def test_official_mode_gives_what_the_official_script_gives(tmp_path, run, value):
     assert mrr(tmp_path, run, "official") == value
 
@@ -51,13 +62,25 @@ def test_evaluate_prints_measures_first_at_full_precision_and_counts_queries(tmp
     run, qrels = tmp_path / "a.run", tmp_path / "qrels.tsv"
     run.write_text("q1\tQ0\tb\t1\t2.0\tx\nq1\tQ0\ta\t2\t1.5\tx\nq1\tQ0\tc\t3\t1.0\tx\n")
     qrels.write_text("q1\t0\tc\t1\nq2\t0\tz\t1\n")
-    assert evaluate.main(["--run", str(run), "--qrels", str(qrels), "--measures", "MRR@10", "Success@3"]) == 0
+    assert (
+        evaluate.main(
+            ["--run", str(run), "--qrels", str(qrels), "--measures", "MRR@10", "Success@3"]
+        )
+        == 0
+    )
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == [f"MRR@10\t{1 / 6!r}", "Success@3\t0.5", "queries_judged\t2",
-                                        "queries_retrieved\t1", "queries_evaluated\t1"]
+    assert printed.out.splitlines() == [
+        f"MRR@10\t{1 / 6!r}",
+        "Success@3\t0.5",
+        "queries_judged\t2",
+        "queries_retrieved\t1",
+        "queries_evaluated\t1",
+    ]
     assert "queries_judged 2, queries_retrieved 1, queries_evaluated 1" in printed.err
 
 
 def test_an_unknown_measure_is_refused():
-    with pytest.raises(DataError, match="expected one of MRR, Success, Recall, accuracy and @k, got NDCG@10"):
+    with pytest.raises(
+        DataError, match="expected one of MRR, Success, Recall, accuracy and @k, got NDCG@10"
+    ):
         per_query({"q": ["a"]}, {"q": ["a"]}, "NDCG@10")

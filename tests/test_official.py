@@ -1,20 +1,23 @@
 """`--mode official` against a slow twin of the official MS MARCO script, and trec_eval as a second opinion."""
+
 import random
 
 import pytest
 import pytrec_eval
 
 from rocketqa.cli.__main__ import main
-from rocketqa.formats import write_lines
-from rocketqa.measures import mean, per_query, read_judgements, read_rankings
-from rocketqa.runs import ranked, run_lines
+from rocketqa.evaluation.measures import mean, per_query, read_judgements, read_rankings
+from rocketqa.files.formats import write_lines
+from rocketqa.files.runs import ranked, run_lines
 
 
 class Refused(Exception):
     """What the official script raises as an IOError."""
 
 
-def slow_official(run: list[tuple[int, int, int]], qrels: list[tuple[int, int, int]]) -> tuple[list[float], int]:
+def slow_official(
+    run: list[tuple[int, int, int]], qrels: list[tuple[int, int, int]]
+) -> tuple[list[float], int]:
     """Returns MRR@10, hit rates at 1, 50 and 1,000, and how many queries were ranked.
 
     From descriptions alone: of the official script, and of the released code's copy, whose "recall" is a hit rate.
@@ -45,19 +48,28 @@ def random_case(seed: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, 
     """Returns a run with all that the official script lets pass, and judgements: few ids, so that they meet."""
     drawing = random.Random(seed)
     queries = range(drawing.randint(1, 12))
-    qrels = [(query_id, drawing.randint(0, 9), drawing.randint(0, 1)) for query_id in queries
-             for _ in range(drawing.randint(1, 3)) if query_id == 0 or drawing.random() < 0.8]
+    qrels = [
+        (query_id, drawing.randint(0, 9), drawing.randint(0, 1))
+        for query_id in queries
+        for _ in range(drawing.randint(1, 3))
+        if query_id == 0 or drawing.random() < 0.8
+    ]
     ranks = [*range(0, 14), 999, 1000] + ([1001] if drawing.random() < 0.03 else [])
-    run = [(query_id + drawing.choice([0, 0, 0, 50]), drawing.randint(0, 12), drawing.choice(ranks))
-           for query_id in queries for _ in range(drawing.randint(0, 12))]
+    run = [
+        (query_id + drawing.choice([0, 0, 0, 50]), drawing.randint(0, 12), drawing.choice(ranks))
+        for query_id in queries
+        for _ in range(drawing.randint(0, 12))
+    ]
     drawing.shuffle(run)
     return run or [(0, 1, 1)], qrels
 
 
 def files_of(folder, run, qrels) -> tuple[str, str]:
     write_lines(folder / "a.run", ("\t".join(map(str, row)) for row in run))
-    write_lines(folder / "qrels.tsv", (f"{query_id}\t0\t{passage_id}\t{label}"
-                                       for query_id, passage_id, label in qrels))
+    write_lines(
+        folder / "qrels.tsv",
+        (f"{query_id}\t0\t{passage_id}\t{label}" for query_id, passage_id, label in qrels),
+    )
     return str(folder / "a.run"), str(folder / "qrels.tsv")
 
 
@@ -75,26 +87,48 @@ def test_random_runs_have_the_official_measures_to_the_last_digit(tmp_path, caps
             refused += 1
             continue
         lines = dict(line.split("\t") for line in printed.out.splitlines())
-        named = [float(lines[name]) for name in ("MRR@10", "Success@1", "Success@50", "Success@1000")]
+        named = [
+            float(lines[name]) for name in ("MRR@10", "Success@1", "Success@50", "Success@1000")
+        ]
         assert status == 0 and named == values, seed
         assert int(lines["queries_retrieved"]) == ranked_queries, seed
         different += 0 < values[0] < 1
     assert refused > 5 and different > 300  # the cases are worth something
 
 
-@pytest.mark.parametrize("run, mrr, retrieved", [
-    ([(5, 77, 1)], 0.5, 1), ([(5, 77, 1), (5, 77, 2)], 0.5, 1), ([(5, 77, 2), (5, 3, 1)], 0.25, 1),
-    ([(5, 77, 11)], 0.0, 1), ([(5, 77, 0)], 0.0, 1), ([(5, 77, 1), (5, 3, 1)], 0.0, 1),
-    ([(1185869, 9, 1), (5, 8, 1)], 0.25, 2)])
+@pytest.mark.parametrize(
+    "run, mrr, retrieved",
+    [
+        ([(5, 77, 1)], 0.5, 1),
+        ([(5, 77, 1), (5, 77, 2)], 0.5, 1),
+        ([(5, 77, 2), (5, 3, 1)], 0.25, 1),
+        ([(5, 77, 11)], 0.0, 1),
+        ([(5, 77, 0)], 0.0, 1),
+        ([(5, 77, 1), (5, 3, 1)], 0.0, 1),
+        ([(1185869, 9, 1), (5, 8, 1)], 0.25, 2),
+    ],
+)
 def test_the_twin_itself_gives_the_golden_vectors(run, mrr, retrieved):
     values, ranked_queries = slow_official(run, [(1185869, 0, 1), (5, 77, 1)])
     assert (values[0], ranked_queries) == (mrr, retrieved)
 
 
-def official(tmp_path, capsys, run: str, qrels: str, mode: str = "official") -> tuple[int, str, str]:
+def official(
+    tmp_path, capsys, run: str, qrels: str, mode: str = "official"
+) -> tuple[int, str, str]:
     (tmp_path / "a.run").write_text(run.replace(" ", "\t"))
     (tmp_path / "qrels.tsv").write_text(qrels.replace(" ", "\t"))
-    status = main(["evaluate", "--mode", mode, "--run", f"{tmp_path}/a.run", "--qrels", f"{tmp_path}/qrels.tsv"])
+    status = main(
+        [
+            "evaluate",
+            "--mode",
+            mode,
+            "--run",
+            f"{tmp_path}/a.run",
+            "--qrels",
+            f"{tmp_path}/qrels.tsv",
+        ]
+    )
     printed = capsys.readouterr()
     return status, printed.out.split("\n")[0], printed.err
 
@@ -102,7 +136,10 @@ def official(tmp_path, capsys, run: str, qrels: str, mode: str = "official") -> 
 def test_official_mode_reads_no_judgement_so_a_zero_is_relevant(tmp_path, capsys):
     for label in ("0", "yes", "1.0", ""):
         assert official(tmp_path, capsys, "5 77 1\n", f"5 0 77 {label}\n")[:2] == (0, "MRR@10\t1.0")
-    assert official(tmp_path, capsys, "5 77 1\n", "5 0 77 0\n5 0 3 1\n", "strict")[:2] == (0, "MRR@10\t0.0")
+    assert official(tmp_path, capsys, "5 77 1\n", "5 0 77 0\n5 0 3 1\n", "strict")[:2] == (
+        0,
+        "MRR@10\t0.0",
+    )
 
 
 def test_official_mode_says_that_passages_come_twice_and_scores_on(tmp_path, capsys):
@@ -111,8 +148,12 @@ def test_official_mode_says_that_passages_come_twice_and_scores_on(tmp_path, cap
 
 
 def test_official_mode_takes_what_its_script_takes_and_strict_mode_refuses_it(tmp_path, capsys):
-    for run, qrels in (("5 77 1", "5 0 77 1\n"), ("5 77 1\r\n", "5 0 77 1\n"), ("5 77 1 nan\n", "5 0 77 1\n"),
-                       ("5 77 1\n", "5 0 77 1\n5 0 77 1\n")):
+    for run, qrels in (
+        ("5 77 1", "5 0 77 1\n"),
+        ("5 77 1\r\n", "5 0 77 1\n"),
+        ("5 77 1 nan\n", "5 0 77 1\n"),
+        ("5 77 1\n", "5 0 77 1\n5 0 77 1\n"),
+    ):
         assert official(tmp_path, capsys, run, qrels)[:2] == (0, "MRR@10\t1.0"), run
         assert official(tmp_path, capsys, run, qrels, "strict")[0] == 2, run
 
@@ -120,36 +161,74 @@ def test_official_mode_takes_what_its_script_takes_and_strict_mode_refuses_it(tm
 @pytest.mark.parametrize("rank", ["1001", "-1000", "-99999"])
 def test_official_mode_refuses_a_rank_without_a_slot(tmp_path, capsys, rank):
     status, line, complaint = official(tmp_path, capsys, f"5 77 1\n5 3 {rank}\n", "5 0 77 1\n")
-    assert (status, line) == (2, "") and complaint.endswith(f"a.run:2: expected a rank up to 1000, got {rank}\n")
+    assert (status, line) == (2, "") and complaint.endswith(
+        f"a.run:2: expected a rank up to 1000, got {rank}\n"
+    )
 
 
 def test_queries_that_nobody_judged_are_named_and_left_out(tmp_path, capsys):
     for mode in ("strict", "official"):
-        status, value, complaint = official(tmp_path, capsys, "5 77 1\n6 3 1\n7 3 1\n", "5 0 77 1\n7 0 3 0\n", mode)
+        status, value, complaint = official(
+            tmp_path, capsys, "5 77 1\n6 3 1\n7 3 1\n", "5 0 77 1\n7 0 3 0\n", mode
+        )
         assert status == 0 and value == "MRR@10\t1.0"
-        assert "1 queries are not in" in complaint and complaint.splitlines()[0].endswith("are left out: 6")
+        assert "1 queries are not in" in complaint and complaint.splitlines()[0].endswith(
+            "are left out: 6"
+        )
 
 
 def test_trec_eval_gives_the_same_values_of_each_query(tmp_path):
     """Over all judged queries (its `-c`), with scores that fall with the rank: it breaks ties in its own way."""
     for seed in range(60):
         drawing = random.Random(seed)
-        truth = {f"q{i}": {f"p{j}": drawing.randint(0, 1) for j in drawing.sample(range(60), 6)} for i in range(8)}
-        run = [ranked(query_id, ((f"p{j}", 200.0 - place) for place, j in enumerate(drawing.sample(range(60), 40))))
-               for query_id in truth if query_id == "q0" or drawing.random() < 0.8]
+        truth = {
+            f"q{i}": {f"p{j}": drawing.randint(0, 1) for j in drawing.sample(range(60), 6)}
+            for i in range(8)
+        }
+        run = [
+            ranked(
+                query_id,
+                ((f"p{j}", 200.0 - place) for place, j in enumerate(drawing.sample(range(60), 40))),
+            )
+            for query_id in truth
+            if query_id == "q0" or drawing.random() < 0.8
+        ]
         write_lines(tmp_path / "a.run", (line for ranking in run for line in run_lines(ranking)))
-        write_lines(tmp_path / "qrels.tsv", (f"{query_id}\t0\t{passage_id}\t{label}" for query_id, judged in
-                                             truth.items() for passage_id, label in judged.items()))
-        positives = {key: known for key, known in read_judgements(tmp_path / "qrels.tsv", "strict").items() if known}
+        write_lines(
+            tmp_path / "qrels.tsv",
+            (
+                f"{query_id}\t0\t{passage_id}\t{label}"
+                for query_id, judged in truth.items()
+                for passage_id, label in judged.items()
+            ),
+        )
+        positives = {
+            key: known
+            for key, known in read_judgements(tmp_path / "qrels.tsv", "strict").items()
+            if known
+        }
         rankings = read_rankings(tmp_path / "a.run", "strict")
-        scores = {ranking[0].query_id: {row.passage_id: row.score for row in ranking} for ranking in run}
-        second = pytrec_eval.RelevanceEvaluator(truth, {"recall.5,20", "success.1,5"}).evaluate(scores)
-        top = {query_id: dict(sorted(own.items(), key=lambda pair: -pair[1])[:10]) for query_id, own in scores.items()}
+        scores = {
+            ranking[0].query_id: {row.passage_id: row.score for row in ranking} for ranking in run
+        }
+        second = pytrec_eval.RelevanceEvaluator(truth, {"recall.5,20", "success.1,5"}).evaluate(
+            scores
+        )
+        top = {
+            query_id: dict(sorted(own.items(), key=lambda pair: -pair[1])[:10])
+            for query_id, own in scores.items()
+        }
         second_rr = pytrec_eval.RelevanceEvaluator(truth, {"recip_rank"}).evaluate(top)
-        for measure, told, name in (("MRR@10", second_rr, "recip_rank"), ("Recall@5", second, "recall_5"),
-                                    ("Recall@20", second, "recall_20"), ("Success@1", second, "success_1"),
-                                    ("Success@5", second, "success_5")):
+        for measure, told, name in (
+            ("MRR@10", second_rr, "recip_rank"),
+            ("Recall@5", second, "recall_5"),
+            ("Recall@20", second, "recall_20"),
+            ("Success@1", second, "success_1"),
+            ("Success@5", second, "success_5"),
+        ):
             ours = per_query(rankings, positives, measure)
-            theirs = {query_id: told[query_id][name] if query_id in told else 0.0 for query_id in ours}
+            theirs = {
+                query_id: told[query_id][name] if query_id in told else 0.0 for query_id in ours
+            }
             assert ours == theirs and ours.keys() == positives.keys()
             assert mean(ours) == pytest.approx(sum(theirs.values()) / len(positives), abs=1e-15)

@@ -1,4 +1,5 @@
 """`rocket.sh --plan` foretells the paper's flights: its arithmetic is the paper's, its commands are the flight's."""
+
 import os
 import subprocess
 import sys
@@ -11,10 +12,19 @@ ROOT = Path(__file__).parents[1]
 
 def plan(env: str, **variables: str) -> list[str]:
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "ROCKETQA_READY": "yes",
-        "DATA_DIR": "nowhere", **variables}
-    done = subprocess.run(["sh", "run_scripts/rocket.sh", f"run_scripts/{env}.env", "--plan"], cwd=ROOT,
-                          env=environment, capture_output=True, text=True, timeout=120)
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "ROCKETQA_READY": "yes",
+        "DATA_DIR": "nowhere",
+        **variables,
+    }
+    done = subprocess.run(
+        ["sh", "run_scripts/rocket.sh", f"run_scripts/{env}.env", "--plan"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -36,10 +46,14 @@ def test_the_steps_of_ms_marco_are_the_papers():
 
 def test_the_steps_of_natural_questions_are_the_papers():
     lines = plan("nq")
-    assert "58,812 rows / (512 x 2 = 1,024) = 57 steps x 30 epochs = 1,710" in line_of(lines, "train dual_encoder_0")
+    assert "58,812 rows / (512 x 2 = 1,024) = 57 steps x 30 epochs = 1,710" in line_of(
+        lines, "train dual_encoder_0"
+    )
     assert "64 x 1 = 64) = 1,837 steps x 2 epochs = 3,674" in line_of(lines, "train cross_encoder")
     assert any("--answers nowhere/answers.train.tsv" in line for line in lines)
-    assert any(line.startswith("rocketqa evaluate") and "answers.test.tsv" in line for line in lines)
+    assert any(
+        line.startswith("rocketqa evaluate") and "answers.test.tsv" in line for line in lines
+    )
 
 
 @pytest.mark.parametrize("devices, chunks", [("4", "2"), ("2", "4"), ("1", "8")])
@@ -47,10 +61,16 @@ def test_fewer_gpus_take_the_same_batches_and_as_much_longer(devices, chunks):
     rates = "train=1000 cross=100 encode=2000 score=500"
     full = plan("marco", RATES=rates)
     lines = plan("marco", RATES=rates, DEVICES=devices, ACCUMULATE=chunks)
-    assert f"(512 x {devices} x {chunks} chunks = 4,096) = 520 steps x 40 epochs = 20,800" in line_of(
-        lines, "train dual_encoder_0")
-    assert "3.0 h on 8 devices" in line_of(full, "train dual_encoder_0")  # 2,131,044 x 40 rows / 1,000 / 8 / 3,600
-    assert f"{23.68 / int(devices):.1f} h on {devices} devices" in line_of(lines, "train dual_encoder_0")
+    assert (
+        f"(512 x {devices} x {chunks} chunks = 4,096) = 520 steps x 40 epochs = 20,800"
+        in line_of(lines, "train dual_encoder_0")
+    )
+    assert "3.0 h on 8 devices" in line_of(
+        full, "train dual_encoder_0"
+    )  # 2,131,044 x 40 rows / 1,000 / 8 / 3,600
+    assert f"{23.68 / int(devices):.1f} h on {devices} devices" in line_of(
+        lines, "train dual_encoder_0"
+    )
 
 
 def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
@@ -58,29 +78,50 @@ def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
     commands = [line for line in lines if "rocketqa " in line and " --" in line]
     assert len(set(commands)) == len(commands) >= 30 and not list(tmp_path.iterdir())
     made = {line.split("--output ")[1].split()[0] for line in commands}
-    assert {f"{tmp_path}/c/{model}" for model in ("dual_encoder_0", "cross_encoder", "dual_encoder_1",
-                                                  "dual_encoder_2")} <= made
+    assert {
+        f"{tmp_path}/c/{model}"
+        for model in ("dual_encoder_0", "cross_encoder", "dual_encoder_1", "dual_encoder_2")
+    } <= made
     launched = [line for line in commands if "train-dual-encoder" in line]
-    assert all(line.startswith("python -m paddle.distributed.launch --nproc_per_node 8 ") for line in launched)
+    assert all(
+        line.startswith("python -m paddle.distributed.launch --nproc_per_node 8 ")
+        for line in launched
+    )
 
 
 def test_files_that_are_there_are_counted(tmp_path):
     (tmp_path / "qrels.train.tsv").write_text("q1\t0\tp1\t1\n" * 3000)
     lines = plan("marco", DATA_DIR=str(tmp_path))
-    assert "qrels.train 3,000 (counted)" in lines[[line.startswith("rows: ") for line in lines].index(True)]
-    assert line_of(lines, "train dual_encoder_0").split("; ")[0].endswith(
-        "12,000 rows / (512 x 8 = 4,096) = 2 steps x 40 epochs = 80")
-    lines = plan("marco", DATA_DIR=str(tmp_path), MIN_STEPS="100", RATES="train=1 cross=1 encode=1 score=1")
+    assert (
+        "qrels.train 3,000 (counted)"
+        in lines[[line.startswith("rows: ") for line in lines].index(True)]
+    )
+    assert (
+        line_of(lines, "train dual_encoder_0")
+        .split("; ")[0]
+        .endswith("12,000 rows / (512 x 8 = 4,096) = 2 steps x 40 epochs = 80")
+    )
+    lines = plan(
+        "marco", DATA_DIR=str(tmp_path), MIN_STEPS="100", RATES="train=1 cross=1 encode=1 score=1"
+    )
     assert " x 40 epochs = 80, then on to 100;" in line_of(lines, "train dual_encoder_0")
-    assert "; 14.2 h on 8 devices" in line_of(lines, "train dual_encoder_0")  # 100 x 4,096 rows / 8 / 3,600
+    assert "; 14.2 h on 8 devices" in line_of(
+        lines, "train dual_encoder_0"
+    )  # 100 x 4,096 rows / 8 / 3,600
 
 
 def test_a_rate_that_is_none_is_refused():
-    done = subprocess.run([sys.executable, "-m", "rocketqa.cli", "plan", "RATES=fast", "ROWS=", "DATA_DIR=x"], cwd=ROOT,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "rocketqa.cli", "plan", "RATES=fast", "ROWS=", "DATA_DIR=x"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2
-    assert done.stderr == ("rocketqa plan: RATES: expected words NAME=NUMBER of train, cross, encode, score, "
-                           "got fast\n")
+    assert done.stderr == (
+        "rocketqa plan: RATES: expected words NAME=NUMBER of train, cross, encode, score, "
+        "got fast\n"
+    )
 
 
 @pytest.mark.parametrize("env", ["marco", "nq"])

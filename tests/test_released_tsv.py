@@ -1,16 +1,22 @@
 """The released text TSVs become our files and come back to the same bytes, with ids made of the texts or kept."""
+
 import pytest
 from data_prep_runs import call, read, write
 
-from rocketqa.formats import read_collection, read_examples, read_pairs, read_queries
+from rocketqa.files.formats import read_collection, read_examples, read_pairs, read_queries
 
-SIX = ("who is he\tAaron\tAaron is a prophet\t-\tGod at Sinai \"granted\t0\n"
-       "who is he\tAaron\tAaron is a prophet\tSinai\t caf\u00e9 \u0085 x\t0\n"
-       "where\t-\tGod at Sinai \"granted\tAaron\tAaron is a prophet\t0\n")
-FOUR = "who is he\tAaron\tAaron is a prophet\t1\nwho is he\t\tGod at Sinai \"granted\t0\n"
-DATA = {"collection__tsv": "7\tAaron\tAaron is a prophet\n8\t\tGod at Sinai \"granted\n"
-                           "9\tSinai\t caf\u00e9 \u0085 x\n10\tAaron\tAaron is a prophet\n",
-        "queries__train__tsv": "t1\twho is he\n", "queries__unlabelled__tsv": "u1\twhere\n"}
+SIX = (
+    'who is he\tAaron\tAaron is a prophet\t-\tGod at Sinai "granted\t0\n'
+    "who is he\tAaron\tAaron is a prophet\tSinai\t caf\u00e9 \u0085 x\t0\n"
+    'where\t-\tGod at Sinai "granted\tAaron\tAaron is a prophet\t0\n'
+)
+FOUR = 'who is he\tAaron\tAaron is a prophet\t1\nwho is he\t\tGod at Sinai "granted\t0\n'
+DATA = {
+    "collection__tsv": '7\tAaron\tAaron is a prophet\n8\t\tGod at Sinai "granted\n'
+    "9\tSinai\t caf\u00e9 \u0085 x\n10\tAaron\tAaron is a prophet\n",
+    "queries__train__tsv": "t1\twho is he\n",
+    "queries__unlabelled__tsv": "u1\twhere\n",
+}
 
 
 def imported(tmp_path, content: str, *flags, name: str = "out"):
@@ -19,8 +25,11 @@ def imported(tmp_path, content: str, *flags, name: str = "out"):
     return tmp_path / name
 
 
-@pytest.mark.parametrize("content", [SIX, FOUR, FOUR.replace("\t\t", "\t-\t"), SIX.replace("\t-\t", "\t\t")],
-                         ids=["six", "four", "four with -", "six without"])
+@pytest.mark.parametrize(
+    "content",
+    [SIX, FOUR, FOUR.replace("\t\t", "\t-\t"), SIX.replace("\t-\t", "\t\t")],
+    ids=["six", "four", "four with -", "six without"],
+)
 def test_there_and_back_are_the_same_bytes(tmp_path, content):
     folder = imported(tmp_path, content)
     assert call("released_tsv.py", "export", folder, "--output", tmp_path / "back.tsv")[0] == 0
@@ -32,30 +41,57 @@ def test_there_and_back_are_the_same_bytes_with_the_ids_of_a_corpus(tmp_path, co
     data = write(tmp_path / "data", **DATA)
     folder = imported(tmp_path, content, "--data", data)
     assert not (folder / "collection.tsv").exists()
-    assert call("released_tsv.py", "export", folder, "--output", tmp_path / "back.tsv", "--data", data)[0] == 0
+    assert (
+        call(
+            "released_tsv.py", "export", folder, "--output", tmp_path / "back.tsv", "--data", data
+        )[0]
+        == 0
+    )
     assert read(tmp_path, "back.tsv") == content
 
 
 def test_ids_of_a_corpus_are_kept_the_first_of_two_equal_texts(tmp_path):
     data = write(tmp_path / "data", **DATA)
-    assert read(imported(tmp_path, SIX, "--data", data), "examples.dual.tsv") == "t1\t7\t8\nt1\t7\t9\nu1\t8\t7\n"
-    assert read(imported(tmp_path, FOUR, "--data", data), "examples.cross.tsv") == "t1\t7\t1\nt1\t8\t0\n"
+    assert (
+        read(imported(tmp_path, SIX, "--data", data), "examples.dual.tsv")
+        == "t1\t7\t8\nt1\t7\t9\nu1\t8\t7\n"
+    )
+    assert (
+        read(imported(tmp_path, FOUR, "--data", data), "examples.cross.tsv")
+        == "t1\t7\t1\nt1\t8\t0\n"
+    )
 
 
 def test_made_ids_are_those_of_the_texts_each_text_once(tmp_path):
     dual, cross = imported(tmp_path, SIX), imported(tmp_path, FOUR, name="cross")
-    assert len(read_collection(dual / "collection.tsv")) == 3 and len(read_queries(dual / "queries.tsv")) == 2
-    assert read(cross, "collection.tsv") == "\n".join(read(dual, "collection.tsv").split("\n")[:2]) + "\n"
-    examples, pairs = read_examples(dual / "examples.dual.tsv"), read_pairs(cross / "examples.cross.tsv")
+    assert (
+        len(read_collection(dual / "collection.tsv")) == 3
+        and len(read_queries(dual / "queries.tsv")) == 2
+    )
+    assert (
+        read(cross, "collection.tsv")
+        == "\n".join(read(dual, "collection.tsv").split("\n")[:2]) + "\n"
+    )
+    examples, pairs = (
+        read_examples(dual / "examples.dual.tsv"),
+        read_pairs(cross / "examples.cross.tsv"),
+    )
     assert [example.positive_id for example in examples[:2]] == [pairs[0].passage_id] * 2
-    assert read(imported(tmp_path, SIX, name="again"), "examples.dual.tsv") == read(dual, "examples.dual.tsv")
+    assert read(imported(tmp_path, SIX, name="again"), "examples.dual.tsv") == read(
+        dual, "examples.dual.tsv"
+    )
 
 
 def test_examples_of_ours_with_several_negatives_become_a_row_each(tmp_path):
     data = write(tmp_path / "data", **DATA)
     examples = write(tmp_path / "examples", **{"examples__dual__tsv": "t1\t7\t8\t9\n"})
-    assert call("released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data)[0] == 0
-    assert read(tmp_path, "back.tsv") == SIX[:SIX.index("where")]
+    assert (
+        call(
+            "released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data
+        )[0]
+        == 0
+    )
+    assert read(tmp_path, "back.tsv") == SIX[: SIX.index("where")]
 
 
 def test_rows_that_no_training_takes_are_left_out_and_said(tmp_path):
@@ -64,27 +100,39 @@ def test_rows_that_no_training_takes_are_left_out_and_said(tmp_path):
     assert "1 rows left out whose negative is the positive" in told and "out: 3 rows" in told
 
 
-@pytest.mark.parametrize("content, line", [
-    ("", "source.tsv: expected rows of 6 or 4 columns, got an empty file"),
-    ("a\tb\tc\n", "source.tsv:1: expected 4 or 6 columns, got 3"),
-    (SIX + FOUR, "source.tsv:4: expected 6 columns, got 4"),
-    (FOUR + "a\tb\tc\t2\n", "source.tsv:3: expected label 0 or 1, got '2'"),
-    ("a\tb\tc\td\te\t1\n", "source.tsv:1: expected label 0, got '1'"),
-    ("a\tb\t \t0\n", "source.tsv:1: expected a text, got an empty one")])
+@pytest.mark.parametrize(
+    "content, line",
+    [
+        ("", "source.tsv: expected rows of 6 or 4 columns, got an empty file"),
+        ("a\tb\tc\n", "source.tsv:1: expected 4 or 6 columns, got 3"),
+        (SIX + FOUR, "source.tsv:4: expected 6 columns, got 4"),
+        (FOUR + "a\tb\tc\t2\n", "source.tsv:3: expected label 0 or 1, got '2'"),
+        ("a\tb\tc\td\te\t1\n", "source.tsv:1: expected label 0, got '1'"),
+        ("a\tb\t \t0\n", "source.tsv:1: expected a text, got an empty one"),
+    ],
+)
 def test_a_fault_ends_in_one_line(tmp_path, content, line):
     source = write(tmp_path, source__tsv=content) / "source.tsv"
     status, told = call("released_tsv.py", "import", source, "--output", tmp_path / "out")
-    assert status == 2 and line in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
+    assert (
+        status == 2 and line in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
+    )
 
 
 def test_a_text_or_an_id_that_is_not_there_is_named(tmp_path):
     data = write(tmp_path / "data", **DATA | {"collection__tsv": "7\tAaron\tAaron is a prophet\n"})
     source = write(tmp_path, source__tsv=SIX) / "source.tsv"
-    told = call("released_tsv.py", "import", source, "--output", tmp_path / "out", "--data", data)[1]
+    told = call("released_tsv.py", "import", source, "--output", tmp_path / "out", "--data", data)[
+        1
+    ]
     assert "source.tsv:1: expected a text of --data, got 'God at Sinai" in told
     examples = write(tmp_path / "examples", **{"examples__dual__tsv": "t1\t7\t99\n"})
-    told = call("released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data)[1]
+    told = call(
+        "released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data
+    )[1]
     assert "examples.dual.tsv:1: expected an id with a text, got '99'" in told
     (data / "collection.tsv").write_bytes(b"7\tAaron\n")
-    told = call("released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data)[1]
+    told = call(
+        "released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data
+    )[1]
     assert "collection.tsv:1: expected 3 columns, got 2" in told

@@ -1,15 +1,24 @@
 """Texts become the rows of tokens that Google BERT's tokenizer and the released readers make of them."""
+
 import json
 import unicodedata
 
 import numpy as np
 import pytest
 
-from rocketqa.formats import DataError, Passage
-from rocketqa.tokenizer import load_text_encoder, text_encoder_of, truncate_longest_first, wordpiece
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import Passage
+from rocketqa.text.tokenizer import (
+    load_text_encoder,
+    text_encoder_of,
+    truncate_longest_first,
+    wordpiece,
+)
 
-WORDS = ("[PAD] [UNK] [CLS] [SEP] [MASK] the capital of france is paris cafe un ##afford ##able a ##a sep 法 国 "
-         ", - ? [ ] $ 5 £5 €5 £ €").split()
+WORDS = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] the capital of france is paris cafe un ##afford ##able a ##a sep 法 国 "
+    ", - ? [ ] $ 5 £5 €5 £ €"
+).split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -32,6 +41,7 @@ def spelled(row):
 
 # The layouts.
 
+
 def test_a_query_is_one_text_cut_to_its_length(encoder):
     long, short = encoder.queries(["the capital of france", "paris"], 5)
     assert spelled(long) == ("[CLS] the capital of [SEP]", [0] * 5)
@@ -41,7 +51,10 @@ def test_a_query_is_one_text_cut_to_its_length(encoder):
 
 def test_a_passage_is_its_title_then_its_text(encoder):
     [row] = encoder.passages([Passage("p1", "france", "the capital is paris")], 32)
-    assert spelled(row) == ("[CLS] france [SEP] the capital is paris [SEP]", [0, 0, 0, 1, 1, 1, 1, 1])
+    assert spelled(row) == (
+        "[CLS] france [SEP] the capital is paris [SEP]",
+        [0, 0, 0, 1, 1, 1, 1, 1],
+    )
 
 
 def test_a_passage_without_title_has_a_dash_there(encoder):
@@ -50,22 +63,34 @@ def test_a_passage_without_title_has_a_dash_there(encoder):
 
 
 def test_a_pair_is_the_query_then_title_and_text_unseparated(encoder):
-    titled, untitled = encoder.pairs(["capital of france ?", "paris"], [Passage("p1", "france", "the capital is paris"),
-                                                                       Passage("p2", "", "is paris")], 32)
-    assert spelled(titled) == ("[CLS] capital of france ? [SEP] france the capital is paris [SEP]",
-                               [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+    titled, untitled = encoder.pairs(
+        ["capital of france ?", "paris"],
+        [Passage("p1", "france", "the capital is paris"), Passage("p2", "", "is paris")],
+        32,
+    )
+    assert spelled(titled) == (
+        "[CLS] capital of france ? [SEP] france the capital is paris [SEP]",
+        [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1],
+    )
     assert spelled(untitled) == ("[CLS] paris [SEP] is paris [SEP]", [0, 0, 0, 1, 1, 1])
 
 
 def test_passages_and_pairs_are_cut_longest_first_with_room_for_three_special_tokens(encoder):
     passage = Passage("p1", "france", "the capital of france is paris")
     [row] = encoder.passages([passage], 8)
-    assert spelled(row) == ("[CLS] france [SEP] the capital of france [SEP]", [0, 0, 0, 1, 1, 1, 1, 1])
+    assert spelled(row) == (
+        "[CLS] france [SEP] the capital of france [SEP]",
+        [0, 0, 0, 1, 1, 1, 1, 1],
+    )
     [pair] = encoder.pairs(["the capital of france ?"], [passage], 9)
-    assert spelled(pair) == ("[CLS] the capital of [SEP] france the capital [SEP]", [0] * 5 + [1] * 4)
+    assert spelled(pair) == (
+        "[CLS] the capital of [SEP] france the capital [SEP]",
+        [0] * 5 + [1] * 4,
+    )
 
 
 # Longest first.
+
 
 def popped_one_by_one(first, second, room):
     """Google BERT's loop."""
@@ -78,36 +103,63 @@ def popped_one_by_one(first, second, room):
     return first, second
 
 
-@pytest.mark.parametrize("first, second, kept", [("abc", "xyz", ("ab", "xy")), ("ab", "xyz", ("ab", "xy")),
-                                                 ("abcdef", "x", ("abc", "x")), ("abcd", "wxyz", ("ab", "wx"))])
+@pytest.mark.parametrize(
+    "first, second, kept",
+    [
+        ("abc", "xyz", ("ab", "xy")),
+        ("ab", "xyz", ("ab", "xy")),
+        ("abcdef", "x", ("abc", "x")),
+        ("abcd", "wxyz", ("ab", "wx")),
+    ],
+)
 def test_the_longer_one_is_cut_and_the_second_of_equals(first, second, kept):
     assert truncate_longest_first(list(first), list(second), 4) == tuple(map(list, kept))
     assert truncate_longest_first(list("abc"), list("xyz"), 5) == (list("abc"), list("xy"))
 
 
 def test_cutting_equals_google_berts_loop_for_all_small_and_some_large_lengths():
-    cases = [(first, second, room) for first in range(8) for second in range(8) for room in range(16)]
+    cases = [
+        (first, second, room) for first in range(8) for second in range(8) for room in range(16)
+    ]
     cases += np.random.default_rng(0).integers(0, [60, 300, 200], (300, 3)).tolist()
     for first, second, room in cases:
         texts = list(range(first)), list(range(1000, 1000 + second))
-        assert truncate_longest_first(*texts, room) == popped_one_by_one(*texts, room), (first, second, room)
+        assert truncate_longest_first(*texts, room) == popped_one_by_one(*texts, room), (
+            first,
+            second,
+            room,
+        )
 
 
 # WordPiece.
 
-@pytest.mark.parametrize("text, expected", [
-    ("The CAPITAL of\tFrance", "the capital of france"), ("Café cafe\u0301 CAFÉ", "cafe cafe cafe"),
-    ("paris,france?-", "paris , france ? -"), ("unaffordable", "un ##afford ##able"), ("unaffordables", "[UNK]"),
-    ("zebra is", "[UNK] is"), ("法国paris", "法 国 paris"),
-    ("par\u00adi\u200bs\u0000 the\u00a0capital", "paris the capital"),
-    ("$5 £5 €5 £ €", "$ 5 £5 €5 £ €"), ("£paris", "[UNK]"), ("", ""), (" \n", "")])
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("The CAPITAL of\tFrance", "the capital of france"),
+        ("Café cafe\u0301 CAFÉ", "cafe cafe cafe"),
+        ("paris,france?-", "paris , france ? -"),
+        ("unaffordable", "un ##afford ##able"),
+        ("unaffordables", "[UNK]"),
+        ("zebra is", "[UNK] is"),
+        ("法国paris", "法 国 paris"),
+        ("par\u00adi\u200bs\u0000 the\u00a0capital", "paris the capital"),
+        ("$5 £5 €5 £ €", "$ 5 £5 €5 £ €"),
+        ("£paris", "[UNK]"),
+        ("", ""),
+        (" \n", ""),
+    ],
+)
 def test_words_are_split_as_google_bert_does(encoder, text, expected):
     assert " ".join(WORDS[i] for i in encoder.tokenize([text])[0]) == expected
 
 
 def test_a_word_of_a_hundred_characters_is_split_and_a_longer_one_unknown(encoder):
     hundred, longer = encoder.tokenize(["a" * 100, "a" * 101])
-    assert hundred == [WORDS.index("a")] + [WORDS.index("##a")] * 99 and longer == [WORDS.index("[UNK]")]
+    assert hundred == [WORDS.index("a")] + [WORDS.index("##a")] * 99 and longer == [
+        WORDS.index("[UNK]")
+    ]
 
 
 def test_special_tokens_written_in_a_text_are_plain_words(encoder):
@@ -117,7 +169,9 @@ def test_special_tokens_written_in_a_text_are_plain_words(encoder):
 
 def test_case_and_accents_are_kept_where_the_vocabulary_has_them(tmp_path):
     words = [*WORDS, "Paris", "Café"]
-    [ids] = load_text_encoder(folder_with(tmp_path, words, do_lower_case=False)).tokenize(["Paris paris Café THE"])
+    [ids] = load_text_encoder(folder_with(tmp_path, words, do_lower_case=False)).tokenize(
+        ["Paris paris Café THE"]
+    )
     assert [words[i] for i in ids] == ["Paris", "paris", "Café", "[UNK]"]
 
 
@@ -141,7 +195,9 @@ def test_a_folder_without_vocabulary_is_refused(tmp_path):
 
 def test_a_tokenizer_is_rebuilt_from_the_bytes_of_its_files(encoder):
     rebuilt = text_encoder_of({"vocab.txt": "\n".join(WORDS).encode()})
-    assert rebuilt.tokenize(["the Capital, unaffordable"]) == encoder.tokenize(["the Capital, unaffordable"])
+    assert rebuilt.tokenize(["the Capital, unaffordable"]) == encoder.tokenize(
+        ["the Capital, unaffordable"]
+    )
     assert (rebuilt.cls_id, rebuilt.sep_id) == (encoder.cls_id, encoder.sep_id) == (2, 3)
 
 
@@ -169,10 +225,14 @@ def google_bert(text: str, vocabulary: dict[str, int]) -> list[int]:
 def pieces_of(word: str, vocabulary: dict[str, int]) -> list[int]:
     pieces, begin = [], 0
     while begin < len(word):
-        ends = [end for end in range(len(word), begin, -1) if ("##" if begin else "") + word[begin:end] in vocabulary]
+        ends = [
+            end
+            for end in range(len(word), begin, -1)
+            if ("##" if begin else "") + word[begin:end] in vocabulary
+        ]
         if not ends or len(word) > 100:
             return [vocabulary["[UNK]"]]
-        pieces.append(vocabulary[("##" if begin else "") + word[begin:ends[0]]])
+        pieces.append(vocabulary[("##" if begin else "") + word[begin : ends[0]]])
         begin = ends[0]
     return pieces
 
@@ -185,16 +245,21 @@ def drawn_texts(alphabet: str, count: int) -> list[str]:
 def drawn_vocabulary(characters: str) -> list[str]:
     """Every character, alone and inside a word, and some pairs: where a text is split shows in its pieces."""
     pairs = [first + second for first in characters[::3] for second in characters[::2]]
-    return [*"[PAD] [UNK] [CLS] [SEP] [MASK]".split(), *characters, *(f"##{piece}" for piece in [*characters, *pairs])]
+    return [
+        *"[PAD] [UNK] [CLS] [SEP] [MASK]".split(),
+        *characters,
+        *(f"##{piece}" for piece in [*characters, *pairs]),
+    ]
 
 
 def test_wordpiece_equals_google_berts_rules_on_texts_of_many_kinds(tmp_path):
     symbols = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~£€¥§¿¡«»–—…“”’°±²½µ×÷™©¬\u3002\u300c"
     folder = folder_with(tmp_path, drawn_vocabulary(LETTERS + symbols + "ßøæłδλж法国ひ"))
     tokenize, vocabulary = wordpiece(folder / "vocab.txt")
-    alphabet = (LETTERS * 2 + LETTERS.upper() + symbols + "ßéüÅñÇøÆŁδΛЖ法国ひ한"
-                "\u0301\u0308\u00ad\u200b\ufffd\ue000\u0007"
-                + " \t\u00a0\u3000\u2009" * 5)
+    alphabet = (
+        LETTERS * 2 + LETTERS.upper() + symbols + "ßéüÅñÇøÆŁδΛЖ法国ひ한"
+        "\u0301\u0308\u00ad\u200b\ufffd\ue000\u0007" + " \t\u00a0\u3000\u2009" * 5
+    )
     texts = drawn_texts(alphabet, 400)
     for text, ids in zip(texts, tokenize(texts)):
         assert ids == google_bert(text, vocabulary), text

@@ -1,12 +1,23 @@
 """Rates count steps alone, and nothing of the warm-up; the log keeps the lines of the steps that count."""
-from rocketqa.train_log import COLUMNS, Log, Meter
 
-ROW = {"loss": 0.5, "accuracy": 0.25, "learning_rate": 1e-5, "gradient_norm": 2.0, "queries_per_second": 100.0,
-       "tokens_per_second": 3000.0, "padding_left_out": 0.4, "loss_scale": 1.0}
+from rocketqa.training.train_log import COLUMNS, Log, Meter
+
+ROW = {
+    "loss": 0.5,
+    "accuracy": 0.25,
+    "learning_rate": 1e-5,
+    "gradient_norm": 2.0,
+    "queries_per_second": 100.0,
+    "tokens_per_second": 3000.0,
+    "padding_left_out": 0.4,
+    "loss_scale": 1.0,
+}
 
 
 def test_what_is_paused_does_not_count():
-    times = iter([0.0, 2.0, 2.0, 12.0, 15.0])  # built; first lap; a pause of ten seconds; second lap
+    times = iter(
+        [0.0, 2.0, 2.0, 12.0, 15.0]
+    )  # built; first lap; a pause of ten seconds; second lap
     meter = Meter(lambda: next(times))
     assert meter.lap() == 2.0
     with meter.paused():
@@ -42,6 +53,9 @@ def test_visualdl_gets_the_same_values(tmp_path):
     for step in (1, 2):
         log.write({"step": step} | ROW | {"loss": step / 4})
     log.close()
-    file, = (tmp_path / "visualdl").iterdir()
+    (file,) = (tmp_path / "visualdl").iterdir()
     reader = LogReader(file_path=str(file))
-    assert [(record.id, record.value) for record in reader.get_data("scalar", "loss")] == [(1, 0.25), (2, 0.5)]
+    assert [(record.id, record.value) for record in reader.get_data("scalar", "loss")] == [
+        (1, 0.25),
+        (2, 0.5),
+    ]

@@ -1,31 +1,48 @@
 """The unlabelled queries are those the paper combines, without what is labelled and without repetitions, counted."""
+
 import tarfile
 
 import pytest
 from data_prep_runs import call, read, write
 
-from rocketqa.formats import read_queries
+from rocketqa.files.formats import read_queries
 
 
 @pytest.fixture
 def folders(tmp_path):
     """The released augment folder, and a data folder with labelled queries."""
-    write(tmp_path / "out", queries__train__tsv="1\tWhat is a rocket?\n", queries__dev__tsv="2\twho flew first\n")
-    write(tmp_path / "from", orcas_yahoo_nq__query__txt=(
-        "1\thow far is  the moon\n2\twhat is a rocket\n3\tHow far is the Moon ?\n4\twho flew FIRST\n5\t \n6\twhy\n"),
-        mrqa__query__txt="7\twhich city\n")
+    write(
+        tmp_path / "out",
+        queries__train__tsv="1\tWhat is a rocket?\n",
+        queries__dev__tsv="2\twho flew first\n",
+    )
+    write(
+        tmp_path / "from",
+        orcas_yahoo_nq__query__txt=(
+            "1\thow far is  the moon\n2\twhat is a rocket\n3\tHow far is the Moon ?\n4\twho flew FIRST\n5\t \n6\twhy\n"
+        ),
+        mrqa__query__txt="7\twhich city\n",
+    )
     return tmp_path
 
 
 def build(folders, *flags) -> tuple[int, str]:
-    return call("unlabelled_queries.py", "--output", folders / "out", "--from", folders / "from", *flags)
+    return call(
+        "unlabelled_queries.py", "--output", folders / "out", "--from", folders / "from", *flags
+    )
 
 
 def test_labelled_repeated_and_empty_queries_are_left_out_and_counted(folders):
     status, told = build(folders, "--dataset", "marco")
     assert status == 0
-    assert read(folders / "out", "queries.unlabelled.tsv") == "unlabelled-1\thow far is the moon\nunlabelled-2\twhy\n"
-    assert "2 rows (2 labelled queries left out; 1 repeated queries left out; 1 empty queries left out)" in told
+    assert (
+        read(folders / "out", "queries.unlabelled.tsv")
+        == "unlabelled-1\thow far is the moon\nunlabelled-2\twhy\n"
+    )
+    assert (
+        "2 rows (2 labelled queries left out; 1 repeated queries left out; 1 empty queries left out)"
+        in told
+    )
 
 
 def test_queries_that_differ_in_a_word_boundary_are_two(folders):
@@ -53,8 +70,15 @@ def test_files_of_ones_own_follow_in_either_form(folders):
 
 
 def test_nothing_is_built_without_queries_to_leave_out_or_where_all_are(folders):
-    status, told = call("unlabelled_queries.py", "--output", folders / "empty", "--from", folders / "from",
-                        "--dataset", "nq")
+    status, told = call(
+        "unlabelled_queries.py",
+        "--output",
+        folders / "empty",
+        "--from",
+        folders / "from",
+        "--dataset",
+        "nq",
+    )
     assert status == 2 and "expected queries.train.tsv or --exclude FILES" in told
     status, told = build(folders, "--dataset", "nq", "--exclude", folders / "from/mrqa.query.txt")
     assert status == 2 and told.endswith("queries.unlabelled.tsv: expected rows, got none\n")

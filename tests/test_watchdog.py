@@ -1,4 +1,5 @@
 """A process that dies, raises, is stopped or gets stuck ends the whole job, in a minute and with its name."""
+
 import os
 import signal
 import subprocess
@@ -12,10 +13,10 @@ from toy_files import ENVIRONMENT, dual_flags, launched, write_tiny_flight
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 60  # seconds
-QUICK = '''
+QUICK = """
 import sys, time
 from pathlib import Path
-from rocketqa.watchdog import Watchdog
+from rocketqa.distributed.watchdog import Watchdog
 folder, rank, what = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 def wait_for_others():
     while True:
@@ -43,21 +44,28 @@ if what == "finish":
 if what == "busy":
     time.sleep(2.2)
     sys.exit(0)
-if what == "meet":
+if what == "barrier":
     watchdog.no_more_steps()
     time.sleep(3.0 * rank)
-    watchdog.meet()
+    watchdog.barrier()
     begin = time.monotonic()
-    watchdog.meet()
+    watchdog.barrier()
     watchdog.stop()
     sys.exit(0 if time.monotonic() - begin < 1 else 1)
 get_stuck() if rank == 1 else wait_for_others()
-'''
+"""
 
 
 def watched(folder: Path, what: str) -> list[subprocess.Popen]:
-    return [subprocess.Popen([sys.executable, "-c", QUICK, str(folder / "alive"), str(rank), what], cwd=ROOT,
-                             stderr=subprocess.PIPE, text=True) for rank in (0, 1)]
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", QUICK, str(folder / "alive"), str(rank), what],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
 
 
 def test_a_step_that_does_not_end_says_where_every_device_is(tmp_path):
@@ -67,7 +75,10 @@ def test_a_step_that_does_not_end_says_where_every_device_is(tmp_path):
         if "expected the step to end" in complaint:
             break
     assert complaint.startswith("a training: step 4: expected the step to end, got it lasting ")
-    assert "device 0 at <string>:8 wait_for_others" in complaint and "device 1 at <string>:11 get_stuck" in complaint
+    assert (
+        "device 0 at <string>:8 wait_for_others" in complaint
+        and "device 1 at <string>:11 get_stuck" in complaint
+    )
 
 
 def test_a_device_without_a_heartbeat_is_named(tmp_path):
@@ -77,7 +88,7 @@ def test_a_device_without_a_heartbeat_is_named(tmp_path):
     assert first.returncode == 2 and "a training: step " in complaint
 
 
-@pytest.mark.parametrize("what", ["busy", "finish", "meet"])
+@pytest.mark.parametrize("what", ["busy", "finish", "barrier"])
 def test_nobody_is_ended_who_waits_for_a_device_that_saves(tmp_path, what):
     for process in watched(tmp_path, what):
         assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
@@ -98,11 +109,11 @@ import rocketqa
 import paddle
 import paddle.distributed as dist
 from rocketqa import devices
-from rocketqa.artefacts import Job
+from rocketqa.jobs.job import Job
 devices.join()
 with devices.working_on(Job("apart", Namespace(output=Path(sys.argv[1]) / "made"))) as (part, watchdog):
     time.sleep(35 * devices.rank())
-    watchdog.meet()
+    watchdog.barrier()
     total = paddle.ones([1])
     dist.all_reduce(total)
     (part / f"{devices.rank()}").write_text(str(int(total)))
@@ -121,7 +132,10 @@ def workers(folder: Path) -> list[int]:
             words = path.read_bytes().decode().split("\0")
         except OSError:
             continue
-        if str(folder / "rocketqa_command.py") in words and "paddle.distributed.launch" not in words:
+        if (
+            str(folder / "rocketqa_command.py") in words
+            and "paddle.distributed.launch" not in words
+        ):
             found.append(int(path.parent.name))
     return sorted(found)
 
@@ -131,9 +145,17 @@ def training(tmp_path):
     """A training of two processes in the middle of its steps."""
     write_tiny_flight(tmp_path, dropout=0.1)
     process = subprocess.Popen(
-        launched(tmp_path, 2, "train-dual-encoder", dual_flags(
-            tmp_path, tmp_path / "x", 2, epochs=100000, **{"save-every": 5})), env=ENVIRONMENT,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        launched(
+            tmp_path,
+            2,
+            "train-dual-encoder",
+            dual_flags(tmp_path, tmp_path / "x", 2, epochs=100000, **{"save-every": 5}),
+        ),
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "x.part").glob("state-*")):
         assert process.poll() is None and time.monotonic() < deadline
@@ -152,7 +174,11 @@ def assert_ended(folder: Path, process: subprocess.Popen) -> str:
     while workers(folder):
         assert time.monotonic() - begin < LIMIT, "processes left behind"
         time.sleep(0.2)
-    assert process.returncode != 0 and not (folder / "x").exists() and list((folder / "x.part").glob("state-*"))
+    assert (
+        process.returncode != 0
+        and not (folder / "x").exists()
+        and list((folder / "x.part").glob("state-*"))
+    )
     return "".join(path.read_text() for path in (folder / "log").glob("workerlog.*"))
 
 
@@ -160,7 +186,10 @@ def test_a_stopped_device_ends_the_job_with_stage_step_and_device(training):
     folder, process = training
     os.kill(workers(folder)[1], signal.SIGSTOP)
     said = assert_ended(folder, process)
-    assert f"{folder}/x: step " in said and "expected every device to answer, got nothing from device 1" in said
+    assert (
+        f"{folder}/x: step " in said
+        and "expected every device to answer, got nothing from device 1" in said
+    )
 
 
 def test_a_killed_device_ends_the_job(training):

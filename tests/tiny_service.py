@@ -1,4 +1,5 @@
 """`rocketqa serve` over a tiny encoded collection, one passage of it hostile, for tests that ask it."""
+
 import http.client
 import io
 import json
@@ -24,35 +25,55 @@ def run(*words: object) -> str:
 
 def write_encoded_flight(folder: Path) -> None:
     """Writes a collection, both encoders and the vectors."""
-    from rocketqa.checkpoint import save_model, set_weights
     from rocketqa.cross_encoder import CrossEncoder
     from rocketqa.dual_encoder import DualEncoder
-    from rocketqa.pretrained import load_pretrained
+    from rocketqa.weights.checkpoint import save_model, set_weights
+    from rocketqa.weights.pretrained import load_pretrained
 
     write_tiny_flight(folder)
     with (folder / "collection.tsv").open("a") as file:
         file.write(f"p<i>&\t<b>title</b>\t{HARM}\n")
     init = load_pretrained(folder / "init")
     for name, model, weights in (
-            ("dual", DualEncoder(init.config), DualEncoder.from_encoder_weights(init.weights)),
-            ("cross", CrossEncoder(init.config), CrossEncoder.from_encoder_weights(init.weights, init.config, 1))):
+        ("dual", DualEncoder(init.config), DualEncoder.from_encoder_weights(init.weights)),
+        (
+            "cross",
+            CrossEncoder(init.config),
+            CrossEncoder.from_encoder_weights(init.weights, init.config, 1),
+        ),
+    ):
         set_weights(model, weights, "test")
         (folder / name).mkdir()
         save_model(folder / name, model, init.tokenizer_files)
-    run("encode", "--output", folder / "vectors", "--checkpoint", folder / "dual", "--collection",
-        folder / "collection.tsv")
+    run(
+        "encode",
+        "--output",
+        folder / "vectors",
+        "--checkpoint",
+        folder / "dual",
+        "--collection",
+        folder / "collection.tsv",
+    )
 
 
 def flags(folder: Path) -> list:
-    return ["--checkpoint", folder / "dual", "--collection", folder / "collection.tsv", "--passage-vectors",
-            folder / "vectors"]
+    return [
+        "--checkpoint",
+        folder / "dual",
+        "--collection",
+        folder / "collection.tsv",
+        "--passage-vectors",
+        folder / "vectors",
+    ]
 
 
 @contextmanager
 def serving(folder: Path, *further: object, shell: str = "exec"):
     """Gives a service in a process of its own, and its port; `shell`: what runs the command."""
     words = shlex.join(verb("serve", *flags(folder), "--port", 0, *further))
-    service = subprocess.Popen(f"{shell} {words}", shell=True, env=ENVIRONMENT, text=True, stderr=subprocess.PIPE)
+    service = subprocess.Popen(
+        f"{shell} {words}", shell=True, env=ENVIRONMENT, text=True, stderr=subprocess.PIPE
+    )
     try:
         url = next(line for line in service.stderr if line.startswith("http://127.0.0.1:"))
         yield service, int(url.strip().strip("/").rsplit(":", 1)[1])

@@ -1,29 +1,47 @@
 """Finds the verb, runs it, and turns what a user must mend into one line and exit status 2."""
+
 import importlib
 import logging
 import os
-import pkgutil
 import sys
 import warnings
 from pathlib import Path
 
-from rocketqa import __version__, cli
-from rocketqa.formats import DataError
+from rocketqa import __version__
+from rocketqa.files.errors import DataError
 
 MKL_AVX2, MKL_AVX512 = "5", "7"
-
-
-def verbs() -> list[str]:
-    """Returns the names of all verbs."""
-    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__)
-            if not module.name.startswith("__")]
+VERBS = (  # in the order of work
+    "validate",
+    "plan",
+    "statistics",
+    "tokenize",
+    "sample-negatives",
+    "train-dual-encoder",
+    "encode",
+    "retrieve",
+    "train-cross-encoder",
+    "score",
+    "report-denoising",
+    "pseudo-label",
+    "evaluate",
+    "report",
+    "search",
+    "serve",
+    "export",
+    "benchmark",
+)
 
 
 def usage() -> str:
     """Returns a line for each verb: the first of its docstring."""
-    lines = [f"rocketqa {__version__}: dense passage retrieval as in RocketQA (NAACL 2021)", "",
-             "usage: rocketqa VERB ...; rocketqa VERB --help tells its flags", ""]
-    for verb in verbs():
+    lines = [
+        f"rocketqa {__version__}: dense passage retrieval as in RocketQA (NAACL 2021)",
+        "",
+        "usage: rocketqa VERB ...; rocketqa VERB --help tells its flags",
+        "",
+    ]
+    for verb in VERBS:
         lines.append(f"  {verb:20}{_module(verb).__doc__.splitlines()[0]}")
     return "\n".join(lines)
 
@@ -38,8 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     if not argv or argv[0] in ("-h", "--help", "--version"):
         print(__version__ if argv[:1] == ["--version"] else usage())
         return 0 if argv else 2
-    if argv[0] not in verbs():
-        print(f"rocketqa: expected one of {', '.join(verbs())}, got {argv[0]}", file=sys.stderr)
+    if argv[0] not in VERBS:
+        print(f"rocketqa: expected one of {', '.join(VERBS)}, got {argv[0]}", file=sys.stderr)
         return 2
     use_the_processor()
     silence_noise()
@@ -61,9 +79,13 @@ def use_the_processor() -> None:
     """
     processes = int(os.environ.get("PADDLE_LOCAL_SIZE", os.environ.get("PADDLE_TRAINERS_NUM", "1")))
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
-    processor = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
+    processor = (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
+    )
     if "AuthenticAMD" in processor and " avx2 " in processor:
-        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", MKL_AVX512 if " avx512f " in processor else MKL_AVX2)
+        os.environ.setdefault(
+            "MKL_DEBUG_CPU_TYPE", MKL_AVX512 if " avx512f " in processor else MKL_AVX2
+        )
 
 
 def silence_noise() -> None:

@@ -1,11 +1,14 @@
 """Label retrieved passages for unlabelled queries with the cross encoder's confident scores (section 3.3.3)."""
+
 from argparse import ArgumentParser
 
-from rocketqa.artefacts import Job
+from rocketqa.cli.flags import add_job_flags, finite, positive
 from rocketqa.data_augmentation import pseudo_labelled
-from rocketqa.flags import InputPath, add_job_flags, finite, positive
-from rocketqa.formats import DataError, line_of, write_lines
-from rocketqa.runs import RunFile, open_scores
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import line_of, write_lines
+from rocketqa.files.runs import RunFile, open_scores
+from rocketqa.jobs.job import Job
+from rocketqa.jobs.paths import InputPath
 
 
 def build_parser() -> ArgumentParser:
@@ -13,11 +16,22 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser("rocketqa pseudo-label", description=__doc__)
     add_job_flags(parser)
     parser.add_argument("--run", type=InputPath, required=True, help="the retriever's run: ranks")
-    parser.add_argument("--scores", type=InputPath, required=True, help="the same run scored by the cross encoder")
+    parser.add_argument(
+        "--scores", type=InputPath, required=True, help="the same run scored by the cross encoder"
+    )
     parser.add_argument("--depth", type=positive, default=50, help="ranks of the run to look at")
-    parser.add_argument("--min-positive", type=finite, default=0.9, help="P(relevant) above which the best is positive")
-    parser.add_argument("--max-negative", type=finite, default=0.1, help="P(relevant) below which one is negative")
-    parser.add_argument("--negatives", type=positive, required=True, help="rows for each query, at most")
+    parser.add_argument(
+        "--min-positive",
+        type=finite,
+        default=0.9,
+        help="P(relevant) above which the best is positive",
+    )
+    parser.add_argument(
+        "--max-negative", type=finite, default=0.1, help="P(relevant) below which one is negative"
+    )
+    parser.add_argument(
+        "--negatives", type=positive, required=True, help="rows for each query, at most"
+    )
     parser.add_argument("--negatives-per-row", type=positive, default=1)
     return parser
 
@@ -26,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     job = Job("pseudo-label", args)
-    status = job.settle(args.check)
+    status = job.status_if_done(args.check)
     if status is not None:
         return status
     with job as part:
@@ -40,10 +54,20 @@ def _label(args) -> tuple[dict[str, int], list[str]]:
     run, scores = RunFile(args.run), open_scores(args.scores)
     lines, labelled = [], 0
     for query_id, ranking in run.items():
-        examples = pseudo_labelled(query_id, ranking, scores.scores(query_id), args.depth, args.min_positive,
-                                   args.max_negative, args.negatives, args.negatives_per_row)
+        examples = pseudo_labelled(
+            query_id,
+            ranking,
+            scores.scores(query_id),
+            args.depth,
+            args.min_positive,
+            args.max_negative,
+            args.negatives,
+            args.negatives_per_row,
+        )
         lines.extend(map(line_of, examples))
         labelled += bool(examples)
     if not lines:
-        raise DataError(f"{args.run}: expected a query with a confident positive and negative, got none of {len(run)}")
+        raise DataError(
+            f"{args.run}: expected a query with a confident positive and negative, got none of {len(run)}"
+        )
     return {"rows": len(lines), "queries": labelled, "queries left out": len(run) - labelled}, lines

@@ -1,4 +1,5 @@
 """Serve an encoded collection over HTTP: JSON and a plain search page."""
+
 import ipaddress
 import resource
 import signal
@@ -6,8 +7,8 @@ import socket
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 
-from rocketqa.flags import add_search_flags
-from rocketqa.formats import DataError
+from rocketqa.cli.flags import add_search_flags
+from rocketqa.files.errors import DataError
 
 BACKLOG = 2048  # connections that wait to be taken, all at once
 TURNS = 4  # of the event loop between taking a connection and having closed one too many
@@ -26,9 +27,14 @@ def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa serve", description=__doc__)
     add_search_flags(parser)
-    parser.add_argument("--host", default="127.0.0.1",
-                        help="address to listen at (default: 127.0.0.1, this machine alone; there is no password)")
-    parser.add_argument("--port", type=port, default=8000, help="default: 8000; 0: any that is free")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: 127.0.0.1, this machine alone; there is no password)",
+    )
+    parser.add_argument(
+        "--port", type=port, default=8000, help="default: 8000; 0: any that is free"
+    )
     return parser
 
 
@@ -38,23 +44,42 @@ def main(argv: list[str] | None = None) -> int:
     try:
         import uvicorn
 
-        from rocketqa.service import Connection, application
+        from rocketqa.search.service import Connection, application
     except ImportError as error:
-        raise DataError(f"expected {error.name}, got none: pip install 'rocketqa[serve]'") from error
-    from rocketqa.retriever import load_retriever
+        raise DataError(
+            f"expected {error.name}, got none: pip install 'rocketqa[serve]'"
+        ) from error
+    from rocketqa.search.retriever import load_retriever
 
     bound = bind(args.host, args.port)
-    retriever = load_retriever(args.checkpoint, args.collection, args.passage_vectors, args.max_memory,
-                               args.cross_encoder, args.query_length, args.max_length)
+    retriever = load_retriever(
+        args.checkpoint,
+        args.collection,
+        args.passage_vectors,
+        args.max_memory,
+        args.cross_encoder,
+        args.query_length,
+        args.max_length,
+    )
     hosts = None
     if ipaddress.ip_address(bound.getsockname()[0]).is_loopback:
         hosts = frozenset({"localhost", "127.0.0.1", "[::1]", args.host.lower()})
     app = application(retriever.answer, len(retriever.collection), bool(args.cross_encoder), hosts)
     files = open_files() - SPARE_FILES
     backlog = min(BACKLOG, files // (2 * TURNS))
-    server = uvicorn.Server(uvicorn.Config(
-        app, http=Connection, ws="none", log_level="warning", access_log=False, server_header=False, backlog=backlog,
-        limit_concurrency=files - TURNS * backlog, timeout_graceful_shutdown=GRACE))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            backlog=backlog,
+            limit_concurrency=files - TURNS * backlog,
+            timeout_graceful_shutdown=GRACE,
+        )
+    )
 
     def end(*_) -> None:  # uvicorn raises a signal again when all is answered: that is no failure
         server.should_exit = True

@@ -1,10 +1,12 @@
 """Count the queries and passages of a flight and their words (the paper's table 1); prints measure<TAB>value lines."""
+
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 
-from rocketqa.artefacts import Job
-from rocketqa.flags import InputPath, add_job_flags
-from rocketqa.formats import Passage, Query, iterate_collection, read_queries, write_lines
+from rocketqa.cli.flags import add_job_flags
+from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries, write_lines
+from rocketqa.jobs.job import Job
+from rocketqa.jobs.paths import InputPath
 
 
 def build_parser() -> ArgumentParser:
@@ -12,7 +14,9 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser("rocketqa statistics", description=__doc__)
     add_job_flags(parser)
     parser.add_argument("--collection", type=InputPath, required=True)
-    parser.add_argument("--queries", type=InputPath, nargs="+", required=True, help="files queries.SPLIT.tsv")
+    parser.add_argument(
+        "--queries", type=InputPath, nargs="+", required=True, help="files queries.SPLIT.tsv"
+    )
     return parser
 
 
@@ -20,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     job = Job("statistics", args)
-    status = job.settle(args.check)
+    status = job.status_if_done(args.check)
     if status is None:
         with job as part:
             write_lines(part / args.output.name, _lines(args))
@@ -30,7 +34,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _lines(args) -> Iterator[str]:
-    counts = {path.name.removesuffix(".tsv"): counted(read_queries(path).values()) for path in args.queries}
+    counts = {
+        path.name.removesuffix(".tsv"): counted(read_queries(path).values())
+        for path in args.queries
+    }
     for name, (rows, _) in counts.items():
         yield f"{name}\t{rows}"
     passages, words = counted(iterate_collection(args.collection))

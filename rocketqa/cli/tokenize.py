@@ -1,17 +1,23 @@
 """Tokenise a collection or queries once, into a folder that other verbs take in their place."""
+
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.artefacts import Job
-from rocketqa.flags import InputPath, add_job_flags
+from rocketqa.cli.flags import add_job_flags
+from rocketqa.jobs.job import Job
+from rocketqa.jobs.paths import InputPath
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa tokenize", description=__doc__)
     add_job_flags(parser)
-    parser.add_argument("--checkpoint", type=InputPath, required=True,
-                        help="whose tokenizer: a checkpoint, or a folder with vocab.txt (and tokenizer_config.json)")
+    parser.add_argument(
+        "--checkpoint",
+        type=InputPath,
+        required=True,
+        help="whose tokenizer: a checkpoint, or a folder with vocab.txt (and tokenizer_config.json)",
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--collection", type=InputPath)
     source.add_argument("--queries", type=InputPath)
@@ -21,14 +27,17 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    from rocketqa.progress import bar
-    from rocketqa.token_store import COLLECTION, QUERIES, finish_store, write_store
-    from rocketqa.tokenizer import load_text_encoder
+    from rocketqa.jobs.progress import bar
+    from rocketqa.text.token_store import COLLECTION, QUERIES, finish_store, write_store
+    from rocketqa.text.tokenizer import load_text_encoder
 
     encoder = load_text_encoder(Path(args.checkpoint))
-    args.checkpoint, args.tokenizer = str(args.checkpoint), encoder.digest  # any folder with this tokenizer does
-    job = Job("tokenize", args, neutral=("checkpoint",))
-    status = job.settle(args.check)
+    args.checkpoint, args.tokenizer = (
+        str(args.checkpoint),
+        encoder.digest,
+    )  # any folder with this tokenizer does
+    job = Job("tokenize", args, not_identity=("checkpoint",))
+    status = job.status_if_done(args.check)
     if status is not None:
         return status
     kind, source = (COLLECTION, args.collection) if args.collection else (QUERIES, args.queries)

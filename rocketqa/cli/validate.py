@@ -1,18 +1,24 @@
 """Validate a folder of files: every fault in a line of its own, counts by class; exit status 2 on any."""
+
 import sys
 from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
 
-from rocketqa.rows import Fault
-from rocketqa.validation import Folder
+from rocketqa.files.errors import Fault
+from rocketqa.files.validation import Folder
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = ArgumentParser("rocketqa validate", description=__doc__)
-    parser.add_argument("folder", metavar="DATA_DIR", type=Path, help="collection.tsv, queries.SPLIT.tsv, "
-                        "qrels.SPLIT.tsv, answers.SPLIT.tsv, *.run, examples.dual*.tsv, examples.cross*.tsv")
+    parser.add_argument(
+        "folder",
+        metavar="DATA_DIR",
+        type=Path,
+        help="collection.tsv, queries.SPLIT.tsv, "
+        "qrels.SPLIT.tsv, answers.SPLIT.tsv, *.run, examples.dual*.tsv, examples.cross*.tsv",
+    )
     return parser
 
 
@@ -27,7 +33,10 @@ def main(argv: list[str] | None = None) -> int:
 
     folder = Folder(args.folder, note)
     for name in folder.skipped:
-        print(f"{args.folder / name}: skipped, its name says of none of our files that it is one", file=sys.stderr)
+        print(
+            f"{args.folder / name}: skipped, its name says of none of our files that it is one",
+            file=sys.stderr,
+        )
     for line in folder.unchecked():
         print(f"{args.folder}/{line}", file=sys.stderr)
     folder.read()

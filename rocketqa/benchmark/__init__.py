@@ -1,0 +1,1 @@
+"""What `rocketqa benchmark` measures, and the contenders that it compares with."""

@@ -1,0 +1,1 @@
+"""The processes of a launch: who they are, and how they notice that one has failed."""

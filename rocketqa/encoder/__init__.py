@@ -1,0 +1,1 @@
+"""ERNIE without arithmetic on padding: the layer, packed rows, and the CPU kernels between its products."""

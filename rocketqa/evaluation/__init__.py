@@ -1,0 +1,1 @@
+"""Measures of runs, the denoising report, the tables and figures of the paper."""

@@ -1,0 +1,1 @@
+"""The encoders in use: the inference engine, and exported graphs for deployment."""
