@@ -1,6 +1,7 @@
-"""RocketQA (Qu et al., NAACL 2021, arXiv 2010.08191) on today's Paddle. Importing it imports nothing heavy.
+"""RocketQA (Qu et al., NAACL 2021, arXiv 2010.08191) on today's Paddle.
 
-`rocketqa.available_models()` and `rocketqa.load_model(...)` are the released package's calls (rocketqa/toolkit.py).
+`rocketqa.available_models()` and `rocketqa.load_model(...)` are the calls of the released package.
+The import alone loads neither Paddle nor faiss.
 """
 
 import importlib
@@ -9,9 +10,14 @@ import zlib  # noqa: F401  Paddle 2.6.2 crashes where zlib is first loaded after
 __version__ = "0.1.0"
 __all__ = ["available_models", "load_model"]
 
+_MODULE_OF = {
+    "available_models": "rocketqa.weights.released_archives",
+    "load_model": "rocketqa.toolkit",
+}
 
-def __getattr__(name: str):
-    """Returns a call of the toolkit, which is loaded when the first is asked for."""
-    if name not in __all__:
+
+def __getattr__(name: str) -> object:
+    """Returns a call of the released package; its module is loaded at the first use."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("rocketqa.toolkit"), name)
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
