@@ -1,4 +1,7 @@
-"""Validate a folder of files: every fault in a line of its own, counts by class; exit status 2 on any."""
+"""Print every fault of the files in a folder, a line each, then how many there are of each class.
+
+The exit status is 2 if there is any fault. Without one, the number of rows of each file is printed.
+"""
 
 import sys
 from argparse import ArgumentParser
@@ -6,18 +9,20 @@ from collections import Counter
 from pathlib import Path
 
 from rocketqa.files.errors import Fault
-from rocketqa.files.validation import Folder
+from rocketqa.files.validation import DataFolder
+
+EXAMPLE = "rocketqa validate data/mine"
 
 
 def build_parser() -> ArgumentParser:
-    """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa validate", description=__doc__)
+    """Returns the parser of the verb's flags."""
+    parser = ArgumentParser("rocketqa validate", description=__doc__, epilog=f"example: {EXAMPLE}")
     parser.add_argument(
         "folder",
         metavar="DATA_DIR",
         type=Path,
-        help="collection.tsv, queries.SPLIT.tsv, "
-        "qrels.SPLIT.tsv, answers.SPLIT.tsv, *.run, examples.dual*.tsv, examples.cross*.tsv",
+        help="a folder with collection.tsv, queries.SPLIT.tsv, qrels.SPLIT.tsv, "
+        "answers.SPLIT.tsv, *.run, examples.dual*.tsv and examples.cross*.tsv, or some of them",
     )
     return parser
 
@@ -27,21 +32,19 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     counts: Counter[str] = Counter()
 
-    def note(fault: Fault) -> None:
+    def print_and_count(fault: Fault) -> None:
         print(fault)
         counts[fault.kind] += 1
 
-    folder = Folder(args.folder, note)
+    folder = DataFolder(args.folder, print_and_count)
     for name in folder.skipped:
-        print(
-            f"{args.folder / name}: skipped, its name says of none of our files that it is one",
-            file=sys.stderr,
-        )
-    for line in folder.unchecked():
+        print(f"{args.folder / name}: skipped: unknown file name", file=sys.stderr)
+    for line in folder.missing_references():
         print(f"{args.folder}/{line}", file=sys.stderr)
     folder.read()
+    for kind, count in sorted(counts.items()):
+        print(f"{kind}\t{count}")
     if counts:
-        print("\n".join(f"{kind}\t{count}" for kind, count in sorted(counts.items())))
         return 2
-    print(", ".join(f"{name} {count} rows" for name, count in folder.rows.items()))
+    print(", ".join(f"{name} {count} rows" for name, count in folder.row_counts.items()))
     return 0

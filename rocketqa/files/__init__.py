@@ -1,1 +1,1 @@
-"""What lies between the verbs: tab-separated files, runs, collections, and everything that can be wrong with them."""
+"""The files between the verbs: rows, runs, collections, JSON, and what can be wrong with them."""

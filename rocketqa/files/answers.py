@@ -1,7 +1,9 @@
-"""DPR's answer match: a passage holds an answer where the answer's tokens stand in it in a row (`qa_validation.py`).
+"""Whether a text holds an answer, as DPR's `qa_validation.py` and the released code decide it.
 
-Texts are NFD-normalised; a token is a run of letters, digits and marks, or one other visible character; tokens are
-compared in lower case. An answer without tokens is in every passage: `official` mode counts it, `strict` refuses it.
+DPR's match compares tokens: a text holds an answer if the tokens of the answer follow one another
+in it. Texts are normalized to NFD. A token is a run of letters, digits and marks, or one other
+visible character; upper and lower case are equal. An answer without tokens matches every text:
+`official` mode counts it, `strict` mode refuses it.
 """
 
 import unicodedata
@@ -10,48 +12,68 @@ from collections.abc import Iterable
 import regex
 
 TOKEN = regex.compile(r"[\p{L}\p{N}\p{M}]+|[^\p{Z}\p{C}]")
-BETWEEN = "\n"  # in no token
+PATTERN_FLAGS = regex.IGNORECASE | regex.UNICODE | regex.MULTILINE
+SEPARATOR = "\n"  # no token holds it
 
 
 def tokens(text: str) -> list[str]:
-    """Returns the tokens of a text in lower case, accents decomposed."""
-    return [token.lower() for token in TOKEN.findall(unicodedata.normalize("NFD", text))]
+    """Returns the tokens of a text in lower case, with accents as characters of their own (NFD)."""
+    found = TOKEN.findall(_normalized(text))
+    return [token.lower() for token in found]
+
+
+def _normalized(text: str) -> str:
+    """Returns a text in NFD: an accented letter becomes the letter and the accent."""
+    return unicodedata.normalize("NFD", text)
 
 
 def has_answer(text: str, answers: Iterable[str]) -> bool:
-    """Returns whether any of the answers stands in the text."""
-    within = _fenced(tokens(text))
-    return any(not own or _fenced(own) in within for own in map(tokens, answers))
+    """Returns whether the text holds the tokens of any answer in a row (DPR's string match)."""
+    text_tokens = _joined(tokens(text))
+    for answer in answers:
+        answer_tokens = tokens(answer)
+        if not answer_tokens or _joined(answer_tokens) in text_tokens:
+            return True
+    return False
+
+
+def _joined(words: list[str]) -> str:
+    """Returns the tokens with a separator around each, so that a sub-list becomes a sub-string."""
+    return SEPARATOR + SEPARATOR.join(words) + SEPARATOR
 
 
 def has_pattern(text: str, patterns: Iterable[str]) -> bool:
-    """Returns whether any of the regular expressions is found in the text: DPR's match for TREC and CuratedTREC.
+    """Returns whether the text matches any regular expression (DPR's match for TREC, CuratedTREC).
 
-    Upper and lower case are one; a pattern that is none is in no text.
+    Upper and lower case are equal. An invalid regular expression matches no text.
     """
-    return any(_finds(pattern, unicodedata.normalize("NFD", text)) for pattern in patterns)
+    normalized = _normalized(text)
+    return any(_matches(pattern, normalized) for pattern in patterns)
 
 
-def _finds(pattern: str, text: str) -> bool:
+def _matches(pattern: str, text: str) -> bool:
+    """Returns whether a regular expression, which may be invalid, is found in a normalized text."""
     try:
-        flags = regex.IGNORECASE | regex.UNICODE | regex.MULTILINE
-        return regex.search(unicodedata.normalize("NFD", pattern), text, flags) is not None
+        found = regex.search(_normalized(pattern), text, PATTERN_FLAGS)
     except regex.error:
         return False
+    return found is not None
 
 
 def has_answer_string(text: str, answers: Iterable[str]) -> bool:
-    """Returns whether any of the answers, in lower case and without blanks, is a part of the text's letters.
+    """Returns whether the text holds any answer as a string, both in lower case and without spaces.
 
-    # Official code: `data_process/utils.py`; so "art" is in "party". An answer of dots alone is in no text.
+    # Official code: `data_process/utils.py`; so "party" holds "art". Dots at the ends of an answer
+    are removed, and an answer of dots alone is in no text.
     """
-    within = _closed(text)
-    return any(own in within for own in (_closed(answer.strip(".")) for answer in answers) if own)
+    text_letters = _without_spaces(text)
+    for answer in answers:
+        answer_letters = _without_spaces(answer.strip("."))
+        if answer_letters and answer_letters in text_letters:
+            return True
+    return False
 
 
-def _closed(text: str) -> str:
+def _without_spaces(text: str) -> str:
+    """Returns a text in lower case without spaces."""
     return text.strip().lower().replace(" ", "")
-
-
-def _fenced(words: list[str]) -> str:
-    return BETWEEN + BETWEEN.join(words) + BETWEEN

@@ -1,4 +1,4 @@
-"""Passages by id where the collection need not fit in memory."""
+"""Passages by id while the collection stays on disk."""
 
 import hashlib
 import os
@@ -6,104 +6,139 @@ import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from rocketqa.files.errors import DataError
-from rocketqa.files.formats import PASSAGE_WIDTH, Passage, passage_of
-from rocketqa.files.rows import Row, read_rows, rows_of
+from rocketqa.files.formats import COLLECTION_COLUMNS, Passage, passage_from_row
+from rocketqa.files.rows import Row, parse_rows, read_rows
+
+Entry = TypeVar("Entry")
 
 
-class IdPlaces:
-    """Where ids stand in a list that is not in memory: 12 bytes an id. Ids may share a hash: ask each place."""
+class IdIndex:
+    """The positions of ids in a list that is not in memory, by hashes of 64 bits: 12 bytes an id.
+
+    Different ids may share a hash, so the id at a candidate position has to be compared.
+    """
 
     def __init__(self, ids: Iterable[str]):
         hashes = np.fromiter(map(_hash, ids), np.uint64)
-        self.places = np.argsort(hashes, kind="stable").astype(np.uint32)
-        self.hashes = hashes[self.places]
+        order = np.argsort(hashes, kind="stable")
+        self.positions = order.astype(np.uint32)
+        self.hashes = hashes[order]  # ascending
 
-    def of(self, identifier: str) -> Iterator[int]:
-        """Yields the places, ascending, where the id may stand: none where it stands nowhere."""
+    def candidates(self, identifier: str) -> list[int]:
+        """Returns the positions, ascending, of the ids that share the hash of the id."""
         key = np.uint64(_hash(identifier))
-        yield from self.places[
-            self.hashes.searchsorted(key) : self.hashes.searchsorted(key, "right")
-        ].tolist()
+        begin = self.hashes.searchsorted(key)
+        end = self.hashes.searchsorted(key, "right")
+        return self.positions[begin:end].tolist()
 
-    def shared(self) -> Iterator[list[int]]:
-        """Yields the places, ascending, of each hash that stands twice or more."""
-        borders = np.flatnonzero(
-            np.diff(self.hashes, prepend=~self.hashes[:1], append=~self.hashes[-1:])
-        )
+    def collisions(self) -> Iterator[list[int]]:
+        """Yields the positions, ascending, of each hash that occurs twice or more."""
+        first = self.hashes[:1]
+        last = self.hashes[-1:]
+        # The complement of a hash differs from it, so both ends of the list count as changes.
+        changes = np.diff(self.hashes, prepend=~first, append=~last)
+        borders = np.flatnonzero(changes)
         for begin, end in zip(borders, borders[1:]):
             if end - begin > 1:
-                yield self.places[begin:end].tolist()
+                yield self.positions[begin:end].tolist()
 
 
 def _hash(identifier: str) -> int:
-    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest(), "little")
+    """Returns 64 bits that depend on the id alone."""
+    digest = hashlib.blake2b(identifier.encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "little")
 
 
 class CollectionFile(Mapping[str, Passage]):
-    """A collection on disk: `collection[passage_id]` reads that passage, 20 bytes of memory each. Threads may share it.
+    """A collection on disk: `collection[passage_id]` reads one passage. Threads may share it.
 
-    Opening it reads it once and raises DataError at its first fault.
+    It takes 20 bytes of memory a passage. Opening it reads the file once and raises DataError at
+    the first fault.
     """
 
     def __init__(self, path: Path):
-        self.path, self._begins = Path(path), array("Q", [0])
-        self._places = IdPlaces(passage_of(row).passage_id for row in self._rows_noted())
+        self.path = Path(path)
+        self._line_ends = array("Q", [0])  # line number -> bytes up to its end
+        self._index = IdIndex(self._ids_of_all_rows())
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
-        if row := min(self._repeated(), key=lambda row: row.number, default=None):
-            row.fault("duplicate ids", "each id once", f"{row.columns[0]!r} again")
+        self._refuse_repeated_ids()
 
-    def _rows_noted(self) -> Iterator[Row]:
-        for row in read_rows(self.path, PASSAGE_WIDTH):
-            self._begins.append(row.end)
-            yield row
+    def _ids_of_all_rows(self) -> Iterator[str]:
+        """Yields the ids in file order and notes where each line ends."""
+        for row in read_rows(self.path, COLLECTION_COLUMNS):
+            self._line_ends.append(row.end)
+            yield passage_from_row(row).passage_id
 
-    def _repeated(self) -> Iterator[Row]:
-        for places in self._places.shared():
+    def _refuse_repeated_ids(self) -> None:
+        """Raises DataError at the first line whose id is that of an earlier line."""
+        first: Row | None = None
+        for row in self._repeated_rows():
+            if first is None or row.number < first.number:
+                first = row
+        if first is not None:
+            passage_id = first.columns[0]
+            first.report("duplicate ids", "each id once", f"{passage_id!r} again")
+
+    def _repeated_rows(self) -> Iterator[Row]:
+        """Yields the rows whose id is that of an earlier row."""
+        for positions in self._index.collisions():
             seen: set[str] = set()
-            for row in map(self._row, places):
-                if row.columns[0] in seen:
+            for position in positions:
+                row = self._row(position)
+                passage_id = row.columns[0]
+                if passage_id in seen:
                     yield row
-                seen.add(row.columns[0])
+                seen.add(passage_id)
 
-    def _row(self, place: int) -> Row:
-        begin, end = self._begins[place : place + 2]
-        return next(
-            rows_of(
-                [os.pread(self._file, end - begin, begin)],
-                self.path,
-                PASSAGE_WIDTH,
-                first=place + 1,
-            )
-        )
+    def _row(self, position: int) -> Row:
+        """Reads the row at a position (from 0)."""
+        number = position + 1
+        begin = self._line_ends[position]
+        end = self._line_ends[number]
+        line = os.pread(self._file, end - begin, begin)
+        rows = parse_rows([line], self.path, COLLECTION_COLUMNS, first_number=number)
+        return next(rows)
+
+    def _id_at(self, position: int) -> str:
+        """Reads the id of the row at a position (from 0)."""
+        return self._row(position).columns[0]
 
     def __getitem__(self, passage_id: str) -> Passage:
-        for row in map(self._row, self._places.of(passage_id)):
+        for position in self._index.candidates(passage_id):
+            row = self._row(position)
             if row.columns[0] == passage_id:
-                return passage_of(row)
+                return passage_from_row(row)
         raise KeyError(passage_id)
 
     def __contains__(self, passage_id: object) -> bool:
-        places = list(self._places.of(passage_id))
-        if (
-            len(places) < 2
-        ):  # 64 bits that stand once are believed: a run has millions of ids to check
-            return bool(places)
-        return any(self._row(place).columns[0] == passage_id for place in places)
+        if not isinstance(passage_id, str):
+            return False
+        positions = self._index.candidates(passage_id)
+        # A 64-bit hash that occurs once is accepted without reading the id: a run has millions.
+        if len(positions) < 2:
+            return bool(positions)
+        return passage_id in map(self._id_at, positions)
 
     def __iter__(self) -> Iterator[str]:
-        return (row.columns[0] for row in read_rows(self.path, PASSAGE_WIDTH))
+        for row in read_rows(self.path, COLLECTION_COLUMNS):
+            yield row.columns[0]
 
     def __len__(self) -> int:
-        return len(self._begins) - 1
+        return len(self._line_ends) - 1
 
 
-def known(texts: Mapping, key: str, what: str):
-    """Returns the query or passage of an id. Raises DataError where the collection or the queries lack it."""
-    if key not in texts:
-        raise DataError(f"{what}: expected one with the id {key!r}, got none")
-    return texts[key]
+def entry_with_id(entries: Mapping[str, Entry], identifier: str, source: str) -> Entry:
+    """Returns the entry of an id, such as a query or a passage.
+
+    source: what the entries are, for the error message: "queries" or "passages". Raises DataError
+    where there is no entry.
+    """
+    if identifier not in entries:
+        raise DataError(f"{source}: expected one with the id {identifier!r}, got none")
+    return entries[identifier]

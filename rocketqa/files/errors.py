@@ -1,22 +1,29 @@
-"""What a user must mend: one line, `place: expected ..., got ...`."""
+"""The errors that a user can mend, each in one line: `place: expected ..., got ...`."""
+
+from typing import NoReturn
 
 
 class DataError(ValueError):
-    """What a user must mend, in one line: `place: expected ..., got ...`. A command exits 2 with it."""
+    """Something that the user must mend: a verb prints it in one line and exits with status 2."""
 
 
 class Fault(DataError):
-    """What is wrong with a line of a file; `kind` is the class that `rocketqa validate` counts it in."""
+    """Something wrong with a file or with one of its lines.
+
+    kind: the class of faults that `rocketqa validate` counts it in.
+    """
 
     def __init__(self, kind: str, place: str, expected: str, got: str):
         super().__init__(f"{place}: expected {expected}, got {got}")
         self.kind = kind
 
 
-def refuse(fault: Fault) -> None:
-    """Raises the fault: how verbs read."""
+def raise_fault(fault: Fault) -> NoReturn:
+    """Raises the fault. It is the fault handler of every verb but `rocketqa validate`."""
     raise fault
 
 
 def one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    """Returns the type and the message of an error in one line of at most 200 characters."""
+    words = f"{type(error).__name__}: {error}".split()
+    return " ".join(words)[:200]

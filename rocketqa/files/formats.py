@@ -1,17 +1,18 @@
 """The files between the verbs: their records, and the only code that reads and writes them.
 
-All are UTF-8, LF after each line, tab-separated, without a header; ids are strings.
+All are UTF-8 and tab-separated, without a header, with LF after each line. Ids are strings.
 
     collection.tsv      passage_id, title (may be empty), text
     queries.SPLIT.tsv   query_id, text
-    qrels.SPLIT.tsv     query_id, 0, passage_id, relevance (TREC), or the released code's query_id, passage_id
+    qrels.SPLIT.tsv     query_id, 0, passage_id, relevance (TREC);
+                        or query_id, passage_id (the released code)
     answers.SPLIT.tsv   query_id, answer, answer ...
     *.run               see runs.py
-    examples.dual.tsv   query_id, positive passage_id, negative passage_id ...
-    examples.cross.tsv  query_id, passage_id, label (1 relevant, 0 not)
+    examples.*.tsv      see examples.py
     *.measures.tsv      measure, value
 
-A reader's Check says what happens at a fault; the default raises DataError, `file:line: expected ..., got ...`.
+The Check of a reader holds its fault handler. The default handler raises DataError at the first
+fault: `file:line: expected ..., got ...`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,67 +21,63 @@ from typing import NamedTuple
 
 from rocketqa.files.answers import tokens
 from rocketqa.files.errors import DataError
-from rocketqa.files.rows import FIRST_FAULT, Check, Row, read_rows, same_text
+from rocketqa.files.examples import LabelledPair, TrainingExample
+from rocketqa.files.rows import RAISE_FAULTS, Check, Row, normalize_text, read_rows
 
-PASSAGE_WIDTH = (3,)  # columns
+COLLECTION_COLUMNS = (3,)  # the allowed numbers of columns
 
 
 class Query(NamedTuple):
+    """A query and its text."""
+
     query_id: str
     text: str
 
 
 class Passage(NamedTuple):
+    """A passage of the collection."""
+
     passage_id: str
     title: str
     text: str
 
 
 class Qrel(NamedTuple):
+    """A judgement of a passage for a query; it is relevant from relevance 1 on."""
+
     query_id: str
     passage_id: str
     relevance: int
 
 
 class Answers(NamedTuple):
+    """The answers of a query."""
+
     query_id: str
     answers: tuple[str, ...]
 
 
-class TrainingExample(NamedTuple):
-    """A query with one positive and its own hard negatives (dual encoder)."""
-
-    query_id: str
-    positive_id: str
-    negative_ids: tuple[str, ...]
-
-
-class LabelledPair(NamedTuple):
-    """A query, a passage and whether it is relevant (cross encoder)."""
-
-    query_id: str
-    passage_id: str
-    label: int
+Record = Query | Passage | Qrel | Answers | TrainingExample | LabelledPair
 
 
 def iterate_collection(
-    path: Path, check: Check = FIRST_FAULT, seen: set[str] | None = None
+    path: Path, check: Check = RAISE_FAULTS, seen: set[str] | None = None
 ) -> Iterator[Passage]:
-    """Yields the passages in file order. A malformed row, an empty text and a repeated id are faults.
+    """Yields the passages in file order. An empty text and a repeated id are faults.
 
-    seen: gets the ids.
+    seen: a set that receives the ids.
     """
     seen = set() if seen is None else seen
-    for row in read_rows(path, PASSAGE_WIDTH, check):
-        passage = passage_of(row)
-        row.once(passage.passage_id, seen)
+    for row in read_rows(path, COLLECTION_COLUMNS, check):
+        passage = passage_from_row(row)
+        row.check_unique(passage.passage_id, seen)
         yield passage
 
 
-def passage_of(row: Row) -> Passage:
-    """Returns the passage of a row, checked."""
+def passage_from_row(row: Row) -> Passage:
+    """Returns the passage of a row, with its id and text checked."""
     passage_id, title, text = row.columns
-    return Passage(row.passage_id(passage_id), title, row.text(text))
+    return Passage(row.checked_passage_id(passage_id), title, row.checked_text(text))
 
 
 def read_collection(path: Path) -> dict[str, Passage]:
@@ -88,170 +85,128 @@ def read_collection(path: Path) -> dict[str, Passage]:
     return {passage.passage_id: passage for passage in iterate_collection(path)}
 
 
-def read_queries(*paths: Path, check: Check = FIRST_FAULT) -> dict[str, Query]:
-    """Returns query_id -> Query over all the files, in file order. Ids are unique over all of them."""
+def read_queries(*paths: Path, check: Check = RAISE_FAULTS) -> dict[str, Query]:
+    """Returns query_id -> Query, in file order. Ids are unique over all the files."""
     queries: dict[str, Query] = {}
     seen: set[str] = set()
     for path in paths:
         for row in read_rows(path, (2,), check):
-            query = Query(row.query_id(row.columns[0]), row.text(row.columns[1]))
-            row.once(query.query_id, seen)
+            query_id, text = row.columns
+            query = Query(row.checked_query_id(query_id), row.checked_text(text))
+            row.check_unique(query.query_id, seen)
             _check_is_not_trained_on(row, query)
             queries[query.query_id] = query
     return queries
 
 
 def _check_is_not_trained_on(row: Row, query: Query) -> None:
-    if query.query_id in row.check.training_ids:
-        row.fault(
-            "training queries",
-            "a query that is not for training",
-            f"the id {query.query_id!r} of one",
-        )
-    elif (text := same_text(query.text)) in row.check.training and text:
-        row.fault(
-            "training queries",
-            "a query that is not for training",
-            f"the text of {row.check.training[text]!r}, which is",
-        )
+    """Reports a query that has the id or the text of a training query."""
+    expected = "a query that is not for training"
+    if query.query_id in row.check.training_query_ids:
+        row.report("training queries", expected, f"the id {query.query_id!r} of one")
+        return
+    text = normalize_text(query.text)
+    if text and text in row.check.training_texts:
+        training_id = row.check.training_texts[text]
+        row.report("training queries", expected, f"the text of {training_id!r}, which is")
 
 
-def iterate_qrels(path: Path, check: Check = FIRST_FAULT) -> Iterator[tuple[Row, Qrel]]:
-    """Yields (row, judgement) of a four-column (TREC) or two-column (released code) file; a mixture is a fault."""
+def iterate_qrels(path: Path, check: Check = RAISE_FAULTS) -> Iterator[tuple[Row, Qrel]]:
+    """Yields (row, judgement) of a file of four columns (TREC) or two (the released code).
+
+    A file with rows of both forms is a fault. An unreadable relevance is 0 after the fault.
+    """
     for row in read_rows(path, (4, 2), check):
-        passage_id, relevance = row.columns[-2:] if len(row.columns) == 4 else (row.columns[1], "1")
-        yield (
-            row,
-            Qrel(
-                row.query_id(row.columns[0]),
-                row.passage_id(passage_id),
-                row.whole(relevance, "relevance"),
-            ),
+        if len(row.columns) == 4:
+            query_id, _, passage_id, relevance = row.columns
+        else:
+            query_id, passage_id = row.columns
+            relevance = "1"
+        qrel = Qrel(
+            row.checked_query_id(query_id),
+            row.checked_passage_id(passage_id),
+            row.checked_integer(relevance, "relevance"),
         )
+        yield row, qrel
 
 
-def read_qrels(path: Path, check: Check = FIRST_FAULT) -> list[Qrel]:
-    """Returns the judgements in file order, each pair of ids once."""
+def read_qrels(path: Path, check: Check = RAISE_FAULTS) -> list[Qrel]:
+    """Returns the judgements in file order. A repeated pair of ids is a fault."""
     seen: set[tuple[str, str]] = set()
     qrels = []
     for row, qrel in iterate_qrels(path, check):
-        row.once(qrel[:2], seen)
+        row.check_unique((qrel.query_id, qrel.passage_id), seen)
         qrels.append(qrel)
     return qrels
 
 
-def read_positives(*paths: Path, check: Check = FIRST_FAULT) -> dict[str, list[str]]:
+def read_positives(*paths: Path, check: Check = RAISE_FAULTS) -> dict[str, list[str]]:
     """Returns query_id -> ids of its relevant passages (relevance >= 1), in file order."""
     positives: dict[str, list[str]] = {}
     for path in paths:
         for query_id, passage_id, relevance in read_qrels(path, check):
-            if relevance >= 1 and passage_id not in positives.setdefault(query_id, []):
-                positives[query_id].append(passage_id)
-    return {query_id: known for query_id, known in positives.items() if known}
+            if relevance < 1:
+                continue
+            passage_ids = positives.setdefault(query_id, [])
+            if passage_id not in passage_ids:
+                passage_ids.append(passage_id)
+    return positives
 
 
-def read_answers(path: Path, check: Check = FIRST_FAULT) -> dict[str, tuple[str, ...]]:
-    """Returns query_id -> its answers, in file order. An answer without a token (any passage holds it) is a fault."""
+def read_answers(path: Path, check: Check = RAISE_FAULTS) -> dict[str, tuple[str, ...]]:
+    """Returns query_id -> its answers, in file order.
+
+    An answer without a token is a fault, because it would match every passage.
+    """
     answers: dict[str, tuple[str, ...]] = {}
     seen: set[str] = set()
-    for row in read_rows(path, None, check, at_least=2):
-        query_id, *own = row.columns
-        row.once(row.query_id(query_id), seen)
-        for answer in own:
-            if not tokens(answer):
-                row.fault("empty text", "an answer with a visible character", repr(answer))
-        answers[query_id] = tuple(own)
+    for row in read_rows(path, None, check, min_columns=2):
+        query_id, *texts = row.columns
+        row.check_unique(row.checked_query_id(query_id), seen)
+        for text in texts:
+            if not tokens(text):
+                row.report("empty text", "an answer with a visible character", repr(text))
+        answers[query_id] = tuple(texts)
     return answers
-
-
-def read_examples(*paths: Path, check: Check = FIRST_FAULT) -> list[TrainingExample]:
-    """Returns the rows of examples.dual.tsv files; every row has the same number of negatives."""
-    examples: list[TrainingExample] = []
-    sides: dict[tuple[str, str], bool] = {}
-    for path in paths:
-        for row in read_rows(path, None, check, at_least=2):
-            query_id, positive_id, *negative_ids = row.columns
-            example = TrainingExample(
-                row.query_id(query_id),
-                row.passage_id(positive_id),
-                tuple(map(row.passage_id, negative_ids)),
-            )
-            _check_side(row, query_id, positive_id, True, sides)
-            for negative_id in negative_ids:
-                _check_side(row, query_id, negative_id, False, sides)
-            wanted = len(examples[0].negative_ids) if examples else len(negative_ids)
-            if len(negative_ids) != wanted:
-                row.fault(
-                    "columns", f"{wanted} negatives as in the first row", str(len(negative_ids))
-                )
-            if not row.silent:
-                examples.append(example)
-    return examples
-
-
-def _check_side(
-    row: Row, query_id: str, passage_id: str, positive: bool, sides: dict[tuple[str, str], bool]
-) -> None:
-    """Reports a passage that is positive and negative for one query, by the rows so far or by known positives."""
-    judged = not positive and passage_id in row.check.positives.get(query_id, ())
-    if (
-        passage_id
-        and not row.silent
-        and (sides.setdefault((query_id, passage_id), positive) != positive or judged)
-    ):
-        row.fault(
-            "positive and negative",
-            f"a passage positive or negative for query {query_id}",
-            f"{passage_id!r} as both",
-        )
-
-
-def read_pairs(*paths: Path, check: Check = FIRST_FAULT) -> list[LabelledPair]:
-    """Returns the rows of examples.cross.tsv files."""
-    pairs = []
-    sides: dict[tuple[str, str], bool] = {}
-    for path in paths:
-        for row in read_rows(path, (3,), check):
-            query_id, passage_id, label = (
-                row.query_id(row.columns[0]),
-                row.passage_id(row.columns[1]),
-                row.columns[2],
-            )
-            if label in ("0", "1"):
-                _check_side(row, query_id, passage_id, label == "1", sides)
-            else:
-                row.fault("labels", "label 0 or 1", repr(label))
-            pairs.append(LabelledPair(query_id, passage_id, int(label == "1")))
-    return pairs
 
 
 def read_measures(path: Path) -> dict[str, float]:
     """Returns measure -> value."""
-    return {
-        row.columns[0]: row.real(row.columns[1], row.columns[0]) for row in read_rows(path, (2,))
-    }
+    values = {}
+    for row in read_rows(path, (2,)):
+        measure, value = row.columns
+        values[measure] = row.checked_number(value, measure)
+    return values
 
 
-def line_of(record: NamedTuple) -> str:
-    """Returns the line of a Query, Passage, Qrel, Answers, TrainingExample or LabelledPair.
+def line_of(record: Record) -> str:
+    """Returns the line of a record, without its end.
 
-    Raises DataError on a tab or an end of line in a field, which would make other columns of it.
+    Raises DataError on a tab or an end of line in a field: it would make other columns of it.
     """
-    if isinstance(record, Qrel):
-        record = (record.query_id, "0", record.passage_id, record.relevance)
-    fields = [
-        field for value in record for field in (value if isinstance(value, tuple) else (value,))
-    ]
-    for field in map(str, fields):
+    fields = _fields_of(record)
+    for field in fields:
         if {"\t", "\n", "\r"}.intersection(field):
-            raise DataError(
-                f"{fields[0]}: expected fields without tabs and ends of lines, got {field!r}"
-            )
-    return "\t".join(map(str, fields))
+            expected = "fields without tabs and ends of lines"
+            raise DataError(f"{fields[0]}: expected {expected}, got {field!r}")
+    return "\t".join(fields)
+
+
+def _fields_of(record: Record) -> list[str]:
+    """Returns the columns of a record. Answers and negatives take a column each."""
+    if isinstance(record, Qrel):
+        return [record.query_id, "0", record.passage_id, str(record.relevance)]
+    fields: list[str] = []
+    for value in record:
+        if isinstance(value, tuple):
+            fields.extend(value)
+        else:
+            fields.append(str(value))
+    return fields
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:
-    """Writes the lines, LF after each, and returns how many."""
+    """Writes the lines, with LF after each, and returns how many there are."""
     count = 0
     with Path(path).open("w", encoding="utf-8", newline="\n") as output:
         for line in lines:

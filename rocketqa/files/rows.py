@@ -1,202 +1,278 @@
-"""Lines of tab-separated files -> rows of columns, and all that can be wrong with a line.
+"""Tab-separated files as rows of columns, and everything that can be wrong with a line.
 
-A fault goes to the `report` of the reader's Check. The verbs' report refuses: it raises the first. That of `rocketqa
-validate` notes it and lets the reader go on: there is one reader and no second opinion. A row that cannot be read
-(wrong columns, not UTF-8) is then cut or filled up to its columns and says no more, so that one fault is named once.
+A reader gives each fault to the fault handler of its Check. The handler of `rocketqa validate`
+notes the fault and lets the reader go on; that of all other verbs raises the first fault. All use
+the same readers, so they always agree.
+
+A line with a wrong number of columns, or that is not UTF-8, makes a malformed row: its columns are
+cut or filled up to the expected number, and no further fault of it is reported.
 """
 
 import math
 import os
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from rocketqa.files.errors import Fault, refuse
+from rocketqa.files.errors import Fault, raise_fault
 
 
 class Check(NamedTuple):
-    """What a reader holds its rows against, and who hears of a fault. None: nothing is known, so nothing is amiss."""
+    """What a reader compares its rows with, and the fault handler. None disables a comparison."""
 
-    report: Callable[[Fault], None] = refuse
-    query_ids: Container[str] | None = None  # that a row may name
-    passage_ids: Container[str] | None = None  # that a row may name
-    positives: Mapping[str, Container[str]] = {}  # query_id -> passages that are no negatives of it
-    training: Mapping[
-        str, str
-    ] = {}  # text (see same_text) -> query_id of the queries that are trained on
-    training_ids: Container[str] = ()
+    on_fault: Callable[[Fault], None] = raise_fault
+    query_ids: Container[str] | None = None  # the ids that a row may name
+    passage_ids: Container[str] | None = None  # the ids that a row may name
+    known_positives: Mapping[str, Container[str]] = {}  # query_id -> ids that are not negatives
+    training_texts: Mapping[str, str] = {}  # normalized text of a training query -> its query_id
+    training_query_ids: Container[str] = ()
 
 
-FIRST_FAULT = Check()  # raises the first one
+def ignore_fault(fault: Fault) -> None:
+    """Does nothing. It is the fault handler for lines that were checked before."""
 
 
-def is_id(value: str) -> bool:
+RAISE_FAULTS = Check()
+IGNORE_FAULTS = Check(on_fault=ignore_fault)
+
+
+class Row:
+    """The columns of a line and its place in the file.
+
+    Each `checked_...` method returns what it was given or what it read there. It reports a fault
+    where the value is wrong; its documentation says what it returns after a fault.
+
+    number: the line number, from 1. end: the bytes from the first line that was read to the end of
+    this one. malformed: whether the columns were cut or filled up, or are not UTF-8.
+    """
+
+    __slots__ = ("path", "number", "columns", "check", "malformed", "end")
+
+    def __init__(self, path: Path, number: int, check: Check, end: int = 0):
+        self.path = path
+        self.number = number
+        self.check = check
+        self.end = end
+        self.columns: list[str] = []
+        self.malformed = False
+
+    @property
+    def place(self) -> str:
+        """The `file:line` that error messages name."""
+        return f"{self.path}:{self.number}"
+
+    def report(self, kind: str, expected: str, got: str) -> None:
+        """Gives a fault to the fault handler. A malformed row reports no further fault."""
+        if not self.malformed:
+            self.check.on_fault(Fault(kind, self.place, expected, got))
+
+    def checked_query_id(self, value: str) -> str:
+        """Returns the id of a query, also after a fault."""
+        self._check_id(value, "query_id", "queries", self.check.query_ids)
+        return value
+
+    def checked_passage_id(self, value: str) -> str:
+        """Returns the id of a passage, also after a fault."""
+        self._check_id(value, "passage_id", "collection", self.check.passage_ids)
+        return value
+
+    def _check_id(
+        self, value: str, name: str, source: str, known_ids: Container[str] | None
+    ) -> None:
+        """Reports an empty id, an id with spaces, and an id that is not among the known ones."""
+        if not value:
+            self.report("empty ids", f"a {name} without spaces", "''")
+        elif not is_valid_id(value):
+            self.report("spaces in ids", f"a {name} without spaces", repr(value))
+        elif known_ids is not None and value not in known_ids:
+            self.report("unknown ids", f"a {name} of the {source}", repr(value))
+
+    def checked_text(self, value: str) -> str:
+        """Returns a text, also after a fault. An empty text is a fault."""
+        if not value.strip():
+            self.report("empty text", "a text", "an empty one")
+        return value
+
+    def checked_integer(self, value: str, name: str) -> int:
+        """Returns an integer; 0 after a fault."""
+        number = parse_integer(value)
+        if number is None:
+            self.report("numbers", f"{name} as int", repr(value))
+            return 0
+        return number
+
+    def checked_number(self, value: str, name: str) -> float:
+        """Returns a finite number; nan after a fault."""
+        number = parse_number(value)
+        if number is None:
+            self.report("numbers", f"{name} as float", repr(value))
+            return math.nan
+        if not math.isfinite(number):
+            self.report("non-finite scores", f"a finite {name}", repr(value))
+            return math.nan
+        return number
+
+    def check_unique(self, key: Hashable, seen: set) -> None:
+        """Reports a key that is in `seen`, else adds it there."""
+        if key in seen:
+            self.report("duplicate ids", "each id once", f"{key!r} again")
+        seen.add(key)
+
+
+def is_valid_id(value: str) -> bool:
     """Returns whether a value can be an id: it is not empty and has no spaces."""
     return value.split() == [value]
 
 
-class Row:
-    """A line's columns and where it stands. Its checks return what they have read, or None after a fault.
+def parse_integer(text: str) -> int | None:
+    """Returns the integer that a text holds in plain form, such as 7 or -7; None for other text.
 
-    end: bytes from the first line that was read to the end of this one.
+    Leading zeros, `+7`, `-0` and more than 18 characters are not the plain form.
     """
+    is_decimal = text.removeprefix("-").isdecimal() and text.isascii()
+    if not is_decimal or len(text) > 18:
+        return None
+    number = int(text)
+    return number if str(number) == text else None
 
-    __slots__ = ("path", "number", "columns", "check", "silent", "end")
 
-    def __init__(self, path: Path, number: int, check: Check, end: int = 0):
-        self.path, self.number, self.check, self.end = path, number, check, end
-        self.columns: list[str] = []
-        self.silent = False
-
-    @property
-    def place(self) -> str:
-        return f"{self.path}:{self.number}"
-
-    def fault(self, kind: str, expected: str, got: str) -> None:
-        """Reports a fault of this row."""
-        if not self.silent:
-            self.check.report(Fault(kind, self.place, expected, got))
-
-    def query_id(self, value: str) -> str:
-        """Returns the id of a query, checked."""
-        return self._identifier(value, "query_id", "queries", self.check.query_ids)
-
-    def passage_id(self, value: str) -> str:
-        """Returns the id of a passage, checked."""
-        return self._identifier(value, "passage_id", "collection", self.check.passage_ids)
-
-    def _identifier(self, value: str, name: str, source: str, known: Container[str] | None) -> str:
-        if not value:
-            self.fault("empty ids", f"a {name} without spaces", "''")
-        elif not is_id(value):
-            self.fault("spaces in ids", f"a {name} without spaces", repr(value))
-        elif known is not None and value not in known:
-            self.fault("unknown ids", f"a {name} of the {source}", repr(value))
-        return value
-
-    def text(self, value: str) -> str:
-        """Returns a text, checked not to be empty."""
-        if not value.strip():
-            self.fault("empty text", "a text", "an empty one")
-        return value
-
-    def whole(self, value: str, name: str) -> int | None:
-        """Returns a whole number."""
-        if (
-            value.removeprefix("-").isdecimal()
-            and value.isascii()
-            and len(value) < 19
-            and str(int(value)) == value
-        ):
-            return int(value)
-        self.fault("numbers", f"{name} as int", repr(value))
+def parse_number(text: str) -> float | None:
+    """Returns the number that a text holds, perhaps nan or infinity; None for other text."""
+    if not text.isascii() or text != text.strip() or "_" in text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
         return None
 
-    def real(self, value: str, name: str) -> float | None:
-        """Returns a finite number."""
-        try:
-            number = float(
-                value if value.isascii() and value == value.strip() and "_" not in value else ""
-            )
-        except ValueError:
-            self.fault("numbers", f"{name} as float", repr(value))
-            return None
-        if not math.isfinite(number):
-            self.fault("non-finite scores", f"a finite {name}", repr(value))
-            return None
-        return number
 
-    def once(self, key: object, seen: set) -> None:
-        """Checks that a key comes for the first time, and notes it."""
-        if key in seen:
-            self.fault("duplicate ids", "each id once", f"{key!r} again")
-        seen.add(key)
+def normalize_text(text: str) -> str:
+    """Returns a text in lower case with single spaces.
+
+    An uncased model cannot tell texts apart whose normalized texts are equal.
+    """
+    return " ".join(text.lower().split())
 
 
-def no_file(path: Path) -> Fault | None:
-    """Returns the fault of a path that is no file, or none that may be read. Nothing is opened: a pipe would block."""
+def file_fault(path: Path) -> Fault | None:
+    """Returns the fault of a path that is not a file or may not be read; None for a readable file.
+
+    The path is not opened, because opening a pipe would block.
+    """
     if path.is_file():
-        got = None if os.access(path, os.R_OK) else "one without the permission to read it"
+        if os.access(path, os.R_OK):
+            return None
+        got = "one without the permission to read it"
     elif path.is_dir():
         got = "a folder"
+    elif os.path.lexists(path):
+        got = "a pipe, device or broken link"
     else:
-        got = "a pipe, device or broken link" if os.path.lexists(path) else "nothing there"
-    return Fault("no file", str(path), "a file", got) if got else None
+        got = "nothing there"
+    return Fault("no file", str(path), "a file", got)
+
+
+def require_file(path: Path) -> None:
+    """Raises a Fault, which is a DataError, where the path is not a file that may be read."""
+    fault = file_fault(path)
+    if fault is not None:
+        raise fault
 
 
 def read_rows(
-    path: Path, widths: tuple[int, ...] | None, check: Check = FIRST_FAULT, at_least: int = 1
+    path: Path,
+    column_counts: tuple[int, ...] | None,
+    check: Check = RAISE_FAULTS,
+    min_columns: int = 1,
 ) -> Iterator[Row]:
-    """Yields the rows of a file. `widths` are the column counts allowed; a file keeps the first one it has."""
-    path, row = Path(path), None
-    if instead := no_file(path):
-        raise instead
+    """Yields the rows of a file.
+
+    column_counts: how many columns a row may have; all rows of a file have as many as the first.
+    None: a row has at least `min_columns`, and rows may differ.
+    """
+    path = Path(path)
+    require_file(path)
+    is_empty = True
     with path.open("rb") as lines:
-        for row in rows_of(lines, path, widths, check, at_least):
+        for row in parse_rows(lines, path, column_counts, check, min_columns):
+            is_empty = False
             yield row
-    if row is None:
-        Row(path, 1, check).fault("empty file", "a line", "an empty file")
+    if is_empty:
+        Row(path, 1, check).report("empty file", "a line", "an empty file")
 
 
-def rows_of(
+def parse_rows(
     lines: Iterable[bytes],
     path: Path,
-    widths: tuple[int, ...] | None,
-    check: Check = FIRST_FAULT,
-    at_least: int = 1,
-    first: int = 1,
+    column_counts: tuple[int, ...] | None,
+    check: Check = RAISE_FAULTS,
+    min_columns: int = 1,
+    first_number: int = 1,
 ) -> Iterator[Row]:
-    """Yields the rows of lines, the first of which has number `first`."""
-    allowed, end = widths, 0
-    for number, line in enumerate(lines, first):
+    """Yields the rows of lines as `read_rows` does. first_number: that of the first line."""
+    allowed = column_counts or ()
+    end = 0
+    for number, line in enumerate(lines, first_number):
         end += len(line)
         row = Row(path, number, check, end)
-        row.columns = _decoded(line, row).split("\t")
-        allowed = _checked_width(row, allowed, widths, at_least)
+        row.columns = _decode(line, row).split("\t")
+        count = len(row.columns)
+        if column_counts is None:
+            _check_min_columns(row, min_columns)
+        elif count in allowed:
+            allowed = (count,)
+        else:
+            _report_column_count(row, allowed, count in column_counts)
         yield row
 
 
-def _checked_width(
-    row: Row, allowed: tuple[int, ...] | None, widths: tuple[int, ...] | None, at_least: int
-) -> tuple[int, ...] | None:
-    """Returns the column counts allowed for the next row; cuts or fills up this one where it has another."""
+def _check_min_columns(row: Row, min_columns: int) -> None:
+    """Reports a row with fewer columns, and fills it up."""
     count = len(row.columns)
-    if count in (allowed or (count,)):
-        if count >= at_least:
-            return allowed and (count,)
-        row.fault("columns", f"at least {at_least} columns", str(count))
+    if count < min_columns:
+        row.report("columns", f"at least {min_columns} columns", str(count))
+        _fit_columns(row, min_columns)
+
+
+def _report_column_count(row: Row, allowed: tuple[int, ...], is_other_form: bool) -> None:
+    """Reports a row with a wrong number of columns, and makes it as long as the first allowed one.
+
+    is_other_form: whether another form of such a file has rows of this length.
+    """
+    count = len(row.columns)
+    if is_other_form:
+        kind = "mixed forms"
+    elif count < max(allowed):
+        kind = "columns"
     else:
-        kind = (
-            "mixed forms"
-            if count in widths
-            else "columns"
-            if count < max(allowed)
-            else "stray tabs"
-        )
-        row.fault(kind, f"{' or '.join(map(str, allowed))} columns", str(count))
-    room = allowed[0] if allowed else at_least
-    row.columns, row.silent = (row.columns + [""] * room)[:room], True
-    return allowed
+        kind = "stray tabs"
+    expected = " or ".join(map(str, allowed))
+    row.report(kind, f"{expected} columns", str(count))
+    _fit_columns(row, allowed[0])
 
 
-def _decoded(line: bytes, row: Row) -> str:
-    """Returns the text of a line without its end."""
+def _fit_columns(row: Row, count: int) -> None:
+    """Cuts or fills up a row to `count` columns and marks it as malformed."""
+    filled = row.columns + [""] * count
+    row.columns = filled[:count]
+    row.malformed = True
+
+
+def _decode(line: bytes, row: Row) -> str:
+    """Returns the text of a line without its end. Reports what is wrong with its bytes."""
     if not line.endswith(b"\n"):
-        row.fault("final newline", "a newline at the end of the file", "none")
+        row.report("final newline", "a newline at the end of the file", "none")
+    content = line.removesuffix(b"\n")
     try:
-        text = line.removesuffix(b"\n").decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        row.fault("UTF-8", "UTF-8", f"byte {line[error.start]:#04x} at {error.start}")
-        row.silent, text = True, line.removesuffix(b"\n").decode("utf-8", "replace")
+        row.report("UTF-8", "UTF-8", f"byte {content[error.start]:#04x} at {error.start}")
+        row.malformed = True
+        text = content.decode("utf-8", "replace")
     if text.startswith("\ufeff"):
-        row.fault("byte order mark", "text", "a byte order mark")
+        row.report("byte order mark", "text", "a byte order mark")
         text = text.removeprefix("\ufeff")
     if "\r" in text:
-        row.fault("carriage returns", "lines that end in LF", "a carriage return")
+        row.report("carriage returns", "lines that end in LF", "a carriage return")
         text = text.rstrip("\r")
     return text
-
-
-def same_text(text: str) -> str:
-    """Returns what two texts share that differ in case and blanks alone: an uncased model reads them alike."""
-    return " ".join(text.lower().split())

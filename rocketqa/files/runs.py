@@ -1,22 +1,31 @@
-"""Runs: what was retrieved for each query, in TREC's, MS MARCO's or the released code's form.
+"""Runs: the passages that were retrieved for each query, in one of three forms.
 
     query_id, Q0, passage_id, rank (from 1), score, tag     TREC
     query_id, passage_id, rank                              MS MARCO
     query_id, passage_id, rank, score                       released code
 
-MS MARCO's training queries have a run of half a billion lines, so a RunFile holds one query at a time.
+The run of MS MARCO's training queries has half a billion lines, so a RunFile reads the passages of
+one query at a time.
 """
 
 import io
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from rocketqa.files.rows import FIRST_FAULT, Check, Row, read_rows, rows_of
+from rocketqa.files.rows import (
+    IGNORE_FAULTS,
+    RAISE_FAULTS,
+    Check,
+    Row,
+    parse_integer,
+    parse_rows,
+    read_rows,
+)
 
 RUN_TAG = "rocketqa"
 RUN_FORMATS = {  # Nine digits hold a float32 score exactly.
@@ -24,120 +33,209 @@ RUN_FORMATS = {  # Nine digits hold a float32 score exactly.
     "msmarco": "{0.query_id}\t{0.passage_id}\t{0.rank}",
     "released": "{0.query_id}\t{0.passage_id}\t{0.rank}\t{0.score:.9g}",
 }
-WIDTHS = (6, 3, 4)
-HEARD = Check(report=lambda fault: None)  # of lines that were read before
+TREC_COLUMNS, MSMARCO_COLUMNS, RELEASED_COLUMNS = 6, 3, 4
+RUN_COLUMNS = (TREC_COLUMNS, MSMARCO_COLUMNS, RELEASED_COLUMNS)
 
 
 class ScoredPassage(NamedTuple):
+    """A line of a run."""
+
     query_id: str
     passage_id: str
     rank: int
     score: float
 
 
-Ranking = list[ScoredPassage]  # of one query, by rank
+Ranking = list[ScoredPassage]  # the passages of one query, by rank
+RunLine = tuple[Row, ScoredPassage]
 
 
-def iterate_run(path: Path, check: Check = FIRST_FAULT) -> Iterator[tuple[Row, ScoredPassage]]:
-    """Yields (row, scored passage) of a run, its form told by the column count. The ranks are as they stand."""
-    return ((row, _scored_passage(row)) for row in read_rows(path, WIDTHS, check))
+class Segment(NamedTuple):
+    """Lines of one query that follow one another in a run file."""
+
+    first_line: int
+    begin: int  # bytes before it in the file
+    end: int  # bytes up to its end
+
+
+def iterate_run(path: Path, check: Check = RAISE_FAULTS) -> Iterator[RunLine]:
+    """Yields (row, scored passage) of a run. The number of columns tells its form.
+
+    The ranks are not checked. After a fault an unreadable rank is 0 and an unreadable score nan.
+    """
+    for row in read_rows(path, RUN_COLUMNS, check):
+        yield row, _scored_passage(row)
 
 
 def _scored_passage(row: Row) -> ScoredPassage:
-    """Returns what a row says. MS MARCO's holds no score: it becomes 1 / rank."""
-    columns = row.columns[:1] + row.columns[2:5] if len(row.columns) == 6 else row.columns
-    query_id, passage_id = row.query_id(columns[0]), row.passage_id(columns[1])
-    rank = row.whole(columns[2], "rank")
-    score = row.real(columns[3], "score") if len(columns) == 4 else 1 / max(rank or 1, 1)
+    """Returns the scored passage of a row. MS MARCO's form holds no score: it becomes 1 / rank."""
+    query_id, passage_id, rank_text, *scores = _columns_without_constants(row)
+    row.checked_query_id(query_id)
+    row.checked_passage_id(passage_id)
+    rank = row.checked_integer(rank_text, "rank")
+    if scores:
+        score = row.checked_number(scores[0], "score")
+    else:
+        score = 1 / max(rank, 1)
     return ScoredPassage(query_id, passage_id, rank, score)
 
 
+def _columns_without_constants(row: Row) -> list[str]:
+    """Returns query_id, passage_id, rank and, where the form has one, the score."""
+    if len(row.columns) == TREC_COLUMNS:
+        return row.columns[:1] + row.columns[2:5]
+    return row.columns
+
+
 class RunFile(Mapping[str, Ranking]):
-    """A run on disk: `run[query_id]` reads that query's passages, by rank; queries come in the order of the file.
+    """A run on disk: `run[query_id]` reads the passages of that query, by rank.
 
-    Opening it reads it once and reports what is wrong: a malformed line, a rank below 1, a gap, a repeated rank or
-    passage. A query's lines may stand anywhere; where they stand together, memory is some 300 bytes a query.
+    The queries come in the order of the file. The lines of a query may stand anywhere; if they
+    follow one another, a query takes some 300 bytes of memory. Opening the run reads it once and
+    reports malformed lines, ranks below 1, gaps, and repeated ranks or passages.
 
-    lines: how many there are. columns: of each line.
+    line_count: the number of lines. column_count: the number of columns of each line.
     """
 
-    def __init__(self, path: Path, check: Check = FIRST_FAULT):
-        self.path, self.lines, self.columns = Path(path), 0, 0
-        self._pieces: dict[
-            str, list[tuple[int, int, int]]
-        ] = {}  # query_id -> (first line, begin, end) in the file
-        doubtful, begin = set(), 0
-        for query_id, group in groupby(iterate_run(path, check), lambda pair: pair[1].query_id):
-            rows, ranking = zip(*group)
-            pieces = self._pieces.setdefault(query_id, [])
-            pieces.append((rows[0].number, begin, rows[-1].end))
-            if len(pieces) > 1 or any(row.silent for row in rows) or not _is_sound(ranking):
-                doubtful.add(query_id)
-            self.lines, begin, self.columns = rows[-1].number, rows[-1].end, len(rows[0].columns)
+    def __init__(self, path: Path, check: Check = RAISE_FAULTS):
+        self.path = Path(path)
+        self.line_count = 0
+        self.column_count = 0
+        self._segments: dict[str, list[Segment]] = {}
+        suspect_ids = self._find_segments(check)
         self._file = os.open(self.path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
-        for query_id in filter(doubtful.__contains__, self._pieces):
-            _check_ranking(list(self._read(query_id)), check)
+        for query_id in self._segments:
+            if query_id in suspect_ids:
+                _check_ranking(list(self._read(query_id)), check)
 
-    def _read(self, query_id: str) -> Iterator[tuple[Row, ScoredPassage]]:
-        for first, begin, end in self._pieces[query_id]:
-            piece = io.BytesIO(os.pread(self._file, end - begin, begin))
-            for row in rows_of(piece, self.path, (self.columns,), HEARD, first=first):
+    def _find_segments(self, check: Check) -> set[str]:
+        """Reads the file and notes the segments of each query.
+
+        Returns the ids of the queries whose ranks have to be checked over all their lines.
+        """
+        suspect_ids: set[str] = set()
+        begin = 0
+        for query_id, group in groupby(iterate_run(self.path, check), key=_query_id_of):
+            rows, ranking = zip(*group)
+            first = rows[0]
+            last = rows[-1]
+            segments = self._segments.setdefault(query_id, [])
+            segments.append(Segment(first.number, begin, last.end))
+            is_malformed = any(row.malformed for row in rows)
+            if len(segments) > 1 or is_malformed or not _has_good_ranks(ranking):
+                suspect_ids.add(query_id)
+            begin = last.end
+            self.line_count = last.number
+            self.column_count = len(first.columns)
+        return suspect_ids
+
+    def _read(self, query_id: str) -> Iterator[RunLine]:
+        """Yields the lines of a query in file order. Their faults were reported before."""
+        for first_line, begin, end in self._segments[query_id]:
+            lines = io.BytesIO(os.pread(self._file, end - begin, begin))
+            rows = parse_rows(
+                lines, self.path, (self.column_count,), IGNORE_FAULTS, first_number=first_line
+            )
+            for row in rows:
                 yield row, _scored_passage(row)
 
     def __getitem__(self, query_id: str) -> Ranking:
-        return sorted((scored for _, scored in self._read(query_id)), key=attrgetter("rank"))
+        ranking = [scored for _, scored in self._read(query_id)]
+        return sorted(ranking, key=attrgetter("rank"))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._pieces)
+        return iter(self._segments)
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self._segments)
 
     def scores(self, query_id: str) -> dict[tuple[str, str], float]:
-        """Returns (query_id, passage_id) -> score of one query, empty where the run lacks it."""
-        return {scored[:2]: scored.score for scored in self.get(query_id, ())}
+        """Returns (query_id, passage_id) -> score of one query; empty where the run lacks it."""
+        ranking = self.get(query_id, [])
+        return {(query_id, scored.passage_id): scored.score for scored in ranking}
+
+
+def _query_id_of(line: RunLine) -> str:
+    """Returns the query of a line of a run."""
+    return line[1].query_id
 
 
 def open_scores(path: Path) -> RunFile:
-    """Returns a run whose scores count. Raises DataError on MS MARCO's form, which has none."""
-    for row in read_rows(path, WIDTHS):
-        if len(row.columns) == 3:
-            row.fault("columns", "6 or 4 columns, a score among them", "3")
+    """Returns a run with scores. Raises DataError on MS MARCO's form, which has none."""
+    for row in read_rows(path, RUN_COLUMNS):
+        if len(row.columns) == MSMARCO_COLUMNS:
+            row.report("columns", "6 or 4 columns, a score among them", str(MSMARCO_COLUMNS))
         break
     return RunFile(path)
 
 
-def _is_sound(ranking: Iterable[ScoredPassage]) -> bool:
-    passages, ranks = (
-        {scored.passage_id for scored in ranking},
-        sorted(scored.rank or 0 for scored in ranking),
-    )
-    return len(passages) == len(ranks) and ranks == list(range(1, len(ranks) + 1))
+def _has_good_ranks(ranking: Sequence[ScoredPassage]) -> bool:
+    """Returns whether the ranks are 1, 2, ... in any order and no passage is repeated."""
+    count = len(ranking)
+    passage_ids = {scored.passage_id for scored in ranking}
+    if len(passage_ids) < count:
+        return False
+    ranks = sorted(scored.rank for scored in ranking)
+    return ranks == list(range(1, count + 1))
 
 
-def _check_ranking(lines: list[tuple[Row, ScoredPassage]], check: Check) -> None:
-    """Reports the repeated passages and the wrong ranks of one query."""
+def _check_ranking(lines: Sequence[RunLine], check: Check) -> None:
+    """Reports the repeated passages and the wrong ranks of one query.
+
+    check: the Check with the fault handler; the rows come with one that ignores faults.
+    """
     passages: set[tuple[str, str]] = set()
-    ranks: dict[int | None, Row] = {}
-    for row, (query_id, passage_id, rank, _) in lines:
-        row.check, rank = check, None if row.silent else rank
-        row.once((query_id, passage_id), passages)
-        if rank in ranks:
-            row.fault("ranks", f"each rank of query {query_id} once", f"{rank} again")
-        elif rank is not None and rank < 1:
-            row.fault("ranks", f"ranks 1, 2, ... for query {query_id}", str(rank))
-        ranks.setdefault(rank, row)
-    if None not in ranks:  # an unreadable rank, named already, may fill the gap
-        before = 0
-        for rank in sorted(rank for rank in ranks if rank >= 1):
-            if rank != before + 1:
-                ranks[rank].fault("ranks", f"rank {before + 1} of query {query_id} next", str(rank))
-            before = rank
+    row_of_rank: dict[int, Row] = {}
+    every_rank_is_readable = True
+    for row, scored in lines:
+        row.check = check
+        row.check_unique((scored.query_id, scored.passage_id), passages)
+        if _has_readable_rank(row):
+            _check_rank(row, scored, row_of_rank)
+            row_of_rank.setdefault(scored.rank, row)
+        else:
+            every_rank_is_readable = False
+    # An unreadable rank was reported before. It may be the one that is missing.
+    if every_rank_is_readable:
+        _check_gaps(lines[0][1].query_id, row_of_rank)
+
+
+def _has_readable_rank(row: Row) -> bool:
+    """Returns whether the rank of a row is an integer."""
+    if row.malformed:
+        return False
+    rank_text = _columns_without_constants(row)[2]
+    return parse_integer(rank_text) is not None
+
+
+def _check_rank(row: Row, scored: ScoredPassage, row_of_rank: Mapping[int, Row]) -> None:
+    """Reports a rank that an earlier row has, or that is below 1."""
+    query_id = scored.query_id
+    rank = scored.rank
+    if rank in row_of_rank:
+        row.report("ranks", f"each rank of query {query_id} once", f"{rank} again")
+    elif rank < 1:
+        row.report("ranks", f"ranks 1, 2, ... for query {query_id}", str(rank))
+
+
+def _check_gaps(query_id: str, row_of_rank: Mapping[int, Row]) -> None:
+    """Reports each rank that does not follow the one before it."""
+    previous = 0
+    for rank in sorted(row_of_rank):
+        if rank < 1:
+            continue
+        if rank != previous + 1:
+            expected = f"rank {previous + 1} of query {query_id} next"
+            row_of_rank[rank].report("ranks", expected, str(rank))
+        previous = rank
 
 
 def ranked(query_id: str, scores: Iterable[tuple[str, float]]) -> Ranking:
-    """Returns the passages by (score descending, passage id ascending), ranks from 1: our one order everywhere."""
+    """Returns the passages by (score descending, passage_id ascending), with ranks from 1.
+
+    This is the order of every run that is written here. scores: (passage_id, score).
+    """
     ordered = sorted(scores, key=lambda pair: (-pair[1], pair[0]))
     return [
         ScoredPassage(query_id, passage_id, rank, score)
@@ -146,5 +244,5 @@ def ranked(query_id: str, scores: Iterable[tuple[str, float]]) -> Ranking:
 
 
 def run_lines(ranking: Iterable[ScoredPassage], form: str = "trec") -> Iterator[str]:
-    """Yields the lines of a run in one of RUN_FORMATS."""
+    """Yields the lines of a run. form: one of RUN_FORMATS."""
     return map(RUN_FORMATS[form].format, ranking)

@@ -1,28 +1,31 @@
-"""Every fault of a folder of files, found by the readers that the verbs read with.
+"""Validation of a folder: every fault of its files, found by the readers that the verbs use.
 
-A file is known by its name. What it may name is what the folder has: its queries are those of its split, where there is
-such a file, else all; its passages are those of collection.tsv.
+The name of a file tells its format. A file may name what is in the folder: the passages of
+collection.tsv and the queries of its SPLIT. If that SPLIT has no file of queries, it may name the
+queries of all files.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rocketqa.files.errors import DataError, Fault
+from rocketqa.files.examples import read_examples, read_pairs
 from rocketqa.files.formats import (
+    Qrel,
+    Query,
     iterate_collection,
     read_answers,
-    read_examples,
-    read_pairs,
     read_qrels,
     read_queries,
 )
-from rocketqa.files.rows import Check, no_file, same_text
+from rocketqa.files.rows import Check, file_fault, normalize_text
 from rocketqa.files.runs import RunFile
 
-TRAIN, UNLABELLED = "train", "unlabelled"
+TRAIN = "train"
+UNLABELLED = "unlabelled"
 MANIFEST_ENDING = ".meta.json"
-NAMES = {  # in the order of reading: what may be named before what names it
+FILE_NAMES = {  # kind -> pattern of the file name
     "collection": r"collection\.tsv",
     "queries": r"queries\.([\w-]+)\.tsv",
     "qrels": r"qrels\.([\w-]+)(\.addition)?\.tsv",
@@ -34,92 +37,141 @@ NAMES = {  # in the order of reading: what may be named before what names it
 }
 
 
-class Folder:
-    """One reading of a folder. `rows`: file name -> rows; `skipped`: names that say nothing; faults go to `report`."""
+class DataFolder:
+    """The files of a folder, to be read once. Each fault goes to `on_fault`.
 
-    def __init__(self, path: Path, report: Callable[[Fault], None]):
-        self.report, self.rows, self.skipped = report, {}, []
-        self.files = self._known_files(path)
-        self.passage_ids: set[str] | None = None
-        self.queries: dict[str, dict] = {}  # split -> query_id -> Query
-        self.positives: dict[str, set[str]] = {}
+    files: kind of FILE_NAMES -> files. skipped: the other file names. row_counts: file name ->
+    number of rows, from `read` on. Raises DataError where the folder has no file of a known kind.
+    """
 
-    def _known_files(self, path: Path) -> dict[str, list[Path]]:
-        """Returns kind -> files. Raises DataError where none is ours."""
+    def __init__(self, path: Path, on_fault: Callable[[Fault], None]):
+        self.on_fault = on_fault
+        self.row_counts: dict[str, int] = {}
+        self.skipped: list[str] = []
+        self.files: dict[str, list[Path]] = {kind: [] for kind in FILE_NAMES}
+        self._passage_ids: set[str] | None = None
+        self._queries: dict[str, dict[str, Query]] = {}  # split -> query_id -> Query
+        self._positives: dict[str, set[str]] = {}  # query_id -> ids of relevant passages
+        self._find_files(path)
+
+    def _find_files(self, path: Path) -> None:
+        """Sorts the files of the folder by kind. Reports those that cannot be read."""
         if not path.is_dir():
             raise DataError(f"{path}: expected a folder, got none")
-        files: dict[str, list[Path]] = {kind: [] for kind in NAMES}
         for file in sorted(path.iterdir()):
-            kinds = [kind for kind, name in NAMES.items() if re.fullmatch(name, file.name)]
-            if kinds and (instead := no_file(file)):
-                self.report(instead)
-            elif kinds:
-                files[kinds[0]].append(file)
-            elif not file.name.endswith(MANIFEST_ENDING):
-                self.skipped.append(file.name)
-        if not any(files.values()):
-            raise DataError(
-                f"{path}: expected collection.tsv, queries.SPLIT.tsv or the like, got no such file"
-            )
-        return files
+            kind = _kind_of(file)
+            if kind is None:
+                if not file.name.endswith(MANIFEST_ENDING):
+                    self.skipped.append(file.name)
+                continue
+            fault = file_fault(file)
+            if fault is None:
+                self.files[kind].append(file)
+            else:
+                self.on_fault(fault)
+        if not any(self.files.values()):
+            expected = "collection.tsv, queries.SPLIT.tsv or the like"
+            raise DataError(f"{path}: expected {expected}, got no such file")
 
     def read(self) -> None:
-        """Reads all files, each with what it may name."""
-        for file in self.files["collection"]:
-            self.passage_ids = set()
-            self.rows[file.name] = sum(
-                1 for _ in iterate_collection(file, Check(self.report), self.passage_ids)
-            )
-        for file in sorted(self.files["queries"], key=lambda file: split_of(file) != TRAIN):
-            self._read_queries(file)
-        for kind, reader in (
-            ("qrels", read_qrels),
-            ("truth", read_qrels),
-            ("answers", read_answers),
-        ):
-            for file in self.files[kind]:
-                found = reader(file, check=self.check(split_of(file)))
-                self.rows[file.name] = len(found)
-                if kind == "qrels":
-                    self._note_positives(found)
+        """Reads all files. A file that names ids comes after the files that hold them."""
+        self._read_collection()
+        self._read_queries()
+        self._read_qrels()
+        for file in self.files["truth"]:
+            qrels = read_qrels(file, self._check_of(file))
+            self.row_counts[file.name] = len(qrels)
+        for file in self.files["answers"]:
+            answers = read_answers(file, self._check_of(file))
+            self.row_counts[file.name] = len(answers)
+        check = self._check(self._queries.values())
         for file in self.files["run"]:
-            self.rows[file.name] = RunFile(file, self.check()).lines
-        for kind, reader in (("dual", read_examples), ("cross", read_pairs)):
-            for file in self.files[kind]:
-                self.rows[file.name] = len(reader(file, check=self.check()))
+            run = RunFile(file, check)
+            self.row_counts[file.name] = run.line_count
+        for file in self.files["dual"]:
+            examples = read_examples(file, check=check)
+            self.row_counts[file.name] = len(examples)
+        for file in self.files["cross"]:
+            pairs = read_pairs(file, check=check)
+            self.row_counts[file.name] = len(pairs)
 
-    def _read_queries(self, file: Path) -> None:
-        split, training = split_of(file), self.queries.get(TRAIN, {})
-        texts = (
-            {}
-            if split == UNLABELLED
-            else {same_text(query.text): query.query_id for query in training.values()}
-        )
-        check = Check(self.report, training=texts, training_ids=training)
-        self.queries[split] = read_queries(file, check=check)
-        self.rows[file.name] = len(self.queries[split])
+    def _read_collection(self) -> None:
+        """Reads collection.tsv and keeps its ids."""
+        check = Check(self.on_fault)
+        for file in self.files["collection"]:
+            self._passage_ids = set()
+            passages = iterate_collection(file, check, self._passage_ids)
+            self.row_counts[file.name] = sum(1 for _ in passages)
 
-    def _note_positives(self, qrels: list) -> None:
-        for qrel in qrels:
-            if qrel.relevance is not None and qrel.relevance >= 1:
-                self.positives.setdefault(qrel.query_id, set()).add(qrel.passage_id)
-
-    def check(self, split: str | None = None) -> Check:
-        """Returns what files of a split (None: of any) may name."""
-        queries = [self.queries[split]] if split in self.queries else self.queries.values()
-        query_ids = {query_id for known in queries for query_id in known} if self.queries else None
-        return Check(self.report, query_ids, self.passage_ids, self.positives)
-
-    def unchecked(self) -> list[str]:
-        """Returns what could not be held against a file that is not there."""
-        return [
-            f"{name}: not there, so {ids} are not checked against it"
-            for name, ids, there in (
-                ("collection.tsv", "passage ids", self.files["collection"]),
-                ("queries.SPLIT.tsv", "query ids", self.files["queries"]),
+    def _read_queries(self) -> None:
+        """Reads and keeps the queries: first the training queries, as others differ from them."""
+        for file in sorted(self.files["queries"], key=_is_not_for_training):
+            split = split_of(file)
+            training_queries = self._queries.get(TRAIN, {})
+            training_texts: dict[str, str] = {}
+            if split != UNLABELLED:  # these may repeat the texts of training queries
+                for query in training_queries.values():
+                    training_texts[normalize_text(query.text)] = query.query_id
+            check = Check(
+                self.on_fault, training_texts=training_texts, training_query_ids=training_queries
             )
-            if not there
-        ]
+            queries = read_queries(file, check=check)
+            self._queries[split] = queries
+            self.row_counts[file.name] = len(queries)
+
+    def _read_qrels(self) -> None:
+        """Reads the judgements and keeps the relevant passages of each query."""
+        for file in self.files["qrels"]:
+            qrels = read_qrels(file, self._check_of(file))
+            self.row_counts[file.name] = len(qrels)
+            self._keep_positives(qrels)
+
+    def _keep_positives(self, qrels: Iterable[Qrel]) -> None:
+        """Keeps the relevant passages of each query."""
+        for query_id, passage_id, relevance in qrels:
+            if relevance >= 1:
+                self._positives.setdefault(query_id, set()).add(passage_id)
+
+    def _check_of(self, file: Path) -> Check:
+        """Returns the Check of a file with a SPLIT in its name."""
+        split = split_of(file)
+        if split in self._queries:
+            return self._check([self._queries[split]])
+        return self._check(self._queries.values())
+
+    def _check(self, queries: Iterable[Iterable[str]]) -> Check:
+        """Returns the Check of a file that may name these queries; any if the folder has none."""
+        query_ids: set[str] | None = None
+        if self._queries:
+            query_ids = set().union(*queries)
+        return Check(self.on_fault, query_ids, self._passage_ids, self._positives)
+
+    def missing_references(self) -> list[str]:
+        """Returns a line for each kind of ids that cannot be checked, as their file is missing."""
+        lines = []
+        if not self.files["collection"]:
+            lines.append(_missing("collection.tsv", "passage ids"))
+        if not self.files["queries"]:
+            lines.append(_missing("queries.SPLIT.tsv", "query ids"))
+        return lines
+
+
+def _missing(name: str, ids: str) -> str:
+    """Returns the line about a missing file that would hold ids."""
+    return f"{name}: not there, so {ids} are not checked against it"
+
+
+def _kind_of(file: Path) -> str | None:
+    """Returns the kind of a file, by its name; None for a name of no known kind."""
+    for kind, pattern in FILE_NAMES.items():
+        if re.fullmatch(pattern, file.name):
+            return kind
+    return None
+
+
+def _is_not_for_training(file: Path) -> bool:
+    """Returns whether queries are of another split than `train`: a key that sorts those first."""
+    return split_of(file) != TRAIN
 
 
 def split_of(file: Path) -> str:
