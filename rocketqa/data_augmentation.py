@@ -1,40 +1,98 @@
-"""Data augmentation (section 3.3.3): the cross encoder labels retrieved passages for unlabelled queries.
+"""Data augmentation (section 3.3.3): training rows from queries without labels.
 
-Only confident labels are kept: the best passage as positive where its P(relevant) is above `min_positive`, negatives
-where it is below `max_negative`.
+The retriever finds passages for an unlabelled query, and the cross encoder scores them. Only
+confident decisions become pseudo-labels (the paper's thresholds are 0.9 and 0.1, section 4.1.3):
+
+    positive     the passage with the highest P(relevant), if that is above `min_positive`
+    negatives    the passages whose P(relevant) is below `max_negative`
+
+A query without a confident positive and a confident negative gives no training row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from rocketqa.denoised_hard_negatives import Scores, dual_examples, rejected, score_of, unlabelled
-from rocketqa.files.formats import TrainingExample
-from rocketqa.files.runs import ScoredPassage
+from rocketqa.denoised_hard_negatives import (
+    Scores,
+    confident_negatives,
+    dual_examples,
+    score_of,
+    unlabelled_passages,
+)
+from rocketqa.files.examples import TrainingExample
+from rocketqa.files.formats import line_of
+from rocketqa.files.runs import Ranking, RunFile, ScoredPassage
 
 
-def pseudo_labelled(
+class PseudoLabelSettings(NamedTuple):
+    """How pseudo-labels are chosen among the retrieved passages of a query."""
+
+    depth: int  # the candidates are the passages at ranks 1 to `depth`
+    min_positive: float  # the best candidate is the positive if its P(relevant) is above this
+    max_negative: float  # a candidate is a negative if its P(relevant) is below this
+    rows: int  # the largest number of training rows of a query
+    negatives_per_row: int  # hard negatives of each row
+
+
+class PseudoLabels(NamedTuple):
+    """The training rows of a run as lines of a file, and how many queries gave any or none."""
+
+    lines: list[str]
+    labelled_queries: int
+    queries_left_out: int
+
+
+def pseudo_label(
+    run: Mapping[str, Ranking], scores: RunFile, settings: PseudoLabelSettings
+) -> PseudoLabels:
+    """Returns the training rows of all queries of a run, in the run's order.
+
+    Raises DataError if a candidate has no score.
+    """
+    lines: list[str] = []
+    labelled_queries = 0
+    for query_id, ranking in run.items():
+        examples = pseudo_labelled_examples(query_id, ranking, scores.scores(query_id), settings)
+        lines.extend(line_of(example) for example in examples)
+        if examples:
+            labelled_queries += 1
+    return PseudoLabels(lines, labelled_queries, len(run) - labelled_queries)
+
+
+def pseudo_labelled_examples(
     query_id: str,
     ranking: Sequence[ScoredPassage],
     scores: Scores,
-    depth: int,
-    min_positive: float,
-    max_negative: float,
-    rows: int,
-    negatives_per_row: int,
+    settings: PseudoLabelSettings,
 ) -> list[TrainingExample]:
-    """Returns the rows for one unlabelled query; none where no passage is a confident positive.
+    """Returns the training rows of one unlabelled query; none without a confident positive.
 
-    The positive is the one with the best score (the better rank when equal), the negatives the first by rank that
-    the cross encoder rejects (released `construct_unlabel_train_de.py`). Raises DataError where a score is missing.
+    Source: the released `construct_unlabel_train_de.py`. Raises DataError if a candidate has no
+    score.
     """
-    candidates = unlabelled(ranking, (), depth)
+    candidates = unlabelled_passages(ranking, (), settings.depth)
+    positive_id = confident_positive(query_id, candidates, scores, settings.min_positive)
+    if positive_id is None:
+        return []
+    negatives = confident_negatives(query_id, candidates, scores, settings.max_negative)
+    other_negatives = [passage_id for passage_id in negatives if passage_id != positive_id]
+    examples = dual_examples(
+        query_id, [positive_id], other_negatives, settings.rows, settings.negatives_per_row
+    )
+    return list(examples)
+
+
+def confident_positive(
+    query_id: str, candidates: Sequence[str], scores: Scores, min_positive: float
+) -> str | None:
+    """Returns the candidate with the highest P(relevant), None unless it is above `min_positive`.
+
+    The first of equal candidates wins. Raises DataError if a candidate has no score.
+    """
     if not candidates:
-        return []
-    best = max(candidates, key=lambda passage_id: score_of(scores, query_id, passage_id))
-    if scores[query_id, best] <= min_positive:
-        return []
-    negatives = [
-        passage_id
-        for passage_id in rejected(query_id, candidates, scores, max_negative)
-        if passage_id != best
-    ]
-    return list(dual_examples(query_id, [best], negatives, rows, negatives_per_row))
+        return None
+    probabilities = [score_of(scores, query_id, passage_id) for passage_id in candidates]
+    highest = max(probabilities)
+    if highest <= min_positive:
+        return None
+    return candidates[probabilities.index(highest)]

@@ -1,73 +1,103 @@
-"""Label retrieved passages for unlabelled queries with the cross encoder's confident scores (section 3.3.3)."""
+"""Label retrieved passages for unlabelled queries by the cross encoder (section 3.3.3)."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, finite, positive
-from rocketqa.data_augmentation import pseudo_labelled
+from rocketqa.cli.flags import add_job_flags, finite, job_of, positive
+from rocketqa.data_augmentation import PseudoLabels, PseudoLabelSettings, pseudo_label
 from rocketqa.files.errors import DataError
-from rocketqa.files.formats import line_of, write_lines
+from rocketqa.files.formats import write_lines
 from rocketqa.files.runs import RunFile, open_scores
-from rocketqa.jobs.job import Job
-from rocketqa.jobs.paths import InputPath
+
+EXAMPLE = (
+    "rocketqa pseudo-label --run unlabelled.run --scores unlabelled.scored.run --negatives 4 "
+    "--output examples.augmented.tsv"
+)
 
 
 def build_parser() -> ArgumentParser:
-    """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa pseudo-label", description=__doc__)
-    add_job_flags(parser)
-    parser.add_argument("--run", type=InputPath, required=True, help="the retriever's run: ranks")
-    parser.add_argument(
-        "--scores", type=InputPath, required=True, help="the same run scored by the cross encoder"
+    """Returns the parser of the verb's flags."""
+    parser = ArgumentParser(
+        "rocketqa pseudo-label", description=__doc__, epilog=f"example: {EXAMPLE}"
     )
-    parser.add_argument("--depth", type=positive, default=50, help="ranks of the run to look at")
+    add_job_flags(parser)
+    parser.add_argument(
+        "--run", type=Path, required=True, help="run of the retriever; its ranks are used"
+    )
+    parser.add_argument(
+        "--scores", type=Path, required=True, help="the same run, scored by the cross encoder"
+    )
+    parser.add_argument(
+        "--depth",
+        type=positive,
+        default=50,
+        metavar="RANKS",
+        help="consider this many top ranks of the run (default: %(default)s)",
+    )
     parser.add_argument(
         "--min-positive",
         type=finite,
         default=0.9,
-        help="P(relevant) above which the best is positive",
+        metavar="P",
+        help="the best-scored passage is the positive if its P(relevant) is above this "
+        "(default: %(default)s)",
     )
     parser.add_argument(
-        "--max-negative", type=finite, default=0.1, help="P(relevant) below which one is negative"
+        "--max-negative",
+        type=finite,
+        default=0.1,
+        metavar="P",
+        help="a passage is a negative if its P(relevant) is below this (default: %(default)s)",
     )
     parser.add_argument(
-        "--negatives", type=positive, required=True, help="rows for each query, at most"
+        "--negatives",
+        type=positive,
+        required=True,
+        metavar="ROWS",
+        help="write at most this many rows for each query",
     )
-    parser.add_argument("--negatives-per-row", type=positive, default=1)
+    parser.add_argument(
+        "--negatives-per-row",
+        type=positive,
+        default=1,
+        metavar="PASSAGES",
+        help="hard negatives of each row (default: %(default)s)",
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    job = Job("pseudo-label", args)
-    status = job.status_if_done(args.check)
-    if status is not None:
-        return status
-    with job as part:
-        job.facts, lines = _label(args)
-        write_lines(part / args.output.name, lines)
-    print(f"{args.output}: " + ", ".join(f"{count} {what}" for what, count in job.facts.items()))
-    return 0
+    job = job_of("pseudo-label", args, inputs=("run", "scores"))
+
+    def make(part: Path) -> None:
+        labels = _pseudo_labels(args)
+        counts = {
+            "rows": len(labels.lines),
+            "queries": labels.labelled_queries,
+            "queries left out": labels.queries_left_out,
+        }
+        job.facts.update(counts)
+        write_lines(part / args.output.name, labels.lines)
+        print(f"{args.output}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+    return job.run(make, args.check)
 
 
-def _label(args) -> tuple[dict[str, int], list[str]]:
-    run, scores = RunFile(args.run), open_scores(args.scores)
-    lines, labelled = [], 0
-    for query_id, ranking in run.items():
-        examples = pseudo_labelled(
-            query_id,
-            ranking,
-            scores.scores(query_id),
-            args.depth,
-            args.min_positive,
-            args.max_negative,
-            args.negatives,
-            args.negatives_per_row,
-        )
-        lines.extend(map(line_of, examples))
-        labelled += bool(examples)
-    if not lines:
+def _pseudo_labels(args: Namespace) -> PseudoLabels:
+    settings = PseudoLabelSettings(
+        depth=args.depth,
+        min_positive=args.min_positive,
+        max_negative=args.max_negative,
+        rows=args.negatives,
+        negatives_per_row=args.negatives_per_row,
+    )
+    run = RunFile(args.run)
+    labels = pseudo_label(run, open_scores(args.scores), settings)
+    if not labels.lines:
         raise DataError(
-            f"{args.run}: expected a query with a confident positive and negative, got none of {len(run)}"
+            f"{args.run}: expected a query with a confident positive and negative, "
+            f"got none of {len(run)}"
         )
-    return {"rows": len(lines), "queries": labelled, "queries left out": len(run) - labelled}, lines
+    return labels
