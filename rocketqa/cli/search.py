@@ -1,4 +1,4 @@
-"""Ask an encoded collection: the best passages for a query, or for each line that comes in, with title and score."""
+"""Search an encoded collection in the terminal and print the best passages for each query."""
 
 import sys
 from argparse import ArgumentParser
@@ -6,18 +6,28 @@ from collections.abc import Iterator
 
 from rocketqa.cli.flags import add_search_flags, positive
 
+EXAMPLE = (
+    "rocketqa search --checkpoint checkpoints/dual_encoder_2 --collection data/collection.tsv "
+    "--passage-vectors output/dual_encoder_2.vectors/collection 'who wrote the first letter'"
+)
 PROMPT = "query> "
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa search", description=__doc__)
+    parser = ArgumentParser("rocketqa search", description=__doc__, epilog=f"example: {EXAMPLE}")
     parser.add_argument(
-        "query", nargs="?", metavar="QUERY", help="without it: each line of the terminal or a pipe"
+        "query",
+        nargs="?",
+        metavar="QUERY",
+        help="text to search for (default: each line from the terminal or a pipe is a query)",
     )
     add_search_flags(parser)
     parser.add_argument(
-        "--depth", type=positive, default=10, help="passages to retrieve and show (default: 10)"
+        "--depth",
+        type=positive,
+        default=10,
+        help="number of passages to retrieve and show (default: %(default)s)",
     )
     return parser
 
@@ -36,22 +46,23 @@ def main(argv: list[str] | None = None) -> int:
         args.query_length,
         args.max_length,
     )
-    for query in [args.query] if args.query is not None else _lines():
+    queries = [args.query] if args.query is not None else _lines()
+    for query in queries:
         for rank, answer in enumerate(retriever.answer(query, args.depth), 1):
-            print(
-                f"{rank}\t{answer.score:.6g}\t{answer.passage_id}\t{answer.title}\n\t{answer.text}"
-            )
+            print(f"{rank}\t{answer.score:.6g}\t{answer.passage_id}\t{answer.title}")
+            print(f"\t{answer.text}")
         print(flush=True)
     return 0
 
 
 def _lines() -> Iterator[str]:
-    """Yields queries from the terminal, with a prompt, or from a pipe."""
+    """Yields queries from a pipe, or from the terminal with a prompt. Empty lines are skipped."""
     while True:
         if sys.stdin.isatty():
             print(PROMPT, end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
             return
-        if line.strip():
-            yield line.strip()
+        query = line.strip()
+        if query:
+            yield query

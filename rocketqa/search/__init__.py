@@ -1,1 +1,1 @@
-"""Retrieval: vectors on disk, exact and approximate search, answers to a query, the HTTP service."""
+"""Search: vectors on disk, exact and approximate search, answers to queries, the HTTP service."""

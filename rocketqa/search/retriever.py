@@ -1,65 +1,65 @@
-"""Answers to a query from an encoded collection: retrieve and, where there is a cross encoder, rank anew."""
+"""Answers to queries from an encoded collection, re-ranked where there is a cross encoder."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
+from numpy import ndarray
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.files.collection import CollectionFile, known
+from rocketqa.files.collection import CollectionFile, entry_with_id
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
-from rocketqa.jobs.job import digest
-from rocketqa.search.index import ExactSearch
+from rocketqa.jobs.manifest import digest
+from rocketqa.search.answer import Answer, ranked_answers
+from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
 
-TOKENS_AT_ONCE = 2048
+BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
-
-class Answer(NamedTuple):
-    passage_id: str
-    title: str
-    text: str
-    score: float  # P(relevant) where a cross encoder ranks, else the inner product
+EncodeQuery = Callable[[str], ndarray]  # a query -> its vector, float32 [1, H]
+ScorePassages = Callable[[str, Sequence[Passage]], list[float]]  # -> P(relevant) of each passage
 
 
 class Retriever:
-    """Queries -> answers. Threads may share it: one query at a time runs through the models."""
+    """Finds the answers to queries.
+
+    Several threads may share a retriever; the models work on one query at a time.
+    """
 
     def __init__(
         self,
-        encode: Callable[[str], np.ndarray],
+        encode: EncodeQuery,
         search: ExactSearch,
         collection: Mapping[str, Passage],
-        relevance: Callable[[str, Sequence[Passage]], list[float]] | None = None,
+        relevance: ScorePassages | None = None,
     ):
-        self.encode, self.search, self.collection, self.relevance = (
-            encode,
-            search,
-            collection,
-            relevance,
-        )
+        self.encode = encode
+        self.search = search
+        self.collection = collection
+        self.relevance = relevance
         self._lock = threading.Lock()
 
     def answer(self, query: str, depth: int) -> list[Answer]:
-        """Returns at most `depth` answers by (score descending, passage id ascending); no query, no answers."""
+        """Returns at most `depth` answers, ordered by (score descending, passage id ascending).
+
+        A query without text has no answers.
+        """
         if not query.strip():
             return []
         with self._lock:
             (ranking,) = self.search.search(self.encode(query), depth)
-            passages = [known(self.collection, passage_id, "passages") for passage_id, _ in ranking]
-            scores = (
-                self.relevance(query, passages)
-                if self.relevance
-                else [score for _, score in ranking]
-            )
-        answers = [Answer(*passage, score) for passage, score in zip(passages, scores)]
-        return sorted(answers, key=lambda answer: (-answer.score, answer.passage_id))
+            passages = [
+                entry_with_id(self.collection, passage_id, "passages") for passage_id, _ in ranking
+            ]
+            if self.relevance is None:
+                scores = [score for _, score in ranking]
+            else:
+                scores = self.relevance(query, passages)
+        return ranked_answers(passages, scores)
 
 
 def load_retriever(
@@ -71,46 +71,55 @@ def load_retriever(
     query_length: int = 32,
     pair_length: int = 160,
 ) -> Retriever:
-    """Returns a retriever whose texts stay on disk. Raises DataError on vectors of another model or collection."""
-    store = VectorStore(passage_vectors)
-    _check_sources(store, checkpoint, collection)
-    relevance = _relevance(cross_encoder, pair_length) if cross_encoder else None
-    return Retriever(
-        _query_encoder(checkpoint, query_length),
-        ExactSearch(store, max_memory),
-        CollectionFile(collection),
-        relevance,
-    )
+    """Returns a retriever whose texts stay on disk.
+
+    max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens.
+
+    Raises DataError where the vectors were made by another dual encoder or from another collection.
+    """
+    passages = VectorStore(passage_vectors)
+    _check_sources(passages, checkpoint, collection)
+    relevance = None
+    if cross_encoder is not None:
+        relevance = _relevance(cross_encoder, pair_length)
+    encode = _query_encoder(checkpoint, query_length)
+    search = ExactSearch(passages, max_memory)
+    return Retriever(encode, search, CollectionFile(collection), relevance)
 
 
-def _check_sources(store: VectorStore, checkpoint: Path, collection: Path) -> None:
-    """Vectors of one's own have no manifest, and nothing to compare."""
-    for name, path in (
-        (("checkpoint", checkpoint), ("collection", collection)) if store.manifest else ()
-    ):
-        if store.manifest.get(name) != [digest(path)]:
+def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) -> None:
+    """Raises DataError where the vectors are of another checkpoint or collection.
+
+    Vectors without a manifest are not checked.
+    """
+    if passages.job is None:
+        return
+    for name, path in (("checkpoint", checkpoint), ("collection", collection)):
+        if passages.job.get(name) != [digest(path)]:
             raise DataError(
-                f"{path}: expected the {name} that {store.directories[0]} was encoded with, got another: "
-                f"encode again"
+                f"{path}: expected the {name} that {passages.directories[0]} was encoded with, "
+                "got another: encode again"
             )
 
 
-def _query_encoder(checkpoint: Path, query_length: int) -> Callable[[str], np.ndarray]:
+def _query_encoder(checkpoint: Path, query_length: int) -> EncodeQuery:
     """Returns a function from a query to its vector, float32 [1, H]."""
     model, text_encoder = load_model(checkpoint, DualEncoder)
     engine = Engine(model.query_encoder)
-    return lambda query: engine(text_encoder.queries([query], query_length))
+
+    def encode(query: str) -> ndarray:
+        return engine(text_encoder.queries([query], query_length))
+
+    return encode
 
 
-def _relevance(
-    checkpoint: Path, pair_length: int
-) -> Callable[[str, Sequence[Passage]], list[float]]:
-    """Returns a function from a query and passages to P(relevant) of each."""
+def _relevance(checkpoint: Path, pair_length: int) -> ScorePassages:
+    """Returns a function from a query and passages to P(relevant) of each passage."""
     model, text_encoder = load_model(checkpoint, CrossEncoder)
     engine = Engine(model)
 
     def relevance(query: str, passages: Sequence[Passage]) -> list[float]:
-        rows = text_encoder.pairs([query] * len(passages), passages, pair_length)
-        return engine.all(rows, TOKENS_AT_ONCE).tolist()
+        pairs = text_encoder.pairs([query] * len(passages), passages, pair_length)
+        return engine.all(pairs, BATCH_TOKENS).tolist()
 
     return relevance

@@ -1,19 +1,22 @@
-"""The HTTP service over an encoded collection: JSON for programs, one plain page for people.
+"""The HTTP service over an encoded collection: JSON for programs and one plain page for people.
 
-    GET  /health                                 {"status": "ok", "passages": 2067, "reranks": false}
-    POST /search  {"query": TEXT, "depth": 10}   {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
-                                                 "title": TEXT, "text": TEXT}, ...]}
-    GET  /?query=TEXT&depth=10                   the same as HTML, without script or anything from elsewhere
+    GET /health
+        {"status": "ok", "passages": 2067, "reranks": false}
+    POST /search {"query": TEXT, "depth": 10}
+        {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
+         "title": TEXT, "text": TEXT}, ...]}
+    GET /?query=TEXT&depth=10
+        the same as an HTML page without scripts and without anything from other servers
 
-HEAD is answered where GET is. What is refused has a status of 400 and above and {"error": "one line"}; what is no HTTP,
-a 400 in plain text.
+HEAD is answered where GET is. A refused request gets a status of 400 or above and {"error": "one
+line"}; bytes that are not HTTP get status 400 and plain text.
 """
 
 import asyncio
-import html
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from collections.abc import Sequence
+from json import JSONDecodeError
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,247 +24,166 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from rocketqa.search.answer import Answer, AnswerQuery
+from rocketqa.search.page import answer_list, error_paragraph, fill_page, load_template
+from rocketqa.search.request_limits import HEADERS, Gate, refusal
 
 LONGEST_QUERY = 2000  # characters
 LARGEST_DEPTH = 100
-LARGEST_BODY = 1 << 16  # bytes
-MOST_REQUESTS = 2000  # at a time; one of them is answered, the others wait
-HEAD_SECONDS, BODY_SECONDS = 10, 10  # for a request to come
-TAKE_SECONDS = 60  # for an answer to be taken
+MOST_DEPTH_DIGITS = 8  # in the form of the page; a longer number is far beyond LARGEST_DEPTH
+OUTER_PLACES = ("body", "query_string")  # pydantic names them before the field
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-}
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 1rem/1.5 sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem }}
-form {{ display: flex; gap: .5rem }} input[name=query] {{ flex: 1 }} input, button {{ font: inherit; padding: .3rem }}
-li {{ margin: 1rem 0; overflow-wrap: anywhere }} small {{ color: #666 }} p {{ margin: 0 }}
-</style>
-<form action="/" method="get" role="search">
-<input name="query" value="{query}" aria-label="Query" required autofocus>
-<input name="depth" value="{depth}" type="number" min="1" max="{deepest}" aria-label="Number of passages">
-<button>Search</button>
-</form>
-{body}
-</html>
-"""
 
 
-def text(value: str) -> str:
-    """Returns a query as it is. Raises ValueError where there is nothing to search for."""
-    if not value.strip() or "\0" in value:
+def searchable(query: str) -> str:
+    """Returns a query unchanged. Raises ValueError where it has no text to search for, or a NUL."""
+    if not query.strip() or "\0" in query:
         raise ValueError("expected text, got none or a NUL")
-    return value
+    return query
 
 
-class Wanted(BaseModel, extra="forbid", strict=True):
-    """What /search takes."""
+class SearchRequest(BaseModel, extra="forbid", strict=True):
+    """The body of a request to /search."""
 
-    query: Annotated[str, Field(max_length=LONGEST_QUERY), AfterValidator(text)]
+    query: Annotated[str, Field(max_length=LONGEST_QUERY), AfterValidator(searchable)]
     depth: Annotated[int, Field(ge=1, le=LARGEST_DEPTH)] = 10
 
 
-class Answer(Protocol):
-    passage_id: str
-    title: str
-    text: str
-    score: float
+class Service:
+    """Answers requests by `answer_query`, one query at a time.
 
-
-Ask = Callable[[str, int], Sequence[Answer]]  # (query, depth) -> the best first
-
-
-class Gate:
-    """Lets whole requests of bounded size through, so many at a time, for `hosts` alone (None: for any).
-
-    A page from elsewhere can make a browser ask this machine by a name of its own: that name is in the Host header.
+    No answers are computed for a client that has gone.
     """
 
-    def __init__(self, app, hosts: frozenset[str] | None = None):
-        self.app, self.hosts, self.inside = app, hosts, 0
+    def __init__(self, answer_query: AnswerQuery, passage_count: int, reranks: bool):
+        self.answer_query = answer_query
+        self.passage_count = passage_count
+        self.reranks = reranks
+        self._template = load_template()
+        self._one_at_a_time = asyncio.Lock()
 
-    async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-        if self.hosts is not None and re.sub(r":\d*$", "", host) not in self.hosts:
-            named = ", ".join(sorted(self.hosts))
-            return await refusal(400, f"expected Host to be one of {named}")(scope, receive, send)
-        if self.inside >= MOST_REQUESTS:
-            return await refusal(503, f"expected at most {MOST_REQUESTS} requests at a time")(
-                scope, receive, send
-            )
-        self.inside += 1
+    async def health(self) -> JSONResponse:
+        """Returns that the service works, and over which collection."""
+        content = {
+            "status": "ok",
+            "passages": self.passage_count,
+            "reranks": self.reranks,
+        }
+        return JSONResponse(content, headers=HEADERS)
+
+    async def search(self, wanted: SearchRequest, request: Request) -> JSONResponse:
+        """Returns the answers to a query as JSON."""
+        answers = await self._answers(wanted, request)
+        objects = []
+        for rank, answer in enumerate(answers, 1):
+            objects.append(_answer_object(rank, answer))
+        content = {"query": wanted.query, "answers": objects}
+        return JSONResponse(content, headers=HEADERS)
+
+    async def page(
+        self,
+        request: Request,
+        query: str = "",
+        depth: Annotated[str, Query()] = "10",
+    ) -> HTMLResponse:
+        """Returns the search page: empty, with answers, or with an error about the form."""
+        if not query.strip():
+            return self._html(query, depth, "", 200)
         try:
-            await self._pass_on(scope, receive, send)
-        finally:
-            self.inside -= 1
+            wanted = _request_of_form(query, depth)
+        except ValidationError as error:
+            message = first_error(error.errors())
+            return self._html(query, depth, error_paragraph(message), 422)
+        answers = await self._answers(wanted, request)
+        return self._html(query, depth, answer_list(answers), 200)
 
-    async def _pass_on(self, scope, receive, send) -> None:
-        body, more = bytearray(), True
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while more and len(body) <= LARGEST_BODY:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return
-                    body += message.get("body", b"")
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            return await refusal(408, f"expected the body within {BODY_SECONDS} seconds")(
-                scope, receive, send
-            )
-        if len(body) > LARGEST_BODY:
-            return await refusal(413, f"expected a body of at most {LARGEST_BODY} bytes")(
-                scope, receive, send
-            )
-        messages = iter([{"type": "http.request", "body": bytes(body)}])
+    async def refuse_invalid(self, request: Request, error: Exception) -> JSONResponse:
+        """Returns the refusal of a request whose body is not a SearchRequest."""
+        content_type = request.headers.get("content-type", "none")
+        if not JSON_TYPE.match(content_type):
+            error_line = f"expected Content-Type: application/json, got {content_type[:100]}"
+            return refusal(415, error_line)
+        assert isinstance(error, RequestValidationError)
+        message = first_error(error.errors())
+        if isinstance(error.__cause__, JSONDecodeError):
+            cause = error.__cause__
+            message = f"body: expected JSON, got at character {cause.pos}: {cause.msg}"
+        return refusal(422, message)
 
-        async def replayed():
-            return next(messages, None) or await receive()
+    async def refuse_http_error(self, request: Request, error: Exception) -> JSONResponse:
+        """Returns the refusal of an unknown path, a wrong method, or a body that cannot be read."""
+        assert isinstance(error, HTTPException)
+        message = error.detail
+        if error.status_code == 400:
+            message = "body: expected JSON in UTF-8, got none that can be read"
+        return refusal(error.status_code, message, error.headers)
 
-        await self.app(scope, replayed, send)
+    async def refuse_failure(self, request: Request, error: Exception) -> JSONResponse:
+        """Returns the response to a request on which the service itself failed."""
+        return refusal(500, "the service failed; its own log says why")
 
+    async def _answers(self, wanted: SearchRequest, request: Request) -> Sequence[Answer]:
+        """Returns the answers when it is the query's turn; none if the client has gone by then."""
+        # After the body, the only message that can arrive is that the client has gone.
+        await request.body()
+        async with self._one_at_a_time:
+            if await request.is_disconnected():
+                return []
+            return await run_in_threadpool(self.answer_query, wanted.query, wanted.depth)
 
-class Connection(H11Protocol):
-    """A connection that is cut off when its other side keeps it waiting, for a request or to take an answer.
-
-    Without that, as many as this process may have files open would lock all others out; one more is cut off at once.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
-        if self.limit_concurrency and len(self.connections) >= self.limit_concurrency:
-            transport.abort()
-        self._limit = self.loop.call_later(HEAD_SECONDS, self._cut_off)
-
-    def on_response_complete(self) -> None:
-        self._limit.cancel()
-        untaken = self.transport.get_write_buffer_size()
-        self._limit = self.loop.call_later(TAKE_SECONDS if untaken else HEAD_SECONDS, self._cut_off)
-        super().on_response_complete()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._limit.cancel()
-        super().connection_lost(error)
-
-    def _cut_off(self) -> None:
-        if self.cycle is None or self.cycle.response_complete or self.flow.write_paused:
-            self.transport.abort()
-
-
-def refusal(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Returns the response to what is not answered; a sender of more than it should is cut off."""
-    cut_off = {"Connection": "close"} if status in (408, 413, 503) else {}
-    return JSONResponse({"error": error}, status, HEADERS | cut_off | (headers or {}))
-
-
-def first_fault(errors: Sequence[Any]) -> str:
-    """Returns one line of pydantic's: place and what was expected there."""
-    if errors[0]["type"] == "json_invalid":
-        return f"body: expected JSON, got at character {errors[0]['loc'][-1]}: {errors[0]['ctx']['error']}"
-    place = ".".join(str(part) for part in errors[0]["loc"] if part not in ("body", "query_string"))
-    return f"{place or 'body'}: {errors[0]['msg']}"
+    def _html(self, query: str, depth: str, content: str, status: int) -> HTMLResponse:
+        page = fill_page(
+            self._template,
+            query,
+            depth,
+            content,
+            LARGEST_DEPTH,
+        )
+        return HTMLResponse(page, status, HEADERS)
 
 
 def application(
-    ask: Ask, passages: int, reranks: bool, hosts: frozenset[str] | None = None
+    answer_query: AnswerQuery,
+    passage_count: int,
+    reranks: bool,
+    hosts: frozenset[str] | None = None,
 ) -> FastAPI:
-    """Returns the service that answers by `ask`, a query at a time, to those who still wait; `hosts`: see Gate."""
+    """Returns the HTTP service as an ASGI application. hosts: see Gate."""
+    service = Service(answer_query, passage_count, reranks)
     app = FastAPI(title="rocketqa serve", openapi_url=None, redirect_slashes=False)
     app.add_middleware(Gate, hosts=hosts)
-
-    @app.exception_handler(RequestValidationError)
-    async def unsound(request: Request, error: RequestValidationError) -> JSONResponse:
-        if not JSON_TYPE.match(kind := request.headers.get("content-type", "none")):
-            return refusal(415, f"expected Content-Type: application/json, got {kind[:100]}")
-        return refusal(422, first_fault(error.errors()))
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        told = (
-            "body: expected JSON in UTF-8, got none that can be read"
-            if error.status_code == 400
-            else error.detail
-        )
-        return refusal(error.status_code, told, error.headers)
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        return refusal(500, "the service failed; its own log says why")
-
-    @app.api_route("/health", methods=["GET", "HEAD"])
-    async def health() -> JSONResponse:
-        return JSONResponse(
-            {"status": "ok", "passages": passages, "reranks": reranks}, headers=HEADERS
-        )
-
-    turn = asyncio.Lock()
-
-    async def answers_to(wanted: Wanted, request: Request) -> Sequence[Answer]:
-        await request.body()  # after it, all that can come is the end
-        async with turn:
-            gone = await request.is_disconnected()
-            return [] if gone else await run_in_threadpool(ask, wanted.query, wanted.depth)
-
-    @app.post("/search")
-    async def search(wanted: Wanted, request: Request) -> JSONResponse:
-        answers = [
-            {
-                "rank": rank,
-                "score": answer.score,
-                "passage_id": answer.passage_id,
-                "title": answer.title,
-                "text": answer.text,
-            }
-            for rank, answer in enumerate(await answers_to(wanted, request), 1)
-        ]
-        return JSONResponse({"query": wanted.query, "answers": answers}, headers=HEADERS)
-
-    @app.api_route("/", methods=["GET", "HEAD"])
-    async def page(
-        request: Request, query: str = "", depth: Annotated[str, Query()] = "10"
-    ) -> HTMLResponse:
-        if not query.strip():
-            return in_html(query, depth, "", 200)
-        try:
-            wanted = Wanted(
-                query=query, depth=int(depth) if depth.isdecimal() and len(depth) < 9 else depth
-            )
-        except ValidationError as error:
-            return in_html(query, depth, f"<p>{html.escape(first_fault(error.errors()))}</p>", 422)
-        return in_html(query, depth, list_of(await answers_to(wanted, request)), 200)
-
+    app.add_exception_handler(RequestValidationError, service.refuse_invalid)
+    app.add_exception_handler(HTTPException, service.refuse_http_error)
+    app.add_exception_handler(Exception, service.refuse_failure)
+    app.add_api_route("/health", service.health, methods=["GET", "HEAD"])
+    app.add_api_route("/search", service.search, methods=["POST"])
+    app.add_api_route("/", service.page, methods=["GET", "HEAD"])
     return app
 
 
-def list_of(answers: Sequence[Answer]) -> str:
-    """Returns answers as an HTML list, best first."""
-    items = [
-        f"<li><p><strong>{html.escape(answer.title)}</strong> <small>{html.escape(answer.passage_id)}, "
-        f"{answer.score:.6g}</small></p><p>{html.escape(answer.text)}</p></li>"
-        for answer in answers
-    ]
-    return "<ol>\n" + "\n".join(items) + "\n</ol>"
+def first_error(errors: Sequence[Any]) -> str:
+    """Returns the first of pydantic's errors as one line: the place and what is expected there."""
+    error = errors[0]
+    inner = [str(place) for place in error["loc"] if place not in OUTER_PLACES]
+    place = ".".join(inner) or "body"
+    return f"{place}: {error['msg']}"
 
 
-def in_html(query: str, depth: str, body: str, status: int) -> HTMLResponse:
-    """Returns the page with the form filled in; `body` is HTML, all else is text."""
-    query, depth = html.escape(query), html.escape(depth)
-    page = PAGE.format(
-        title=f"{query} - search" if query else "Search",
-        query=query,
-        depth=depth,
-        body=body,
-        deepest=LARGEST_DEPTH,
-    )
-    return HTMLResponse(page, status, HEADERS)
+def _request_of_form(query: str, depth: str) -> SearchRequest:
+    """Returns the request of the page's form. Raises ValidationError on a wrong query or depth."""
+    is_number = depth.isdecimal() and len(depth) <= MOST_DEPTH_DIGITS
+    wanted_depth = int(depth) if is_number else depth
+    fields = {"query": query, "depth": wanted_depth}
+    return SearchRequest.model_validate(fields)
+
+
+def _answer_object(rank: int, answer: Answer) -> dict[str, object]:
+    """Returns an answer as the object that JSON holds."""
+    return {
+        "rank": rank,
+        "score": answer.score,
+        "passage_id": answer.passage_id,
+        "title": answer.title,
+        "text": answer.text,
+    }

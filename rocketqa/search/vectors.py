@@ -1,27 +1,38 @@
-"""Vectors on disk: one matrix in many files, of one directory or several, read piece by piece.
+"""Vectors on disk: one matrix in the files of one or several directories, read a part at a time.
 
-A directory holds, for each shard, `vectors.NNNNN.npy` (float32 or float16 [n, H]) and `vectors.NNNNN.ids`.
+A directory holds, for each shard, `vectors.NNNNN.npy` (float32 or float16 [n, H]) and
+`vectors.NNNNN.ids` (one id a line). `rocketqa encode` adds a manifest; vectors that another program
+made have none, and are searched all the same.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy import float32, ndarray
 
-from rocketqa.files.errors import DataError
-from rocketqa.jobs.atomic_files import read_object
-from rocketqa.jobs.job import MANIFEST
+from rocketqa.files.errors import DataError, one_line
+from rocketqa.files.json_files import read_json_object
+from rocketqa.jobs.manifest import MANIFEST
 
-DTYPES = (np.float32, np.float16)
+DTYPES = (float32, np.float16)
+SHARD = re.compile(r"[1-9][0-9]*/[1-9][0-9]*")
+ALL_SHARDS = "1/1"
+
+# The flags of an encoding and the digests of its inputs, by name.
+EncodingJob = dict[str, object]
 
 
 class VectorFile(NamedTuple):
+    """One file of vectors."""
+
     path: Path
-    ids: np.ndarray | None  # bytes [n], UTF-8, whose order is that of the strings
     dtype: np.dtype
+    rows: int
     size: int  # H
-    offset: int  # of the first vector, in bytes
+    offset: int  # position of the first vector in the file, in bytes
 
 
 def shard_paths(directory: Path, shard: int) -> tuple[Path, Path]:
@@ -31,20 +42,23 @@ def shard_paths(directory: Path, shard: int) -> tuple[Path, Path]:
 
 
 class VectorStore:
-    """The vectors of all files of the directories, as one matrix [N, H] that stays on disk.
+    """The vectors of all files of the directories as one matrix [N, H], which stays on disk.
 
-    ids: of its rows, bytes [N]. size: H. Raises DataError on directories that do not belong together, files that do
-    not fit their ids, vectors of unequal size.
+    ids: of the rows, bytes [N] in UTF-8 (they sort like the strings). size: H. job: the encoding
+    that made the vectors, None for those of another program. Raises DataError on directories that
+    do not belong together, on files that do not fit their ids, and on vectors of unequal size.
     """
 
     def __init__(self, directories: Sequence[Path]):
-        self.directories = list(map(Path, directories))
-        self.manifest = check_directories(self.directories)
-        self._files = [
-            _open(path)
-            for directory in self.directories
-            for path in sorted(directory.glob("vectors.*.npy"))
-        ]
+        self.directories = [Path(directory) for directory in directories]
+        self.job = check_directories(self.directories)
+        self._files: list[VectorFile] = []
+        ids = []
+        for directory in self.directories:
+            for path in sorted(directory.glob("vectors.*.npy")):
+                file, file_ids = _open_file(path)
+                self._files.append(file)
+                ids.append(file_ids)
         if not self._files:
             raise DataError(f"{self.directories[0]}: expected vectors, got none")
         self.size = self._files[0].size
@@ -53,112 +67,155 @@ class VectorStore:
                 raise DataError(
                     f"{file.path}: expected vectors of size {self.size}, got {file.size}"
                 )
-        self._begins = np.cumsum([0, *(len(file.ids) for file in self._files)]).tolist()
-        self.ids = np.concatenate([file.ids for file in self._files])
-        self._files = [file._replace(ids=None) for file in self._files]
+        self.ids = np.concatenate(ids)
 
     def __len__(self) -> int:
-        return self._begins[-1]
+        return len(self.ids)
 
-    def read(self, begin: int, end: int) -> np.ndarray:
-        """Returns rows begin to end, float32 [end - begin, H], in memory. Raises DataError on nan and inf."""
-        vectors = np.empty((end - begin, self.size), np.float32)
-        for file, first, last in zip(self._files, self._begins, self._begins[1:]):
-            low, high = max(begin, first), min(end, last)
+    def read(self, begin: int, end: int) -> ndarray:
+        """Returns the vectors of rows begin to end, float32 [end - begin, H], in memory.
+
+        Raises DataError on nan and infinity.
+        """
+        vectors = np.empty((end - begin, self.size), float32)
+        first = 0  # row of the matrix where the file begins
+        for file in self._files:
+            last = first + file.rows
+            low = max(begin, first)
+            high = min(end, last)
             if low < high:
-                _read(file, low - first, vectors[low - begin : high - begin])
-        wrong = np.flatnonzero(~np.isfinite(np.einsum("ij->i", vectors)))
-        for row in wrong:  # a sum may overflow where no number does
-            if not np.isfinite(vectors[row]).all():
-                raise DataError(
-                    f"{self.directories[0]}: expected finite vectors, got nan or inf in that of "
-                    f"{self.ids[begin + row].decode()!r}"
-                )
+                _read_rows(file, low - first, vectors[low - begin : high - begin])
+            first = last
+        self._refuse_not_finite(vectors, begin)
         return vectors
 
+    def _refuse_not_finite(self, vectors: ndarray, begin: int) -> None:
+        sums = np.einsum("ij->i", vectors)
+        for row in np.flatnonzero(~np.isfinite(sums)):
+            if np.isfinite(vectors[row]).all():
+                continue  # the sum overflowed although each number is finite
+            place = self.directories[0]
+            vector_id = self.ids[begin + row].decode()
+            raise DataError(
+                f"{place}: expected finite vectors, got nan or inf in that of {vector_id!r}"
+            )
 
-def _open(path: Path) -> VectorFile:
+
+def _open_file(path: Path) -> tuple[VectorFile, ndarray]:
+    """Returns a file of vectors and the ids of its rows, bytes [n]."""
     ids = np.array(path.with_suffix(".ids").read_bytes().split(b"\n")[:-1], bytes)
-    vectors = np.load(path, mmap_mode="r")
+    try:
+        vectors = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path}: expected vectors of NumPy, got {one_line(error)}") from error
     if vectors.ndim != 2 or vectors.dtype not in DTYPES or not vectors.flags.c_contiguous:
-        raise DataError(
-            f"{path}: expected rows of float32 or float16, got {vectors.dtype} {list(vectors.shape)}"
-        )
+        got = f"{vectors.dtype} {list(vectors.shape)}"
+        raise DataError(f"{path}: expected rows of float32 or float16, got {got}")
     if len(ids) != len(vectors):
         raise DataError(f"{path}: expected a vector for each of {len(ids)} ids, got {len(vectors)}")
-    return VectorFile(path, ids, vectors.dtype, vectors.shape[1], vectors.offset)
+    rows, size = vectors.shape
+    return VectorFile(path, vectors.dtype, rows, size, vectors.offset), ids
 
 
-def _read(file: VectorFile, first: int, vectors: np.ndarray) -> None:
-    """Fills `vectors` with rows from `first`. Not memory-mapped: what is mapped counts as memory."""
+def _read_rows(file: VectorFile, first: int, vectors: ndarray) -> None:
+    """Fills `vectors` with the rows of a file from `first`.
+
+    The file is not memory-mapped: mapped pages would count as memory in use.
+    """
+    row_bytes = file.size * file.dtype.itemsize
     with file.path.open("rb") as source:
-        source.seek(file.offset + first * file.size * file.dtype.itemsize)
-        if file.dtype == np.float32:
-            source.readinto(memoryview(vectors).cast("B"))
+        source.seek(file.offset + first * row_bytes)
+        if file.dtype == float32:
+            source.readinto(vectors.data.cast("B"))
         else:
-            vectors[:] = np.fromfile(source, file.dtype, vectors.size).reshape(vectors.shape)
+            numbers = np.fromfile(source, file.dtype, vectors.size)
+            vectors[:] = numbers.reshape(vectors.shape)
 
 
-def read_manifest(directory: Path) -> dict | None:
-    """Returns the manifest that `rocketqa encode` has left in a directory, or None where the vectors are one's own."""
+def read_job(directory: Path) -> EncodingJob | None:
+    """Returns the job that encoded the vectors in a directory, or None without a manifest.
+
+    Its "shard" is None or I/N, its "checkpoint" a list. Raises DataError where the manifest is not
+    that of an encoding.
+    """
     path = directory / MANIFEST
     if not path.is_file():
         return None
-    manifest = read_object(path)
-    job = manifest.get("job")
-    if not isinstance(job, dict) or not all(
-        isinstance(job.get(part), dict) for part in ("flags", "inputs")
-    ):
-        raise DataError(f"{path}: expected the manifest of an encoding, got something else")
-    return manifest
+    job = read_json_object(path).nested("job")
+    flags = job.nested("flags")
+    inputs = job.nested("inputs")
+    inputs.require("checkpoint", list)
+    if flags.fields.get("shard") is not None:
+        shard = flags.require("shard", str)
+        if not SHARD.fullmatch(shard):
+            raise flags.wrong_value("shard", "I/N")
+    return {"shard": None} | flags.fields | inputs.fields
 
 
-def check_directories(directories: Sequence[Path]) -> dict | None:
-    """Returns the job of the encoding, None for vectors of one's own, where the directories are its shards 1 to n."""
-    jobs = [manifest and _job(manifest) for manifest in map(read_manifest, directories)]
-    if len(directories) == 1 and jobs[0] is None:
+def check_directories(directories: Sequence[Path]) -> EncodingJob | None:
+    """Returns the job that encoded the vectors in the directories.
+
+    The result is None for a single directory without a manifest.
+
+    Raises DataError where several directories are not shards 1 to N of the same encoding.
+    """
+    first_job = read_job(directories[0])
+    if first_job is None and len(directories) == 1:
         return None
-    for directory, job in zip(directories, jobs):
-        if job is None:
+    shards = []
+    for directory in directories:
+        job = read_job(directory)
+        if job is None or first_job is None:
             raise DataError(f"{directory}: expected the {MANIFEST} of an encoding, got none")
-        for name in sorted(job.keys() | jobs[0].keys()):
-            if name != "shard" and job.get(name) != jobs[0].get(name):
-                raise DataError(
-                    f"{directory}: expected the same {name.replace('_', '-')} as in {directories[0]}, got "
-                    f"another: {'encode it again' if isinstance(job.get(name), list) else job.get(name)}"
-                )
-    _check_shards(directories, [job["shard"] or "1/1" for job in jobs])
-    return jobs[0]
+        _refuse_other_job(directory, job, directories[0], first_job)
+        shards.append(str(job["shard"] or ALL_SHARDS))
+    _check_shards(directories, shards)
+    return first_job
+
+
+def _refuse_other_job(
+    directory: Path, job: EncodingJob, first_directory: Path, first_job: EncodingJob
+) -> None:
+    """Raises DataError where two encodings differ in more than their shard."""
+    for name in sorted(job.keys() | first_job.keys()):
+        value = job.get(name)
+        if name == "shard" or value == first_job.get(name):
+            continue
+        is_input = isinstance(value, list)  # digests, which tell a reader nothing
+        flag = name.replace("_", "-")
+        raise DataError(
+            f"{directory}: expected the same {flag} as in {first_directory}, got another: "
+            f"{'encode it again' if is_input else value}"
+        )
 
 
 def check_same_encoder(queries: VectorStore, passages: VectorStore) -> None:
-    """Raises DataError where the manifests name two dual encoders. Vectors of one's own have none."""
-    if (
-        queries.manifest
-        and passages.manifest
-        and queries.manifest["checkpoint"] != passages.manifest["checkpoint"]
-    ):
+    """Raises DataError where queries and passages were encoded by different dual encoders.
+
+    Vectors without a manifest are not checked.
+    """
+    if queries.job is None or passages.job is None:
+        return
+    if queries.job["checkpoint"] != passages.job["checkpoint"]:
         raise DataError(
             f"{queries.directories[0]}: expected vectors of the dual encoder that encoded "
             f"{passages.directories[0]}, got those of another: encode again"
         )
 
 
-def _job(manifest: dict) -> dict:
-    """Returns flags and inputs' digests by name."""
-    return {"shard": None} | manifest["job"]["flags"] | manifest["job"]["inputs"]
-
-
 def _check_shards(directories: Sequence[Path], shards: list[str]) -> None:
+    """Raises DataError where the shards, each I/N, are not 1/N to N/N."""
     count = int(shards[0].partition("/")[2])
     expected = [f"{number}/{count}" for number in range(1, count + 1)]
     for directory, shard in zip(directories, shards):
-        if shard not in expected or shards.count(shard) > 1:
+        is_repeated = shards.count(shard) > 1
+        if shard not in expected or is_repeated:
             raise DataError(
                 f"{directory}: expected shards 1/{count} to {count}/{count} once each, got {shard} "
-                f"{'again' if shards.count(shard) > 1 else 'too'}"
+                f"{'again' if is_repeated else 'too'}"
             )
-    if missing := [shard for shard in expected if shard not in shards]:
+    missing = [shard for shard in expected if shard not in shards]
+    if missing:
         raise DataError(
             f"{directories[0]}: expected shards 1/{count} to {count}/{count}, got no {missing[0]}"
         )

@@ -1,0 +1,27 @@
+"""Answers to a query: passages with their scores."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rocketqa.files.formats import Passage
+
+
+class Answer(NamedTuple):
+    """A passage that answers a query."""
+
+    passage_id: str
+    title: str
+    text: str
+    score: float  # P(relevant) where a cross encoder ranks the passages, else the inner product
+
+
+AnswerQuery = Callable[[str, int], Sequence[Answer]]  # (query, depth) -> answers, the best first
+
+
+def ranked_answers(passages: Sequence[Passage], scores: Sequence[float]) -> list[Answer]:
+    """Returns passages as answers, ordered by (score descending, passage id ascending)."""
+    answers = [
+        Answer(passage.passage_id, passage.title, passage.text, score)
+        for passage, score in zip(passages, scores)
+    ]
+    return sorted(answers, key=lambda answer: (-answer.score, answer.passage_id))

@@ -1,0 +1,128 @@
+"""Approximate search with an index of faiss, and its overlap with exact search."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import faiss
+import numpy as np
+from numpy import ndarray
+from tqdm import tqdm
+
+from rocketqa.files.errors import DataError
+from rocketqa.search.exact_search import QUERIES_AT_ONCE, ExactSearch, Scored, thread_count
+from rocketqa.search.vectors import VectorStore
+
+SAMPLE_QUERIES = 100  # queries that measure the overlap with exact search
+SAMPLE_PIECES = 64  # places in a store from which vectors are taken to train an index
+
+
+class ApproximateSearch:
+    """Searches an index that faiss makes from a factory string such as HNSW32 or IVF4096,PQ64.
+
+    The scores are those that faiss computes.
+
+    parameters: settings of the index such as nprobe=32, or empty. max_memory: bytes of passage
+    vectors in memory beside the index. Raises DataError where faiss cannot make the index: an
+    unknown string, too few passages to train.
+    """
+
+    def __init__(
+        self,
+        passages: VectorStore,
+        factory: str,
+        parameters: str,
+        max_memory: int,
+    ):
+        self.passages = passages
+        bytes_per_passage = 8 * passages.size  # a float32 vector here and a copy inside faiss
+        rows_that_fit = max(1, max_memory // bytes_per_passage)
+        block_rows = min(len(passages), rows_that_fit)
+        faiss.omp_set_num_threads(thread_count())
+        with _faiss_errors_as_one_line(f"--index {factory}"):
+            self.index = faiss.index_factory(
+                passages.size,
+                factory,
+                faiss.METRIC_INNER_PRODUCT,
+            )
+            sample = _training_sample(passages, block_rows)
+            self.index.train(sample)
+            for begin in range(0, len(passages), block_rows):
+                end = min(begin + block_rows, len(passages))
+                self.index.add(passages.read(begin, end))
+        with _faiss_errors_as_one_line(f"--index-parameters {parameters}"):
+            if parameters:
+                # faiss's stubs know only the C++ overload with a parameter's name and its value.
+                faiss.ParameterSpace().set_index_parameters(self.index, parameters)  # type: ignore[arg-type]
+
+    def search(
+        self,
+        queries: ndarray,
+        depth: int,
+        progress: tqdm | None = None,
+    ) -> Iterator[list[Scored]]:
+        """Yields the passages that the index finds for each query, by rank, at most `depth`."""
+        count = min(depth, len(self.passages))
+        for begin in range(0, len(queries), QUERIES_AT_ONCE):
+            some_queries = queries[begin : begin + QUERIES_AT_ONCE]
+            scores, places = self.index.search(some_queries, count)
+            for row_scores, row_places in zip(scores, places):
+                yield self._ranking(row_scores, row_places)
+        if progress is not None:
+            progress.update(len(self.passages))
+
+    def _ranking(self, scores: ndarray, places: ndarray) -> list[Scored]:
+        """Returns the passages of one query; faiss marks a missing result with the place -1."""
+        found = places >= 0
+        ids = self.passages.ids[places[found]].tolist()
+        passage_ids = [passage_id.decode() for passage_id in ids]
+        return list(zip(passage_ids, scores[found].tolist()))
+
+
+def overlap(
+    approximate: ApproximateSearch,
+    exact: ExactSearch,
+    queries: ndarray,
+    depth: int,
+) -> float:
+    """Returns the share of the exact best passages that the approximate search finds.
+
+    It is measured on at most SAMPLE_QUERIES evenly spaced queries of float32 [Q, H].
+    """
+    sample_size = min(SAMPLE_QUERIES, len(queries))
+    sample_rows = np.linspace(0, len(queries) - 1, sample_size)
+    sample = queries[sample_rows.astype(int)]
+    common_count = 0
+    exact_count = 0
+    found_rankings = approximate.search(sample, depth)
+    best_rankings = exact.search(sample, depth)
+    for found, best in zip(found_rankings, best_rankings):
+        found_ids = {passage_id for passage_id, _ in found}
+        best_ids = {passage_id for passage_id, _ in best}
+        common_count += len(found_ids & best_ids)
+        exact_count += len(best_ids)
+    return common_count / exact_count
+
+
+def _training_sample(passages: VectorStore, count: int) -> ndarray:
+    """Returns about `count` vectors from all over the store, in at most SAMPLE_PIECES pieces."""
+    pieces = min(SAMPLE_PIECES, count)
+    piece_rows = count // pieces
+    last_begin = len(passages) - piece_rows
+    begins = np.linspace(0, last_begin, pieces).astype(int)
+    vectors = []
+    for begin in begins.tolist():
+        vectors.append(passages.read(begin, begin + piece_rows))
+    return np.concatenate(vectors)
+
+
+@contextmanager
+def _faiss_errors_as_one_line(place: str) -> Iterator[None]:
+    """Turns an exception of faiss into a DataError at a place."""
+    try:
+        yield
+    except (RuntimeError, AssertionError, MemoryError) as error:
+        lines = str(error).strip().splitlines()
+        reason = lines[-1] if lines else type(error).__name__
+        raise DataError(
+            f"{place}: expected an index for these vectors, got from faiss: {reason}"
+        ) from error

@@ -1,0 +1,138 @@
+"""Exact scores of passages, the error bounds behind them, and keys that sort as a ranking does.
+
+The score of a passage is the exact inner product of two float32 vectors, rounded to float64 and
+then to float32.
+
+Letters: Q queries, N passages of a block, H vector size.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy import float32, float64, ndarray, uint32, uint64
+
+FLOAT32_UNIT = 2.0**-24  # largest relative error of one float32 operation
+FLOAT64_UNIT = 2.0**-53  # largest relative error of one float64 operation
+SMALLEST_FLOAT32 = 2.0**-126  # smallest normal float32; a library may replace smaller numbers by 0
+ROWS_AT_ONCE = 128  # passages scored at a time: their float64 vectors stay in the processor's cache
+EMPTY_KEY = uint64(2**64 - 1)  # key of a free place in a ranking; sorts after all passages
+
+
+class Block(NamedTuple):
+    """Passages that are in memory together."""
+
+    vectors: ndarray  # float32 [N, H]
+    norms: ndarray  # float64 [N], the length |p| of each vector
+    orders: ndarray  # uint32 [N], the position of each passage's id among all sorted ids
+
+
+def encode_keys(
+    scores: ndarray,
+    orders: ndarray,
+) -> ndarray:
+    """Returns keys, uint64, that sort by score (descending), then by passage id (ascending).
+
+    scores: float32. orders: uint32, the position of each passage's id among all sorted ids.
+    """
+    bits = scores.view(uint32)
+    high_half = _flip_positive(bits).astype(uint64)
+    return high_half << uint64(32) | orders
+
+
+def decode_keys(keys: ndarray) -> tuple[ndarray, ndarray]:
+    """Returns the scores (float32) and orders (uint32) of keys. The score of EMPTY_KEY is nan."""
+    high_half = (keys >> uint64(32)).astype(uint32)
+    scores = _flip_positive(high_half).view(float32)
+    orders = keys.astype(uint32)
+    return scores, orders
+
+
+def _flip_positive(bits: ndarray) -> ndarray:
+    """Returns the bits of float32 numbers so that they descend; a second call undoes it."""
+    is_negative = bits >> 31
+    flipped = bits ^ 0x7FFFFFFF
+    return np.where(is_negative, bits, flipped).astype(uint32)
+
+
+def smallest_keys(
+    keys: ndarray,
+    more_keys: ndarray,
+) -> ndarray:
+    """Returns the smallest keys of both arrays, as many as `keys` has, in any order."""
+    count = len(keys)
+    together = np.concatenate([keys, more_keys])
+    smallest_first = np.partition(together, count - 1)
+    return smallest_first[:count]
+
+
+def norms_of(vectors: ndarray) -> ndarray:
+    """Returns the length of each vector, float64 [n], for vectors [n, H]."""
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=float64)
+    return np.sqrt(squares)
+
+
+def float32_error_bounds(
+    queries: ndarray,
+    block: Block,
+) -> ndarray:
+    """Returns the largest error of float32 inner products of each query with a block: float64 [Q].
+
+    The bound covers H multiplications and additions in whatever order, the rounding of the score
+    itself, and numbers that are so small that a library replaces them by 0.
+    """
+    size = queries.shape[1]
+    query_norms = norms_of(queries)
+    passage_norm = block.norms.max()
+    operations = (size + 4) * FLOAT32_UNIT
+    rounding = operations / (1 - operations) * query_norms * passage_norm
+    underflow = size * SMALLEST_FLOAT32 * (1 + query_norms + passage_norm)
+    return rounding + underflow
+
+
+def exact_scores(
+    query: ndarray,
+    block: Block,
+    rows: ndarray,
+) -> ndarray:
+    """Returns the exact scores, float32 [n], of a query [H] with the n passages in `rows`."""
+    query = query.astype(float64)
+    query_norm = math.sqrt(query @ query)
+    scores = np.empty(len(rows), float32)
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        end = begin + ROWS_AT_ONCE
+        some_rows = rows[begin:end]
+        passages = block.vectors[some_rows].astype(float64)  # [n, H]
+        norms = query_norm * block.norms[some_rows]
+        # One small product for each passage, so that BLAS starts no threads of its own.
+        column = query[:, None]  # [H, 1]
+        products = np.matmul(passages[:, None, :], column)  # [n, 1, 1]
+        scores[begin:end] = round_products(
+            products[:, 0, 0],
+            norms,
+            passages,
+            query,
+        )
+    return scores
+
+
+def round_products(
+    products: ndarray,
+    norms: ndarray,
+    passages: ndarray,
+    query: ndarray,
+) -> ndarray:
+    """Returns exact scores, float32 [n], from float64 inner products [n] summed in any order.
+
+    A product whose error leaves its float32 value open is computed again as an exact sum. norms:
+    |q| |p|, float64 [n]. passages: float64 [n, H]. query: float64 [H].
+    """
+    errors = 2 * len(query) * FLOAT64_UNIT * norms
+    lowest = products - errors
+    highest = products + errors
+    scores = lowest.astype(float32)
+    is_open = scores != highest.astype(float32)
+    for row in np.flatnonzero(is_open):
+        terms = passages[row] * query
+        scores[row] = math.fsum(terms.tolist())
+    return scores + float32(0)  # turns -0 into 0

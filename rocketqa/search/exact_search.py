@@ -1,0 +1,267 @@
+"""Exact maximum inner product search (the paper's IndexFlatIP), a block of passages at a time.
+
+A ranking holds exact scores (see exact_scores.py); passages with equal scores are ordered by
+passage id, ascending. So a ranking does not depend on the number of shards, the size of blocks, the
+number of threads, BLAS, or the machine.
+
+faiss finds candidates with float32 arithmetic. The error of a float32 inner product is at most
+gamma |q| |p|, where gamma = H u / (1 - H u) and u = 2^-24, in whatever order a library adds. A
+passage whose float32 product is further than this bound below the K-th best cannot be among the
+best. All other passages get exact scores.
+
+Letters: Q queries, N passages of a block, H vector size, K depth, C candidates of each query.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import faiss
+import numpy as np
+from numpy import float64, ndarray, uint32
+from tqdm import tqdm
+
+from rocketqa.files.errors import DataError
+from rocketqa.search.exact_scores import (
+    EMPTY_KEY,
+    Block,
+    decode_keys,
+    encode_keys,
+    exact_scores,
+    float32_error_bounds,
+    norms_of,
+    round_products,
+    smallest_keys,
+)
+from rocketqa.search.vectors import VectorStore
+
+QUERIES_AT_ONCE = 1024  # queries in one search by faiss
+PASSAGES_AT_ONCE = (
+    2048  # passages in one product with all queries, where all passages get exact scores
+)
+SPARE_CANDIDATES = 32  # candidates beyond K; a sixteenth of K where that is more
+LARGEST_PRODUCT = 2.0**127  # of two norms; beyond it, float32 products may overflow
+GPU_DEPTH = 2048  # the largest number of results that faiss can give on a GPU
+
+Scored = tuple[str, float]  # a passage id and its score
+
+
+def thread_count() -> int:
+    """Returns the number of threads of a search: OMP_NUM_THREADS, else this process's cores."""
+    cores = len(os.sched_getaffinity(0))
+    return int(os.environ.get("OMP_NUM_THREADS", cores))
+
+
+class ExactSearch:
+    """Searches the passages of a store. Several threads may share it.
+
+    max_memory: bytes of passage vectors in memory at a time. Raises DataError where a passage id
+    occurs twice.
+    """
+
+    def __init__(self, passages: VectorStore, max_memory: int):
+        self.passages = passages
+        rows_by_id = np.argsort(passages.ids, kind="stable")
+        self.sorted_ids = passages.ids[rows_by_id]
+        self._refuse_repeated_ids()
+        self.orders = np.empty(len(passages), uint32)
+        self.orders[rows_by_id] = np.arange(len(passages), dtype=uint32)
+        bytes_per_passage = 4 * passages.size + 8  # a float32 vector and its float64 norm
+        self.block_rows = max(1, max_memory // bytes_per_passage)
+        self._current: tuple[int, Block] | None = None  # first row of the block in memory, and it
+        self._lock = threading.Lock()
+
+    def _refuse_repeated_ids(self) -> None:
+        is_repeated = self.sorted_ids[1:] == self.sorted_ids[:-1]
+        repeated = np.flatnonzero(is_repeated)
+        if repeated.size:
+            place = self.passages.directories[0]
+            passage_id = self.sorted_ids[repeated[0]].decode()
+            raise DataError(f"{place}: expected each passage once, got {passage_id!r} again")
+
+    def search(
+        self,
+        queries: ndarray,
+        depth: int,
+        progress: tqdm | None = None,
+    ) -> Iterator[list[Scored]]:
+        """Yields the best passages of each query, by rank, for queries float32 [Q, H].
+
+        Raises DataError on queries of another size and on inner products that float32 cannot hold.
+        `progress` is updated by the number of passages searched.
+        """
+        passage_count = len(self.passages)
+        with self._lock:
+            shape = (len(queries), min(depth, passage_count))
+            best = np.full(shape, EMPTY_KEY)
+            for begin in range(0, passage_count, self.block_rows):
+                searched = self._search_block(best, queries, begin)
+                if progress is not None:
+                    progress.update(searched)
+        return map(self._ranking, best)
+
+    def _search_block(
+        self,
+        best: ndarray,
+        queries: ndarray,
+        begin: int,
+    ) -> int:
+        """Searches the block that begins at a row and returns its number of passages.
+
+        This is a method of its own so that no local variable keeps a block in memory while the next
+        one is read.
+        """
+        block = self._block(begin)
+        merge_block(best, queries, block)
+        return len(block.vectors)
+
+    def _ranking(self, keys: ndarray) -> list[Scored]:
+        """Returns the passages of one query, by rank."""
+        scores, orders = decode_keys(np.sort(keys))
+        ids = self.sorted_ids[orders].tolist()
+        passage_ids = [passage_id.decode() for passage_id in ids]
+        return list(zip(passage_ids, scores.tolist()))
+
+    def _block(self, begin: int) -> Block:
+        """Returns the block that begins at a row; the previous block is released first."""
+        if self._current is None or self._current[0] != begin:
+            self._current = None
+            end = min(begin + self.block_rows, len(self.passages))
+            vectors = self.passages.read(begin, end)
+            norms = norms_of(vectors)
+            block = Block(vectors, norms, self.orders[begin:end])
+            self._current = begin, block
+        return self._current[1]
+
+
+def merge_block(
+    best: ndarray,
+    queries: ndarray,
+    block: Block,
+) -> None:
+    """Replaces the keys of the best passages, uint64 [Q, K], where passages of a block are better.
+
+    Raises DataError on queries of another size and on inner products that float32 cannot hold.
+    """
+    query_size = queries.shape[1]
+    passage_size = block.vectors.shape[1]
+    if query_size != passage_size:
+        raise DataError(
+            f"vectors: expected queries of the passages' size {passage_size}, got {query_size}"
+        )
+    largest_query = norms_of(queries).max(initial=0)
+    largest = largest_query * block.norms.max()
+    if largest >= LARGEST_PRODUCT:
+        raise DataError(
+            "vectors: expected inner products that float32 holds, got norms of product "
+            f"{largest:.3g}"
+        )
+    faiss.omp_set_num_threads(thread_count())
+    with ThreadPoolExecutor(thread_count()) as pool:
+        for begin in range(0, len(queries), QUERIES_AT_ONCE):
+            rows = slice(begin, begin + QUERIES_AT_ONCE)
+            _merge_candidates(best[rows], queries[rows], block, pool)
+
+
+def _merge_candidates(
+    best: ndarray,
+    queries: ndarray,
+    block: Block,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Merges the candidates of faiss; where more may be needed, all passages of the block."""
+    depth = best.shape[1]
+    passage_count = len(block.vectors)
+    spare = max(SPARE_CANDIDATES, depth // 16)
+    candidate_count = min(passage_count, depth + spare)
+    approximate, places = nearest(queries, block.vectors, candidate_count)  # both [Q, C]
+    errors = float32_error_bounds(queries, block)
+    floors = _score_floors(best, approximate, errors)
+    is_above = approximate >= floors[:, None]
+    above = np.count_nonzero(is_above, axis=1)
+    # If all candidates are above the floor, there may be more passages above it.
+    complete = (above < candidate_count) | (candidate_count == passage_count)
+
+    def merge_row(row: int) -> None:
+        rows = places[row, : above[row]]
+        scores = exact_scores(queries[row], block, rows)
+        keys = encode_keys(scores, block.orders[rows])
+        best[row] = smallest_keys(best[row], keys)
+
+    list(pool.map(merge_row, np.flatnonzero(complete)))
+    incomplete = np.flatnonzero(~complete)
+    best[incomplete] = merge_all_passages(
+        best[incomplete],
+        queries[incomplete],
+        block,
+    )
+
+
+def _score_floors(
+    best: ndarray,
+    approximate: ndarray,
+    errors: ndarray,
+) -> ndarray:
+    """Returns the float32 products, float64 [Q], below which no passage can be among the best.
+
+    best: keys [Q, K]. approximate: float32 products of the candidates, descending [Q, C]. errors:
+    their bounds [Q].
+    """
+    depth = best.shape[1]
+    worst_keys = best.max(axis=1)
+    worst, _ = decode_keys(worst_keys)  # the K-th best scores; nan where there are fewer
+    floors = worst.astype(float64) - errors
+    floors[np.isnan(worst)] = -np.inf
+    if approximate.shape[1] > depth:
+        # The exact scores of the first K candidates are at least the K-th product minus the error.
+        last_products = approximate[:, depth - 1]
+        floors = np.maximum(floors, last_products - 2 * errors)
+    return floors
+
+
+def nearest(
+    queries: ndarray,
+    vectors: ndarray,
+    count: int,
+) -> tuple[ndarray, ndarray]:
+    """Returns the float32 products, descending, and the rows of each query's C nearest vectors.
+
+    queries: float32 [Q, H]. vectors: float32 [N, H]. count: C. Both results are [Q, C].
+    """
+    metric = faiss.METRIC_INNER_PRODUCT
+    if faiss.get_num_gpus() and count <= GPU_DEPTH:
+        resources = faiss.StandardGpuResources()
+        return faiss.knn_gpu(
+            resources,
+            queries,
+            vectors,
+            count,
+            metric=metric,
+        )
+    return faiss.knn(queries, vectors, count, metric=metric)
+
+
+def merge_all_passages(
+    best: ndarray,
+    queries: ndarray,
+    block: Block,
+) -> ndarray:
+    """Returns the keys of the best passages after exact scores for every passage of a block.
+
+    This is slow and needed only for queries with very many nearly equal passages.
+    """
+    if len(queries) == 0:
+        return best
+    queries = queries.astype(float64)
+    query_norms = norms_of(queries)
+    for begin in range(0, len(block.vectors), PASSAGES_AT_ONCE):
+        rows = slice(begin, begin + PASSAGES_AT_ONCE)
+        passages = block.vectors[rows].astype(float64)  # [n, H]
+        products = queries @ passages.T  # [Q, n]
+        for row, query in enumerate(queries):
+            norms = query_norms[row] * block.norms[rows]
+            scores = round_products(products[row], norms, passages, query)
+            keys = encode_keys(scores, block.orders[rows])
+            best[row] = smallest_keys(best[row], keys)
+    return best
