@@ -1,59 +1,81 @@
-"""Retrieve with BM25 (the bm25s library, Lucene's formula, k1 0.9, b 0.4): the baseline beside a flight's models."""
+"""Retrieves passages with BM25, the baseline beside the models of a pipeline run.
+
+The library is bm25s with Lucene's formula and the parameters k1 = 0.9 and b = 0.4. A passage's
+title and text are indexed together. Passages that share no word with a query are not retrieved.
+"""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags
+from builds import run_script, script_parser
+
+from rocketqa.cli.flags import add_job_flags, job_of
 from rocketqa.files.formats import read_collection, read_queries, write_lines
 from rocketqa.files.runs import ranked, run_lines
-from rocketqa.jobs.job import Job
-from rocketqa.jobs.paths import InputPath
+
+K1, B = 0.9, 0.4
 
 
 def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
-    parser = ArgumentParser("data_prep/bm25.py", description=__doc__)
+    parser = script_parser(
+        "bm25.py",
+        "Retrieve passages with BM25 and write a TREC run.",
+        "python data_prep/bm25.py --collection data/toy/collection.tsv \\\n"
+        "      --queries data/toy/queries.dev.tsv --depth 50 --output output/bm25.dev.run",
+    )
     add_job_flags(parser)
-    parser.add_argument("--collection", type=InputPath, required=True)
-    parser.add_argument("--queries", type=InputPath, required=True)
-    parser.add_argument("--depth", type=int, required=True, help="passages a query, at most")
+    parser.add_argument(
+        "--collection", type=Path, required=True, help="rows of passage_id, title, text"
+    )
+    parser.add_argument("--queries", type=Path, required=True, help="rows of query_id, text")
+    parser.add_argument(
+        "--depth", type=int, required=True, help="largest number of passages for a query"
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Writes the run and returns the exit status."""
-    args = build_parser().parse_args(argv)
-    job = Job("bm25", args)
-    status = job.status_if_done(args.check)
-    if status is not None:
-        return status
+    return run_script(build_parser(), build, argv)
+
+
+def build(args: Namespace) -> int:
+    """Writes the run unless it is up to date, and returns the exit status."""
+    job = job_of("bm25", args, inputs=("collection", "queries"))
+
+    def write(part: Path) -> None:
+        lines = bm25_lines(args.collection, args.queries, args.depth)
+        write_lines(part / args.output.name, lines)
+
+    return job.run(write, args.check)
+
+
+def bm25_lines(collection_path: Path, queries_path: Path, depth: int) -> Iterator[str]:
+    """Yields the lines of the run, at most `depth` for each query."""
     import bm25s
 
-    collection, queries = read_collection(args.collection), read_queries(args.queries)
-    quiet = {"show_progress": False}
-    retriever = bm25s.BM25(method="lucene", k1=0.9, b=0.4)
-    retriever.index(
-        bm25s.tokenize(
-            [f"{passage.title} {passage.text}" for passage in collection.values()], **quiet
-        ),
-        **quiet,
+    collection = read_collection(collection_path)
+    queries = read_queries(queries_path)
+    passage_ids = list(collection)
+    passage_texts = [f"{passage.title} {passage.text}" for passage in collection.values()]
+    query_texts = [query.text for query in queries.values()]
+    retriever = bm25s.BM25(method="lucene", k1=K1, b=B)
+    passage_tokens = bm25s.tokenize(passage_texts, show_progress=False)
+    retriever.index(passage_tokens, show_progress=False)
+    query_tokens = bm25s.tokenize(query_texts, show_progress=False)
+    retrieved_ids, retrieved_scores = retriever.retrieve(
+        query_tokens,
+        corpus=passage_ids,
+        k=min(depth, len(passage_ids)),
+        show_progress=False,
     )
-    tokens = bm25s.tokenize([query.text for query in queries.values()], **quiet)
-    ids, scores = retriever.retrieve(
-        tokens, corpus=list(collection), k=min(args.depth, len(collection)), **quiet
-    )
-    with job as part:
-        write_lines(
-            part / args.output.name,
-            (
-                line
-                for query_id, found, values in zip(queries, ids.tolist(), scores.tolist())
-                for line in run_lines(
-                    ranked(query_id, ((i, value) for i, value in zip(found, values) if value > 0))
-                )
-            ),
-        )
-    return 0
+    for query_id, ids, scores in zip(queries, retrieved_ids.tolist(), retrieved_scores.tolist()):
+        pairs = zip(ids, scores)
+        matching = [(passage_id, score) for passage_id, score in pairs if score > 0]
+        yield from run_lines(ranked(query_id, matching))
 
 
 if __name__ == "__main__":

@@ -1,99 +1,109 @@
-"""Turn released models into checkpoints and back: `python data_prep/released_models.py import SOURCE --output FOLDER`.
+"""Turns released models into checkpoints, and checkpoints into the released layout.
 
-`import` takes a name of the released package (`v1_marco_de` ...) or of the NAACL release (`marco_dual_encoder_v2` ...),
-the URL of an archive, an unpacked folder or its config.json. What comes out is a checkpoint as any other. Variables
-without a config.json, as the NAACL release has them, need `--vocab`, the vocab.txt of ERNIE 2.0.
+`import` takes a name of the released package (`v1_marco_de` ...) or of the NAACL release
+(`marco_dual_encoder_v2` ...), the URL of an archive, an unpacked folder, or the config.json in it.
+The output is a checkpoint like any other. A source without a config.json, such as the NAACL
+release, needs `--vocab`, the vocab.txt of ERNIE 2.0.
 
-`export` writes a checkpoint as the released package reads it:
-`python data_prep/released_models.py export CHECKPOINT --output FOLDER`.
+`export` writes a checkpoint in the layout that the released package reads.
 """
 
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sources import run
+from builds import add_check_flag, run_script, script_parser
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.download import Source, fetch
 from rocketqa.jobs.job import Job
-from rocketqa.jobs.paths import InputPath, OutputPath
 from rocketqa.jobs.unpack import unpack
+
+if TYPE_CHECKING:
+    from rocketqa.weights.released_models import Released
 
 CONFIG = "config.json"
 
 
 def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
-    parser = ArgumentParser("data_prep/released_models.py", description=__doc__.splitlines()[0])
-    parser.add_argument("way", choices=("import", "export"))
-    parser.add_argument(
-        "source", help="a name, URL, folder or config.json to import; a checkpoint to export"
+    parser = script_parser(
+        "released_models.py",
+        "Turn released models into checkpoints (import) and checkpoints into the released layout "
+        "(export).",
+        "python data_prep/released_models.py import v1_marco_de --output checkpoints/v1_marco_de",
     )
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--vocab", type=Path, help="vocab.txt, where the source has none")
-    parser.add_argument("--md5", help="of the archive behind a URL, where known")
+    parser.add_argument("direction", choices=("import", "export"), help="what to do")
     parser.add_argument(
-        "--check", action="store_true", help="make nothing: exit 0 where all is up to date, else 3"
+        "source",
+        help="import: a model's name, a URL, a folder or a config.json; export: a checkpoint",
     )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument(
+        "--vocab",
+        type=Path,
+        metavar="FILE",
+        help="vocab.txt for a source without a config.json (default: the source's own)",
+    )
+    parser.add_argument("--md5", help="md5 of the archive behind a URL (default: not checked)")
+    add_check_flag(parser)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Builds the output and returns the exit status."""
-    return run(build_parser(), build, argv)
+    """Makes the output and returns the exit status."""
+    return run_script(build_parser(), build, argv)
 
 
 def build(args: Namespace) -> int:
-    """Makes the checkpoint, or the folder in the released layout, where it is not up to date."""
+    """Makes the checkpoint, or the released layout, unless it is up to date."""
     from rocketqa.weights.checkpoint import save_model, set_weights
     from rocketqa.weights.released_models import read_checkpoint, write_released
 
-    model = read_source(args) if args.way == "import" else read_checkpoint(Path(args.source))
+    is_import = args.direction == "import"
+    model = read_source(args) if is_import else read_checkpoint(Path(args.source))
     job = Job(
-        f"released_models {args.way}",
-        Namespace(
-            output=OutputPath(args.output),
-            source=[InputPath(path) for path in model.files],
-            **model.lengths,
-        ),
+        f"released_models {args.direction}",
+        args.output,
+        flags=model.lengths,
+        inputs={"source": model.files},
     )
-    status = job.status_if_done(args.check)
-    if status is not None:
-        return status
-    with job as part:
-        if args.way == "export":
-            write_released(part, model)
-        else:
+
+    def write(part: Path) -> None:
+        if is_import:
             layer = model.kind.layer(model.config)
             set_weights(layer, model.weights, args.source)
             save_model(part, layer, model.tokenizer_files)
-    told = ", ".join(
-        f"--{name.replace('_', '-')} {length}" for name, length in model.lengths.items()
-    )
-    print(f"{args.output}: {model.kind.layer.__name__}, for {told}", file=sys.stderr)
-    return 0
+        else:
+            write_released(part, model)
+        print(f"{args.output}: {description_of(model)}", file=sys.stderr)
+
+    return job.run(write, args.check)
 
 
-def read_source(args: Namespace):
-    """Returns the released model. Raises DataError where there is none."""
-    from rocketqa.toolkit import cache, read_model
-    from rocketqa.weights.released_models import CHECKPOINTS, HOST, MODELS, read_variables_alone
+def description_of(model: "Released") -> str:
+    """Returns the class of a model, and the flags that give its lengths to the verbs."""
+    flags = [f"--{name.replace('_', '-')} {length}" for name, length in model.lengths.items()]
+    return f"{model.kind.layer.__name__}, for {', '.join(flags)}"
 
-    source = (
-        f"{HOST}/V1/checkpoint/{args.source}.tar.gz" if args.source in CHECKPOINTS else args.source
-    )
+
+def read_source(args: Namespace) -> "Released":
+    """Returns the released model that the flags name. Raises DataError if there is none."""
+    from rocketqa.toolkit import read_model
+    from rocketqa.weights.released_archives import CHECKPOINTS, HOST, MODELS
+    from rocketqa.weights.released_models import read_variables_alone
+
+    source = args.source
     if source in MODELS:
         return read_model(source)
-    path = Path(source)
-    if "://" in source:
-        archive = Source(source, md5=args.md5)
-        path = unpack(
-            fetch(archive, cache() / archive.name), cache() / archive.name.removesuffix(".tar.gz")
-        )
-    if path.is_file() or (config_file := first(path, CONFIG)):
-        return read_model(str(path if path.is_file() else config_file))
-    variable = first(path, "*word_embedding")
+    if source in CHECKPOINTS:
+        source = f"{HOST}/V1/checkpoint/{source}.tar.gz"
+    path = download_archive(source, args.md5) if "://" in source else Path(source)
+    config_file = path if path.is_file() else highest_file(path, CONFIG)
+    if config_file:
+        return read_model(str(config_file))
+    variable = highest_file(path, "*word_embedding")
     if not variable:
         raise DataError(
             f"{source}: expected a released model, got neither {CONFIG} nor variables there"
@@ -105,9 +115,22 @@ def read_source(args: Namespace):
     return read_variables_alone(variable.parent, args.vocab)
 
 
-def first(folder: Path, name: str) -> Path | None:
-    """Returns the file of that name (or pattern) that lies highest in a folder."""
-    return min(folder.rglob(name), key=lambda path: (len(path.parts), path), default=None)
+def download_archive(url: str, md5: str | None) -> Path:
+    """Returns the folder that the archive behind a URL is unpacked into."""
+    from rocketqa.weights.released_archives import cache
+
+    archive = Source(url, md5=md5)
+    packed = fetch(archive, cache() / archive.name)
+    return unpack(packed, cache() / archive.name.removesuffix(".tar.gz"))
+
+
+def highest_file(folder: Path, pattern: str) -> Path | None:
+    """Returns the file in a folder that fits the pattern and lies highest; None without any."""
+
+    def depth_then_name(path: Path) -> tuple[int, Path]:
+        return len(path.parts), path
+
+    return min(folder.rglob(pattern), key=depth_then_name, default=None)
 
 
 if __name__ == "__main__":

@@ -1,210 +1,265 @@
-"""Build the toy world: MS MARCO's files in miniature, with the paper's problem in them. No download, seeded.
+"""Builds the toy data: small files in the layout of MS MARCO that show the paper's problem.
 
-A made-up language tells facts: an entity (two names) and a relation (one of several words, others in queries than in
-passages). Every fact stands in several passages, all of them relevant to a query about it, but only about 1.1 are
-labelled: most of what a good retriever ranks on top is relevant and unlabelled. `truth.*.tsv` keep all relevant
-passages, for diagnostics alone. Facts of dev queries are in no training or unlabelled query, so nothing can be learnt
-by heart; their names and words are, each, so everything can be understood.
+Nothing is downloaded, and everything follows from --seed. The texts are in a made-up language and
+state facts. A fact is an entity (two names) and a relation (one of several words, others in queries
+than in passages). Every fact is stated by several passages. All of them are relevant to a query
+about it, but only about 1.1 of them are labelled. So most of the passages that a good retriever
+ranks first are relevant and unlabelled, as in MS MARCO. The files truth.*.tsv hold all relevant
+passages; they serve diagnosis only. The facts of dev queries are in no training and no unlabelled
+query, so that no answer can be memorised. Their names and words each occur in training texts, so
+that every query can be understood.
 
-    collection.tsv  queries.{train,dev,unlabelled}.tsv  qrels.{train,dev}.tsv  truth.{train,dev,unlabelled}.tsv
-    init_dual/  init_cross/   small ERNIEs to start from, the cross encoder's the larger one, as in the paper
+    collection.tsv  queries.{train,dev,unlabelled}.tsv  qrels.{train,dev}.tsv
+    truth.{train,dev,unlabelled}.tsv
+    init_dual/  init_cross/   small ERNIEs to start from; the cross encoder's is larger, as in the
+                              paper
 """
 
 import sys
-from argparse import ArgumentParser
-from itertools import product
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from itertools import chain, islice, product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from builds import run_script, script_parser
 
-from rocketqa.cli.flags import add_job_flags
+from rocketqa.cli.flags import add_job_flags, job_of
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
-from rocketqa.jobs.job import Job
 from rocketqa.jobs.seeds import generator
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
-SUFFIXES = (
-    "wa",
-    "jo",
-    "his",
-    "cem",
-)  # of other consonants: no word and suffix are the beginning of another word
+# The suffixes have consonants that words do not have, so that a word with its suffix never begins
+# like another word.
+SUFFIXES = ("wa", "jo", "his", "cem")
+SUFFIX_SHARE = 0.25  # of the words in texts
+VALUES, FILLERS = 200, 60  # numbers of words
+TWO_LABELS_SHARE = 0.1  # of the queries; the others have one label
+ATTEMPTS = 1000  # to find a new wording of a query
 
 
 class World(NamedTuple):
-    """The words, and the facts as (entity, relation) numbers."""
+    """The words of the language, and the facts as pairs of an entity's and a relation's number."""
 
     first_names: list[str]
     last_names: list[str]
-    relation_words: list[list[str]]  # by relation; in passages
-    asking_words: list[list[str]]  # by relation; in queries
+    relation_words: list[list[str]]  # for each relation, those in passages
+    asking_words: list[list[str]]  # for each relation, those in queries
     values: list[str]
     fillers: list[str]
-    entities: list[tuple[int, int]]
+    entities: list[tuple[int, int]]  # numbers of the first name and of the last name
     facts: list[tuple[int, int]]
 
 
 def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
-    parser = ArgumentParser("data_prep/toy.py", description=__doc__.splitlines()[0])
-    add_job_flags(parser)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--names", type=int, default=60, help="first names, and as many last names")
-    parser.add_argument("--entities", type=int, default=150)
-    parser.add_argument("--relations", type=int, default=12)
-    parser.add_argument(
-        "--synonyms", type=int, default=3, help="words of a relation in passages; others in queries"
+    parser = script_parser(
+        "toy.py",
+        "Build the toy data: small files in the layout of MS MARCO, in a made-up language.",
+        "python data_prep/toy.py --output data/toy",
     )
-    parser.add_argument("--relations-per-entity", type=int, default=4)
-    parser.add_argument("--passages-per-fact", type=int, default=6)
-    parser.add_argument("--train-queries", type=int, default=400)
-    parser.add_argument("--dev-queries", type=int, default=300)
-    parser.add_argument("--unlabelled-queries", type=int, default=3000)
+    add_job_flags(parser)
+
+    def add_number(flag: str, default: int, text: str) -> None:
+        parser.add_argument(
+            flag, type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)"
+        )
+
+    add_number("--seed", 1, "seed of all random numbers")
+    add_number("--names", 60, "number of first names, and of last names")
+    add_number("--entities", 150, "number of entities, each a first and a last name")
+    add_number("--relations", 12, "number of relations")
+    add_number("--synonyms", 3, "words of a relation in passages, and as many others in queries")
+    add_number("--relations-per-entity", 4, "facts about each entity")
+    add_number("--passages-per-fact", 6, "passages that state a fact")
+    add_number("--train-queries", 400, "number of training queries")
+    add_number("--dev-queries", 300, "number of dev queries")
+    add_number("--unlabelled-queries", 3000, "number of unlabelled queries")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Builds the world and returns the exit status."""
-    args = build_parser().parse_args(argv)
-    job = Job("toy", args)
-    status = job.status_if_done(args.check)
-    if status is not None:
-        return status
-    with job as part:
+    """Builds the toy data and returns the exit status."""
+    return run_script(build_parser(), build, argv)
+
+
+def build(args: Namespace) -> int:
+    """Makes the folder unless it is up to date, and returns the exit status."""
+    job = job_of("toy", args, inputs=())
+
+    def write(part: Path) -> None:
         world = make_world(args)
         relevant = write_collection(part, world, args)
         write_queries(part, world, relevant, args)
-        from toy_encoder import write_initial_encoder
+        write_initial_encoders(part, world, args.seed)
 
-        meanings = [told + asked for told, asked in zip(world.relation_words, world.asking_words)]
-        for name, hidden_size, dropout in (("init_dual", 32, 0.0), ("init_cross", 64, 0.1)):
-            write_initial_encoder(
-                part / name, vocabulary_of(world), meanings, hidden_size, dropout, args.seed
-            )
-    return 0
+    return job.run(write, args.check)
 
 
-def make_world(args) -> World:
+def write_initial_encoders(part: Path, world: World, seed: int) -> None:
+    """Writes init_dual/ and init_cross/."""
+    from toy_encoder import write_initial_encoder
+
+    vocabulary = vocabulary_of(world)
+    meanings = [
+        in_passages + in_queries
+        for in_passages, in_queries in zip(world.relation_words, world.asking_words)
+    ]
+    write_initial_encoder(part / "init_dual", vocabulary, meanings, 32, 0.0, seed)
+    write_initial_encoder(part / "init_cross", vocabulary, meanings, 64, 0.1, seed)
+
+
+def make_world(args: Namespace) -> World:
     """Returns the language and the facts."""
-    drawing = generator(args.seed, "world")
-    words = iter(make_words(drawing, 2 * args.names + 2 * args.relations * args.synonyms + 260))
+    random = generator(args.seed, "world")
+    relation_words = args.relations * args.synonyms
+    words = iter(make_words(random, 2 * args.names + 2 * relation_words + VALUES + FILLERS))
 
     def take(count: int) -> list[str]:
-        return [next(words) for _ in range(count)]
+        return list(islice(words, count))
 
-    pairs = list(product(range(args.names), repeat=2))
-    entities = [pairs[i] for i in drawing.choice(len(pairs), args.entities, replace=False)]
-    facts = [
-        (entity, int(relation))
-        for entity in range(args.entities)
-        for relation in drawing.choice(args.relations, args.relations_per_entity, replace=False)
-    ]
+    name_pairs = list(product(range(args.names), repeat=2))
+    chosen = random.choice(len(name_pairs), args.entities, replace=False)
+    entities = [name_pairs[number] for number in chosen]
+    facts = []
+    for entity in range(args.entities):
+        relations = random.choice(args.relations, args.relations_per_entity, replace=False)
+        facts += [(entity, relation) for relation in relations.tolist()]
     return World(
-        take(args.names),
-        take(args.names),
-        [take(args.synonyms) for _ in range(args.relations)],
-        [take(args.synonyms) for _ in range(args.relations)],
-        take(200),
-        take(60),
-        entities,
-        facts,
+        first_names=take(args.names),
+        last_names=take(args.names),
+        relation_words=[take(args.synonyms) for _ in range(args.relations)],
+        asking_words=[take(args.synonyms) for _ in range(args.relations)],
+        values=take(VALUES),
+        fillers=take(FILLERS),
+        entities=entities,
+        facts=facts,
     )
 
 
-def make_words(drawing, count: int) -> list[str]:
-    """Returns different words of two or three syllables."""
+def make_words(random: np.random.Generator, count: int) -> list[str]:
+    """Returns `count` different words of two or three syllables."""
     words: dict[str, None] = {}
     while len(words) < count:
-        syllables = [
-            "".join((drawing.choice(list(CONSONANTS)), drawing.choice(list(VOWELS))))
-            for _ in range(drawing.integers(2, 4))
-        ]
+        syllables = []
+        for _ in range(random.integers(2, 4)):
+            consonant = random.choice(list(CONSONANTS))
+            vowel = random.choice(list(VOWELS))
+            syllables.append(f"{consonant}{vowel}")
         words["".join(syllables)] = None
     return list(words)
 
 
-def inflected(drawing, word: str) -> str:
-    """Returns the word, at times with a suffix (a WordPiece of its own)."""
-    return word + str(drawing.choice(SUFFIXES)) if drawing.random() < 0.25 else word
+def inflected(random: np.random.Generator, word: str) -> str:
+    """Returns the word, a quarter of the time with a suffix, which is a WordPiece of its own."""
+    if random.random() < SUFFIX_SHARE:
+        return word + str(random.choice(SUFFIXES))
+    return word
 
 
-def sentence(drawing, fillers: list[str], parts: list[list[str]], extra: int) -> str:
-    """Returns the parts in any order among `extra` filler words; the words of a part stay together."""
-    pieces = parts + [[str(drawing.choice(fillers))] for _ in range(extra)]
-    return " ".join(
-        inflected(drawing, word) for i in drawing.permutation(len(pieces)) for word in pieces[i]
-    )
+def sentence(
+    random: np.random.Generator, fillers: list[str], parts: list[list[str]], extra: int
+) -> str:
+    """Returns the parts and `extra` filler words in random order; a part's words stay together."""
+    pieces = parts + [[str(random.choice(fillers))] for _ in range(extra)]
+    words = chain.from_iterable(pieces[number] for number in random.permutation(len(pieces)))
+    return " ".join([inflected(random, word) for word in words])
 
 
-def write_collection(part: Path, world: World, args) -> dict[int, list[str]]:
-    """Writes the passages in random order and returns fact -> ids of the passages that tell it."""
-    drawing = generator(args.seed, "collection")
+def name_of(world: World, entity: int) -> list[str]:
+    """Returns the first and the last name of an entity."""
+    first, last = world.entities[entity]
+    return [world.first_names[first], world.last_names[last]]
+
+
+def write_collection(part: Path, world: World, args: Namespace) -> dict[int, list[str]]:
+    """Writes the passages in random order; returns fact -> ids of the passages that state it."""
+    random = generator(args.seed, "collection")
     facts = np.repeat(np.arange(len(world.facts)), args.passages_per_fact)
-    drawing.shuffle(facts)
+    random.shuffle(facts)
     relevant: dict[int, list[str]] = {}
     lines = []
     for passage_id, fact in enumerate(facts.tolist()):
         entity, relation = world.facts[fact]
-        first, last = world.entities[entity]
-        told = [
-            [world.first_names[first], world.last_names[last]],
-            [
-                str(drawing.choice(world.relation_words[relation])),
-                str(drawing.choice(world.values)),
-            ],
-        ]
-        text = sentence(drawing, world.fillers, told, int(drawing.integers(3, 9)))
-        lines.append(f"{passage_id}\t{drawing.choice(world.fillers)}\t{text}")
+        relation_word = str(random.choice(world.relation_words[relation]))
+        value = str(random.choice(world.values))
+        parts = [name_of(world, entity), [relation_word, value]]
+        extra = int(random.integers(3, 9))
+        text = sentence(random, world.fillers, parts, extra)
+        title = random.choice(world.fillers)
+        lines.append(f"{passage_id}\t{title}\t{text}")
         relevant.setdefault(fact, []).append(str(passage_id))
     write_lines(part / "collection.tsv", lines)
     return relevant
 
 
-def write_queries(part: Path, world: World, relevant: dict[int, list[str]], args) -> None:
-    """Writes queries, labels and truth of each split. Dev asks of facts that no other split asks of."""
-    drawing = generator(args.seed, "queries")
-    facts = drawing.permutation(len(world.facts)).tolist()
-    dev_facts, other_facts = facts[: len(facts) // 4], facts[len(facts) // 4 :]
+class Split(NamedTuple):
+    """What the queries of a split ask about, in turn, and their number."""
+
+    name: str
+    facts: list[int]
+    queries: int
+
+
+def splits_of(facts: list[int], args: Namespace) -> list[Split]:
+    """Returns the splits. A quarter of the facts is asked about by dev queries only.
+
+    Of the other facts, half are asked about by training queries, and all by unlabelled queries.
+    """
+    dev_facts = facts[: len(facts) // 4]
+    other_facts = facts[len(facts) // 4 :]
     train_facts = other_facts[: len(other_facts) // 2]
-    splits = {
-        "train": (train_facts, args.train_queries),
-        "dev": (dev_facts, args.dev_queries),
-        "unlabelled": (other_facts, args.unlabelled_queries),
-    }
+    return [
+        Split("train", train_facts, args.train_queries),
+        Split("dev", dev_facts, args.dev_queries),
+        Split("unlabelled", other_facts, args.unlabelled_queries),
+    ]
+
+
+def write_queries(
+    part: Path, world: World, relevant: dict[int, list[str]], args: Namespace
+) -> None:
+    """Writes queries, labels and all relevant passages of each split; unlabelled: no labels."""
+    random = generator(args.seed, "queries")
+    facts = random.permutation(len(world.facts)).tolist()
     seen: set[str] = set()
-    for split, (split_facts, count) in splits.items():
-        queries, labels, truth = [], [], []
-        for number in range(count):
-            fact = split_facts[number % len(split_facts)]
-            query_id = f"{split}-{number}"
-            queries.append(f"{query_id}\t{new_query(drawing, world, fact, seen)}")
-            labelled = drawing.choice(
-                relevant[fact], 2 if drawing.random() < 0.1 else 1, replace=False
-            )
-            labels.extend(f"{query_id}\t0\t{passage_id}\t1" for passage_id in labelled)
-            truth.extend(f"{query_id}\t0\t{passage_id}\t1" for passage_id in relevant[fact])
-        write_lines(part / f"queries.{split}.tsv", queries)
-        write_lines(part / f"truth.{split}.tsv", truth)
-        if split != "unlabelled":
-            write_lines(part / f"qrels.{split}.tsv", labels)
+    for split in splits_of(facts, args):
+        queries: list[str] = []
+        labels: list[str] = []
+        truth: list[str] = []
+        for number in range(split.queries):
+            fact = split.facts[number % len(split.facts)]
+            query_id = f"{split.name}-{number}"
+            queries.append(f"{query_id}\t{new_query(random, world, fact, seen)}")
+            label_count = 2 if random.random() < TWO_LABELS_SHARE else 1
+            labelled = random.choice(relevant[fact], label_count, replace=False)
+            labels += qrel_lines(query_id, labelled.tolist())
+            truth += qrel_lines(query_id, relevant[fact])
+        write_lines(part / f"queries.{split.name}.tsv", queries)
+        write_lines(part / f"truth.{split.name}.tsv", truth)
+        if split.name != "unlabelled":
+            write_lines(part / f"qrels.{split.name}.tsv", labels)
 
 
-def new_query(drawing, world: World, fact: int, seen: set[str]) -> str:
-    """Returns a text that no query had so far."""
+def qrel_lines(query_id: str, passage_ids: list[str]) -> Iterator[str]:
+    """Yields a judgement for each passage."""
+    for passage_id in passage_ids:
+        yield f"{query_id}\t0\t{passage_id}\t1"
+
+
+def new_query(random: np.random.Generator, world: World, fact: int, seen: set[str]) -> str:
+    """Returns a wording of a query about the fact that is not in `seen`, and adds it there.
+
+    Raises DataError if none is found: there are more queries than wordings.
+    """
     entity, relation = world.facts[fact]
-    first, last = world.entities[entity]
-    for _ in range(1000):
-        text = sentence(
-            drawing,
-            world.fillers,
-            [
-                [world.first_names[first], world.last_names[last]],
-                [str(drawing.choice(world.asking_words[relation]))],
-            ],
-            int(drawing.integers(1, 4)),
-        )
+    for _ in range(ATTEMPTS):
+        asking_word = str(random.choice(world.asking_words[relation]))
+        parts = [name_of(world, entity), [asking_word]]
+        extra = int(random.integers(1, 4))
+        text = sentence(random, world.fillers, parts, extra)
         if text not in seen:
             seen.add(text)
             return text
@@ -221,8 +276,8 @@ def vocabulary_of(world: World) -> list[str]:
         "-",
         *world.first_names,
         *world.last_names,
-        *sum(world.relation_words, []),
-        *sum(world.asking_words, []),
+        *chain.from_iterable(world.relation_words),
+        *chain.from_iterable(world.asking_words),
         *world.values,
         *world.fillers,
         *(f"##{suffix}" for suffix in SUFFIXES),

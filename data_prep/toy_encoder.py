@@ -1,10 +1,15 @@
-"""The encoders that the toy flight starts from: small ERNIEs whose weights are set to what pre-training gives.
+"""Builds the encoders that the toy data starts from: small ERNIEs with weights set by construction.
 
-No pre-training fits into the toy flight, and from noise a few hundred labelled queries teach an encoder nothing that
-holds for new ones. So the weights have in them, by construction, what is found in any pre-trained encoder, and nothing
-of the task: words of one meaning begin near each other (RELATEDNESS); tokens of the first layer look at their own kind,
-rather in the first text than in the second, and note what they found (so a pair shows which words it shares); the last
-layer's first token listens to all tokens alike. Which words matter, and how much, is left to learn.
+The toy pipeline has no room for pre-training, and from random weights a few hundred labelled
+queries teach an encoder nothing that holds for new queries. So the weights get the properties that
+any pre-trained encoder has, and none that belong to the task:
+
+- words of one meaning have similar embeddings (RELATEDNESS);
+- in the first layer, a token attends to equal tokens, in the first text more than in the second,
+  and notes which it found: so the representation of a pair shows which words it shares;
+- in the last layer, the first token attends to all tokens equally.
+
+Which words matter, and how much, is left to training. Letters: H hidden size, V vocabulary.
 """
 
 import json
@@ -17,11 +22,13 @@ from rocketqa.encoder.ernie import initial_weights
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.seeds import generator
 
-WORD_NORM, TYPE_NORM = 2.4, 0.8
-RELATEDNESS = 0.8  # share of their first embeddings that words of one meaning have in common
+WORD_NORM, TYPE_NORM = 2.4, 0.8  # of the embeddings of words and of the two texts
+RELATEDNESS = 0.8  # share of their embeddings that words of one meaning have in common
 OWN_KIND = 6.0  # attention logit between equal words
-FIRST_TEXT = 2.0  # what a token of the first text has over one of the second
-NOTE = 3.0  # size of what is noted
+FIRST_TEXT = 2.0  # how much more logit a token of the first text gets than one of the second
+NOTE = 3.0  # size of the note that a token makes
+FIRST_ATTENTION = "encoder.layers.0.self_attn"
+LAST_ATTENTION = "encoder.layers.1.self_attn"
 
 
 def write_initial_encoder(
@@ -32,7 +39,10 @@ def write_initial_encoder(
     dropout: float,
     seed: int,
 ) -> None:
-    """Writes vocab.txt, config.json and model.safetensors. `meanings` are the groups of related words."""
+    """Writes vocab.txt, config.json and model.safetensors into a folder.
+
+    meanings: groups of words that mean the same.
+    """
     from safetensors.numpy import save_file
 
     folder.mkdir(exist_ok=True)
@@ -47,71 +57,88 @@ def write_initial_encoder(
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
-    (folder / "config.json").write_text(
-        json.dumps(config._asdict(), indent=1) + "\n", encoding="utf-8"
-    )
-    related = [[vocabulary.index(word) for word in words] for words in meanings]
+    config_text = json.dumps(config._asdict(), indent=1) + "\n"
+    (folder / "config.json").write_text(config_text, encoding="utf-8")
+    token_of = {word: token for token, word in enumerate(vocabulary)}
+    related = []
+    for words in meanings:
+        related.append([token_of[word] for word in words])
     save_file(weights_as_if_pretrained(config, related, seed), folder / "model.safetensors")
 
 
 def weights_as_if_pretrained(
     config: ErnieConfig, related: list[list[int]], seed: int
 ) -> dict[str, np.ndarray]:
-    """Returns the weights of two layers by PaddleNLP's names, float32."""
-    drawing = generator(seed, "initial encoder")
+    """Returns the weights of an encoder of two layers by PaddleNLP's names, float32.
+
+    related: groups of tokens whose words mean the same.
+    """
+    random = generator(seed, "initial encoder")
     weights = initial_weights(config, seed)
-    axes = _rotation(drawing, config.hidden_size)
-    text_axis, note_axis, word_axes = axes[0], axes[1], axes[2:]
-    words = drawing.normal(size=(config.vocab_size, len(word_axes)))
-    for group in related:
-        meaning = drawing.normal(size=len(word_axes))
-        words[group] = RELATEDNESS**0.5 * meaning + (1 - RELATEDNESS) ** 0.5 * words[group]
-    words *= WORD_NORM / np.linalg.norm(words, axis=1, keepdims=True)
-    weights["embeddings.word_embeddings.weight"] = words @ word_axes
+    axes = _rotation(random, config.hidden_size)  # [H, H]
+    text_axis, note_axis = axes[:2]  # [H] each
+    word_axes = axes[2:]  # [H - 2, H]
+    words = _word_embeddings(random, config.vocab_size, len(word_axes), related)
+    weights["embeddings.word_embeddings.weight"] = words @ word_axes  # [V, H]
     types = weights["embeddings.token_type_embeddings.weight"]
-    types[:2] = TYPE_NORM * text_axis, -TYPE_NORM * text_axis
-    weights |= _comparing_layer(drawing, config, text_axis, note_axis)
-    passed_on = _rotation(drawing, config.hidden_size)
-    weights["encoder.layers.1.self_attn.v_proj.weight"] = passed_on
-    weights["encoder.layers.1.self_attn.out_proj.weight"] = passed_on.T
-    weights["pooler.dense.weight"] = _rotation(drawing, config.hidden_size) / 2
+    types[0] = TYPE_NORM * text_axis
+    types[1] = -TYPE_NORM * text_axis
+    weights |= _comparing_layer(random, config, text_axis, note_axis)
+    passed_on = _rotation(random, config.hidden_size)  # [H, H]
+    weights[f"{LAST_ATTENTION}.v_proj.weight"] = passed_on
+    weights[f"{LAST_ATTENTION}.out_proj.weight"] = passed_on.T
+    weights["pooler.dense.weight"] = _rotation(random, config.hidden_size) / 2
     return {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
 
 
-def _rotation(drawing: np.random.Generator, size: int) -> np.ndarray:
-    return np.linalg.qr(drawing.normal(size=(size, size)))[0]
+def _word_embeddings(
+    random: np.random.Generator, count: int, size: int, related: list[list[int]]
+) -> np.ndarray:
+    """Returns embeddings of norm WORD_NORM [count, size]; those of a group are similar."""
+    words = random.normal(size=(count, size))
+    for group in related:
+        meaning = random.normal(size=size)
+        words[group] = RELATEDNESS**0.5 * meaning + (1 - RELATEDNESS) ** 0.5 * words[group]
+    words *= WORD_NORM / np.linalg.norm(words, axis=1, keepdims=True)
+    return words
 
 
-def _comparing_layer(drawing, config: ErnieConfig, text_axis, note_axis) -> dict[str, np.ndarray]:
-    """Returns the first layer's attention: look at your own kind, note along `note_axis` in which text it stands."""
-    size, heads = config.hidden_size, config.num_attention_heads
+def _rotation(random: np.random.Generator, size: int) -> np.ndarray:
+    """Returns a random orthogonal matrix [size, size]."""
+    return np.linalg.qr(random.normal(size=(size, size)))[0]
+
+
+def _comparing_layer(
+    random: np.random.Generator, config: ErnieConfig, text_axis: np.ndarray, note_axis: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns the attention weights of the first layer, by PaddleNLP's names.
+
+    A token attends to equal tokens and notes along `note_axis` in which text they stand.
+    """
+    size = config.hidden_size
+    heads = config.num_attention_heads
     per_head = size // heads
-    after_norm = size**0.5 / np.hypot(
-        WORD_NORM, TYPE_NORM
-    )  # the embeddings' norm stretches them by this
-    word_norm, type_norm = WORD_NORM * after_norm, TYPE_NORM * after_norm
+    # Layer normalisation of the embeddings stretches them by this factor.
+    stretch = size**0.5 / np.hypot(WORD_NORM, TYPE_NORM)
+    word_norm = WORD_NORM * stretch
+    type_norm = TYPE_NORM * stretch
     only_words = np.eye(size) - np.outer(text_axis, text_axis) - np.outer(note_axis, note_axis)
-    q = (
-        only_words
-        @ _rotation(drawing, size)
-        * (OWN_KIND * per_head**0.5 * heads) ** 0.5
-        / word_norm
-    )
-    k, v, out, q_bias = q.copy(), np.zeros((size, size)), np.zeros((size, size)), np.zeros(size)
-    for first in range(
-        0, size, per_head
-    ):  # one dimension of each head speaks of the text instead of the word
-        k[:, first] += text_axis / (2 * type_norm)
-        q_bias[first] = FIRST_TEXT * per_head**0.5
-        v[:, first] = text_axis / type_norm
-        out[first] = note_axis * NOTE / heads
+    own_kind = (OWN_KIND * per_head**0.5 * heads) ** 0.5
+    query = only_words @ _rotation(random, size) * own_kind / word_norm  # [H, H]
+    key = query.copy()
+    value = np.zeros((size, size))
+    output = np.zeros((size, size))
+    query_bias = np.zeros(size)
+    # The first dimension of each head is about the text instead of the word.
+    for first in range(0, size, per_head):
+        key[:, first] += text_axis / (2 * type_norm)
+        query_bias[first] = FIRST_TEXT * per_head**0.5
+        value[:, first] = text_axis / type_norm
+        output[first] = note_axis * NOTE / heads
     return {
-        f"encoder.layers.0.self_attn.{name}": value
-        for name, value in {
-            "q_proj.weight": q,
-            "q_proj.bias": q_bias,
-            "k_proj.weight": k,
-            "v_proj.weight": v,
-            "out_proj.weight": out,
-        }.items()
+        f"{FIRST_ATTENTION}.q_proj.weight": query,
+        f"{FIRST_ATTENTION}.q_proj.bias": query_bias,
+        f"{FIRST_ATTENTION}.k_proj.weight": key,
+        f"{FIRST_ATTENTION}.v_proj.weight": value,
+        f"{FIRST_ATTENTION}.out_proj.weight": output,
     }

@@ -1,14 +1,15 @@
-"""Build queries.unlabelled.tsv: `python data_prep/unlabelled_queries.py --dataset marco --output data/marco`.
+"""Builds queries.unlabelled.tsv, the queries of stage 4 that have no labels.
 
-The unlabelled queries of stage 4 as the paper combines them (section 4.1, released code): for MS MARCO those of
-Yahoo! Answers, ORCAS and Natural Questions (orcas_yahoo_nq.query.txt), for Natural Questions those of MRQA
-(mrqa.query.txt), from the released corpus/augment (augment.tar.gz), lines of query_id and text. The paper counts 1.7
-million over all; no exact count is published.
+The sources are those that the paper combines (section 4.1 and the released code), from the released
+archive augment.tar.gz, with lines of query_id and text: for MS MARCO the queries of Yahoo! Answers,
+ORCAS and Natural Questions (orcas_yahoo_nq.query.txt), for Natural Questions those of MRQA
+(mrqa.query.txt). The paper gives 1.7 million as their total number; no exact number is published.
 
---queries adds files of your own, in the same form or with the text alone. Left out, counted and said: empty queries,
-queries that came before, and queries that --exclude files ask (default: the train, dev and test queries beside the
-output), all compared without case, further spaces and a last ?, ! or full stop. Ids are made anew, `unlabelled-1` ...,
-for the sources' are numbers that training queries have, too.
+--queries adds files of your own, in the same form or with the text alone. The following are left
+out, counted and reported: empty queries, queries that occurred before, and queries of the --exclude
+files (default: the train, dev and test queries beside the output). Two queries are the same if they
+differ only in case, in further spaces or in a "?", "!" or "." at the end. The ids are new,
+`unlabelled-1` and so on, because the ids of the sources are numbers that training queries use too.
 """
 
 import sys
@@ -18,8 +19,16 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
-from releases import RELEASED_AUGMENT, add_source_flags, folder_of, settle_source_flags
-from sources import make_file, read_foreign, run
+from builds import (
+    BuildSettings,
+    add_build_flags,
+    make_file,
+    run_script,
+    script_parser,
+    settings_of,
+)
+from releases import RELEASED_AUGMENT, folder_of
+from sources import read_foreign
 
 from rocketqa.files.errors import DataError
 
@@ -29,61 +38,81 @@ LABELLED = ("queries.train.tsv", "queries.dev.tsv", "queries.test.tsv")
 
 def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
-    parser = ArgumentParser("data_prep/unlabelled_queries.py", description=__doc__.splitlines()[0])
-    add_source_flags(parser, "folder that gets queries.unlabelled.tsv")
+    parser = script_parser(
+        "unlabelled_queries.py",
+        "Build queries.unlabelled.tsv, the queries of stage 4 that have no labels.",
+        "python data_prep/unlabelled_queries.py --dataset marco --output data/marco",
+    )
+    add_build_flags(parser, "folder that gets queries.unlabelled.tsv")
     parser.add_argument(
         "--dataset",
         choices=(*FILES, "none"),
         required=True,
-        help="whose unlabelled queries; none: those of --queries alone",
+        help="whose unlabelled queries are used; none: only those of --queries",
     )
     parser.add_argument(
         "--queries",
         type=Path,
         nargs="+",
         default=[],
-        help="more files: query_id, text, or text alone",
+        metavar="FILE",
+        help="further files with lines of query_id and text, or of text alone (default: none)",
     )
     parser.add_argument(
-        "--exclude", type=Path, nargs="+", help="files of queries that must not be among them"
+        "--exclude",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="files with queries that are left out (default: those of "
+        f"{', '.join(LABELLED)} that exist in OUTPUT)",
     )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Builds the file and returns the exit status."""
-    return run(build_parser(), build, argv)
+    return run_script(build_parser(), build, argv)
 
 
 def build(args: Namespace) -> int:
-    """Makes the file where it is not up to date."""
-    settle_source_flags(args)
+    """Makes the file unless it is up to date, and returns the exit status."""
+    settings = settings_of(args)
     sources = list(args.queries)
     if args.dataset != "none":
-        sources.insert(
-            0, folder_of(RELEASED_AUGMENT, args, FILES[args.dataset]) / FILES[args.dataset]
-        )
-    excluded = args.exclude or [
-        args.output / name for name in LABELLED if (args.output / name).is_file()
-    ]
-    if not excluded:
-        raise DataError(
-            f"{args.output}: expected {LABELLED[0]} or --exclude FILES, got no queries to leave out"
-        )
-    inputs = {f"queries_{i}": path for i, path in enumerate(sources)}
-    inputs |= {f"exclude_{i}": path for i, path in enumerate(excluded)}
+        name = FILES[args.dataset]
+        sources.insert(0, folder_of(RELEASED_AUGMENT, settings, name) / name)
+    excluded = args.exclude or labelled_files(settings)
+    inputs = {f"queries_{number}": path for number, path in enumerate(sources)}
+    inputs |= {f"exclude_{number}": path for number, path in enumerate(excluded)}
+    notes: Counter[str] = Counter()
     return make_file(
+        settings,
         "unlabelled queries",
-        args,
         "queries.unlabelled.tsv",
-        inputs,
-        lambda notes: query_lines(sources, excluded, notes),
+        query_lines(sources, excluded, notes),
+        inputs=inputs,
+        notes=notes,
     )
 
 
-def query_lines(sources: list[Path], excluded: list[Path], notes: Counter) -> Iterator[str]:
-    """Yields the queries that are new, in the order of the files; 16 bytes are kept of each."""
-    labelled = {_key(columns[-1]) for path in excluded for _, columns in read_foreign(path, (2,))}
+def labelled_files(settings: BuildSettings) -> list[Path]:
+    """Returns the files of labelled queries beside the output. Raises DataError without any."""
+    paths = [settings.output / name for name in LABELLED]
+    existing = [path for path in paths if path.is_file()]
+    if not existing:
+        raise DataError(
+            f"{settings.output}: expected {LABELLED[0]} or --exclude FILES, got no queries to "
+            "leave out"
+        )
+    return existing
+
+
+def query_lines(sources: list[Path], excluded: list[Path], notes: Counter[str]) -> Iterator[str]:
+    """Yields the new queries in the order of the files, with 16 bytes in memory for each."""
+    labelled = set()
+    for path in excluded:
+        for _, columns in read_foreign(path, (2,)):
+            labelled.add(_key(columns[-1]))
     seen: set[bytes] = set()
     for path in sources:
         for _, columns in read_foreign(path, (1, 2)):
@@ -101,10 +130,9 @@ def query_lines(sources: list[Path], excluded: list[Path], notes: Counter) -> It
 
 
 def _key(text: str) -> bytes:
-    """Returns what two wordings of one query have in common."""
-    return blake2b(
-        " ".join(text.casefold().split()).rstrip(" ?!.").encode(), digest_size=16
-    ).digest()
+    """Returns a digest that is equal for all wordings of one query."""
+    words = " ".join(text.casefold().split())
+    return blake2b(words.rstrip(" ?!.").encode(), digest_size=16).digest()
 
 
 if __name__ == "__main__":

@@ -1,29 +1,34 @@
-"""Unpack a tar or zip archive of regular files: `python data_prep/unpack.py ARCHIVE --output FOLDER`."""
+"""Unpacks a tar or zip archive of regular files into a folder; the folder is complete or absent."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from sources import run
+from builds import run_script, script_parser
 
 from rocketqa.jobs.unpack import unpack
 
 
 def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
-    parser = ArgumentParser("data_prep/unpack.py", description=__doc__.splitlines()[0])
-    parser.add_argument("archive", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
+    parser = script_parser(
+        "unpack.py",
+        "Unpack a tar or zip archive. Links, devices and paths outside of the folder are refused.",
+        "python data_prep/unpack.py data/marco/downloads/marco.tar.gz --output data/marco/corpus",
+    )
+    parser.add_argument("archive", type=Path, help="tar archive, compressed or not, or zip archive")
+    parser.add_argument("--output", type=Path, required=True, help="folder to make")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Unpacks the archive and returns the exit status."""
+    return run_script(build_parser(), unpack_archive, argv)
 
-    def unpack_it(args) -> None:
-        unpack(args.archive, args.output)
 
-    return run(build_parser(), unpack_it, argv)
+def unpack_archive(args: Namespace) -> None:
+    """Unpacks the archive that the flags name."""
+    unpack(args.archive, args.output)
 
 
 if __name__ == "__main__":
