@@ -61,20 +61,24 @@ def bm25_lines(collection_path: Path, queries_path: Path, depth: int) -> Iterato
     queries = read_queries(queries_path)
     passage_ids = list(collection)
     passage_texts = [f"{passage.title} {passage.text}" for passage in collection.values()]
-    query_texts = [query.text for query in queries.values()]
-    retriever = bm25s.BM25(method="lucene", k1=K1, b=B)
     passage_tokens = bm25s.tokenize(passage_texts, show_progress=False)
+    retriever = bm25s.BM25(method="lucene", k1=K1, b=B)
     retriever.index(passage_tokens, show_progress=False)
+    query_texts = [query.text for query in queries.values()]
     query_tokens = bm25s.tokenize(query_texts, show_progress=False)
-    retrieved_ids, retrieved_scores = retriever.retrieve(
+    retrieved = retriever.retrieve(
         query_tokens,
         corpus=passage_ids,
         k=min(depth, len(passage_ids)),
         show_progress=False,
     )
-    for query_id, ids, scores in zip(queries, retrieved_ids.tolist(), retrieved_scores.tolist()):
-        pairs = zip(ids, scores)
-        matching = [(passage_id, score) for passage_id, score in pairs if score > 0]
+    ids_by_query = retrieved.documents.tolist()
+    scores_by_query = retrieved.scores.tolist()
+    for query_id, ids, scores in zip(queries, ids_by_query, scores_by_query):
+        matching = []
+        for passage_id, score in zip(ids, scores):
+            if score > 0:
+                matching.append((passage_id, score))
         yield from run_lines(ranked(query_id, matching))
 
 

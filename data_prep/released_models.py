@@ -11,7 +11,6 @@ release, needs `--vocab`, the vocab.txt of ERNIE 2.0.
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from builds import add_check_flag, run_script, script_parser
 
@@ -19,9 +18,15 @@ from rocketqa.files.errors import DataError
 from rocketqa.jobs.download import Source, fetch
 from rocketqa.jobs.job import Job
 from rocketqa.jobs.unpack import unpack
-
-if TYPE_CHECKING:
-    from rocketqa.weights.released_models import Released
+from rocketqa.toolkit import read_model
+from rocketqa.weights.checkpoint import save_model, set_weights
+from rocketqa.weights.released_archives import CHECKPOINTS, HOST, MODELS, cache
+from rocketqa.weights.released_models import (
+    Released,
+    read_checkpoint,
+    read_variables_alone,
+    write_released,
+)
 
 CONFIG = "config.json"
 
@@ -58,9 +63,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def build(args: Namespace) -> int:
     """Makes the checkpoint, or the released layout, unless it is up to date."""
-    from rocketqa.weights.checkpoint import save_model, set_weights
-    from rocketqa.weights.released_models import read_checkpoint, write_released
-
     is_import = args.direction == "import"
     model = read_source(args) if is_import else read_checkpoint(Path(args.source))
     job = Job(
@@ -82,18 +84,14 @@ def build(args: Namespace) -> int:
     return job.run(write, args.check)
 
 
-def description_of(model: "Released") -> str:
+def description_of(model: Released) -> str:
     """Returns the class of a model, and the flags that give its lengths to the verbs."""
     flags = [f"--{name.replace('_', '-')} {length}" for name, length in model.lengths.items()]
     return f"{model.kind.layer.__name__}, for {', '.join(flags)}"
 
 
-def read_source(args: Namespace) -> "Released":
+def read_source(args: Namespace) -> Released:
     """Returns the released model that the flags name. Raises DataError if there is none."""
-    from rocketqa.toolkit import read_model
-    from rocketqa.weights.released_archives import CHECKPOINTS, HOST, MODELS
-    from rocketqa.weights.released_models import read_variables_alone
-
     source = args.source
     if source in MODELS:
         return read_model(source)
@@ -117,8 +115,6 @@ def read_source(args: Namespace) -> "Released":
 
 def download_archive(url: str, md5: str | None) -> Path:
     """Returns the folder that the archive behind a URL is unpacked into."""
-    from rocketqa.weights.released_archives import cache
-
     archive = Source(url, md5=md5)
     packed = fetch(archive, cache() / archive.name)
     return unpack(packed, cache() / archive.name.removesuffix(".tar.gz"))

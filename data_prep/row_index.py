@@ -16,7 +16,8 @@ OFFSET_MASK = (1 << OFFSET_BITS) - 1
 def text_digest(*columns: str) -> int:
     """Returns a signed 64-bit digest of texts, the same on every machine."""
     texts = "\t".join(columns).encode()
-    return int.from_bytes(blake2b(texts, digest_size=8).digest(), "big", signed=True)
+    digest = blake2b(texts, digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 class RowIndex:
@@ -34,31 +35,43 @@ class RowIndex:
         self.files: list[mmap.mmap | bytes] = []
         digests = array("q")
         places = array("q")
-        for number, path in enumerate(paths):
-            with path.open("rb") as file:
-                self.files.append(_mapped(path))
-                start = 0
-                for line, row in zip(file, read_rows(path, (width,))):
-                    digests.append(self._digest(row.columns))
-                    places.append(number << OFFSET_BITS | start)
-                    start += len(line)
+        for path in paths:
+            self._add_file(path, width, digests, places)
         unordered = np.array(digests, np.int64)
         order = np.argsort(unordered, kind="stable")  # the first of two equal rows stays the first
         self.digests = unordered[order]
-        self.places = np.array(places, np.int64)[order]
+        unordered_places = np.array(places, np.int64)
+        self.places = unordered_places[order]
 
-    def _digest(self, columns: list[str]) -> int:
-        key = columns[1:] if self.by_text else columns[:1]
-        return text_digest(*key)
+    def _add_file(self, path: Path, width: int, digests: array, places: array) -> None:
+        """Appends the digest and the place of each row of a file."""
+        file_place = len(self.files) << OFFSET_BITS
+        self.files.append(_mapped(path))
+        start = 0
+        with path.open("rb") as lines:
+            rows = read_rows(path, (width,))
+            for line, row in zip(lines, rows):
+                key = self._key(row.columns)
+                digests.append(text_digest(*key))
+                places.append(file_place | start)
+                start += len(line)
+
+    def _key(self, columns: list[str]) -> list[str]:
+        """Returns the columns that a row is found by."""
+        return columns[1:] if self.by_text else columns[:1]
 
     def find(self, *columns: str) -> list[str] | None:
         """Returns the first row with this id, or with this title and text; None without any."""
         wanted = text_digest(*columns)
-        at = int(np.searchsorted(self.digests, wanted))
-        if at == len(self.digests) or self.digests[at] != wanted:
+        at = np.searchsorted(self.digests, wanted)
+        if at == len(self.digests):
             return None
-        row = self._row(int(self.places[at]))
-        return row if self._digest(row) == wanted else None
+        if self.digests[at] != wanted:
+            return None
+        place = int(self.places[at])
+        row = self._row(place)
+        is_the_same = self._key(row) == list(columns)
+        return row if is_the_same else None
 
     def _row(self, place: int) -> list[str]:
         """Returns the columns of the row at a place."""
@@ -67,7 +80,8 @@ class RowIndex:
         end = rows.find(b"\n", start)
         if end < 0:
             end = len(rows)
-        return rows[start:end].decode().split("\t")
+        line = rows[start:end].decode()
+        return line.split("\t")
 
 
 def _mapped(path: Path) -> mmap.mmap | bytes:

@@ -18,39 +18,23 @@ that every query can be understood.
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from itertools import chain, islice, product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from builds import run_script, script_parser
+from numpy.random import Generator
+from toy_world import World, make_world, name_of, sentence, vocabulary_of
 
 from rocketqa.cli.flags import add_job_flags, job_of
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.seeds import generator
 
-CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
-# The suffixes have consonants that words do not have, so that a word with its suffix never begins
-# like another word.
-SUFFIXES = ("wa", "jo", "his", "cem")
-SUFFIX_SHARE = 0.25  # of the words in texts
-VALUES, FILLERS = 200, 60  # numbers of words
 TWO_LABELS_SHARE = 0.1  # of the queries; the others have one label
 ATTEMPTS = 1000  # to find a new wording of a query
 
-
-class World(NamedTuple):
-    """The words of the language, and the facts as pairs of an entity's and a relation's number."""
-
-    first_names: list[str]
-    last_names: list[str]
-    relation_words: list[list[str]]  # for each relation, those in passages
-    asking_words: list[list[str]]  # for each relation, those in queries
-    values: list[str]
-    fillers: list[str]
-    entities: list[tuple[int, int]]  # numbers of the first name and of the last name
-    facts: list[tuple[int, int]]
+PassagesOfFact = dict[int, list[str]]  # fact -> ids of the passages that state it
 
 
 def build_parser() -> ArgumentParser:
@@ -111,75 +95,13 @@ def write_initial_encoders(part: Path, world: World, seed: int) -> None:
     write_initial_encoder(part / "init_cross", vocabulary, meanings, 64, 0.1, seed)
 
 
-def make_world(args: Namespace) -> World:
-    """Returns the language and the facts."""
-    random = generator(args.seed, "world")
-    relation_words = args.relations * args.synonyms
-    words = iter(make_words(random, 2 * args.names + 2 * relation_words + VALUES + FILLERS))
-
-    def take(count: int) -> list[str]:
-        return list(islice(words, count))
-
-    name_pairs = list(product(range(args.names), repeat=2))
-    chosen = random.choice(len(name_pairs), args.entities, replace=False)
-    entities = [name_pairs[number] for number in chosen]
-    facts = []
-    for entity in range(args.entities):
-        relations = random.choice(args.relations, args.relations_per_entity, replace=False)
-        facts += [(entity, relation) for relation in relations.tolist()]
-    return World(
-        first_names=take(args.names),
-        last_names=take(args.names),
-        relation_words=[take(args.synonyms) for _ in range(args.relations)],
-        asking_words=[take(args.synonyms) for _ in range(args.relations)],
-        values=take(VALUES),
-        fillers=take(FILLERS),
-        entities=entities,
-        facts=facts,
-    )
-
-
-def make_words(random: np.random.Generator, count: int) -> list[str]:
-    """Returns `count` different words of two or three syllables."""
-    words: dict[str, None] = {}
-    while len(words) < count:
-        syllables = []
-        for _ in range(random.integers(2, 4)):
-            consonant = random.choice(list(CONSONANTS))
-            vowel = random.choice(list(VOWELS))
-            syllables.append(f"{consonant}{vowel}")
-        words["".join(syllables)] = None
-    return list(words)
-
-
-def inflected(random: np.random.Generator, word: str) -> str:
-    """Returns the word, a quarter of the time with a suffix, which is a WordPiece of its own."""
-    if random.random() < SUFFIX_SHARE:
-        return word + str(random.choice(SUFFIXES))
-    return word
-
-
-def sentence(
-    random: np.random.Generator, fillers: list[str], parts: list[list[str]], extra: int
-) -> str:
-    """Returns the parts and `extra` filler words in random order; a part's words stay together."""
-    pieces = parts + [[str(random.choice(fillers))] for _ in range(extra)]
-    words = chain.from_iterable(pieces[number] for number in random.permutation(len(pieces)))
-    return " ".join([inflected(random, word) for word in words])
-
-
-def name_of(world: World, entity: int) -> list[str]:
-    """Returns the first and the last name of an entity."""
-    first, last = world.entities[entity]
-    return [world.first_names[first], world.last_names[last]]
-
-
-def write_collection(part: Path, world: World, args: Namespace) -> dict[int, list[str]]:
+def write_collection(part: Path, world: World, args: Namespace) -> PassagesOfFact:
     """Writes the passages in random order; returns fact -> ids of the passages that state it."""
     random = generator(args.seed, "collection")
-    facts = np.repeat(np.arange(len(world.facts)), args.passages_per_fact)
+    different_facts = np.arange(len(world.facts))
+    facts = np.repeat(different_facts, args.passages_per_fact)
     random.shuffle(facts)
-    relevant: dict[int, list[str]] = {}
+    relevant: PassagesOfFact = {}
     lines = []
     for passage_id, fact in enumerate(facts.tolist()):
         entity, relation = world.facts[fact]
@@ -190,7 +112,8 @@ def write_collection(part: Path, world: World, args: Namespace) -> dict[int, lis
         text = sentence(random, world.fillers, parts, extra)
         title = random.choice(world.fillers)
         lines.append(f"{passage_id}\t{title}\t{text}")
-        relevant.setdefault(fact, []).append(str(passage_id))
+        passages_of_fact = relevant.setdefault(fact, [])
+        passages_of_fact.append(str(passage_id))
     write_lines(part / "collection.tsv", lines)
     return relevant
 
@@ -218,9 +141,7 @@ def splits_of(facts: list[int], args: Namespace) -> list[Split]:
     ]
 
 
-def write_queries(
-    part: Path, world: World, relevant: dict[int, list[str]], args: Namespace
-) -> None:
+def write_queries(part: Path, world: World, relevant: PassagesOfFact, args: Namespace) -> None:
     """Writes queries, labels and all relevant passages of each split; unlabelled: no labels."""
     random = generator(args.seed, "queries")
     facts = random.permutation(len(world.facts)).tolist()
@@ -232,7 +153,8 @@ def write_queries(
         for number in range(split.queries):
             fact = split.facts[number % len(split.facts)]
             query_id = f"{split.name}-{number}"
-            queries.append(f"{query_id}\t{new_query(random, world, fact, seen)}")
+            text = new_query(random, world, fact, seen)
+            queries.append(f"{query_id}\t{text}")
             label_count = 2 if random.random() < TWO_LABELS_SHARE else 1
             labelled = random.choice(relevant[fact], label_count, replace=False)
             labels += qrel_lines(query_id, labelled.tolist())
@@ -249,7 +171,7 @@ def qrel_lines(query_id: str, passage_ids: list[str]) -> Iterator[str]:
         yield f"{query_id}\t0\t{passage_id}\t1"
 
 
-def new_query(random: np.random.Generator, world: World, fact: int, seen: set[str]) -> str:
+def new_query(random: Generator, world: World, fact: int, seen: set[str]) -> str:
     """Returns a wording of a query about the fact that is not in `seen`, and adds it there.
 
     Raises DataError if none is found: there are more queries than wordings.
@@ -264,24 +186,6 @@ def new_query(random: np.random.Generator, world: World, fact: int, seen: set[st
             seen.add(text)
             return text
     raise DataError("--unlabelled-queries: expected fewer, got more than the facts have wordings")
-
-
-def vocabulary_of(world: World) -> list[str]:
-    """Returns the WordPieces: special tokens, whole words, suffixes."""
-    return [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "-",
-        *world.first_names,
-        *world.last_names,
-        *chain.from_iterable(world.relation_words),
-        *chain.from_iterable(world.asking_words),
-        *world.values,
-        *world.fillers,
-        *(f"##{suffix}" for suffix in SUFFIXES),
-    ]
 
 
 if __name__ == "__main__":

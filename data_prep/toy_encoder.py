@@ -16,9 +16,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 
 from rocketqa.encoder.config import ErnieConfig
-from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.seeds import generator
 
@@ -92,24 +93,27 @@ def weights_as_if_pretrained(
 
 
 def _word_embeddings(
-    random: np.random.Generator, count: int, size: int, related: list[list[int]]
+    random: Generator, count: int, size: int, related: list[list[int]]
 ) -> np.ndarray:
     """Returns embeddings of norm WORD_NORM [count, size]; those of a group are similar."""
     words = random.normal(size=(count, size))
     for group in related:
         meaning = random.normal(size=size)
-        words[group] = RELATEDNESS**0.5 * meaning + (1 - RELATEDNESS) ** 0.5 * words[group]
-    words *= WORD_NORM / np.linalg.norm(words, axis=1, keepdims=True)
+        shared = RELATEDNESS**0.5 * meaning
+        words[group] = shared + (1 - RELATEDNESS) ** 0.5 * words[group]
+    norms = np.linalg.norm(words, axis=1, keepdims=True)  # [count, 1]
+    words *= WORD_NORM / norms
     return words
 
 
-def _rotation(random: np.random.Generator, size: int) -> np.ndarray:
+def _rotation(random: Generator, size: int) -> np.ndarray:
     """Returns a random orthogonal matrix [size, size]."""
-    return np.linalg.qr(random.normal(size=(size, size)))[0]
+    matrix = random.normal(size=(size, size))
+    return np.linalg.qr(matrix)[0]
 
 
 def _comparing_layer(
-    random: np.random.Generator, config: ErnieConfig, text_axis: np.ndarray, note_axis: np.ndarray
+    random: Generator, config: ErnieConfig, text_axis: np.ndarray, note_axis: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Returns the attention weights of the first layer, by PaddleNLP's names.
 
@@ -122,7 +126,9 @@ def _comparing_layer(
     stretch = size**0.5 / np.hypot(WORD_NORM, TYPE_NORM)
     word_norm = WORD_NORM * stretch
     type_norm = TYPE_NORM * stretch
-    only_words = np.eye(size) - np.outer(text_axis, text_axis) - np.outer(note_axis, note_axis)
+    along_text = np.outer(text_axis, text_axis)  # [H, H]
+    along_note = np.outer(note_axis, note_axis)  # [H, H]
+    only_words = np.eye(size) - along_text - along_note
     own_kind = (OWN_KIND * per_head**0.5 * heads) ** 0.5
     query = only_words @ _rotation(random, size) * own_kind / word_norm  # [H, H]
     key = query.copy()
