@@ -1,7 +1,8 @@
 """A report draws what there is, the same bytes each time, and shows it in report.md."""
 
 from rocketqa.cli.__main__ import main
-from rocketqa.evaluation.figures import lines, removed_by_rank, save, smoothed
+from rocketqa.evaluation.figure_values import removed_by_rank, smoothed
+from rocketqa.evaluation.figures import lines, save
 
 BY_RANK = (
     "first_rank\tlast_rank\tunlabelled\tremoved\tshare_removed\ta\tb\tc\td\n"

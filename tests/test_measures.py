@@ -3,7 +3,8 @@
 import pytest
 
 from rocketqa.cli import evaluate
-from rocketqa.evaluation.measures import mean, per_query, read_rankings
+from rocketqa.evaluation.judgements import read_rankings
+from rocketqa.evaluation.measures import mean, per_query
 from rocketqa.files.errors import DataError
 
 QRELS = "1185869\t0\t0\t1\n5\t0\t77\t1\n"

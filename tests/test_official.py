@@ -6,7 +6,8 @@ import pytest
 import pytrec_eval
 
 from rocketqa.cli.__main__ import main
-from rocketqa.evaluation.measures import mean, per_query, read_judgements, read_rankings
+from rocketqa.evaluation.judgements import read_judgements, read_rankings
+from rocketqa.evaluation.measures import mean, per_query
 from rocketqa.files.formats import write_lines
 from rocketqa.files.runs import ranked, run_lines
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from rocketqa.cli import statistics
 from rocketqa.evaluation.paper_tables import (
     Expected,
     paper_values,
     read_expected,
-    table_lines,
+    paper_table_lines,
     verdict,
 )
 
@@ -50,7 +49,7 @@ def test_a_count_is_the_papers_or_another(ours, said):
 
 def test_a_table_has_the_papers_rows_and_columns_with_ours_first():
     lines = list(
-        table_lines(ROWS, {("dual_encoder_2", "MRR@10"): 0.36512, ("bm25", "MRR@10"): 0.1867})
+        paper_table_lines(ROWS, {("dual_encoder_2", "MRR@10"): 0.36512, ("bm25", "MRR@10"): 0.1867})
     )
     assert lines == [
         "",
@@ -96,29 +95,3 @@ def test_the_file_holds_every_number_of_the_papers_tables(flight, tables):
 )
 def test_numbers_of_the_file_are_the_papers(flight, model, measure, value):
     assert paper_values(read_expected(EXPECTED, flight))[model, measure] == value
-
-
-def test_statistics_count_rows_and_words(tmp_path, capsys):
-    (tmp_path / "collection.tsv").write_text("a\tthe title\tone two three\nb\t\tfour\n")
-    (tmp_path / "queries.train.tsv").write_text("1\twho flew\n2\twhat\n")
-    (tmp_path / "queries.dev.tsv").write_text("3\twhen was  it\n")
-    assert (
-        statistics.main(
-            [
-                "--collection",
-                str(tmp_path / "collection.tsv"),
-                "--output",
-                str(tmp_path / "out.tsv"),
-                "--queries",
-                *(str(tmp_path / f"queries.{split}.tsv") for split in ("train", "dev")),
-            ]
-        )
-        == 0
-    )
-    assert capsys.readouterr().out.splitlines() == [
-        "queries.train\t2",
-        "queries.dev\t1",
-        "collection\t2",
-        "query_words\t2.0",
-        "passage_words\t2.0",
-    ]

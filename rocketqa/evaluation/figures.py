@@ -1,47 +1,113 @@
-"""The paper's figures from our flights, as PNG and SVG (matplotlib, which PaddleNLP brings)."""
+"""The paper's figures with our values, as PNG and SVG. matplotlib comes with PaddleNLP.
 
-from collections.abc import Callable, Mapping, Sequence
+stages      the measure of each model
+figure4     the measure by the number of random negatives
+figure5     the share of unlabelled passages that denoising removes, by rank
+figure6     the measure by the number of rows of augmented data
+training    the loss of each training by step
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from rocketqa.files.rows import read_rows
+from rocketqa.evaluation.figure_values import (
+    Curves,
+    Sources,
+    losses_of,
+    removed_by_rank,
+    smoothed,
+)
 
-Points = Sequence[tuple[float, float]]
-WIDTH, HEIGHT = 6.4, 3.6  # inches
-SMOOTHED = 50  # points of a training curve at most: means over equal parts
+WIDTH = 6.4  # inches
+HEIGHT = 3.6  # inches
+DOTS_PER_INCH = 150
+
+
+class ReportFigure(NamedTuple):
+    """A figure that can be drawn."""
+
+    name: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+def figures_of(sources: Sources) -> list[ReportFigure]:
+    """Returns the figures that there are values for."""
+    measure = sources.measure
+    figures = []
+    if sources.by_model:
+        draw = partial(bars, sources.by_model, measure)
+        figures.append(ReportFigure("stages", "The measure by stage", draw))
+    if sources.figure_4:
+        caption = "Figure 4: the number of random negatives"
+        draw = partial(lines, sources.figure_4, "negatives a query", measure)
+        figures.append(ReportFigure("figure4", caption, draw))
+    if sources.by_rank:
+        caption = "Figure 5: unlabelled passages that denoising removes, by rank"
+        draw = partial(removal_bars, sources.by_rank)
+        figures.append(ReportFigure("figure5", caption, draw))
+    if sources.figure_6:
+        caption = "Figure 6: the size of the augmented data"
+        draw = partial(lines, sources.figure_6, "rows of augmented data", measure)
+        figures.append(ReportFigure("figure6", caption, draw))
+    if sources.logs:
+        draw = partial(training_curves, sources.logs)
+        figures.append(ReportFigure("training", "Training curves", draw))
+    return figures
+
+
+def save_figures(figures: Iterable[ReportFigure], directory: Path, redraw: bool) -> None:
+    """Writes the figures into a directory. Unless `redraw`, those that are there are kept."""
+    directory.mkdir(exist_ok=True)
+    for figure in figures:
+        paths = [directory / f"{figure.name}.{ending}" for ending in ("png", "svg")]
+        if redraw or not all(path.is_file() for path in paths):
+            save(figure.draw(), directory, figure.name)
+
+
+def figure_lines(figures: Iterable[ReportFigure]) -> list[str]:
+    """Returns the lines of report.md that show the figures."""
+    shown = []
+    for figure in figures:
+        shown += ["", f"![{figure.caption}](figures/{figure.name}.png)"]
+    return shown
 
 
 def save(figure: Figure, directory: Path, name: str) -> None:
-    """Writes NAME.png and NAME.svg, the same bytes for the same figure."""
+    """Writes NAME.png and NAME.svg, with the same bytes for the same figure."""
     figure.set_size_inches(WIDTH, HEIGHT)
     figure.tight_layout()
-    figure.savefig(directory / f"{name}.png", dpi=150, metadata={"Software": None})
+    png = directory / f"{name}.png"
+    figure.savefig(png, dpi=DOTS_PER_INCH, metadata={"Software": None})
     with matplotlib.rc_context({"svg.hashsalt": "rocketqa"}):
         figure.savefig(directory / f"{name}.svg", metadata={"Date": None})
 
 
 def bars(values: Mapping[str, float], y_label: str) -> Figure:
-    """Returns a bar for each name, its value on top: the measure by stage."""
+    """Returns a figure with a bar for each name, its value on top."""
     figure = Figure()
     axes = figure.subplots()
-    drawn = axes.bar(list(values), list(values.values()), color="#4472a8")
-    axes.bar_label(drawn, fmt="%.2f", padding=2)
+    drawn_bars = axes.bar(list(values), list(values.values()), color="#4472a8")
+    axes.bar_label(drawn_bars, fmt="%.2f", padding=2)
     axes.set_ylabel(y_label)
-    axes.set_ylim(0, max(values.values()) * 1.15 or 1)
+    highest = max(values.values())
+    axes.set_ylim(0, highest * 1.15 if highest else 1)
     axes.tick_params(axis="x", labelrotation=20)
     return figure
 
 
-def lines(curves: Mapping[str, Points], x_label: str, y_label: str, marked: bool = True) -> Figure:
-    """Returns a line for each name through its (x, y): figures 4 and 6, training curves."""
+def lines(curves: Curves, x_label: str, y_label: str, with_markers: bool = True) -> Figure:
+    """Returns a figure with a line for each name through its points."""
     figure = Figure()
     axes = figure.subplots()
     for name, points in curves.items():
         xs, ys = zip(*sorted(points))
-        axes.plot(xs, ys, marker="o" if marked else None, label=name)
+        axes.plot(xs, ys, marker="o" if with_markers else None, label=name)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(alpha=0.3)
@@ -50,75 +116,12 @@ def lines(curves: Mapping[str, Points], x_label: str, y_label: str, marked: bool
     return figure
 
 
-def smoothed(points: Points) -> Points:
-    """Returns means over at most 50 equal parts."""
-    size = -(-len(points) // SMOOTHED)
-    parts = [points[begin : begin + size] for begin in range(0, len(points), size)]
-    return [
-        (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts
-    ]
+def removal_bars(by_rank: Path) -> Figure:
+    """Returns figure 5 of the by_rank.tsv of a denoising report."""
+    return bars(removed_by_rank(by_rank), "removed, percent")
 
 
-class Sources(NamedTuple):
-    """What there is to draw. Curves: name -> [(x, measure)]."""
-
-    by_stage: Mapping[str, float]
-    measure: str
-    figure_4: Mapping[str, Points]
-    by_rank: Path | None
-    figure_6: Mapping[str, Points]
-    logs: Mapping[str, Path]  # model -> train_log.tsv
-
-
-def figures_of(sources: Sources) -> dict[str, tuple[str, Callable[[], Figure]]]:
-    """Returns name -> (caption, what draws it) of the figures that the sources are enough for."""
-    measure = sources.measure
-    drawn = {
-        "stages": (
-            sources.by_stage,
-            "The measure by stage",
-            lambda: bars(sources.by_stage, measure),
-        ),
-        "figure4": (
-            sources.figure_4,
-            "Figure 4: the number of random negatives",
-            lambda: lines(sources.figure_4, "negatives a query", measure),
-        ),
-        "figure5": (
-            sources.by_rank,
-            "Figure 5: unlabelled passages that denoising removes, by rank",
-            lambda: bars(removed_by_rank(sources.by_rank), "removed, percent"),
-        ),
-        "figure6": (
-            sources.figure_6,
-            "Figure 6: the size of the augmented data",
-            lambda: lines(sources.figure_6, "rows of augmented data", measure),
-        ),
-        "training": (
-            sources.logs,
-            "Training curves",
-            lambda: lines(
-                {model: smoothed(losses_of(log)) for model, log in sources.logs.items()},
-                "step",
-                "loss",
-                marked=False,
-            ),
-        ),
-    }
-    return {name: (caption, make) for name, (there, caption, make) in drawn.items() if there}
-
-
-def removed_by_rank(path: Path) -> dict[str, float]:
-    """Returns range of ranks -> percent of its unlabelled passages removed, of a denoising report's by_rank.tsv."""
-    rows = [row.columns for row in read_rows(path, (9,))][1:]
-    return {
-        first if first == last else f"{first}-{last.replace('more', '')}": 100 * float(share)
-        for first, last, _, _, share, *_ in rows
-    }
-
-
-def losses_of(path: Path) -> Points:
-    """Returns (step, loss) of a train_log.tsv."""
-    return [
-        (float(row.columns[0]), float(row.columns[1])) for row in list(read_rows(path, None))[1:]
-    ]
+def training_curves(logs: Mapping[str, Path]) -> Figure:
+    """Returns a figure with the smoothed loss of each model by step."""
+    curves = {model: smoothed(losses_of(log)) for model, log in logs.items()}
+    return lines(curves, "step", "loss", with_markers=False)

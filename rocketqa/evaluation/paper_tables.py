@@ -1,18 +1,22 @@
-"""The paper's tables with our numbers in them, each with a verdict.
+"""The paper's tables with our numbers beside the paper's, and a verdict on each.
 
-reached             ours is not below the paper's
-within tolerance    below it, by no more than the tolerance that the file of the paper's numbers gives
-below               further below
-not run             there is no number of ours
+reached             our value is not below the paper's; a count is equal within the tolerance
+within tolerance    our value is below the paper's by no more than the tolerance
+below               our value is below the paper's by more than the tolerance
+other               a count differs by more than the tolerance
+not run             we have no value
+
+The paper's numbers and their tolerances are read from `run_scripts/expected.tsv`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from rocketqa.files.rows import read_rows
+from rocketqa.evaluation.tables import markdown_row, markdown_rule
+from rocketqa.files.rows import Row, read_rows
 
-OF_THE_DATA = "data"  # the model of table 1's rows: counts and lengths, no shares
+DATA = "data"  # the "model" of table 1's rows, which hold counts and lengths instead of shares
 PAPER_NAMES = {
     "Success@1": "R@1",
     "Success@50": "R@50",
@@ -22,86 +26,111 @@ PAPER_NAMES = {
     "accuracy@100": "R@100",
 }
 
+OurValues = Mapping[tuple[str, str], float]  # (model, measure) -> share of 1, or a count
+
 
 class Expected(NamedTuple):
-    """A number of the paper (percent, or a count) and the model of ours that it is to be held against, if any."""
+    """A number of the paper, and which number of ours is compared with it."""
 
     table: str
     row: str
-    model: str
+    model: str  # our model, "data", or "" for a system that we do not train
     measure: str
-    value: float
-    tolerance: float
+    value: float  # percent, or a count
+    tolerance: float  # in the unit of the value
     source: str
 
+    @property
+    def is_count(self) -> bool:
+        """Whether the value is a count or a length of the data set."""
+        return self.model == DATA
 
-Ours = Mapping[tuple[str, str], float]  # (model, measure) -> share of 1, or a count
+    @property
+    def column(self) -> str:
+        """The column of the table that holds the number."""
+        return "value" if self.is_count else self.measure
 
 
 def read_expected(path: Path, flight: str) -> list[Expected]:
-    """Returns a flight's rows of the file; its first line names the columns."""
+    """Returns the paper's numbers for one flight, that is one data set: "marco" or "nq"."""
     rows = iter(read_rows(path, (8,)))
-    next(rows)
-    return [
-        Expected(
-            *row.columns[1:5],
-            row.real(row.columns[5], "value"),
-            row.real(row.columns[6], "tolerance"),
-            row.columns[7],
-        )
-        for row in rows
-        if row.columns[0] == flight
-    ]
+    next(rows)  # the names of the columns
+    return [_expected(row) for row in rows if row.columns[0] == flight]
+
+
+def _expected(row: Row) -> Expected:
+    _, table, name, model, measure, value, tolerance, source = row.columns
+    return Expected(
+        table,
+        name,
+        model,
+        measure,
+        row.checked_number(value, "value"),
+        row.checked_number(tolerance, "tolerance"),
+        source,
+    )
 
 
 def paper_values(expected: Iterable[Expected]) -> dict[tuple[str, str], float]:
-    """Returns (model, measure) -> the paper's value as a share of 1; its most precise where tables repeat it."""
+    """Returns (model, measure) -> the paper's value as a share of 1.
+
+    Where tables give a value more than once, the most precise one is returned.
+    """
     values: dict[tuple[str, str], float] = {}
-    for row in sorted(expected, key=lambda row: len(repr(row.value))):
-        if row.model and row.model != OF_THE_DATA:
+    for row in sorted(expected, key=_precision):
+        if row.model and not row.is_count:
             values[row.model, row.measure] = round(row.value / 100, 6)
     return values
 
 
-def verdict(row: Expected, ours: float | None) -> str:
-    """Returns what to say of our value, in the unit of the paper's."""
-    if ours is None:
+def _precision(row: Expected) -> int:
+    return len(repr(row.value))
+
+
+def verdict(row: Expected, our_value: float | None) -> str:
+    """Returns the verdict on our value, which is in the unit of the paper's."""
+    if our_value is None:
         return "not run"
-    if row.model == OF_THE_DATA:
-        return "reached" if abs(ours - row.value) <= row.tolerance else "other"
-    return (
-        "reached"
-        if ours >= row.value
-        else "within tolerance"
-        if ours >= row.value - row.tolerance
-        else "below"
-    )
+    if row.is_count:
+        return "reached" if abs(our_value - row.value) <= row.tolerance else "other"
+    if our_value >= row.value:
+        return "reached"
+    return "within tolerance" if our_value >= row.value - row.tolerance else "below"
 
 
-def table_lines(expected: list[Expected], ours: Ours) -> Iterator[str]:
-    """Yields the paper's tables in Markdown, in its layout: ours, the paper's in brackets, the verdict."""
+def paper_table_lines(expected: list[Expected], our_values: OurValues) -> Iterator[str]:
+    """Yields the paper's tables in Markdown, with its rows and columns.
+
+    A cell holds our value, the paper's in brackets, and the verdict.
+    """
     for table in dict.fromkeys(row.table for row in expected):
         rows = [row for row in expected if row.table == table]
-        columns = list(
-            dict.fromkeys("value" if row.model == OF_THE_DATA else row.measure for row in rows)
-        )
-        yield from (
-            "",
-            f"## {f'Table {table} of the paper' if table.isdecimal() else table}",
-            "",
-            "| | " + " | ".join(PAPER_NAMES.get(column, column) for column in columns) + " |",
-            "| --- |" + " --- |" * len(columns),
-        )
-        for name in dict.fromkeys(row.row for row in rows):
-            cells = dict.fromkeys(columns, "")
-            for row in rows:
-                if row.row == name:
-                    cells["value" if row.model == OF_THE_DATA else row.measure] = _cell(row, ours)
-            yield f"| {name} | " + " | ".join(cells.values()) + " |"
+        yield from _lines_of_table(table, rows, our_values)
 
 
-def _cell(row: Expected, ours: Ours) -> str:
-    value, scale = ours.get((row.model, row.measure)), 1 if row.model == OF_THE_DATA else 100
-    ours_shown = None if value is None else round(scale * value, 2)
-    own = "" if value is None else f"{ours_shown:.2f} " if scale == 100 else f"{ours_shown:,.10g} "
-    return f"{own}({row.value:,.10g})" + (f" {verdict(row, ours_shown)}" if row.model else "")
+def _lines_of_table(table: str, rows: list[Expected], our_values: OurValues) -> Iterator[str]:
+    columns = list(dict.fromkeys(row.column for row in rows))
+    title = f"Table {table} of the paper" if table.isdecimal() else table
+    yield from ("", f"## {title}", "")
+    yield "| " + markdown_row([PAPER_NAMES.get(column, column) for column in columns])
+    yield markdown_rule(len(columns) + 1)
+    for name in dict.fromkeys(row.row for row in rows):
+        cells = dict.fromkeys(columns, "")
+        for row in rows:
+            if row.row == name:
+                cells[row.column] = _cell(row, our_values)
+        yield markdown_row([name, *cells.values()])
+
+
+def _cell(row: Expected, our_values: OurValues) -> str:
+    paper_value = f"({row.value:,.10g})"
+    if not row.model:
+        return paper_value
+    our_value = our_values.get((row.model, row.measure))
+    if our_value is None:
+        return f"{paper_value} {verdict(row, None)}"
+    if row.is_count:
+        shown = round(our_value, 2)
+        return f"{shown:,.10g} {paper_value} {verdict(row, shown)}"
+    percent = round(100 * our_value, 2)
+    return f"{percent:.2f} {paper_value} {verdict(row, percent)}"

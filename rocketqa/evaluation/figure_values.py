@@ -1,0 +1,109 @@
+"""The values that the paper's figures are drawn from (`rocketqa.evaluation.figures`)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rocketqa.evaluation.paper_tables import PAPER_NAMES
+from rocketqa.evaluation.report_tables import Measured, main_measure
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import read_measures
+from rocketqa.files.rows import read_rows
+
+Points = Sequence[tuple[float, float]]  # (x, y)
+Curves = Mapping[str, Points]  # name -> its points
+
+CURVE_FIGURES = ("4", "6")  # the paper's figures that are curves
+SMOOTHED_POINTS = 50  # points of a training curve at most
+BY_RANK_COLUMNS = 9
+
+
+class CurvePoint(NamedTuple):
+    """A point of a curve of figure 4 or 6: x, and the measures file that holds y."""
+
+    figure: str  # "4" or "6"
+    curve: str
+    x: float
+    path: Path
+
+
+def curve_point(figure: str, curve: str, x: str, path: str) -> CurvePoint:
+    """Returns the point that four words describe.
+
+    Raises DataError if the figure is another one or if x is not a number.
+    """
+    if figure not in CURVE_FIGURES:
+        raise DataError(f"--curve: expected figure {' or '.join(CURVE_FIGURES)}, got {figure}")
+    try:
+        return CurvePoint(figure, curve, float(x), Path(path))
+    except ValueError:
+        raise DataError(f"--curve: expected a number as X, got {x}") from None
+
+
+class Sources(NamedTuple):
+    """The values that there are for the figures; an empty one means that its figure is left out."""
+
+    measure: str  # its name in the paper
+    by_model: Mapping[str, float]  # model -> percent
+    figure_4: Curves
+    by_rank: Path | None  # by_rank.tsv of a denoising report
+    figure_6: Curves
+    logs: Mapping[str, Path]  # model -> train_log.tsv
+
+
+def read_sources(
+    measured: Sequence[Measured],
+    points: Iterable[CurvePoint],
+    by_rank: Path | None,
+    logs: Iterable[Path],
+) -> Sources:
+    """Returns the values for the figures. The main measure of `measured` is shown, in percent.
+
+    logs: files MODEL/train_log.tsv. Raises DataError if a point's file lacks the measure.
+    """
+    measure = main_measure(measured)
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {
+        figure: {} for figure in CURVE_FIGURES
+    }
+    for point in points:
+        values = read_measures(point.path)
+        if measure not in values:
+            raise DataError(f"{point.path}: expected a line of {measure}, got none")
+        curve = curves[point.figure].setdefault(point.curve, [])
+        curve.append((point.x, 100 * values[measure]))
+    return Sources(
+        measure=PAPER_NAMES.get(measure, measure),
+        by_model={row.model: 100 * row.value for row in measured if row.measure == measure},
+        figure_4=curves["4"],
+        by_rank=by_rank,
+        figure_6=curves["6"],
+        logs={path.parent.name: path for path in logs},
+    )
+
+
+def removed_by_rank(path: Path) -> dict[str, float]:
+    """Returns range of ranks -> percent of its unlabelled passages that are removed."""
+    removed = {}
+    for row in list(read_rows(path, (BY_RANK_COLUMNS,)))[1:]:  # after the names of the columns
+        first, last, _, _, share, *_ = row.columns
+        ranks = first if first == last else f"{first}-{last.replace('more', '')}"
+        removed[ranks] = 100 * float(share)
+    return removed
+
+
+def losses_of(path: Path) -> Points:
+    """Returns (step, loss) of each line of a train_log.tsv."""
+    rows = list(read_rows(path, None))[1:]  # after the names of the columns
+    return [(float(row.columns[0]), float(row.columns[1])) for row in rows]
+
+
+def smoothed(points: Points) -> Points:
+    """Returns at most 50 points: the means of equal parts of the given ones."""
+    size = -(-len(points) // SMOOTHED_POINTS)  # rounded up
+    means = []
+    for begin in range(0, len(points), size):
+        part = points[begin : begin + size]
+        mean_x = sum(x for x, _ in part) / len(part)
+        mean_y = sum(y for _, y in part) / len(part)
+        means.append((mean_x, mean_y))
+    return means
