@@ -1,1 +1,1 @@
-"""ERNIE without arithmetic on padding: the layer, packed rows, and the CPU kernels between its products."""
+"""The ERNIE encoder without arithmetic on padding: its layers, packed rows, CPU kernels."""

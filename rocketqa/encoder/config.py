@@ -1,16 +1,21 @@
-"""The architecture of an ERNIE encoder. It needs no Paddle."""
+"""The architecture of an ERNIE encoder. This module does not need Paddle."""
 
 from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
 
-# The vector of a row: that of its first token (section 3.2), or the mean of all its tokens'.
-# Deviation: the mean, for weights that were trained by it; a switch, REPRESENTATION, `first` in the paper's flights.
+# How a row of tokens becomes one vector: the vector of its first token (section 3.2), or the mean
+# of the vectors of all its tokens.
+# Deviation: the mean exists for weights that were trained with it. REPRESENTATION switches it; the
+# paper's flights use `first`.
 REPRESENTATIONS = ("first", "mean")
 
 
 class ErnieConfig(NamedTuple):
-    """The architecture, in PaddleNLP's names. Defaults are ERNIE 2.0 base as released (paper.md C.1: epsilon 1e-5)."""
+    """The architecture, in PaddleNLP's names.
+
+    Defaults are ERNIE 2.0 base as released (paper.md C.1: epsilon 1e-5).
+    """
 
     vocab_size: int = 30522
     hidden_size: int = 768
@@ -26,13 +31,13 @@ class ErnieConfig(NamedTuple):
     task_type_vocab_size: int = 16
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-5
-    representation: str = "first"  # what stands for a row: one of REPRESENTATIONS
+    representation: str = "first"  # one of REPRESENTATIONS
 
 
-def refuse_longer(config: ErnieConfig, length: int) -> None:
-    """Raises DataError where a row of so many tokens has more than the encoder has positions."""
+def refuse_long_row(config: ErnieConfig, length: int) -> None:
+    """Raises DataError where a row of `length` tokens is longer than the encoder has positions."""
     if length > config.max_position_embeddings:
         raise DataError(
-            f"encoder: expected rows of at most {config.max_position_embeddings} tokens, its positions, "
-            f"got one of {length}: take a smaller length"
+            f"encoder: expected rows of at most {config.max_position_embeddings} tokens, "
+            f"the number of its positions, got a row of {length} tokens: choose a smaller length"
         )

@@ -1,14 +1,26 @@
-/* What Paddle does slowly on a CPU between its matrix products, forward and backward, float32.
+/* What an encoder layer computes between its matrix products, forward and backward, on a CPU.
 
-   Letters: T tokens, N rows, L tokens of a row, Q of them that ask (all, or the first alone), H hidden size, h heads,
-   d = H / h. Lengths are padded to 16 within a head, so that every product runs on whole vectors. Gradients of what is
-   added to every token are summed thread by thread, each its own run of tokens: the same bytes each time. */
+   All values are float32. `cpu_kernels.py` calls these functions and describes each of them.
+
+   Letters:
+       T  tokens of all rows together   H  hidden size
+       N  rows                          h  attention heads
+       L  tokens of a row               d  size of a head, H / h
+       A  attending tokens, for which attention computes a context: all T, or the N first of rows
+       a  attending tokens of a row: L or 1
+
+   Within a head, L, a and d are padded with zeros to multiples of 16 (L16, a16, d16), so that
+   every product works on whole vector registers.
+
+   Some gradients are sums over all tokens. Each thread sums one contiguous part of the tokens, and
+   the sums are added in the order of the threads: a repeated call gives the same bytes. */
 #include <math.h>
 #include <omp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Floats of a vector register, and the rows of a product that are computed together. */
 #ifdef __AVX512F__
 enum { WIDTH = 16, ROWS = 8 };
 #else
@@ -16,11 +28,13 @@ enum { WIDTH = 8, ROWS = 4 };
 #endif
 typedef float vector __attribute__((vector_size(4 * WIDTH)));
 
-static inline long up16(long n) { return (n + 15) / 16 * 16; }
+static inline long multiple_of_16(long n) { return (n + 15) / 16 * 16; }
 
-static inline float *room(long floats) { return aligned_alloc(64, up16(floats) * sizeof(float)); }
+static inline float *allocate(long floats) {
+    return aligned_alloc(64, multiple_of_16(floats) * sizeof(float));
+}
 
-/* e^x to 2e-7; not a number stays so. */
+/* Returns e^x with a relative error of at most 2e-7; nan for nan. */
 static inline float exponential(float x) {
     x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
     float n = rintf(x * 1.44269504f), r = x - n * 0.693359375f + n * 2.12194440e-4f;
@@ -34,102 +48,119 @@ static inline float exponential(float x) {
     return (p * r * r + r + 1.0f) * scale.value;
 }
 
-/* The normal distribution's P(X < x), to 1e-7 (Abramowitz and Stegun 7.1.26), with its density. */
+/* Returns P(X < x) of the standard normal distribution with an error of at most 1e-7 (Abramowitz
+   and Stegun 7.1.26), and its density at x. */
 static inline float cumulative(float x, float *density) {
     float z = fabsf(x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z), e = exponential(-z * z);
-    float tail = 0.5f * e * t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f
-                 + t * 1.061405429f))));
+    float tail = 0.5f * e * t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f
+                 + t * (-1.453152027f + t * 1.061405429f))));
     *density = 0.39894228f * e;
     return x < 0.0f ? tail : 1.0f - tail;
 }
 
-/* Dropout of an element: 0, or what makes up for the others. A hash of (seed, place): nothing has to be kept. */
-typedef struct { uint32_t below, seed, salt; float kept; } Dropout;
+/* Dropout without a stored mask: whether an element is dropped is a hash of (seed, its place), so
+   the backward pass computes the same again. `threshold`: hashes below it are dropped;
+   `factor`: 1 / (1 - p), by which the others are multiplied. */
+typedef struct { uint32_t threshold, seed, salt; float factor; } Dropout;
 
-static inline float keep(Dropout dropout, uint32_t place) {
+/* Returns what the element is multiplied by: 0 where it is dropped, else the factor. */
+static inline float dropout_at(Dropout dropout, uint32_t place) {
     uint32_t bits = place * 0x9E3779B1u + dropout.seed;
     bits = (bits ^ bits >> 16) * 0x85EBCA6Bu + dropout.salt;
     bits = (bits ^ bits >> 13) * 0xC2B2AE35u;
     bits ^= bits >> 16;
-    return bits < dropout.below ? 0.0f : dropout.kept;
+    return bits < dropout.threshold ? 0.0f : dropout.factor;
 }
 
-/* Mixes the seed (splitmix64), so that neighbours drop others. */
+/* Mixes the bits of the seed (splitmix64), so that neighbouring seeds drop different elements. */
 static Dropout dropout_of(float p, uint64_t seed) {
     seed = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9u;
     seed = (seed ^ seed >> 27) * 0x94D049BB133111EBu;
     seed ^= seed >> 31;
-    Dropout dropout = {(uint32_t)(p * 4294967296.0), (uint32_t)seed, (uint32_t)(seed >> 32), 1.0f / (1.0f - p)};
+    Dropout dropout = {(uint32_t)(p * 4294967296.0), (uint32_t)seed, (uint32_t)(seed >> 32),
+                       1.0f / (1.0f - p)};
     return dropout;
 }
 
-/* The run of this thread's tokens. */
-static void own_run(long count, long *begin, long *end) {
+/* Sets the part of the tokens that this thread sums. */
+static void part_of_this_thread(long count, long *begin, long *end) {
     long thread = omp_get_thread_num(), threads = omp_get_num_threads();
     *begin = count * thread / threads;
     *end = count * (thread + 1) / threads;
 }
 
-/* sums[thread][size] -> total[size] */
-static void total_of(const float *sums, long threads, long size, float *total) {
+/* Adds the sums of all threads: sums [threads, size], total [size]. */
+static void add_sums(const float *sums, long threads, long size, float *total) {
     memcpy(total, sums, size * sizeof(float));
     for (long thread = 1; thread < threads; thread++)
         for (long i = 0; i < size; i++) total[i] += sums[thread * size + i];
 }
 
-/* y = norm(residual + dropout(x + bias)); keeps what the norm has made before gamma and beta, and 1 / deviation. */
-void add_norm(const float *x, const float *bias, const float *residual, const float *gamma, const float *beta,
-              float epsilon, float p, uint64_t seed, long T, long H, float *normed, float *scale, float *y) {
+/* y = norm(residual + dropout(x + bias)), all [T, H].
+   For the backward pass: normed [T, H], before gamma and beta; scale [T], 1 / deviation. */
+void add_norm(const float *x, const float *bias, const float *residual, const float *gamma,
+              const float *beta, float epsilon, float p, uint64_t seed, long T, long H,
+              float *normed, float *scale, float *y) {
     Dropout dropout = dropout_of(p, seed);
 #pragma omp parallel for schedule(static)
     for (long t = 0; t < T; t++) {
         float *z = normed + t * H, mean = 0.0f, square = 0.0f;
         for (long i = 0; i < H; i++) {
-            z[i] = residual[t * H + i] + (x[t * H + i] + bias[i]) * keep(dropout, (uint32_t)(t * H + i));
+            z[i] = residual[t * H + i]
+                   + (x[t * H + i] + bias[i]) * dropout_at(dropout, (uint32_t)(t * H + i));
             mean += z[i];
         }
         mean /= H;
-        for (long i = 0; i < H; i++) z[i] -= mean, square += z[i] * z[i];
+        for (long i = 0; i < H; i++) {
+            z[i] -= mean;
+            square += z[i] * z[i];
+        }
         scale[t] = 1.0f / sqrtf(square / H + epsilon);
-        for (long i = 0; i < H; i++) z[i] *= scale[t], y[t * H + i] = z[i] * gamma[i] + beta[i];
+        for (long i = 0; i < H; i++) {
+            z[i] *= scale[t];
+            y[t * H + i] = z[i] * gamma[i] + beta[i];
+        }
     }
 }
 
-/* dy -> gradients of x, residual [T, H]; of gamma, beta, bias: small [3, H]. */
-void add_norm_back(const float *dy, const float *normed, const float *scale, const float *gamma, float p,
-                   uint64_t seed, long T, long H, float *dx, float *dresidual, float *small) {
+/* From dy [T, H]: dx, dresidual [T, H]; summed [3, H], the gradients of gamma, beta and bias. */
+void add_norm_back(const float *dy, const float *normed, const float *scale, const float *gamma,
+                   float p, uint64_t seed, long T, long H, float *dx, float *dresidual,
+                   float *summed) {
     Dropout dropout = dropout_of(p, seed);
     long threads = omp_get_max_threads();
     float *sums = calloc(threads * 3 * H, sizeof(float));
 #pragma omp parallel
     {
         long begin, end;
-        own_run(T, &begin, &end);
-        float *dgamma = sums + omp_get_thread_num() * 3 * H, *dbeta = dgamma + H, *dbias = dbeta + H;
+        part_of_this_thread(T, &begin, &end);
+        float *dgamma = sums + omp_get_thread_num() * 3 * H;
+        float *dbeta = dgamma + H, *dbias = dbeta + H;
         for (long t = begin; t < end; t++) {
             const float *g = dy + t * H, *z = normed + t * H;
-            float mean = 0.0f, along = 0.0f;
+            float mean = 0.0f, projection = 0.0f; /* of dy * gamma: its mean, its part along z */
             for (long i = 0; i < H; i++) {
                 mean += g[i] * gamma[i];
-                along += g[i] * gamma[i] * z[i];
+                projection += g[i] * gamma[i] * z[i];
                 dgamma[i] += g[i] * z[i];
                 dbeta[i] += g[i];
             }
-            mean /= H, along /= H;
+            mean /= H;
+            projection /= H;
             for (long i = 0; i < H; i++) {
-                float d = scale[t] * (g[i] * gamma[i] - mean - z[i] * along);
-                float through = d * keep(dropout, (uint32_t)(t * H + i));
-                dresidual[t * H + i] = d;
-                dx[t * H + i] = through;
-                dbias[i] += through;
+                float dsum = scale[t] * (g[i] * gamma[i] - mean - z[i] * projection);
+                float dinput = dsum * dropout_at(dropout, (uint32_t)(t * H + i));
+                dresidual[t * H + i] = dsum;
+                dx[t * H + i] = dinput;
+                dbias[i] += dinput;
             }
         }
     }
-    total_of(sums, threads, 3 * H, small);
+    add_sums(sums, threads, 3 * H, summed);
     free(sums);
 }
 
-/* y = gelu(x + bias) */
+/* y = gelu(x + bias), [T, H]; H is the size of the feed-forward layer here. */
 void bias_gelu(const float *x, const float *bias, long T, long H, float *y) {
 #pragma omp parallel for schedule(static)
     for (long t = 0; t < T; t++)
@@ -139,60 +170,72 @@ void bias_gelu(const float *x, const float *bias, long T, long H, float *y) {
         }
 }
 
-void bias_gelu_back(const float *dy, const float *x, const float *bias, long T, long H, float *dx, float *dbias) {
+/* From dy [T, H]: dx [T, H], dbias [H]. */
+void bias_gelu_back(const float *dy, const float *x, const float *bias, long T, long H, float *dx,
+                    float *dbias) {
     long threads = omp_get_max_threads();
     float *sums = calloc(threads * H, sizeof(float));
 #pragma omp parallel
     {
         long begin, end;
-        own_run(T, &begin, &end);
+        part_of_this_thread(T, &begin, &end);
         float *sum = sums + omp_get_thread_num() * H;
         for (long t = begin; t < end; t++)
             for (long i = 0; i < H; i++) {
-                float value = x[t * H + i] + bias[i], density, below = cumulative(value, &density);
-                float d = dy[t * H + i] * (below + value * density);
+                float value = x[t * H + i] + bias[i], density;
+                float probability = cumulative(value, &density);
+                float d = dy[t * H + i] * (probability + value * density);
                 dx[t * H + i] = d;
                 sum[i] += d;
             }
     }
-    total_of(sums, threads, H, dbias);
+    add_sums(sums, threads, H, dbias);
     free(sums);
 }
 
-/* C[ROWS, width vectors] = A B, A by any strides, B and C by rows. */
-static inline __attribute__((always_inline)) void tile(const int width, long K, const float *A, long by_row, long by_k,
-                                                       const float *B, long ldb, float *C, long ldc) {
+/* A tile of a product: C[ROWS, `vectors` registers] = A B. A has any strides; consecutive rows of
+   B and C are row_of_B and row_of_C floats apart. */
+static inline __attribute__((always_inline)) void tile(const int vectors, long K, const float *A,
+                                                       long row_of_A, long column_of_A,
+                                                       const float *B, long row_of_B, float *C,
+                                                       long row_of_C) {
     vector sum[ROWS][2] = {{{0}}};
     for (long k = 0; k < K; k++)
         for (int i = 0; i < ROWS; i++)
-            for (int v = 0; v < width; v++)
-                sum[i][v] += A[i * by_row + k * by_k] * *(const vector *)(B + k * ldb + v * WIDTH);
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += A[i * row_of_A + k * column_of_A]
+                             * *(const vector *)(B + k * row_of_B + v * WIDTH);
     for (int i = 0; i < ROWS; i++)
-        for (int v = 0; v < width; v++) *(vector *)(C + i * ldc + v * WIDTH) = sum[i][v];
+        for (int v = 0; v < vectors; v++) *(vector *)(C + i * row_of_C + v * WIDTH) = sum[i][v];
 }
 
-/* C[M, N] = A[M, K] B[K, N]; M, N multiples of 16. */
-static void product(long M, long N, long K, const float *A, long by_row, long by_k, const float *B, float *C) {
+/* C[M, N] = A[M, K] B[K, N]; M and N are multiples of 16. A has any strides. */
+static void product(long M, long N, long K, const float *A, long row_of_A, long column_of_A,
+                    const float *B, float *C) {
     for (long n = 0; n < N; n += 2 * WIDTH)
         for (long m = 0; m < M; m += ROWS) {
-            const float *a = A + m * by_row, *b = B + n;
+            const float *a = A + m * row_of_A, *b = B + n;
             float *c = C + m * N + n;
-            if (N - n >= 2 * WIDTH) tile(2, K, a, by_row, by_k, b, N, c, N);
-            else tile(1, K, a, by_row, by_k, b, N, c, N);
+            if (N - n >= 2 * WIDTH) tile(2, K, a, row_of_A, column_of_A, b, N, c, N);
+            else tile(1, K, a, row_of_A, column_of_A, b, N, c, N);
         }
 }
 
-/* Takes a head's part of `count` tokens into [up16(count), D], with its bias, times `scale`; the rest is 0. */
-static void gather(const float *from, long stride, const float *bias, long count, long d, long D, float scale,
-                   float *to) {
-    memset(to, 0, up16(count) * D * sizeof(float));
+/* Copies a head's part of `count` tokens into to [count padded to 16, d16], plus its bias (if any),
+   times `scale`; the padding is 0. */
+static void gather(const float *from, long stride, const float *bias, long count, long d, long d16,
+                   float scale, float *to) {
+    memset(to, 0, multiple_of_16(count) * d16 * sizeof(float));
     for (long t = 0; t < count; t++)
-        for (long i = 0; i < d; i++) to[t * D + i] = (from[t * stride + i] + (bias ? bias[i] : 0.0f)) * scale;
+        for (long i = 0; i < d; i++)
+            to[t * d16 + i] = (from[t * stride + i] + (bias ? bias[i] : 0.0f)) * scale;
 }
 
-static void scatter(const float *from, long count, long d, long D, float scale, long stride, float *to) {
+/* Copies from [count, d16], times `scale`, back to a head's part of `count` tokens. */
+static void scatter(const float *from, long count, long d, long d16, float scale, long stride,
+                    float *to) {
     for (long t = 0; t < count; t++)
-        for (long i = 0; i < d; i++) to[t * stride + i] = from[t * D + i] * scale;
+        for (long i = 0; i < d; i++) to[t * stride + i] = from[t * d16 + i] * scale;
 }
 
 static void transpose(const float *from, long rows, long columns, float *to) {
@@ -200,109 +243,138 @@ static void transpose(const float *from, long rows, long columns, float *to) {
         for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
 }
 
-/* q, k, v: [T, H] within rows of `stride` floats (q: of `q_stride`), biases [H]; begins, lengths [N]. Where
-   `first_only`, q is [N, H]. Each (row, head) is a task. */
+/* Where the inputs of attention are; `AttentionInputs` in cpu_kernels.py has the same fields.
+   q: [A, H], tokens q_stride floats apart. k, v: [T, H], tokens kv_stride floats apart.
+   Biases: [H]. begins, lengths: [N], of the rows. first_only: A = N, else A = T. */
 typedef struct {
     const float *q, *k, *v, *q_bias, *k_bias, *v_bias;
     const int64_t *begins, *lengths;
-    long q_stride, stride, N, h, d, first_only;
+    long q_stride, kv_stride, N, h, d, first_only;
     float p;
     uint64_t seed;
-} Heads;
+} AttentionInputs;
 
-/* Takes a head's part of a row: its askers' q, times `scale`, and its k and v. */
-static void gather_heads(const Heads *of, long ask, long begin, long head, long Q, long L, float scale, float *q,
-                         float *k, float *v) {
-    long d = of->d, D = up16(d), at = head * d;
-    gather(of->q + ask * of->q_stride + at, of->q_stride, of->q_bias + at, Q, d, D, scale, q);
-    gather(of->k + begin * of->stride + at, of->stride, of->k_bias + at, L, d, D, 1.0f, k);
-    gather(of->v + begin * of->stride + at, of->stride, of->v_bias + at, L, d, D, 1.0f, v);
+/* Copies a head's part of a row: q of its attending tokens, times `scale`, and k and v of all. */
+static void gather_head(const AttentionInputs *in, long first_attending, long begin, long head,
+                        long a, long L, float scale, float *q, float *k, float *v) {
+    long d = in->d, d16 = multiple_of_16(d), at = head * d;
+    const float *from_q = in->q + first_attending * in->q_stride + at;
+    const float *from_k = in->k + begin * in->kv_stride + at;
+    const float *from_v = in->v + begin * in->kv_stride + at;
+    gather(from_q, in->q_stride, in->q_bias + at, a, d, d16, scale, q);
+    gather(from_k, in->kv_stride, in->k_bias + at, L, d, d16, 1.0f, k);
+    gather(from_v, in->kv_stride, in->v_bias + at, L, d, d16, 1.0f, v);
 }
 
-static uint64_t seed_of(uint64_t seed, long task) { return seed + 0x9E3779B97F4A7C15u * (uint64_t)(task + 1); }
-
-/* context [T or N, H]; norms: the logarithm of each softmax's sum, [h, T or N]. */
-void attend(const Heads *of, long askers, float *context, float *norms) {
-    const long d = of->d, D = up16(d), h = of->h;
-    const float scale = 1.0f / sqrtf((float)d);
-#pragma omp parallel for schedule(dynamic)
-    for (long task = 0; task < of->N * h; task++) {
-        long row = task / h, head = task % h, L = of->lengths[row], P = up16(L), begin = of->begins[row];
-        long Q = of->first_only ? 1 : L, R = up16(Q), ask = of->first_only ? row : begin;
-        float *q = room((2 * R + 3 * P) * D + R * P), *k = q + R * D, *kt = k + P * D, *v = kt + P * D;
-        float *weights = v + P * D, *out = weights + R * P;
-        gather_heads(of, ask, begin, head, Q, L, scale, q, k, v);
-        transpose(k, P, D, kt);
-        product(R, P, D, q, D, 1, kt, weights);
-        Dropout dropout = dropout_of(of->p, seed_of(of->seed, task));
-        for (long i = 0; i < Q; i++) {
-            float *w = weights + i * P, most = w[0], sum = 0.0f;
-            for (long j = 1; j < L; j++) most = w[j] > most ? w[j] : most;
-            for (long j = 0; j < L; j++) w[j] = exponential(w[j] - most), sum += w[j];
-            for (long j = 0; j < L; j++) w[j] *= keep(dropout, (uint32_t)(i * L + j)) / sum;
-            for (long j = L; j < P; j++) w[j] = 0.0f;
-            norms[head * askers + ask + i] = most + logf(sum);
-        }
-        product(R, D, L, weights, P, 1, v, out);
-        scatter(out, Q, d, D, 1.0f, h * d, context + ask * h * d + head * d);
-        free(q);
-    }
+/* Returns the seed of the dropout of one (row, head). */
+static uint64_t seed_of(uint64_t seed, long task) {
+    return seed + 0x9E3779B97F4A7C15u * (uint64_t)(task + 1);
 }
 
-/* dcontext -> dq [T or N, H], dk, dv [T, H], each within rows of their strides. */
-void attend_back(const Heads *of, long askers, const float *dcontext, const float *norms, float *dq, float *dk,
-                 float *dv) {
-    const long d = of->d, D = up16(d), h = of->h;
+/* context [A, H]. For the backward pass: norms [h, A], the logarithm of each softmax's sum.
+   Each (row, head) is a task of its own. */
+void attend(const AttentionInputs *in, long A, float *context, float *norms) {
+    const long d = in->d, d16 = multiple_of_16(d), h = in->h;
     const float scale = 1.0f / sqrtf((float)d);
 #pragma omp parallel for schedule(dynamic)
-    for (long task = 0; task < of->N * h; task++) {
-        long row = task / h, head = task % h, L = of->lengths[row], P = up16(L), begin = of->begins[row];
-        long Q = of->first_only ? 1 : L, R = up16(Q), ask = of->first_only ? row : begin;
-        float *q = room((2 * R + 5 * P) * D + 2 * R * P), *k = q + R * D, *v = k + P * D, *t = v + P * D;
-        float *g = t + P * D, *out = g + R * D, *weights = out + 2 * P * D, *slopes = weights + R * P;
-        gather_heads(of, ask, begin, head, Q, L, scale, q, k, v);
-        gather(dcontext + ask * h * d + head * d, h * d, NULL, Q, d, D, 1.0f, g);
-        transpose(k, P, D, t);
-        product(R, P, D, q, D, 1, t, weights);
-        transpose(v, P, D, t);
-        product(R, P, D, g, D, 1, t, slopes);
-        Dropout dropout = dropout_of(of->p, seed_of(of->seed, task));
-        memset(weights + Q * P, 0, (R - Q) * P * sizeof(float));
-        memset(slopes + Q * P, 0, (R - Q) * P * sizeof(float));
-        for (long i = 0; i < Q; i++) { /* weights: after dropout; slopes: of the scores */
-            float *w = weights + i * P, *s = slopes + i * P, norm = norms[head * askers + ask + i], along = 0.0f;
+    for (long task = 0; task < in->N * h; task++) {
+        long row = task / h, head = task % h, begin = in->begins[row];
+        long L = in->lengths[row], L16 = multiple_of_16(L);
+        long a = in->first_only ? 1 : L, a16 = multiple_of_16(a);
+        long first_attending = in->first_only ? row : begin;
+        float *q = allocate((2 * a16 + 3 * L16) * d16 + a16 * L16); /* [a16, d16] */
+        float *k = q + a16 * d16, *kt = k + L16 * d16;              /* [L16, d16], [d16, L16] */
+        float *v = kt + L16 * d16;                                  /* [L16, d16] */
+        float *weights = v + L16 * d16;                             /* [a16, L16] */
+        float *out = weights + a16 * L16;                           /* [a16, d16] */
+        gather_head(in, first_attending, begin, head, a, L, scale, q, k, v);
+        transpose(k, L16, d16, kt);
+        product(a16, L16, d16, q, d16, 1, kt, weights);
+        Dropout dropout = dropout_of(in->p, seed_of(in->seed, task));
+        for (long i = 0; i < a; i++) {
+            float *w = weights + i * L16, largest = w[0], sum = 0.0f;
+            for (long j = 1; j < L; j++) largest = w[j] > largest ? w[j] : largest;
             for (long j = 0; j < L; j++) {
-                float weight = exponential(w[j] - norm), kept = keep(dropout, (uint32_t)(i * L + j));
-                w[j] = weight * kept;
-                along += w[j] * s[j];
-                s[j] = w[j] * s[j];
-                t[j] = weight;
+                w[j] = exponential(w[j] - largest);
+                sum += w[j];
             }
-            for (long j = 0; j < L; j++) s[j] -= t[j] * along;
-            for (long j = L; j < P; j++) w[j] = s[j] = 0.0f;
+            for (long j = 0; j < L; j++) w[j] *= dropout_at(dropout, (uint32_t)(i * L + j)) / sum;
+            for (long j = L; j < L16; j++) w[j] = 0.0f;
+            norms[head * A + first_attending + i] = largest + logf(sum);
         }
-        product(R, D, L, slopes, P, 1, k, out);
-        scatter(out, Q, d, D, scale, of->q_stride, dq + ask * of->q_stride + head * d);
-        product(P, D, Q, slopes, 1, P, q, out);
-        scatter(out, L, d, D, 1.0f, of->stride, dk + begin * of->stride + head * d);
-        product(P, D, Q, weights, 1, P, g, out);
-        scatter(out, L, d, D, 1.0f, of->stride, dv + begin * of->stride + head * d);
+        product(a16, d16, L, weights, L16, 1, v, out);
+        scatter(out, a, d, d16, 1.0f, h * d, context + first_attending * h * d + head * d);
         free(q);
     }
 }
 
-/* The sum of x [T, H] over T. */
+/* From dcontext [A, H]: dq [A, H], dk and dv [T, H], with the strides of q, k and v. */
+void attend_back(const AttentionInputs *in, long A, const float *dcontext, const float *norms,
+                 float *dq, float *dk, float *dv) {
+    const long d = in->d, d16 = multiple_of_16(d), h = in->h;
+    const float scale = 1.0f / sqrtf((float)d);
+#pragma omp parallel for schedule(dynamic)
+    for (long task = 0; task < in->N * h; task++) {
+        long row = task / h, head = task % h, begin = in->begins[row];
+        long L = in->lengths[row], L16 = multiple_of_16(L);
+        long a = in->first_only ? 1 : L, a16 = multiple_of_16(a);
+        long first_attending = in->first_only ? row : begin;
+        float *q = allocate((2 * a16 + 5 * L16) * d16 + 2 * a16 * L16); /* [a16, d16] */
+        float *k = q + a16 * d16, *v = k + L16 * d16;                   /* [L16, d16] */
+        float *transposed = v + L16 * d16;                              /* [d16, L16] */
+        float *g = transposed + L16 * d16;                              /* [a16, d16] dcontext */
+        float *out = g + a16 * d16;                                     /* [a16 or L16, d16] */
+        float *weights = out + 2 * L16 * d16;                           /* [a16, L16] */
+        float *dscores = weights + a16 * L16;                           /* [a16, L16] */
+        gather_head(in, first_attending, begin, head, a, L, scale, q, k, v);
+        const float *from_g = dcontext + first_attending * h * d + head * d;
+        gather(from_g, h * d, NULL, a, d, d16, 1.0f, g);
+        transpose(k, L16, d16, transposed);
+        product(a16, L16, d16, q, d16, 1, transposed, weights);
+        transpose(v, L16, d16, transposed);
+        product(a16, L16, d16, g, d16, 1, transposed, dscores);
+        Dropout dropout = dropout_of(in->p, seed_of(in->seed, task));
+        memset(weights + a * L16, 0, (a16 - a) * L16 * sizeof(float));
+        memset(dscores + a * L16, 0, (a16 - a) * L16 * sizeof(float));
+        float *softmax = transposed; /* its first L floats are free again */
+        for (long i = 0; i < a; i++) {
+            /* w: scores, then the weights after dropout; s: gradients of w, then of the scores */
+            float *w = weights + i * L16, *s = dscores + i * L16;
+            float norm = norms[head * A + first_attending + i], projection = 0.0f;
+            for (long j = 0; j < L; j++) {
+                float weight = exponential(w[j] - norm);
+                float factor = dropout_at(dropout, (uint32_t)(i * L + j));
+                w[j] = weight * factor;
+                projection += w[j] * s[j];
+                s[j] = w[j] * s[j];
+                softmax[j] = weight;
+            }
+            for (long j = 0; j < L; j++) s[j] -= softmax[j] * projection;
+            for (long j = L; j < L16; j++) w[j] = s[j] = 0.0f;
+        }
+        product(a16, d16, L, dscores, L16, 1, k, out);
+        float *to_q = dq + first_attending * in->q_stride + head * d;
+        scatter(out, a, d, d16, scale, in->q_stride, to_q);
+        product(L16, d16, a, dscores, 1, L16, q, out);
+        scatter(out, L, d, d16, 1.0f, in->kv_stride, dk + begin * in->kv_stride + head * d);
+        product(L16, d16, a, weights, 1, L16, g, out);
+        scatter(out, L, d, d16, 1.0f, in->kv_stride, dv + begin * in->kv_stride + head * d);
+        free(q);
+    }
+}
+
+/* total [H] = the sum of x [T, H] over its tokens. */
 void column_sums(const float *x, long T, long H, float *total) {
     long threads = omp_get_max_threads();
     float *sums = calloc(threads * H, sizeof(float));
 #pragma omp parallel
     {
         long begin, end;
-        own_run(T, &begin, &end);
+        part_of_this_thread(T, &begin, &end);
         float *sum = sums + omp_get_thread_num() * H;
         for (long t = begin; t < end; t++)
             for (long i = 0; i < H; i++) sum[i] += x[t * H + i];
     }
-    total_of(sums, threads, H, total);
+    add_sums(sums, threads, H, total);
     free(sums);
 }

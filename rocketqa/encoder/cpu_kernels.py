@@ -1,289 +1,253 @@
-"""What lies between the matrix products of an encoder layer, on a CPU: `cpu_kernels.c`, with gradients.
+"""Operators with gradients, on a CPU, for what a layer computes between its matrix products.
 
-Paddle's own operators there take longer than its matrix products: a single thread at dropout, sums of gradients, norms
-and activations, and copies for each transposition. The C file is compiled at its first use by the machine's compiler
-for the machine's processor and kept in the user's cache; without a compiler, on a GPU, or with ROCKETQA_KERNELS=no the
-layer takes Paddle's operators. Both are equal in forward and gradients to float32's rounding; their dropout differs.
+On a CPU, Paddle's own operators for this take longer than its matrix products: dropout, sums of
+gradients, norms and activations run in a single thread, and every transposition copies. The
+functions of `cpu_kernels.c` take their place where there is a C compiler. On a GPU, without a
+compiler, or with ROCKETQA_KERNELS=no the layer uses Paddle's operators. Outputs and gradients of
+both are equal up to the rounding of float32, but their dropout drops different elements.
 
-Letters: T tokens, N rows, H hidden size, h heads; askers: all tokens, or each row's first.
+Letters: N rows, T tokens of all rows, H hidden size, h heads; A attending tokens: all T, or with
+`first_only` the N that begin a row. p is the probability of dropout. `call` is what Paddle keeps of
+a forward pass until its backward pass.
 """
 
 import ctypes
-import hashlib
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 from paddle.autograd import PyLayer
 
-SOURCE = Path(__file__).with_suffix(".c")
-COMPILER = (
-    "cc",
-    "-O3",
-    "-march=native",
-    "-fopenmp",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fno-signed-zeros",
-    "-fassociative-math",
-    "-Wno-psabi",
-    "-fPIC",
-    "-shared",
-)
-SEEDS = 2**31 - 1  # of Paddle's generator
+from rocketqa.encoder.kernel_library import call_kernel, library
 
-
-@cache
-def library() -> ctypes.CDLL | None:
-    """Returns the compiled kernels; None, with a line on the screen, where they cannot be had."""
-    if os.environ.get("ROCKETQA_KERNELS") == "no":
-        return None
-    processor = Path("/proc/cpuinfo")
-    flags = (
-        [line for line in processor.read_text().splitlines() if line.startswith("flags")][:1]
-        if processor.is_file()
-        else []
-    )
-    made_of = [
-        SOURCE.read_bytes(),
-        *map(str.encode, (*COMPILER, *flags, paddle.__version__, str(OPENMP))),
-    ]
-    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rocketqa"
-    built = cache_folder / f"cpu_kernels-{hashlib.sha256(b' '.join(made_of)).hexdigest()[:16]}.so"
-    try:
-        if not built.is_file():
-            _compile(built)
-        return ctypes.CDLL(str(built))
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(
-            f"training on a CPU: expected a C compiler (cc) for the fast path, got {error}; Paddle's own operators "
-            "take about twice as long",
-            file=sys.stderr,
-        )
-        return None
-
-
-# Paddle's own OpenMP, so that one pool of threads serves its matrix products and these kernels.
-OPENMP = Path(paddle.__file__).parent / "libs" / "libiomp5.so"
-
-
-def _compile(built: Path) -> None:
-    built.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=built.parent) as folder:
-        unfinished = Path(folder) / built.name
-        link = [str(OPENMP), f"-Wl,-rpath,{OPENMP.parent}"] if OPENMP.is_file() else []
-        subprocess.run(
-            [*COMPILER, "-o", unfinished, SOURCE, *link, "-lm"], check=True, capture_output=True
-        )
-        os.replace(unfinished, built)
+SEED_LIMIT = 2**31 - 1  # of the integers that are drawn from Paddle's generator
+FLOAT_BYTES = 4
+# The gradients of an operator's inputs: a tuple of tensors, None for an input that does not need
+# one. Paddle's stubs do not know about the None.
+Gradients = Any
 
 
 def usable(tensor: paddle.Tensor) -> bool:
-    """Returns whether the kernels take a tensor: float32 on a CPU that has a compiler."""
-    return tensor.dtype == paddle.float32 and tensor.place.is_cpu_place() and library() is not None
+    """Returns whether the kernels can compute with a tensor: float32, on a CPU, and compiled."""
+    is_float32 = tensor.dtype == paddle.float32
+    return is_float32 and tensor.place.is_cpu_place() and library() is not None
 
 
-def _run(name: str, *arguments) -> None:
-    """Calls a kernel: arrays by their addresses, whole numbers as 64 bits, others as float32."""
-
-    def as_c(argument):
-        if isinstance(argument, paddle.Tensor):
-            return ctypes.c_void_p(argument.data_ptr())
-        return (
-            ctypes.c_float(argument)
-            if isinstance(argument, float)
-            else ctypes.c_int64(argument)
-            if isinstance(argument, int)
-            else argument
-        )
-
-    getattr(library(), name)(*map(as_c, arguments))
+def add_norm(
+    x: paddle.Tensor,
+    bias: paddle.Tensor,
+    residual: paddle.Tensor,
+    norm: paddle.nn.LayerNorm,
+    p: float,
+) -> paddle.Tensor:
+    """Returns norm(residual + dropout(x + bias)), [T, H]; x and residual: [T, H], bias: [H]."""
+    return _AddNorm.apply(x, bias, residual, norm.weight, norm.bias, norm._epsilon, float(p))
 
 
-def _seed(p: float) -> int:
-    """Returns the seed of a dropout, drawn from Paddle's generator: a repeated forward repeats it."""
-    if not p:
-        return 0
-    low, high = paddle.randint(0, SEEDS, [2], dtype="int64").tolist()
-    return high << 32 | low
+def bias_gelu(x: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+    """Returns gelu(x + bias), [T, H]; x: [T, H], bias: [H]."""
+    return _BiasGelu.apply(x, bias)
 
 
-def _note_wanted(call, *inputs: paddle.Tensor) -> None:
-    call.wanted = [not tensor.stop_gradient for tensor in inputs]
+def attend(
+    q: paddle.Tensor,
+    kv: paddle.Tensor,
+    bias: paddle.Tensor,
+    groups: Sequence[tuple[int, int]],
+    heads: int,
+    first_only: bool,
+    p: float,
+) -> paddle.Tensor:
+    """Returns the context of each attending token over the tokens of its row, [A, H].
 
-
-def _wanted(call, *gradients: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
-    """Returns the gradients, None for what wants none."""
-    return tuple(gradient if wanted else None for gradient, wanted in zip(gradients, call.wanted))
-
-
-def _like(*tensors: paddle.Tensor) -> list[paddle.Tensor]:
-    return [paddle.empty_like(tensor) for tensor in tensors]
+    q: [A, H]. kv: keys beside values, [T, 2 H]. bias: [3 H], which is added to q, keys and values.
+    groups: (rows, length) of the packed rows, as in PackedRows. The dropout is on the weights.
+    """
+    return _Attend.apply(q, kv, bias, groups, heads, first_only, float(p))
 
 
 class _AddNorm(PyLayer):
+    """The operator behind `add_norm`; gamma and beta are the weight and the bias of the norm."""
+
     @staticmethod
-    def forward(call, x, bias, residual, gamma, beta, epsilon: float, p: float):
-        _note_wanted(call, x, bias, residual, gamma, beta)
-        x, residual = x.contiguous(), residual.contiguous()
-        call.size, call.p, call.seed = (x.shape[0], x.shape[1]), p, _seed(p)
-        normed, y = _like(x, x)
-        scale = paddle.empty([x.shape[0]])
-        _run(
-            "add_norm",
-            x,
-            bias,
-            residual,
-            gamma,
-            beta,
-            epsilon,
-            p,
-            call.seed,
-            *call.size,
-            normed,
-            scale,
-            y,
-        )
+    def forward(
+        call: Any,
+        x: paddle.Tensor,
+        bias: paddle.Tensor,
+        residual: paddle.Tensor,
+        gamma: paddle.Tensor,
+        beta: paddle.Tensor,
+        epsilon: float,
+        p: float,
+    ) -> paddle.Tensor:
+        _note_what_needs_gradients(call, x, bias, residual, gamma, beta)
+        inputs = (x.contiguous(), bias, residual.contiguous(), gamma, beta)
+        call.shape = (x.shape[0], x.shape[1])
+        call.p = p
+        call.seed = _draw_seed(p)
+        normed = paddle.empty_like(inputs[0])  # [T, H], before gamma and beta
+        scale = paddle.empty([x.shape[0]])  # [T], 1 / deviation
+        y = paddle.empty_like(inputs[0])  # [T, H]
+        call_kernel("add_norm", *inputs, epsilon, p, call.seed, *call.shape, normed, scale, y)
         call.save_for_backward(normed, scale, gamma)
         return y
 
     @staticmethod
-    def backward(call, dy):
+    def backward(call: Any, dy: paddle.Tensor) -> Gradients:
         normed, scale, gamma = call.saved_tensor()
-        dx, dresidual = _like(normed, normed)
-        small = paddle.empty([3, call.size[1]])
-        _run(
-            "add_norm_back",
-            dy.contiguous(),
-            normed,
-            scale,
-            gamma,
-            call.p,
-            call.seed,
-            *call.size,
-            dx,
-            dresidual,
-            small,
-        )
-        dgamma, dbeta, dbias = small.unbind()
-        return _wanted(call, dx, dbias, dresidual, dgamma, dbeta)
-
-
-def add_norm(x, bias, residual, norm: paddle.nn.LayerNorm, p: float) -> paddle.Tensor:
-    """Returns norm(residual + dropout(x + bias)), all [T, H]; p is that of the dropout."""
-    return _AddNorm.apply(x, bias, residual, norm.weight, norm.bias, norm._epsilon, float(p))
+        inputs = (dy.contiguous(), normed, scale, gamma)
+        dx = paddle.empty_like(normed)  # [T, H]
+        dresidual = paddle.empty_like(normed)  # [T, H]
+        summed = paddle.empty([3, call.shape[1]])  # [3, H]
+        outputs = (dx, dresidual, summed)
+        call_kernel("add_norm_back", *inputs, call.p, call.seed, *call.shape, *outputs)
+        dgamma, dbeta, dbias = summed.unbind()  # [H] each
+        return _needed(call, dx, dbias, dresidual, dgamma, dbeta)
 
 
 class _BiasGelu(PyLayer):
+    """The operator behind `bias_gelu`."""
+
     @staticmethod
-    def forward(call, x, bias):
-        _note_wanted(call, x, bias)
+    def forward(call: Any, x: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+        _note_what_needs_gradients(call, x, bias)
         x = x.contiguous()
-        (y,) = _like(x)
-        _run("bias_gelu", x, bias, *x.shape, y)
+        y = paddle.empty_like(x)  # [T, H]
+        call_kernel("bias_gelu", x, bias, *x.shape, y)
         call.save_for_backward(x, bias)
         return y
 
     @staticmethod
-    def backward(call, dy):
+    def backward(call: Any, dy: paddle.Tensor) -> Gradients:
         x, bias = call.saved_tensor()
-        dx, dbias = _like(x, bias)
-        _run("bias_gelu_back", dy.contiguous(), x, bias, *x.shape, dx, dbias)
-        return _wanted(call, dx, dbias)
-
-
-def bias_gelu(x, bias) -> paddle.Tensor:
-    """Returns gelu(x + bias), [T, H]."""
-    return _BiasGelu.apply(x, bias)
-
-
-class _Heads(ctypes.Structure):
-    _fields_ = (
-        [
-            (name, ctypes.c_void_p)
-            for name in ("q", "k", "v", "q_bias", "k_bias", "v_bias", "begins", "lengths")
-        ]
-        + [
-            (name, ctypes.c_long)
-            for name in ("q_stride", "stride", "rows", "heads", "size", "first_only")
-        ]
-        + [("p", ctypes.c_float), ("seed", ctypes.c_uint64)]
-    )
+        dx = paddle.empty_like(x)  # [T, H]
+        dbias = paddle.empty_like(bias)  # [H]
+        call_kernel("bias_gelu_back", dy.contiguous(), x, bias, *x.shape, dx, dbias)
+        return _needed(call, dx, dbias)
 
 
 class _Attend(PyLayer):
-    """q [askers, H], kv [T, 2 H] and the bias of all three [3 H]; the askers' contexts [askers, H]."""
+    """The operator behind `attend`."""
 
     @staticmethod
-    def forward(call, q, kv, bias, groups, heads: int, first_only: bool, p: float):
-        _note_wanted(call, q, kv, bias)
-        q, kv = q.contiguous(), kv.contiguous()
-        call.told, call.seed = (groups, heads, first_only, p), _seed(p)
-        context, norms = paddle.empty_like(q), paddle.empty([heads, q.shape[0]])
-        _run("attend", _heads(q, kv, bias, *call.told, call.seed), q.shape[0], context, norms)
+    def forward(
+        call: Any,
+        q: paddle.Tensor,
+        kv: paddle.Tensor,
+        bias: paddle.Tensor,
+        groups: Sequence[tuple[int, int]],
+        heads: int,
+        first_only: bool,
+        p: float,
+    ) -> paddle.Tensor:
+        _note_what_needs_gradients(call, q, kv, bias)
+        q = q.contiguous()
+        kv = kv.contiguous()
+        call.layout = _RowLayout(groups, heads, first_only)
+        call.p = p
+        call.seed = _draw_seed(p)
+        context = paddle.empty_like(q)  # [A, H]
+        norms = paddle.empty([heads, q.shape[0]])  # [h, A], log of the sum of each softmax
+        inputs = call.layout.inputs(q, kv, bias, p, call.seed)
+        call_kernel("attend", inputs, q.shape[0], context, norms)
         call.save_for_backward(q, kv, bias, norms)
         return context
 
     @staticmethod
-    def backward(call, dcontext):
+    def backward(call: Any, dcontext: paddle.Tensor) -> Gradients:
         q, kv, bias, norms = call.saved_tensor()
-        dq, dkv, dbias = _like(q, kv, bias)
+        dq = paddle.empty_like(q)  # [A, H]
+        dkv = paddle.empty_like(kv)  # [T, 2 H]
+        dbias = paddle.empty_like(bias)  # [3 H]
         size = q.shape[1]
-        dv = ctypes.c_void_p(dkv.data_ptr() + 4 * size)
-        _run(
-            "attend_back",
-            _heads(q, kv, bias, *call.told, call.seed),
-            q.shape[0],
-            dcontext.contiguous(),
-            norms,
-            dq,
-            dkv,
-            dv,
+        dv = ctypes.c_void_p(_address(dkv, size))
+        dkv_bias = ctypes.c_void_p(_address(dbias, size))
+        inputs = call.layout.inputs(q, kv, bias, call.p, call.seed)
+        dcontext = dcontext.contiguous()
+        call_kernel("attend_back", inputs, q.shape[0], dcontext, norms, dq, dkv, dv)
+        call_kernel("column_sums", dq, *q.shape, dbias)
+        call_kernel("column_sums", dkv, *kv.shape, dkv_bias)
+        return _needed(call, dq, dkv, dbias)
+
+
+class _AttentionInputs(ctypes.Structure):
+    """The struct `AttentionInputs` of cpu_kernels.c. It holds addresses: their owners must live."""
+
+    _fields_ = [
+        ("q", ctypes.c_void_p),
+        ("k", ctypes.c_void_p),
+        ("v", ctypes.c_void_p),
+        ("q_bias", ctypes.c_void_p),
+        ("k_bias", ctypes.c_void_p),
+        ("v_bias", ctypes.c_void_p),
+        ("begins", ctypes.c_void_p),
+        ("lengths", ctypes.c_void_p),
+        ("q_stride", ctypes.c_long),
+        ("kv_stride", ctypes.c_long),
+        ("rows", ctypes.c_long),
+        ("heads", ctypes.c_long),
+        ("head_size", ctypes.c_long),
+        ("first_only", ctypes.c_long),
+        ("p", ctypes.c_float),
+        ("seed", ctypes.c_uint64),
+    ]
+
+
+class _RowLayout:
+    """Where each row begins and how long it is, int64 [N] both; how many heads; who attends."""
+
+    def __init__(self, groups: Sequence[tuple[int, int]], heads: int, first_only: bool):
+        group_rows, group_lengths = np.array(groups, np.int64).T
+        self.lengths = np.repeat(group_lengths, group_rows)
+        self.begins = np.cumsum(self.lengths) - self.lengths
+        self.heads = heads
+        self.first_only = first_only
+
+    def inputs(
+        self, q: paddle.Tensor, kv: paddle.Tensor, bias: paddle.Tensor, p: float, seed: int
+    ) -> _AttentionInputs:
+        """Returns the argument that says where everything is; valid while all of them live."""
+        size = q.shape[1]
+        return _AttentionInputs(
+            q=q.data_ptr(),
+            k=kv.data_ptr(),
+            v=_address(kv, size),
+            q_bias=bias.data_ptr(),
+            k_bias=_address(bias, size),
+            v_bias=_address(bias, 2 * size),
+            begins=self.begins.ctypes.data,
+            lengths=self.lengths.ctypes.data,
+            q_stride=size,
+            kv_stride=2 * size,
+            rows=len(self.lengths),
+            heads=self.heads,
+            head_size=size // self.heads,
+            first_only=self.first_only,
+            p=p,
+            seed=seed,
         )
-        _run("column_sums", dq, *q.shape, dbias)
-        _run("column_sums", dkv, *kv.shape, ctypes.c_void_p(dbias.data_ptr() + 4 * size))
-        return _wanted(call, dq, dkv, dbias)
 
 
-def _heads(q, kv, bias, groups, heads: int, first_only: bool, p: float, seed: int):
-    """Returns the argument that tells where everything is; `groups` as in PackedRows."""
-    size, kv_at, bias_at = q.shape[1], kv.data_ptr(), bias.data_ptr()
-    counts, lengths = np.array(groups, np.int64).T
-    lengths = np.repeat(lengths, counts)
-    begins = np.cumsum(lengths) - lengths
-    told = _Heads(
-        q.data_ptr(),
-        kv_at,
-        kv_at + 4 * size,
-        bias_at,
-        bias_at + 4 * size,
-        bias_at + 8 * size,
-        begins.ctypes.data,
-        lengths.ctypes.data,
-        size,
-        2 * size,
-        len(lengths),
-        heads,
-        size // heads,
-        first_only,
-        p,
-        seed,
+def _address(tensor: paddle.Tensor, element: int) -> int:
+    """Returns where an element of a contiguous float32 tensor lies in memory."""
+    return tensor.data_ptr() + FLOAT_BYTES * element
+
+
+def _draw_seed(p: float) -> int:
+    """Returns the seed of one dropout, from Paddle's generator: equal states give equal dropout."""
+    if not p:
+        return 0
+    low, high = paddle.randint(0, SEED_LIMIT, [2], dtype="int64").numpy()
+    return int(high) << 32 | int(low)
+
+
+def _note_what_needs_gradients(call: Any, *inputs: paddle.Tensor) -> None:
+    call.needs_gradient = [not tensor.stop_gradient for tensor in inputs]
+
+
+def _needed(call: Any, *gradients: paddle.Tensor) -> Gradients:
+    """Returns the gradients of the inputs, None for an input that does not need one."""
+    return tuple(
+        gradient if needed else None for gradient, needed in zip(gradients, call.needs_gradient)
     )
-    told.kept = begins, lengths  # as long as the argument lives
-    return ctypes.byref(told)
-
-
-def attend(
-    q, kv, bias, groups: Sequence[tuple[int, int]], heads: int, first_only: bool, p: float
-) -> paddle.Tensor:
-    """Returns each asker's context over its row's tokens, [askers, H], with dropout p on the weights.
-
-    q: [askers, H]; kv: keys and values, [T, 2 H], all without their biases [3 H].
-    """
-    return _Attend.apply(q, kv, bias, groups, heads, first_only, float(p))

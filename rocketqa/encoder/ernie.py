@@ -1,229 +1,266 @@
-"""The ERNIE encoder as a `paddle.nn.Layer`: parameters named as in PaddleNLP's `ErnieModel`, equal to it in forward
-and gradients, but without arithmetic on padding and with only the first token leaving the last layer.
+"""The ERNIE encoder: parameters named as in PaddleNLP's `ErnieModel`, equal outputs and gradients.
 
-Letters: N rows, L tokens of a row, T tokens of all rows together, H hidden size, h heads, d = H / h.
+It differs from a padded encoder in two ways. Both only leave out work that has no effect on the
+result:
 
-Rows are packed, sorted by length, into one sequence of T tokens: every dense product, norm and dropout works on [T, H].
-Only attention looks at rows, one group of rows of equal length at a time, so it needs no mask.
+- Rows are packed (`packing.py`): dense products, norms and dropout see the tokens of all rows as
+  one sequence, [T, H]. There is no padding in it, so no time is spent on padding.
+- The vector of a row is that of its first token. No other output of the last layer is ever read, so
+  the last layer computes its output for the first tokens alone. Their attention still reads all
+  tokens of their rows.
+
+Letters:
+    N  rows                          H  hidden size
+    T  tokens of all rows together   F  size of the feed-forward layer
+    R  rows of a group               h  attention heads
+    L  tokens of a row               d  size of a head, H / h
+    A  attending tokens, for which a layer computes outputs: all T; in the last layer the N first
+    a  attending tokens of a row: L; in the last layer 1
 """
 
-from collections.abc import Sequence
-
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.distributed.fleet.utils import recompute
 
 from rocketqa.encoder import cpu_kernels
-from rocketqa.encoder.config import ErnieConfig, refuse_longer
-from rocketqa.encoder.packing import PackedRows, row_means
-from rocketqa.jobs.seeds import generator
-
-
-def initial_weights(config: ErnieConfig, seed: int) -> dict[str, np.ndarray]:
-    """Returns fresh float32 weights by PaddleNLP's names: normal, cut at two deviations; norms 1, biases 0."""
-    drawing = generator(seed, "initial weights")
-    weights = {}
-    for name, parameter in Ernie(config, with_pooler=True).state_dict().items():
-        if "norm" in name and name.endswith("weight"):
-            weights[name] = np.ones(parameter.shape, np.float32)
-        elif name.endswith("bias"):
-            weights[name] = np.zeros(parameter.shape, np.float32)
-        else:
-            weights[name] = truncated_normal(drawing, parameter.shape, config.initializer_range)
-    return weights
-
-
-def truncated_normal(
-    drawing: np.random.Generator, shape: Sequence[int], deviation: float
-) -> np.ndarray:
-    """Returns normal values, drawn again beyond two deviations (the released initialiser), float32."""
-    values = drawing.standard_normal(shape)
-    while (beyond := np.abs(values) > 2).any():
-        values[beyond] = drawing.standard_normal(int(beyond.sum()))
-    return (values * deviation).astype(np.float32)
-
-
-def _linear(inputs: int, outputs: int) -> nn.Linear:
-    return nn.Linear(inputs, outputs, weight_attr=_empty())
-
-
-def _empty() -> paddle.ParamAttr:
-    """Weights are always loaded, never left as built: zeros are built fastest."""
-    return paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+from rocketqa.encoder.config import ErnieConfig, refuse_long_row
+from rocketqa.encoder.packing import PackedRows, RowGroup, row_means, split_by_group
 
 
 class Ernie(nn.Layer):
-    """Rows of tokens -> their vectors out of the last layer [N, H]; `pooled` adds dense + tanh."""
+    """Encodes packed rows of tokens as one vector each, [N, H]."""
 
     def __init__(self, config: ErnieConfig, with_pooler: bool):
         super().__init__()
-        self.config, self.recompute = config, False
+        self.config = config
+        # True: the backward pass computes activations again, so that training need not keep them.
+        self.recompute = False
         self.embeddings = Embeddings(config)
         self.encoder = nn.Layer()
-        self.encoder.layers = nn.LayerList(
-            [EncoderLayer(config) for _ in range(config.num_hidden_layers)]
-        )
+        layers = [EncoderLayer(config) for _ in range(config.num_hidden_layers)]
+        self.encoder.layers = nn.LayerList(layers)
         if with_pooler:
             self.pooler = nn.Layer()
             self.pooler.dense = _linear(config.hidden_size, config.hidden_size)
 
     def forward(self, rows: PackedRows) -> paddle.Tensor:
-        """Returns the raw vector of each row's first token, or their mean, [N, H], in the caller's order."""
-        refuse_longer(self.config, rows.groups[-1][1])
-        hidden = self.embeddings(rows)  # [T, H]
-        *inner, last = self.encoder.layers
-        for layer in inner:
-            hidden = self._through(layer, hidden, hidden, rows.groups, False)  # [T, H]
-        if self.config.representation == "mean":
-            hidden = row_means(
-                self._through(last, hidden, hidden, rows.groups, False), rows.groups
-            )  # [N, H]
-        else:
-            hidden = self._through(
-                last, hidden, paddle.gather(hidden, rows.first), rows.groups, True
-            )  # [N, H]
-        return paddle.gather(hidden, rows.restore)  # [N, H]
+        """Returns the vector of each row in the caller's order, [N, H], not normalised.
 
-    def _through(self, layer: nn.Layer, *inputs) -> paddle.Tensor:
-        """Returns what a layer makes; with `recompute` its activations are made again when the gradient needs them."""
-        if self.recompute and self.training and paddle.is_grad_enabled():
-            return recompute(layer, *inputs)
-        return layer(*inputs)
+        It is the last layer's output for the row's first token, or the mean of its outputs for all
+        the row's tokens (`config.representation`). Raises DataError where a row has more tokens
+        than the encoder has positions.
+        """
+        groups = rows.groups
+        longest = groups[-1].length
+        refuse_long_row(self.config, longest)
+        hidden = self.embeddings(rows)  # [T, H]
+        *inner_layers, last_layer = self.encoder.layers
+        for layer in inner_layers:
+            hidden = self._run_layer(layer, hidden, hidden, groups)  # [T, H]
+        if self.config.representation == "mean":
+            hidden = self._run_layer(last_layer, hidden, hidden, groups)  # [T, H]
+            vectors = row_means(hidden, groups)  # [N, H]
+        else:
+            first = paddle.gather(hidden, rows.first)  # [N, H]
+            vectors = self._run_layer(last_layer, hidden, first, groups, first_only=True)  # [N, H]
+        return paddle.gather(vectors, rows.restore)  # [N, H]
 
     def pooled(self, rows: PackedRows) -> paddle.Tensor:
-        """Returns tanh(dense(first token)), [N, H]."""
+        """Returns tanh(dense(vector)) of each row, [N, H]. The encoder has to be built with a
+        pooler.
+        """
         return paddle.tanh(self.pooler.dense(self(rows)))
+
+    def _run_layer(
+        self,
+        layer: nn.Layer,
+        tokens: paddle.Tensor,
+        attending: paddle.Tensor,
+        groups: list[RowGroup],
+        first_only: bool = False,
+    ) -> paddle.Tensor:
+        """Returns the output of a layer, [A, H]. With `recompute`, training keeps none of the
+        layer's activations.
+        """
+        if self.recompute and self.training and paddle.is_grad_enabled():
+            return recompute(layer, tokens, attending, groups, first_only)
+        return layer(tokens, attending, groups, first_only)
 
 
 class Embeddings(nn.Layer):
-    """Word + position + type (+ task 0) embeddings, norm, dropout: [T, H]."""
+    """Embeds packed tokens: the sum of their word, position, type (and task 0) embeddings, norm,
+    dropout.
+    """
 
     def __init__(self, config: ErnieConfig):
         super().__init__()
-        hidden_size = config.hidden_size
-        self.word_embeddings = nn.Embedding(config.vocab_size, hidden_size, weight_attr=_empty())
-        self.position_embeddings = nn.Embedding(
-            config.max_position_embeddings, hidden_size, weight_attr=_empty()
-        )
-        self.token_type_embeddings = nn.Embedding(
-            config.type_vocab_size, hidden_size, weight_attr=_empty()
-        )
-        if config.use_task_id:
-            self.task_type_embeddings = nn.Embedding(
-                config.task_type_vocab_size, hidden_size, weight_attr=_empty()
-            )
+        size = config.hidden_size
         self.use_task_id = config.use_task_id
-        self.layer_norm = nn.LayerNorm(hidden_size, epsilon=config.layer_norm_eps)
+        self.word_embeddings = _embedding(config.vocab_size, size)
+        self.position_embeddings = _embedding(config.max_position_embeddings, size)
+        self.token_type_embeddings = _embedding(config.type_vocab_size, size)
+        if config.use_task_id:
+            self.task_type_embeddings = _embedding(config.task_type_vocab_size, size)
+        self.layer_norm = nn.LayerNorm(size, epsilon=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, rows: PackedRows) -> paddle.Tensor:
-        hidden = self.word_embeddings(rows.token_ids) + self.position_embeddings(rows.positions)
-        hidden = hidden + self.token_type_embeddings(rows.type_ids)
+        """Returns the embedded tokens, [T, H]."""
+        hidden = self.word_embeddings(rows.token_ids)  # [T, H]
+        hidden = hidden + self.position_embeddings(rows.positions)  # [T, H]
+        hidden = hidden + self.token_type_embeddings(rows.type_ids)  # [T, H]
         if self.use_task_id:
-            hidden = hidden + self.task_type_embeddings(paddle.zeros_like(rows.type_ids))
-        return self.dropout(self.layer_norm(hidden))
+            task_ids = paddle.zeros_like(rows.type_ids)  # [T]
+            hidden = hidden + self.task_type_embeddings(task_ids)  # [T, H]
+        return self.dropout(self.layer_norm(hidden))  # [T, H]
 
 
 class EncoderLayer(nn.Layer):
-    """Attention, add, norm; feed-forward, add, norm (post-norm)."""
+    """Attention, add, norm; feed-forward, add, norm (the norm follows the sum: "post-norm")."""
 
     def __init__(self, config: ErnieConfig):
         super().__init__()
-        hidden_size = config.hidden_size
+        size = config.hidden_size
         self.self_attn = Attention(config)
-        self.linear1 = _linear(hidden_size, config.intermediate_size)
-        self.linear2 = _linear(config.intermediate_size, hidden_size)
-        self.norm1 = nn.LayerNorm(hidden_size, epsilon=config.layer_norm_eps)
-        self.norm2 = nn.LayerNorm(hidden_size, epsilon=config.layer_norm_eps)
+        self.linear1 = _linear(size, config.intermediate_size)
+        self.linear2 = _linear(config.intermediate_size, size)
+        self.norm1 = nn.LayerNorm(size, epsilon=config.layer_norm_eps)
+        self.norm2 = nn.LayerNorm(size, epsilon=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.activation = getattr(F, config.hidden_act)
 
     def forward(
-        self, tokens, askers, groups: list[tuple[int, int]], first_only: bool
+        self,
+        tokens: paddle.Tensor,
+        attending: paddle.Tensor,
+        groups: list[RowGroup],
+        first_only: bool,
     ) -> paddle.Tensor:
-        """Returns the `askers` (all tokens [T, H], or each row's first [N, H]) after looking at their rows' tokens."""
-        context = self.self_attn(tokens, askers, groups, first_only)
-        hidden = self._added(askers, context, self.self_attn.out_proj, self.norm1)
-        return self._added(hidden, self._activated(hidden), self.linear2, self.norm2)
+        """Returns the layer's output for the attending tokens, [A, H].
 
-    def _added(self, residual, inputs, linear: nn.Linear, norm: nn.LayerNorm) -> paddle.Tensor:
-        if not cpu_kernels.usable(inputs):
-            return norm(residual + self.dropout(linear(inputs)))
-        product = paddle.matmul(inputs, linear.weight)
-        return cpu_kernels.add_norm(
-            product, linear.bias, residual, norm, self.dropout.p if self.training else 0.0
-        )
+        tokens: [T, H], which the attention reads. attending: [A, H], the same `tokens`, or with
+        `first_only` those that begin a row.
+        """
+        context = self.self_attn(tokens, attending, groups, first_only)  # [A, H]
+        out_proj = self.self_attn.out_proj
+        hidden = self._project_add_norm(context, out_proj, attending, self.norm1)  # [A, H]
+        intermediate = self._intermediate(hidden)  # [A, F]
+        return self._project_add_norm(intermediate, self.linear2, hidden, self.norm2)  # [A, H]
 
-    def _activated(self, hidden) -> paddle.Tensor:
+    def _intermediate(self, hidden: paddle.Tensor) -> paddle.Tensor:
+        """Returns activation(linear1(hidden)), [A, F]."""
         if self.activation is not F.gelu or not cpu_kernels.usable(hidden):
-            return self.activation(self.linear1(hidden))
-        return cpu_kernels.bias_gelu(paddle.matmul(hidden, self.linear1.weight), self.linear1.bias)
+            return self.activation(self.linear1(hidden))  # [A, F]
+        product = paddle.matmul(hidden, self.linear1.weight)  # [A, F]
+        return cpu_kernels.bias_gelu(product, self.linear1.bias)  # [A, F]
+
+    def _project_add_norm(
+        self,
+        inputs: paddle.Tensor,
+        projection: nn.Linear,
+        residual: paddle.Tensor,
+        norm: nn.LayerNorm,
+    ) -> paddle.Tensor:
+        """Returns norm(residual + dropout(projection(inputs))), [A, H].
+
+        inputs: [A, H] or [A, F].
+        """
+        if not cpu_kernels.usable(inputs):
+            return norm(residual + self.dropout(projection(inputs)))  # [A, H]
+        product = paddle.matmul(inputs, projection.weight)  # [A, H]
+        probability = _dropout_in_use(self.dropout)
+        return cpu_kernels.add_norm(product, projection.bias, residual, norm, probability)  # [A, H]
 
 
 class Attention(nn.Layer):
-    """Multi-head attention of each row over its own tokens."""
+    """Multi-head attention within each row; the output projection is left to the encoder layer."""
 
     def __init__(self, config: ErnieConfig):
         super().__init__()
-        hidden_size = config.hidden_size
-        self.q_proj, self.k_proj = (
-            _linear(hidden_size, hidden_size),
-            _linear(hidden_size, hidden_size),
-        )
-        self.v_proj, self.out_proj = (
-            _linear(hidden_size, hidden_size),
-            _linear(hidden_size, hidden_size),
-        )
-        self.heads, self.head_size = (
-            config.num_attention_heads,
-            hidden_size // config.num_attention_heads,
-        )
+        size = config.hidden_size
+        self.heads = config.num_attention_heads
+        self.head_size = size // self.heads
+        self.q_proj = _linear(size, size)
+        self.k_proj = _linear(size, size)
+        self.v_proj = _linear(size, size)
+        self.out_proj = _linear(size, size)
         self.dropout = nn.Dropout(config.attention_probs_dropout_prob)
 
     def forward(
-        self, tokens, askers, groups: list[tuple[int, int]], first_only: bool
+        self,
+        tokens: paddle.Tensor,
+        attending: paddle.Tensor,
+        groups: list[RowGroup],
+        first_only: bool,
     ) -> paddle.Tensor:
-        """Returns the askers' contexts, [T, H], or [N, H] of first tokens, before the output product."""
+        """Returns the context of each attending token, [A, H]: the weighted sum of the values of
+        its row's tokens.
+        """
         if cpu_kernels.usable(tokens):
-            return self._by_kernels(tokens, askers, groups, first_only)
-        q = self.q_proj(askers) * self.head_size**-0.5  # [T, H], or [N, H] for first tokens
-        k, v = self.k_proj(tokens), self.v_proj(tokens)  # [T, H]
-        token_counts = [rows * length for rows, length in groups]
-        asker_counts = [rows for rows, _ in groups] if first_only else token_counts
-        contexts = [
-            self._attend(*qkv, rows)
-            for qkv, (rows, _) in zip(
-                zip(
-                    paddle.split(q, asker_counts),
-                    paddle.split(k, token_counts),
-                    paddle.split(v, token_counts),
-                ),
-                groups,
-            )
-        ]
-        return paddle.concat(contexts)
+            return self._by_kernels(tokens, attending, groups, first_only)
+        q = self.q_proj(attending) * self.head_size**-0.5  # [A, H]
+        k = self.k_proj(tokens)  # [T, H]
+        v = self.v_proj(tokens)  # [T, H]
+        attending_counts = [group.rows if first_only else group.tokens for group in groups]
+        group_qs = paddle.split(q, attending_counts)  # [R * a, H] each
+        group_ks = split_by_group(k, groups)  # [R * L, H] each
+        group_vs = split_by_group(v, groups)  # [R * L, H] each
+        contexts = []
+        for group, group_q, group_k, group_v in zip(groups, group_qs, group_ks, group_vs):
+            contexts.append(self._attend_in_group(group.rows, group_q, group_k, group_v))
+        return paddle.concat(contexts)  # [A, H]
+
+    def _attend_in_group(
+        self, rows: int, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor
+    ) -> paddle.Tensor:
+        """Returns the contexts of a group of rows of equal length, [R * a, H]; q: [R * a, H], k and
+        v: [R * L, H].
+        """
+        q = self._by_head(q, rows)  # [R, h, a, d]
+        k = self._by_head(k, rows)  # [R, h, L, d]
+        v = self._by_head(v, rows)  # [R, h, L, d]
+        scores = paddle.matmul(q, k, transpose_y=True)  # [R, h, a, L]
+        weights = self.dropout(F.softmax(scores))  # [R, h, a, L]
+        context = paddle.matmul(weights, v)  # [R, h, a, d]
+        context = context.transpose([0, 2, 1, 3])  # [R, a, h, d]
+        return context.reshape([-1, self.heads * self.head_size])  # [R * a, H]
+
+    def _by_head(self, hidden: paddle.Tensor, rows: int) -> paddle.Tensor:
+        by_row = hidden.reshape([rows, -1, self.heads, self.head_size])  # [R, a or L, h, d]
+        return by_row.transpose([0, 2, 1, 3])  # [R, h, a or L, d]
 
     def _by_kernels(
-        self, tokens, askers, groups: list[tuple[int, int]], first_only: bool
+        self,
+        tokens: paddle.Tensor,
+        attending: paddle.Tensor,
+        groups: list[RowGroup],
+        first_only: bool,
     ) -> paddle.Tensor:
-        q = paddle.matmul(askers, self.q_proj.weight)
-        kv = paddle.matmul(
-            tokens, paddle.concat([self.k_proj.weight, self.v_proj.weight], axis=1)
-        )  # [T, 2H]
-        bias = paddle.concat([self.q_proj.bias, self.k_proj.bias, self.v_proj.bias])
-        return cpu_kernels.attend(
-            q, kv, bias, groups, self.heads, first_only, self.dropout.p if self.training else 0.0
-        )
+        """Returns what `forward` returns, on a CPU. Keys and values are one product; the kernel
+        adds the biases.
+        """
+        q = paddle.matmul(attending, self.q_proj.weight)  # [A, H]
+        kv_weight = paddle.concat([self.k_proj.weight, self.v_proj.weight], axis=1)  # [H, 2 H]
+        kv = paddle.matmul(tokens, kv_weight)  # [T, 2 H]
+        bias = paddle.concat([self.q_proj.bias, self.k_proj.bias, self.v_proj.bias])  # [3 H]
+        probability = _dropout_in_use(self.dropout)
+        return cpu_kernels.attend(q, kv, bias, groups, self.heads, first_only, probability)
 
-    def _attend(self, q, k, v, rows: int) -> paddle.Tensor:
-        q, k, v = (self._by_head(tensor, rows) for tensor in (q, k, v))  # [rows, h, L or 1, d]
-        weights = self.dropout(
-            F.softmax(paddle.matmul(q, k, transpose_y=True))
-        )  # [rows, h, L or 1, L]
-        context = paddle.matmul(weights, v).transpose([0, 2, 1, 3])  # [rows, L or 1, h, d]
-        return context.reshape([-1, self.heads * self.head_size])
 
-    def _by_head(self, tensor, rows: int) -> paddle.Tensor:
-        return tensor.reshape([rows, -1, self.heads, self.head_size]).transpose([0, 2, 1, 3])
+def _dropout_in_use(dropout: nn.Dropout) -> float:
+    """Returns the probability with which an element is dropped: 0 outside training."""
+    return dropout.p if dropout.training else 0.0
+
+
+# Weights are always loaded after a model is built. Zeros are the fastest value to build it with.
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    return nn.Linear(inputs, outputs, weight_attr=_zeros())
+
+
+def _embedding(entries: int, size: int) -> nn.Embedding:
+    return nn.Embedding(entries, size, weight_attr=_zeros())
+
+
+def _zeros() -> paddle.ParamAttr:
+    return paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))

@@ -1,4 +1,12 @@
-"""Rows of tokens packed by length, without padding."""
+"""Rows of tokens without padding: all rows of a batch are sorted by length and laid end to end as
+one sequence.
+
+Every dense product, norm and dropout of the encoder works on this sequence, [T, H]. Only attention
+has to know where a row begins and ends. It takes one group of rows of equal length at a time, so it
+needs no mask.
+
+Letters: N rows, T tokens of all rows together, H hidden size.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,11 +17,26 @@ import paddle
 from rocketqa.text.tokenizer import Encoding
 
 
+class RowGroup(NamedTuple):
+    """Neighbouring packed rows of equal length: how many rows, and how many tokens each of them
+    has.
+    """
+
+    rows: int
+    length: int
+
+    @property
+    def tokens(self) -> int:
+        """The number of tokens of all rows of the group."""
+        return self.rows * self.length
+
+
 class PackedRows(NamedTuple):
     """N rows of tokens, sorted by length and laid end to end.
 
-    token_ids, type_ids, positions: int64 [T]; first: int64 [N], where each packed row begins; restore: int64 [N], the
-    packed place of the caller's rows; groups: (rows, length) in packed order.
+    token_ids, type_ids, positions: int64 [T]. first: int64 [N], the place of each packed row's
+    first token. restore: int64 [N], the packed place of each of the caller's rows. groups: in
+    packed order, shortest rows first.
     """
 
     token_ids: paddle.Tensor
@@ -21,50 +44,39 @@ class PackedRows(NamedTuple):
     positions: paddle.Tensor
     first: paddle.Tensor
     restore: paddle.Tensor
-    groups: list[tuple[int, int]]
+    groups: list[RowGroup]
 
 
 def pack(rows: Sequence[Encoding]) -> PackedRows:
-    """Returns the rows packed by length."""
+    """Returns the rows packed by length; rows of equal length keep their order."""
     lengths = np.array([len(row.token_ids) for row in rows])
     order = np.argsort(lengths, kind="stable")
-    lengths = lengths[order]
-    ends = np.cumsum(lengths)
-    group_lengths, group_rows = np.unique(lengths, return_counts=True)
+    sorted_lengths = lengths[order]
+    begins = np.cumsum(sorted_lengths) - sorted_lengths
+    token_ids = np.concatenate([rows[i].token_ids for i in order])
+    type_ids = np.concatenate([rows[i].type_ids for i in order])
+    positions = np.concatenate([np.arange(length, dtype=np.int64) for length in sorted_lengths])
+    group_lengths, group_rows = np.unique(sorted_lengths, return_counts=True)
+    groups = [RowGroup(int(rows), int(length)) for rows, length in zip(group_rows, group_lengths)]
     return PackedRows(
-        token_ids=paddle.to_tensor(np.concatenate([rows[i].token_ids for i in order])),
-        type_ids=paddle.to_tensor(np.concatenate([rows[i].type_ids for i in order])),
-        positions=paddle.to_tensor(
-            np.concatenate([np.arange(length, dtype=np.int64) for length in lengths])
-        ),
-        first=paddle.to_tensor(ends - lengths),
+        token_ids=paddle.to_tensor(token_ids),
+        type_ids=paddle.to_tensor(type_ids),
+        positions=paddle.to_tensor(positions),
+        first=paddle.to_tensor(begins),
         restore=paddle.to_tensor(np.argsort(order)),
-        groups=[(int(count), int(length)) for count, length in zip(group_rows, group_lengths)],
+        groups=groups,
     )
 
 
-def row_means(hidden: paddle.Tensor, groups: list[tuple[int, int]]) -> paddle.Tensor:
-    """Returns the mean of each packed row's tokens, [N, H], of hidden [T, H]."""
-    parts = paddle.split(hidden, [rows * length for rows, length in groups])
-    return paddle.concat(
-        [
-            part.reshape([rows, length, -1]).mean(axis=1)
-            for part, (rows, length) in zip(parts, groups)
-        ]
-    )
+def row_means(hidden: paddle.Tensor, groups: Sequence[RowGroup]) -> paddle.Tensor:
+    """Returns the mean over each packed row's tokens, [N, H]; hidden: [T, H]."""
+    means = []
+    for group, group_hidden in zip(groups, split_by_group(hidden, groups)):
+        by_row = group_hidden.reshape([group.rows, group.length, -1])  # [rows, length, H]
+        means.append(by_row.mean(axis=1))  # [rows, H]
+    return paddle.concat(means)  # [N, H]
 
 
-def by_token_budget(lengths: Sequence[int], budget: int) -> list[np.ndarray]:
-    """Returns the places of rows in batches of similar length, each of at most `budget` tokens (or one row)."""
-    order, begins = plan_batches(np.asarray(lengths), budget)
-    return [order[begin:end] for begin, end in zip(begins, begins[1:])]
-
-
-def plan_batches(lengths: np.ndarray, budget: int) -> tuple[np.ndarray, list[int]]:
-    """Returns the places of rows by length, and where in that order each batch begins; the last number is the end."""
-    order = np.argsort(lengths, kind="stable")
-    begins = [0] if len(order) else []
-    for row, length in enumerate(lengths[order].tolist()):
-        if (row - begins[-1] + 1) * length > budget and row > begins[-1]:
-            begins.append(row)
-    return order, [*begins, len(order)]
+def split_by_group(hidden: paddle.Tensor, groups: Sequence[RowGroup]) -> list[paddle.Tensor]:
+    """Returns the tokens of each group, [rows * length, H] each; hidden: [T, H]."""
+    return paddle.split(hidden, [group.tokens for group in groups])

@@ -28,9 +28,10 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from rocketqa.cross_encoder import CrossEncoder
-from rocketqa.encoder.config import refuse_longer
+from rocketqa.encoder.config import refuse_long_row
 from rocketqa.encoder.ernie import Ernie
-from rocketqa.encoder.packing import by_token_budget, pack
+from rocketqa.encoder.batch_plan import batches_of_similar_length
+from rocketqa.encoder.packing import pack
 from rocketqa.text.tokenizer import Encoding
 
 PRECISIONS = ("float32", "reduced")
@@ -160,12 +161,12 @@ class Engine:
 
     def _short(self, rows: Sequence[Encoding]) -> Sequence[Encoding]:
         """Returns the rows. Raises DataError where one is too long for the encoder."""
-        refuse_longer(self._config, max(len(row.token_ids) for row in rows))
+        refuse_long_row(self._config, max(len(row.token_ids) for row in rows))
         return rows
 
     def all(self, rows: Sequence[Encoding], batch_tokens: int) -> np.ndarray:
         """Returns what all rows give, in their order, by batches of similar length of at most so many tokens."""
-        batches = by_token_budget([len(row.token_ids) for row in rows], batch_tokens)
+        batches = batches_of_similar_length([len(row.token_ids) for row in rows], batch_tokens)
         found = np.concatenate(
             list(self.map(([rows[i] for i in batch] for batch in batches), len(batches)))
         )
