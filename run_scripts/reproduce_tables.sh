@@ -1,13 +1,16 @@
 #!/bin/sh
-# Writes the table of a flight: the measures of every model that is there, beside the paper's numbers; where the flight
-# is on the paper's data (TABLES=yes), the paper's tables too, with a verdict for each number.
+# Writes the report of a run: the measures of every model that exists, beside the paper's numbers.
+# With TABLES=yes, which is for the paper's data sets, the report also holds the paper's tables 1,
+# 2, 3, 6 and 7 with a verdict on each number.
 # sh run_scripts/reproduce_tables.sh [ENV] [--released]
 #
-# --released: of the released models (RELEASED) instead: fetched, turned into checkpoints, evaluated; all below
-# OUTPUT_DIR/released and CHECKPOINT_DIR/released. One that cannot be had is named, and its rows stay "not run".
+# --released  fetches the released models that RELEASED names, turns them into checkpoints and
+#             reports on these instead, all below OUTPUT_DIR/released and CHECKPOINT_DIR/released.
+#             If a model cannot be fetched, a line names it and its rows stay "not run".
 #
-# reads   OUTPUT_DIR: *.measures.tsv, ablation.tsv; DATA_DIR (its counts: table 1); run_scripts/expected.tsv
-#         what ablation.sh and figures.sh have left, CHECKPOINT_DIR: train_log.tsv of the models
+# reads   OUTPUT_DIR: *.measures.tsv, ablation.tsv, denoising.train/ and the points of figures.sh;
+#         CHECKPOINT_DIR: train_log.tsv of the models; DATA_DIR (its counts are table 1);
+#         run_scripts/expected.tsv (the paper's numbers)
 # writes  OUTPUT_DIR/report.tsv, report.md, figures/, data.measures.tsv
 set -eu
 case "$*" in
@@ -15,65 +18,87 @@ case "$*" in
     *" --released") WHOSE=released && set -- "$1" ;;
     *) WHOSE=ours ;;
 esac
-# shellcheck source=run_scripts/lib.sh
-. "$(dirname "$0")/lib.sh"
-load_flight "$@"
-set --
+# shellcheck source=run_scripts/steps.sh
+. "$(dirname "$0")/steps.sh"
+load_env "$@"
 
-# released_models: the checkpoints and measures of RELEASED, MODEL=SOURCE each.
-released_models() {
-    [ -n "$RELEASED" ] || fail "$ENV: expected RELEASED to name released models for this flight, got none"
+# evaluate_released_models: makes and measures the checkpoints of RELEASED (words MODEL=SOURCE).
+evaluate_released_models() {
+    [ -n "$RELEASED" ] ||
+        fail "$ENV: expected RELEASED to name released models for this flight, got none"
     prepare_data
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
+    vocabulary=$CHECKPOINT_DIR/dual_encoder_2/vocab.txt
     for pair in $RELEASED; do
-        set -- import "${pair#*=}" --output "$CHECKPOINT_DIR/${pair%%=*}"
-        # The variables of the NAACL release come without their vocabulary, which all released English models share.
-        [ ! -e "$CHECKPOINT_DIR/dual_encoder_2/vocab.txt" ] || set -- "$@" --vocab "$CHECKPOINT_DIR/dual_encoder_2/vocab.txt"
+        model=${pair%%=*} source=${pair#*=}
+        set -- import "$source" --output "$CHECKPOINT_DIR/$model"
+        # The files of the NAACL release have no vocabulary; all released English models share one.
+        [ ! -e "$vocabulary" ] || set -- "$@" --vocab "$vocabulary"
         if python data_prep/released_models.py "$@"; then
-            evaluate "${pair%%=*}"
+            evaluate "$model"
         else
-            say "${pair#*=}: not to be had, so ${pair%%=*} is left out"
+            say "$source: not to be had, so $model is left out"
         fi
     done
 }
 
+# write_statistics: counts the rows and words of DATA_DIR (table 1).
+write_statistics() {
+    splits="train dev test"
+    [ "${PLAN-no}" = no ] || splits="train $EVALUATE_SPLIT"
+    set --
+    for split in $splits; do
+        queries=$DATA_DIR/queries.$split.tsv
+        if exists "$queries"; then set -- "$@" "$queries"; fi
+    done
+    rocketqa statistics --output "$OUTPUT_DIR/data.measures.tsv" \
+        --collection "$DATA_DIR/collection.tsv" --queries "$@"
+}
+
+# write_report FLAGS ...: writes the report with its figures. FLAGS name the measures and tables.
+write_report() {
+    set -- "$@" --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
+        --output "$OUTPUT_DIR/report.tsv" --figures
+    by_rank=$OUTPUT_DIR/denoising.train/by_rank.tsv
+    if exists "$by_rank"; then set -- "$@" --by-rank "$by_rank"; fi
+    # The name of a point is figureN.CURVE.X.measures.tsv.
+    for file in "$OUTPUT_DIR"/figure[46].*.*.measures.tsv; do
+        [ -e "$file" ] || continue
+        point=${file##*/figure}
+        point=${point%.measures.tsv}
+        figure=${point%%.*}
+        curve_and_x=${point#*.}
+        curve=$(printf %s "${curve_and_x%.*}" | tr _ ' ')
+        set -- "$@" --curve "$figure" "$curve" "${curve_and_x##*.}" "$file"
+    done
+    set -- "$@" --logs
+    for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+        log=$CHECKPOINT_DIR/$model/train_log.tsv
+        if exists "$log"; then set -- "$@" "$log"; fi
+    done
+    rocketqa report "$@"
+}
+
 if [ "$WHOSE" = released ]; then
     OUTPUT_DIR=$OUTPUT_DIR/released CHECKPOINT_DIR=$CHECKPOINT_DIR/released
-    released_models
+    evaluate_released_models
 fi
-
-rows=
 models="dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder"
 [ "$BASELINES" = no ] || models="bm25 start $models"
 if [ "$TABLES" = yes ]; then
-    models="data $models" splits="train dev test"
-    [ "${PLAN-no}" = no ] || splits="train $EVALUATE_SPLIT"
-    for split in $splits; do
-        if there "$DATA_DIR/queries.$split.tsv"; then set -- "$@" "$DATA_DIR/queries.$split.tsv"; fi
-    done
-    rocketqa statistics --output "$OUTPUT_DIR/data.measures.tsv" --collection "$DATA_DIR/collection.tsv" --queries "$@"
+    models="data $models"
+    write_statistics
 fi
+set --
 for model in $models; do
-    if there "$OUTPUT_DIR/$model.measures.tsv"; then rows="$rows $OUTPUT_DIR/$model.measures.tsv"; fi
+    measures=$OUTPUT_DIR/$model.measures.tsv
+    if exists "$measures"; then set -- "$@" "$measures"; fi
 done
-[ -n "$rows" ] || fail "$OUTPUT_DIR: expected measures of a model, got none; make them with: sh run_scripts/rocket.sh $ENV"
-tables=
+[ $# -gt 0 ] || fail "$OUTPUT_DIR: expected measures of a model, got none; make them with:" \
+    "sh run_scripts/rocket.sh $ENV"
 if [ "$TABLES" = yes ]; then
-    tables=--tables
-    [ ! -e "$OUTPUT_DIR/ablation.tsv" ] || tables="--tables --ablated $OUTPUT_DIR/ablation.tsv"
+    set -- "$@" --tables
+    ablation=$OUTPUT_DIR/ablation.tsv
+    [ ! -e "$ablation" ] || set -- "$@" --ablated "$ablation"
 fi
-set -- --figures
-by_rank=$OUTPUT_DIR/denoising.train/by_rank.tsv
-if there "$by_rank"; then set -- "$@" --by-rank "$by_rank"; fi
-for file in "$OUTPUT_DIR"/figure[46].*.*.measures.tsv; do  # figure, curve, x
-    [ -e "$file" ] || continue
-    point=${file##*/figure} && point=${point%.measures.tsv} && curve=${point#*.}
-    set -- "$@" --curve "${point%%.*}" "$(printf %s "${curve%.*}" | tr _ ' ')" "${curve##*.}" "$file"
-done
-set -- "$@" --logs
-for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
-    if there "$CHECKPOINT_DIR/$model/train_log.tsv"; then set -- "$@" "$CHECKPOINT_DIR/$model/train_log.tsv"; fi
-done
-# shellcheck disable=SC2086  # one word a file: names without spaces, as OUTPUT_DIR must be
-rocketqa report --measures $rows $tables --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
-    --output "$OUTPUT_DIR/report.tsv" "$@"
+write_report --measures "$@"

@@ -1,11 +1,16 @@
 #!/bin/sh
-# Makes a virtual environment with the project and its CPU dependencies, unless `rocketqa` can be imported already.
-# sh run_scripts/setup.sh; rocket.sh and test.sh source it and then run inside the environment.
+# Makes a virtual environment with the project and its CPU dependencies, unless `rocketqa` and
+# Paddle are installed already. The other scripts source this file and then run in the environment.
+# sh run_scripts/setup.sh
 #
-# reads   setup.py; PADDLE=2.6.2 chooses another version of Paddle (default 3.3.1), in an environment of its own
-# writes  .venv/ (.venv-2.6.2/ ...)
+# reads   setup.py; the variable PADDLE: a version of Paddle (default 3.3.1). Each version other
+#         than the default gets an environment of its own.
+# writes  .venv/ (with PADDLE=2.6.2: .venv-2.6.2/)
+#
+# Cost: 1 to 3 minutes, once.
 
-if [ -z "${ROOT:-}" ]; then  # called by itself
+# ROOT is empty if this script is run by itself, and set if another script sources it.
+if [ -z "${ROOT:-}" ]; then
     set -eu
     # shellcheck source=run_scripts/lib.sh
     . "$(dirname "$0")/lib.sh"
@@ -14,7 +19,8 @@ fi
 PADDLE_DEFAULT=3.3.1
 EXTRAS=cpu,test,bm25
 
-# installed: whether rocketqa and Paddle (of the version asked for, if any) are there, not just this folder.
+# installed: is true if rocketqa and Paddle are installed, with PADDLE's version if that is set.
+# It looks from the folder /, where a mere copy of this project cannot be imported.
 installed() {
     (cd / && command -v rocketqa && command python -c "
 from importlib.metadata import distributions
@@ -26,7 +32,8 @@ raise SystemExit('${PADDLE:-}' not in ('', paddle) or 'rocketqa' not in versions
 if [ -z "${ROCKETQA_READY:-}" ] && ! installed; then
     VENV=$ROOT/.venv
     [ "${PADDLE:-$PADDLE_DEFAULT}" = "$PADDLE_DEFAULT" ] || VENV=$ROOT/.venv-$PADDLE
-    MARK=$VENV/installed-$(cksum <"$ROOT/setup.py" | tr ' ' -)  # without it, an installation was cut off
+    # The last step of an installation makes this file, so an environment without it is incomplete.
+    MARK=$VENV/installed-$(cksum <"$ROOT/setup.py" | tr ' ' -)
     if [ ! -e "$MARK" ]; then
         version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         [ "$version" = 3.11 ] || fail "setup: expected python3 to be Python 3.11, got $version"
@@ -40,7 +47,8 @@ if [ -z "${ROCKETQA_READY:-}" ] && ! installed; then
     fi
     PATH=$VENV/bin:$PATH
     export PATH
-    installed || fail "setup: expected rocketqa in $VENV, got none that runs: remove the folder and call again"
+    installed || fail "setup: expected rocketqa in $VENV, got none that runs:" \
+        "remove the folder and call again"
 fi
 ROCKETQA_READY=yes
 export ROCKETQA_READY

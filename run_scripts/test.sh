@@ -1,5 +1,7 @@
 #!/bin/sh
-# Sets up as rocket.sh does and runs the tests.  PADDLE=2.6.2 sh run_scripts/test.sh [PYTEST ARGUMENTS]
+# Makes the virtual environment as rocket.sh does, and runs the tests.
+# sh run_scripts/test.sh [PYTEST ARGUMENTS]
+# PADDLE=2.6.2 sh run_scripts/test.sh tests with another version of Paddle.
 #
 # reads   setup.py, tests/
 # writes  .venv/ (see setup.sh)

@@ -1,0 +1,141 @@
+# The building blocks of the procedure, each one a few `rocketqa` commands. POSIX sh.
+# This file is sourced, never run. The stage scripts call these functions after load_env (lib.sh).
+#
+# train_dual NAME EPOCHS FLAGS ..   trains the dual encoder CHECKPOINT_DIR/NAME.
+# train_cross                       trains the cross encoder CHECKPOINT_DIR/cross_encoder.
+# retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
+# score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
+# sample FILE FLAGS ...             writes OUTPUT_DIR/FILE, examples with negatives from
+#                                   dual_encoder_0's run of the training queries.
+# report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
+#                                   thresholds remove from OUTPUT_DIR/RUN.run.
+# measure_run NAME RUN              writes OUTPUT_DIR/NAME.measures.tsv for a run.
+# evaluate NAME                     retrieves for EVALUATE_SPLIT with the model NAME, and measures.
+# baselines                         measures BM25 and the initial weights before any training.
+
+# shellcheck source=run_scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# FLAGS name the queries and the examples; the hyper-parameters come from the env file.
+train_dual() {
+    name=$1 epochs=$2
+    shift 2
+    [ "$RECOMPUTE" = no ] || set -- "$@" --recompute
+    [ "$MASK_POSITIVES" = no ] || set -- "$@" --mask-positives "$DATA_DIR/qrels.train.tsv"
+    launch "$DEVICES" train-dual-encoder --output "$CHECKPOINT_DIR/$name" --init "$INIT" \
+        --collection "$DATA_DIR/collection.tsv" \
+        --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
+        --batch-size "$BATCH_SIZE" --epochs "$epochs" \
+        --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" --decay linear \
+        --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
+        --accumulate "$ACCUMULATE" --precision "$PRECISION" --representation "$REPRESENTATION" \
+        --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS" \
+        ${MAX_STEPS:+--max-steps "$MAX_STEPS"} \
+        ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} "$@"
+}
+
+train_cross() {
+    launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_encoder" \
+        --init "$INIT_CROSS" --collection "$DATA_DIR/collection.tsv" \
+        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.cross.tsv" \
+        --max-length "$PAIR_LENGTH" --batch-size "$BATCH_SIZE_CROSS" --epochs "$EPOCHS_CROSS" \
+        --learning-rate "$LEARNING_RATE_CROSS" --warmup "$WARMUP_CROSS" --decay "$DECAY_CROSS" \
+        --weight-decay "$WEIGHT_DECAY_CROSS" --accumulate "$ACCUMULATE_CROSS" \
+        --precision "$PRECISION_CROSS" --fgm "$FGM" --seed "$SEED" \
+        --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS_CROSS" \
+        ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} \
+        ${MAX_STEPS:+--max-steps "$MAX_STEPS"}
+}
+
+# The vectors stay in OUTPUT_DIR/NAME.vectors; those of the collection serve every split.
+retrieve() {
+    vectors=$OUTPUT_DIR/$1.vectors
+    launch "$DEVICES_INFERENCE" encode --output "$vectors/collection" \
+        --checkpoint "$CHECKPOINT_DIR/$1" --collection "$DATA_DIR/collection.tsv" \
+        --passage-length "$PASSAGE_LENGTH" --precision "$PRECISION_INFERENCE"
+    launch "$DEVICES_INFERENCE" encode --output "$vectors/queries.$2" \
+        --checkpoint "$CHECKPOINT_DIR/$1" --queries "$DATA_DIR/queries.$2.tsv" \
+        --query-length "$QUERY_LENGTH" --precision "$PRECISION_INFERENCE"
+    rocketqa retrieve --output "$OUTPUT_DIR/$1.$2.run" --query-vectors "$vectors/queries.$2" \
+        --passage-vectors "$vectors/collection" --depth "$3"
+}
+
+# The cross encoder scores the first DEPTH passages that OUTPUT_DIR/RUN.run has for each query.
+score() {
+    launch "$DEVICES_INFERENCE" score --output "$OUTPUT_DIR/$1.scored.run" \
+        --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$DATA_DIR/collection.tsv" \
+        --queries "$DATA_DIR/queries.$2.tsv" --run "$OUTPUT_DIR/$1.run" --depth "$3" \
+        --max-length "$PAIR_LENGTH" --precision "$PRECISION_INFERENCE"
+}
+
+# The positives are the labelled passages. With POSITIVES=answers, the positive of a query is the
+# first retrieved passage that contains one of its answers.
+sample() {
+    output=$OUTPUT_DIR/$1
+    shift
+    if [ "$POSITIVES" = answers ]; then
+        require "$DATA_DIR/answers.train.tsv" \
+            "${DATA_PREP:-the answers of each query: query_id, answer, answer ...}"
+        set -- "$@" --answers "$DATA_DIR/answers.train.tsv" \
+            --collection "$DATA_DIR/collection.tsv"
+    else
+        set -- "$@" --qrels "$DATA_DIR/qrels.train.tsv"
+        # Official code: passages with the same words as a positive are not used as negatives.
+        [ ! -e "$DATA_DIR/qrels.train.addition.tsv" ] ||
+            set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
+    fi
+    rocketqa sample-negatives --output "$output" \
+        --run "$OUTPUT_DIR/dual_encoder_0.train.run" --seed "$SEED" "$@"
+}
+
+report_denoising() {
+    output=$OUTPUT_DIR/$1 run=$OUTPUT_DIR/$2 split=$3 depth=$4 qrels=${5-}
+    set -- --run "$run.run" --scores "$run.scored.run" --depth "$depth" \
+        --collection "$DATA_DIR/collection.tsv" --queries "$DATA_DIR/queries.$split.tsv" \
+        --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"
+    [ -z "$qrels" ] || set -- "$@" --qrels "$qrels"
+    [ ! -e "$DATA_DIR/truth.$split.tsv" ] || set -- "$@" --truth "$DATA_DIR/truth.$split.tsv"
+    rocketqa report-denoising --output "$output" "$@"
+}
+
+# EVALUATE_BY chooses labels or answers. If DATA_DIR has truth.SPLIT.tsv, which names every relevant
+# passage, the measures by it go to OUTPUT_DIR/NAME.measures-truth.tsv.
+measure_run() {
+    measured=$OUTPUT_DIR/$1.measures truth=$DATA_DIR/truth.$EVALUATE_SPLIT.tsv run=$2
+    if [ "$EVALUATE_BY" = answers ]; then
+        set -- --answers "$DATA_DIR/answers.$EVALUATE_SPLIT.tsv" \
+            --collection "$DATA_DIR/collection.tsv"
+    else
+        set -- --qrels "$DATA_DIR/qrels.$EVALUATE_SPLIT.tsv"
+    fi
+    rocketqa evaluate --run "$run" "$@" --output "$measured.tsv" >/dev/null
+    if [ -e "$truth" ]; then
+        rocketqa evaluate --run "$run" --qrels "$truth" --output "$measured-truth.tsv" >/dev/null
+    fi
+}
+
+# The cross encoder re-ranks the first RERANK_DEPTH passages of dual_encoder_2 (as in RocketQAv2,
+# table 3); every other model is a dual encoder.
+evaluate() {
+    if [ "$1" = cross_encoder ]; then
+        require "$CHECKPOINT_DIR/dual_encoder_2" "sh run_scripts/rocket.sh $ENV"
+        retrieve dual_encoder_2 "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
+        score "dual_encoder_2.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+        run=$OUTPUT_DIR/dual_encoder_2.$EVALUATE_SPLIT.scored.run
+    else
+        retrieve "$1" "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
+        run=$OUTPUT_DIR/$1.$EVALUATE_SPLIT.run
+    fi
+    measure_run "$1" "$run"
+}
+
+# A training of 0 epochs makes the checkpoint `start`: the initial weights, unchanged.
+baselines() {
+    python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" \
+        --collection "$DATA_DIR/collection.tsv" \
+        --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH"
+    measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run"
+    train_dual start 0 --queries "$DATA_DIR/queries.train.tsv" \
+        --examples "$OUTPUT_DIR/examples.dual.0.tsv"
+    evaluate start
+}
