@@ -1,232 +1,191 @@
-"""What the cross encoder's thresholds do to a run: the paper's figure 5, and what one needs to choose them.
+"""The denoising report: what the cross encoder's thresholds do to a run.
 
-removed     an unlabelled passage whose P(relevant) is not below `max_negative`: no hard negative
-labelled    a positive of the labels, which a good cross encoder does not take for a negative
-truth       complete judgements, where there are such: they tell which unlabelled passage is relevant
+by_rank         share of the unlabelled passages that denoising removes, by rank: figure 5
+by_score        histogram of P(relevant)
+max_negative    what each threshold leaves as hard negatives, and how many of them are wrong
+min_positive    how many queries would get a pseudo-positive with each threshold
+removals        some removed passages with their texts
+
+The kinds of passages and the truth are explained in `rocketqa.evaluation.denoising_counts`.
 """
 
-import heapq
-from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 
-from rocketqa.denoised_hard_negatives import Scores, drawn, score_of
-from rocketqa.files.runs import ScoredPassage
-from rocketqa.jobs.seeds import number
-
-RANK_ENDS = np.array(
-    [1, 2, 5, *range(10, 101, 10), *range(200, 1001, 100)]
-)  # the last range has no end
-THRESHOLDS = (
-    0.01,
-    0.02,
-    0.05,
-    *(round(0.1 * tenth, 1) for tenth in range(1, 10)),
-    0.95,
-    0.98,
-    0.99,
+from rocketqa.evaluation.denoising_counts import (
+    IRRELEVANT,
+    LABELLED,
+    RANK_ENDS,
+    RELEVANT,
+    UNKNOWN,
+    DenoisingCounts,
 )
-LABELLED, UNKNOWN, IRRELEVANT, RELEVANT = range(
-    4
-)  # what is known of a passage; the last two by truth
-UNLABELLED = (UNKNOWN, IRRELEVANT, RELEVANT)
-SAMPLED = 20
+from rocketqa.evaluation.tables import Table, markdown_lines
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import Passage, Query
+from rocketqa.files.runs import RunFile
 
-Table = list[list[object]]  # the names of its columns, then its rows
+HEADINGS = {
+    "by_rank": "Unlabelled passages removed, by rank (the paper's figure 5)",
+    "by_score": "Passages by P(relevant)",
+    "max_negative": "Thresholds below which a passage is a negative",
+    "min_positive": "Thresholds above which a query's best passage is a positive",
+    "removals": "Removals, drawn by chance",
+}
+YES_OR_NO = {True: "yes", False: "no", None: ""}
 
-
-class Removal(NamedTuple):
-    """An unlabelled passage that is no hard negative."""
-
-    query_id: str
-    rank: int
-    score: float
-    passage_id: str
-    relevant: bool | None  # by truth
+Positives = Mapping[str, Collection[str]]  # query_id -> ids of its relevant passages
 
 
-class DenoisingReport:
-    """Counts over the queries that were added; memory does not grow with them."""
+def count_run(
+    run: RunFile,
+    scores: RunFile,
+    passages: Mapping[str, Passage],
+    positives: Positives,
+    truth: Positives,
+    depth: int,
+    counts: DenoisingCounts,
+) -> None:
+    """Adds the top `depth` passages of all queries of a run to the counts.
 
-    def __init__(self, max_negative: float, min_positive: float, seed: int):
-        self.max_negative, self.min_positive, self.seed = max_negative, min_positive, seed
-        self.edges = np.unique([*THRESHOLDS, max_negative, min_positive])
-        bins = len(self.edges) + 1
-        self.queries = 0
-        self.counts = np.zeros(
-            (len(UNLABELLED) + 1, len(RANK_ENDS) + 1, bins), np.int64
-        )  # kind, ranks, score
-        self.lowest, self.best = (
-            np.zeros(bins, np.int64),
-            np.zeros((len(UNLABELLED) + 1, bins), np.int64),
-        )
-        self._sample: list[tuple[int, Removal]] = []
-
-    def add(
-        self,
-        query_id: str,
-        top: Sequence[ScoredPassage],
-        scores: Scores,
-        positives: Collection[str],
-        truth: Collection[str] | None,
-    ) -> None:
-        """Counts one query's top passages. `truth`: its relevant passages, None where nobody knows."""
-        if not top:
-            return
-        unknown = UNKNOWN if truth is None else IRRELEVANT
-        kinds = np.array(
-            [
-                LABELLED
-                if scored.passage_id in positives
-                else RELEVANT
-                if truth and scored.passage_id in truth
-                else unknown
-                for scored in top
-            ]
-        )
-        values = np.array([score_of(scores, query_id, scored.passage_id) for scored in top])
-        ranges = RANK_ENDS.searchsorted([scored.rank for scored in top])
-        np.add.at(self.counts, (kinds, ranges, self.edges.searchsorted(values, "right")), 1)
-        self.queries += 1
-        open_values = values[kinds != LABELLED]
-        if len(open_values):
-            self.lowest[self.edges.searchsorted(open_values.min(), "right")] += 1
-            best = values.argmax()
-            self.best[kinds[best], self.edges.searchsorted(values[best])] += (
-                1  # a score on an edge is not above it
-            )
-        self._note_removal(query_id, top, values, kinds)
-
-    def _note_removal(self, query_id, top, values, kinds) -> None:
-        """Keeps one removal of a query, of the queries that chance puts first."""
-        removed = np.flatnonzero((kinds != LABELLED) & (values >= self.max_negative)).tolist()
-        order = -number(self.seed, "removals", query_id, bits=64)
-        if removed and (len(self._sample) < SAMPLED or order > self._sample[0][0]):
-            (place,) = drawn(query_id, removed, 1, self.seed, "removal")
-            relevant = {RELEVANT: True, IRRELEVANT: False}.get(int(kinds[place]))
-            removal = Removal(
-                query_id, top[place].rank, float(values[place]), top[place].passage_id, relevant
-            )
-            heapq.heappush(self._sample, (order, removal))
-            if len(self._sample) > SAMPLED:
-                heapq.heappop(self._sample)
-
-    def removals(self) -> list[Removal]:
-        """Returns up to 20 removals, each of another query, drawn by chance."""
-        return [removal for _, removal in sorted(self._sample, reverse=True)]
-
-    def _below(self, edge: float) -> np.ndarray:
-        """Returns how many scores of each kind and range of ranks are below an edge."""
-        return self.counts[..., : self.edges.searchsorted(edge) + 1].sum(-1)
-
-    def by_rank(self) -> Table:
-        """Returns figure 5: the share of the unlabelled passages that is removed, by range of ranks."""
-        rows: Table = [
-            [
-                "first_rank",
-                "last_rank",
-                "unlabelled",
-                "removed",
-                "share_removed",
-                "relevant",
-                "relevant_removed",
-                "irrelevant",
-                "irrelevant_removed",
-            ]
-        ]
-        kept, all_of = self._below(self.max_negative), self.counts.sum(-1)
-        for place, (first, last) in enumerate(zip([1, *RANK_ENDS + 1], [*RANK_ENDS, "more"])):
-            total, left = all_of[1:, place], kept[1:, place]
-            if total.sum():
-                removed = total - left
-                by_truth = (
-                    [total[2], removed[2], total[1], removed[1]] if total[1:].any() else [""] * 4
+    scores: the run scored by the cross encoder. Raises DataError if a passage has no score, or if
+    the collection lacks it.
+    """
+    for query_id, ranking in run.items():
+        top = ranking[:depth]
+        for scored in top:
+            if scored.passage_id not in passages:
+                raise DataError(
+                    f"{run.path}: expected passages of the collection, got {scored.passage_id!r}"
                 )
-                rows.append(
-                    [
-                        first,
-                        last,
-                        total.sum(),
-                        removed.sum(),
-                        share(removed.sum(), total.sum()),
-                        *by_truth,
-                    ]
-                )
-        return rows
+        positive_ids = positives.get(query_id, ())
+        counts.add(query_id, top, scores.scores(query_id), positive_ids, truth.get(query_id))
 
-    def by_score(self) -> Table:
-        """Returns the histogram of P(relevant)."""
-        counts = self.counts.sum(1)
-        return [
-            ["from", "below", "labelled", "unlabelled", "relevant", "irrelevant"],
-            *(
-                [
-                    low,
-                    high,
-                    counts[LABELLED, place],
-                    counts[1:, place].sum(),
-                    counts[RELEVANT, place],
-                    counts[IRRELEVANT, place],
-                ]
-                for place, (low, high) in enumerate(zip([0.0, *self.edges], [*self.edges, 1.0]))
-            ),
+
+def denoising_tables(
+    counts: DenoisingCounts, queries: Mapping[str, Query], passages: Mapping[str, Passage]
+) -> dict[str, Table]:
+    """Returns name -> table of the report."""
+    return {
+        "by_rank": by_rank(counts),
+        "by_score": by_score(counts),
+        "max_negative": by_max_negative(counts),
+        "min_positive": by_min_positive(counts),
+        "removals": removals_with_texts(counts, queries, passages),
+    }
+
+
+def report_lines(tables: Mapping[str, Table]) -> Iterator[str]:
+    """Yields the lines of report.md."""
+    for name, table in tables.items():
+        yield from ("", f"## {HEADINGS[name]}", "")
+        yield from markdown_lines(table)
+
+
+def by_rank(counts: DenoisingCounts) -> Table:
+    """Returns figure 5: the share of the unlabelled passages that is removed, by range of ranks.
+
+    The last four columns are empty where no truth is known.
+    """
+    columns = "first_rank last_rank unlabelled removed share_removed"
+    by_truth = "relevant relevant_removed irrelevant irrelevant_removed"
+    table: Table = [[*columns.split(), *by_truth.split()]]
+    passages = counts.passages.sum(-1)  # [kind, range of ranks]
+    removed = passages - counts.passages_below(counts.max_negative)
+    first_ranks = [1, *(RANK_ENDS + 1)]
+    last_ranks = [*RANK_ENDS, "more"]
+    for place, (first, last) in enumerate(zip(first_ranks, last_ranks)):
+        here = passages[:, place]
+        removed_here = removed[:, place]
+        unlabelled = here[UNKNOWN:].sum()
+        if unlabelled == 0:
+            continue
+        all_removed = removed_here[UNKNOWN:].sum()
+        row: list[object] = [first, last, unlabelled, all_removed, share(all_removed, unlabelled)]
+        if here[IRRELEVANT:].any():
+            row += [here[RELEVANT], removed_here[RELEVANT]]
+            row += [here[IRRELEVANT], removed_here[IRRELEVANT]]
+        else:
+            row += [""] * 4
+        table.append(row)
+    return table
+
+
+def by_score(counts: DenoisingCounts) -> Table:
+    """Returns the histogram of P(relevant)."""
+    table: Table = [["from", "below", "labelled", "unlabelled", "relevant", "irrelevant"]]
+    passages = counts.passages.sum(1)  # [kind, interval]
+    bounds = [0.0, *counts.edges, 1.0]
+    for place, (low, high) in enumerate(pairwise(bounds)):
+        here = passages[:, place]
+        unlabelled = here[UNKNOWN:].sum()
+        table.append([low, high, here[LABELLED], unlabelled, here[RELEVANT], here[IRRELEVANT]])
+    return table
+
+
+def by_max_negative(counts: DenoisingCounts) -> Table:
+    """Returns what each threshold leaves as hard negatives, and how many of these are wrong."""
+    columns = "threshold negatives share_removed queries_with_negatives"
+    errors = "labelled_taken_for_negatives share_of_negatives_relevant"
+    table: Table = [[*columns.split(), *errors.split()]]
+    passages = counts.passages.sum((1, 2))  # [kind]
+    unlabelled = passages[UNKNOWN:].sum()
+    for edge in counts.edges:
+        below = counts.passages_below(edge).sum(1)  # [kind]
+        negatives = below[UNKNOWN:].sum()
+        row = [
+            edge,
+            negatives,
+            share(unlabelled - negatives, unlabelled),
+            counts.queries_with_score_below(edge),
+            share(below[LABELLED], passages[LABELLED]),
+            share(below[RELEVANT], below[IRRELEVANT] + below[RELEVANT]),
         ]
+        table.append(row)
+    return table
 
-    def as_max_negative(self) -> Table:
-        """Returns what each threshold would leave as hard negatives, and what it would cost."""
-        rows: Table = [
-            [
-                "threshold",
-                "negatives",
-                "share_removed",
-                "queries_with_negatives",
-                "labelled_taken_for_negatives",
-                "share_of_negatives_relevant",
-            ]
+
+def by_min_positive(counts: DenoisingCounts) -> Table:
+    """Returns how many queries would get a pseudo-positive with each threshold.
+
+    The last column is the share of the pseudo-positives that are relevant by the labels or the
+    truth, among those that are known to be relevant or irrelevant.
+    """
+    columns = "threshold queries_with_a_positive share_of_queries labelled_or_relevant"
+    table: Table = [list(columns.split())]
+    for edge in counts.edges:
+        above = counts.best_above(edge)  # [kind]
+        positives = above.sum()
+        right = above[LABELLED] + above[RELEVANT]
+        judged = right + above[IRRELEVANT]
+        table.append([edge, positives, share(positives, counts.queries), share(right, judged)])
+    return table
+
+
+def removals_with_texts(
+    counts: DenoisingCounts, queries: Mapping[str, Query], passages: Mapping[str, Passage]
+) -> Table:
+    """Returns some removed passages with their texts, to be read by a person."""
+    columns = "query_id query rank score passage_id title text relevant"
+    table: Table = [list(columns.split())]
+    for removal in counts.removals():
+        passage = passages[removal.passage_id]
+        row = [
+            removal.query_id,
+            queries[removal.query_id].text,
+            removal.rank,
+            f"{removal.score:.4g}",
+            removal.passage_id,
+            passage.title,
+            passage.text,
+            YES_OR_NO[removal.relevant],
         ]
-        total = self.counts.sum((1, 2))
-        for edge in self.edges:
-            below = self._below(edge).sum(1)
-            rows.append(
-                [
-                    edge,
-                    below[1:].sum(),
-                    share(total[1:].sum() - below[1:].sum(), total[1:].sum()),
-                    self.lowest[: self.edges.searchsorted(edge) + 1].sum(),
-                    share(below[LABELLED], total[LABELLED]),
-                    share(below[RELEVANT], below[IRRELEVANT] + below[RELEVANT]),
-                ]
-            )
-        return rows
-
-    def as_min_positive(self) -> Table:
-        """Returns what each threshold would leave as pseudo-positives: a query's best passage above it."""
-        rows: Table = [
-            ["threshold", "queries_with_a_positive", "share_of_queries", "labelled_or_relevant"]
-        ]
-        for edge in self.edges:
-            above = self.best[:, self.edges.searchsorted(edge) + 1 :].sum(1)
-            right, wrong = above[LABELLED] + above[RELEVANT], above[IRRELEVANT]
-            rows.append(
-                [edge, above.sum(), share(above.sum(), self.queries), share(right, right + wrong)]
-            )
-        return rows
+        table.append(row)
+    return table
 
 
-def share(part: int, whole: int) -> float | str:
-    """Returns a share of 1, to four digits; nothing of nothing."""
+def share(part: np.integer, whole: np.integer | int) -> float | str:
+    """Returns part / whole to four digits; an empty text if the whole is 0."""
     return round(float(part / whole), 4) if whole else ""
-
-
-def tsv_lines(table: Table) -> Iterator[str]:
-    """Yields a table's lines, the names of its columns first."""
-    return ("\t".join(map(str, row)) for row in table)
-
-
-def markdown_lines(table: Table) -> Iterator[str]:
-    """Yields a table's lines in Markdown."""
-    for place, row in enumerate(table):
-        yield "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |"
-        if place == 0:
-            yield "| --- " * len(row) + "|"
