@@ -1,0 +1,68 @@
+"""`rocketqa evaluate` prints measures, and makes a file of them only if it is asked to."""
+
+import pytest
+
+from rocketqa.cli.__main__ import main
+
+
+@pytest.fixture
+def command(tmp_path):
+    """The command line of the verb on files in the test's folder."""
+    run = tmp_path / "a.run"
+    run.write_text("q1\tQ0\tb\t1\t2.0\tx\nq1\tQ0\ta\t2\t1.5\tx\nq1\tQ0\tc\t3\t1.0\tx\n")
+    qrels = tmp_path / "qrels.tsv"
+    qrels.write_text("q1\t0\tc\t1\nq2\t0\tz\t1\n")
+    return ["evaluate", "--run", str(run), "--qrels", str(qrels)]
+
+
+def test_evaluate_prints_measures_first_at_full_precision_and_counts_queries(command, capsys):
+    assert main([*command, "--measures", "MRR@10", "Success@3"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        f"MRR@10\t{1 / 6!r}",
+        "Success@3\t0.5",
+        "queries_judged\t2",
+        "queries_retrieved\t1",
+        "queries_evaluated\t1",
+    ]
+    assert "queries_judged 2, queries_retrieved 1, queries_evaluated 1" in printed.err
+
+
+def test_the_default_measures_are_those_of_the_paper(command, capsys):
+    assert main(command) == 0
+    names = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names[:4] == ["MRR@10", "Success@1", "Success@50", "Success@1000"]
+    assert names[4:6] == ["Recall@50", "Recall@1000"]
+
+
+def test_the_output_holds_what_is_printed_and_is_made_once(command, tmp_path, capsys):
+    output = tmp_path / "measures.tsv"
+    assert main([*command, "--output", str(output), "--check"]) == 3
+    assert main([*command, "--output", str(output)]) == 0
+    assert capsys.readouterr().out == output.read_text()
+    assert main([*command, "--output", str(output), "--check"]) == 0
+    assert main([*command, "--output", str(output)]) == 0
+    assert capsys.readouterr().out == ""
+    assert main([*command, "--output", str(output), "--mode", "official", "--check"]) == 3
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (
+            ["--collection", "collection.tsv"],
+            "--collection: expected it together with --answers, got one alone",
+        ),
+        (
+            ["--mode", "released"],
+            "--mode released, --match, --with-titles: expected them with --answers, got --qrels",
+        ),
+        (
+            ["--measures", "accuracy@5"],
+            "--measures: expected accuracy@k with --answers and no other, got accuracy@5",
+        ),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(command, capsys, flags, message):
+    assert main([*command, *flags]) == 2
+    assert capsys.readouterr().err == f"rocketqa evaluate: {message}\n"
