@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
 from rocketqa.training.optimizer import adam, clip
@@ -22,7 +22,7 @@ from rocketqa.weights.checkpoint import (
     save_model,
     save_state,
     set_weights,
-    tidy,
+    clean_up,
 )
 
 FILES = {
@@ -238,7 +238,7 @@ def test_the_last_states_are_kept_as_many_as_asked_for(tmp_path, config, random_
     for step in (8, 9, 10, 11):
         training.save(tmp_path, step, keep=3)
     assert {path.name for path in tmp_path.iterdir()} == {"state-9", "state-10", "state-11"}
-    tidy(tmp_path, 2)
+    clean_up(tmp_path, 2)
     assert {path.name for path in tmp_path.iterdir()} == {"state-10", "state-11"}
 
 
@@ -264,7 +264,7 @@ def test_the_best_model_stays_though_later_ones_are_worse(tmp_path, config, rand
     assert best_value(tmp_path) == 0.75 and [path.name for path in tmp_path.iterdir()] == [
         "best-10"
     ]
-    tidy(tmp_path, 0)
+    clean_up(tmp_path, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
     assert_same_bytes(
         weights_of(load_model(tmp_path / "best", DualEncoder)[0]), weights_of(training.model)
@@ -276,5 +276,5 @@ def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
     training.save(tmp_path, 1)
     (tmp_path / "state.tmp").mkdir()
     (tmp_path / "train_log.tsv").write_text("step\n")
-    tidy(tmp_path, 0)
+    clean_up(tmp_path, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["train_log.tsv"]

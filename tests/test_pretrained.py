@@ -10,11 +10,13 @@ from safetensors.numpy import save_file
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.encoder.ernie import Ernie, initial_weights
+from rocketqa.encoder.ernie import Ernie
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
 from rocketqa.weights.checkpoint import save_model, set_weights
-from rocketqa.weights.pretrained import load_pretrained, shapes
+from rocketqa.weights.encoder_weights import parameter_shapes
+from rocketqa.weights.pretrained import load_pretrained
 
 # A BERT of two layers as Hugging Face writes it. H = 16 hidden, 4 heads, 40 in the feed-forward.
 SETTINGS = {
@@ -274,7 +276,7 @@ def test_a_training_starts_from_a_trained_model_of_its_kind_as_it_is(tmp_path, t
         model = kind(config)
         set_weights(model, weights, "test")
         save_model(folder, model, {"vocab.txt": VOCABULARY})
-        found = load_pretrained(folder, or_trained=kind.__name__)
+        found = load_pretrained(folder, checkpoint_class=kind.__name__)
         assert found.config == config and found.tokenizer_files == {"vocab.txt": VOCABULARY}
         further = [found.weights] if kind is DualEncoder else [found.weights, config, 7]
         started = kind.from_encoder_weights(*further)
@@ -285,12 +287,12 @@ def test_a_training_starts_from_a_trained_model_of_its_kind_as_it_is(tmp_path, t
         DataError,
         match="expected an encoder or a DualEncoder to start from, got a trained CrossEnc",
     ):
-        load_pretrained(tmp_path / "CrossEncoder", or_trained="DualEncoder")
+        load_pretrained(tmp_path / "CrossEncoder", checkpoint_class="DualEncoder")
 
 
 def test_the_parameters_of_an_encoder_are_those_of_the_model(tiny_config):
     for config in (tiny_config, tiny_config._replace(use_task_id=True, num_hidden_layers=1)):
-        assert shapes(config) == {
+        assert parameter_shapes(config) == {
             name: tuple(value.shape) for name, value in Ernie(config, True).state_dict().items()
         }
 
@@ -381,7 +383,7 @@ def test_a_configuration_that_is_not_json_is_refused(tmp_path):
 def test_a_trained_model_without_its_architecture_is_refused(tmp_path, settings):
     with pytest.raises(DataError, match="expected an object that describes|expected vocab_size"):
         load_pretrained(
-            folder_with(tmp_path, {}, settings | {"model": "DualEncoder"}), or_trained="DualEncoder"
+            folder_with(tmp_path, {}, settings | {"model": "DualEncoder"}), checkpoint_class="DualEncoder"
         )
 
 

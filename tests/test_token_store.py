@@ -110,19 +110,19 @@ def test_a_store_of_another_vocabulary_or_kind_is_refused(flight, tmp_path):
     vocabulary = (flight / "init/vocab.txt").read_text()
     (tmp_path / "vocab.txt").write_text(vocabulary.replace("w7", "another"))
     with pytest.raises(
-        DataError, match="expected tokens of this vocabulary, got those of another: tokenize anew"
+        DataError, match="expected tokens of this vocabulary, got those of another: tokenize it again"
     ):
         TokenStore(flight / COLLECTION, COLLECTION, load_text_encoder(tmp_path))
     (tmp_path / "vocab.txt").write_text(vocabulary)
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
     with pytest.raises(
-        DataError, match="expected tokens of this vocabulary, got those of another: tokenize anew"
+        DataError, match="expected tokens of this vocabulary, got those of another: tokenize it again"
     ):
         TokenStore(flight / COLLECTION, COLLECTION, load_text_encoder(tmp_path))
 
 
 def test_two_processes_and_chunks_make_the_store_of_one(flight, tmp_path, monkeypatch):
-    monkeypatch.setattr(token_store, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(token_store, "SEGMENT_ROWS", 7)
     encoder, source = load_text_encoder(flight / "init"), flight / "collection.tsv"
     for rank in (1, 0, 1):  # the third finds its chunks finished
         rows = write_store(tmp_path, COLLECTION, source, encoder, rank, 2)

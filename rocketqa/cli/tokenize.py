@@ -3,9 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags
-from rocketqa.jobs.job import Job
-from rocketqa.jobs.paths import InputPath
+from rocketqa.cli.flags import add_job_flags, job_of
 
 
 def build_parser() -> ArgumentParser:
@@ -14,13 +12,15 @@ def build_parser() -> ArgumentParser:
     add_job_flags(parser)
     parser.add_argument(
         "--checkpoint",
-        type=InputPath,
+        type=Path,
         required=True,
-        help="whose tokenizer: a checkpoint, or a folder with vocab.txt (and tokenizer_config.json)",
+        metavar="DIR",
+        help="take the tokenizer of this checkpoint, or of a folder with vocab.txt "
+        "(and tokenizer_config.json)",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--collection", type=InputPath)
-    source.add_argument("--queries", type=InputPath)
+    source.add_argument("--collection", type=Path, metavar="FILE", help="tokenise a collection.tsv")
+    source.add_argument("--queries", type=Path, metavar="FILE", help="tokenise a queries.SPLIT.tsv")
     return parser
 
 
@@ -31,19 +31,22 @@ def main(argv: list[str] | None = None) -> int:
     from rocketqa.text.token_store import COLLECTION, QUERIES, finish_store, write_store
     from rocketqa.text.tokenizer import load_text_encoder
 
-    encoder = load_text_encoder(Path(args.checkpoint))
-    args.checkpoint, args.tokenizer = (
-        str(args.checkpoint),
-        encoder.digest,
-    )  # any folder with this tokenizer does
-    job = Job("tokenize", args, not_identity=("checkpoint",))
-    status = job.status_if_done(args.check)
-    if status is not None:
-        return status
-    kind, source = (COLLECTION, args.collection) if args.collection else (QUERIES, args.queries)
-    with job as part, bar(unit="text", desc=f"tokenize {args.output.name}") as progress:
-        rows = write_store(part, kind, Path(source), encoder, told=progress.update)
+    encoder = load_text_encoder(args.checkpoint)
+    kind = COLLECTION if args.collection else QUERIES
+    job = job_of(
+        "tokenize",
+        args,
+        inputs=("collection", "queries"),
+        not_identity=("checkpoint",),  # every folder with the same tokenizer gives the same bytes
+        tokenizer=encoder.digest,
+    )
+
+    def write(part: Path) -> None:
+        with bar(unit="text", desc=f"tokenize {args.output.name}") as progress:
+            source = args.collection or args.queries
+            rows = write_store(part, kind, source, encoder, advance=progress.update)
         finish_store(part, kind, rows, encoder)
-        job.facts = {"rows": rows}
-    print(f"{args.output}: {rows:,} rows")
-    return 0
+        job.facts["rows"] = rows
+        print(f"{args.output}: {rows:,} rows")
+
+    return job.run(write, args.check)

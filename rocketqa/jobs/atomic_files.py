@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are complete or absent: each is written under another name and renamed at the end."""
 
 import json
 import os
@@ -10,9 +10,16 @@ import numpy as np
 
 from rocketqa.files.formats import write_lines
 
+BLOCK = 1 << 20  # bytes copied at a time
+
 
 def read_object(path: Path) -> dict:
-    """Returns the JSON object in a file; empty where there is none."""
+    """Returns the JSON object in a file; an empty one where the file is missing or holds anything
+    else.
+
+    It is for manifests and notes of unfinished work: an unreadable one counts as none. All other
+    JSON files are read with `rocketqa.files.json_files`, which refuses what it cannot read.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -21,38 +28,43 @@ def read_object(path: Path) -> dict:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Gives the name to write a file under; what was written gets its own name at the end, whole or not at all."""
+def complete_file(path: Path) -> Iterator[Path]:
+    """Gives the name to write a file under, and renames it to `path` at the end of the block.
+
+    Where the block raises, `path` stays as it was.
+    """
     unfinished = path.with_name(path.name + ".tmp")
     yield unfinished
     os.replace(unfinished, path)
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes a small file whole or not at all."""
-    with whole(path) as unfinished:
+    """Writes a small text file, complete or not at all."""
+    with complete_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 def write_piece(path: Path, lines: Iterable[str]) -> None:
-    """Writes a piece of a text: where it is, it is finished."""
-    with whole(path) as unfinished:
+    """Writes one part of a longer text, complete or not at all: a part that exists is finished."""
+    with complete_file(path) as unfinished:
         write_lines(unfinished, lines)
 
 
 def write_array(path: Path, values: np.ndarray) -> None:
-    """Writes an array as .npy: where it is, it is finished."""
-    with whole(path) as unfinished, unfinished.open("wb") as file:
+    """Writes an array as .npy, complete or not at all."""
+    with complete_file(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, values)
 
 
 def join_pieces(pieces: Iterable[Path], output: Path) -> int:
-    """Makes one text of pieces and returns its number of lines."""
+    """Writes the parts of a text, one after the other, into one file, and returns its number of
+    lines.
+    """
     lines = 0
     with output.open("wb") as joined:
         for path in pieces:
             with path.open("rb") as piece:
-                while block := piece.read(1 << 20):
+                while block := piece.read(BLOCK):
                     lines += block.count(b"\n")
                     joined.write(block)
     return lines

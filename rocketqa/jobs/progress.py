@@ -1,14 +1,25 @@
-"""Progress bars: tqdm with its ETA, from the first device, where a person looks on."""
+"""Progress bars: tqdm with the time that is left, on the first device, where a person watches a
+terminal.
+"""
 
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 from tqdm import tqdm
 
-WATCHED = "ROCKETQA_WATCHED"  # the run scripts set it where they write to a terminal and a launcher stands between
+# The run scripts set this to "yes" where they write to a terminal, which a launcher hides from its
+# processes.
+WATCHED = "ROCKETQA_WATCHED"
 
 
-def bar(items=None, main: bool = True, **settings) -> tqdm:
-    """Returns a tqdm bar, silent on all devices but the main one and where nobody looks on."""
-    watched = sys.stderr.isatty() or os.environ.get(WATCHED) == "yes"
-    return tqdm(items, disable=not (main and watched), **settings)
+def bar(items: Iterable | None = None, main: bool = True, **settings: Any) -> tqdm:
+    """Returns a tqdm bar over `items`; it shows nothing where no person watches, or where `main` is
+    False.
+
+    main: whether this is the first device. settings: tqdm's own, such as `total`, `unit` and
+    `desc`.
+    """
+    is_watched = sys.stderr.isatty() or os.environ.get(WATCHED) == "yes"
+    return tqdm(items, disable=not (main and is_watched), **settings)

@@ -1,16 +1,24 @@
-"""Chance has one owner: a generator from a seed, what it is for, and an id or step. Never the global one."""
+"""Random generators: each is made from a seed, what it is for, and an id or a step; the global one
+is never used.
+
+So a draw does not depend on the order of the work, on the number of processes, or on a training
+that was resumed.
+"""
 
 import hashlib
 
 import numpy as np
 
 
-def generator(seed: int, purpose: str, *which: object) -> np.random.Generator:
-    """Returns the same generator for the same seed, purpose and ids, whatever was drawn elsewhere."""
-    return np.random.default_rng(number(seed, purpose, *which, bits=128))
+def generator(seed: int, purpose: str, *identity: object) -> np.random.Generator:
+    """Returns the same generator for the same seed, purpose and identity (ids or steps)."""
+    return np.random.default_rng(number(seed, purpose, *identity, bits=128))
 
 
-def number(seed: int, purpose: str, *which: object, bits: int = 31) -> int:
-    """Returns a number below 2**bits for what takes a plain seed."""
-    name = "\t".join(map(str, (seed, purpose, *which)))
-    return int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") >> (256 - bits)
+def number(seed: int, purpose: str, *identity: object, bits: int = 31) -> int:
+    """Returns a number from 0 to below 2**bits, for libraries that take a plain seed; `bits` is at
+    most 256.
+    """
+    name = "\t".join(map(str, (seed, purpose, *identity)))
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest, "big") >> (256 - bits)

@@ -1,7 +1,7 @@
-"""A tar or zip archive of regular files, unpacked.
+"""A tar or zip archive of regular files, unpacked into a folder, which is complete or absent.
 
-Nothing leaves the folder: an absolute name, `..`, a link or a device ends the whole in one line, and no folder is left.
-Owners, modes and dates stay in the archive. Made as an artefact: whole, with a manifest, or not there.
+Nothing is written outside the folder: an absolute name, `..`, a link or a device ends the unpacking
+with one line, and no folder is left. Owners, modes and dates of the files are not taken over.
 """
 
 import errno
@@ -12,17 +12,18 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from argparse import Namespace
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.job import JOB, MANIFEST, Job
-from rocketqa.jobs.paths import InputPath, OutputPath
+from rocketqa.jobs.job import JOB, Job
+from rocketqa.jobs.manifest import MANIFEST
 
-GZIP = b"\x1f\x8b"
-BROKEN = (
+GZIP_MARK = b"\x1f\x8b"  # the first bytes of a gzip file
+BLOCK = 1 << 20  # bytes copied at a time
+ERRORS_OF_BROKEN_ARCHIVES = (
     gzip.BadGzipFile,
     lzma.LZMAError,
     tarfile.TarError,
@@ -32,49 +33,71 @@ BROKEN = (
     NotImplementedError,
     UnicodeDecodeError,
 )
+# Libraries also raise an OSError without a number, or with this one, on a broken archive. Others
+# are the disk's.
+ERRNOS_OF_BROKEN_ARCHIVES = (None, errno.EINVAL)
+
+Members = Iterator[tuple[str, IO[bytes]]]  # the name of each file and its content
+Uncompressed = gzip.GzipFile | BufferedReader
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Returns the folder with the archive's files in it."""
-    job = Job("unpack", Namespace(output=OutputPath(folder), archive=InputPath(archive)))
-    if job.status_if_done(check=False) is None:
-        with job as part:
+    """Unpacks an archive, unless its folder is there and up to date, and returns the folder.
+
+    Raises DataError where the archive is damaged or holds anything but regular files inside the
+    folder.
+    """
+    job = Job("unpack", folder, flags={}, inputs={"archive": archive})
+
+    def copy_members(part: Path) -> None:
+        try:
             _copy_members(archive, part)
+        except (*ERRORS_OF_BROKEN_ARCHIVES, OSError) as error:
+            if isinstance(error, OSError) and not _is_of_archive(error):
+                raise
+            raise DataError(
+                f"{archive}: expected a whole tar or zip archive, got {error}"
+            ) from None
+
+    job.run(copy_members)
     return folder
 
 
+def _is_of_archive(error: OSError) -> bool:
+    """Returns whether an error says that the archive is broken, not that the disk is full or the
+    like.
+    """
+    is_gzip_error = isinstance(error, ERRORS_OF_BROKEN_ARCHIVES)
+    return is_gzip_error or error.errno in ERRNOS_OF_BROKEN_ARCHIVES
+
+
 def _copy_members(archive: Path, part: Path) -> None:
-    made = set()
-    try:
-        for name, file in (
-            _tar_members(archive) if tarfile.is_tarfile(archive) else _zip_members(archive)
-        ):
-            target = part / _inside(name, archive)
-            if target in made:
-                raise DataError(f"{archive}: expected each file once, got {name!r} again")
-            made.add(target)
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                output = target.open("wb")
-            except (FileExistsError, IsADirectoryError, NotADirectoryError):
-                raise DataError(
-                    f"{archive}: expected a file or a folder by one name, got both, {name!r}"
-                ) from None
-            with output:
-                shutil.copyfileobj(file, output, 1 << 20)
-    except (*BROKEN, OSError) as error:
-        if not isinstance(error, BROKEN) and error.errno not in (
-            None,
-            errno.EINVAL,
-        ):  # the disk's, not the archive's
-            raise
-        raise DataError(f"{archive}: expected a whole tar or zip archive, got {error}") from None
+    written = set()
+    members = _tar_members(archive) if tarfile.is_tarfile(archive) else _zip_members(archive)
+    for name, content in members:
+        target = part / _path_inside(name, archive)
+        if target in written:
+            raise DataError(f"{archive}: expected each file once, got {name!r} again")
+        written.add(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            output = target.open("wb")
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            raise DataError(
+                f"{archive}: expected a file or a folder by one name, got both, {name!r}"
+            ) from None
+        with output:
+            shutil.copyfileobj(content, output, BLOCK)
 
 
-def _inside(name: str, archive: Path) -> PurePosixPath:
-    """Returns the member's name where it stays in the folder and leaves the artefact's own files alone."""
+def _path_inside(name: str, archive: Path) -> PurePosixPath:
+    """Returns a member's path.
+
+    Raises DataError where it leaves the folder or is a file of the job's.
+    """
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or "\0" in name:
+    leaves_folder = path.is_absolute() or ".." in path.parts or not path.parts
+    if leaves_folder or "\\" in name or "\0" in name:
         raise DataError(f"{archive}: expected names inside the folder, got {name!r}")
     if str(path) in (JOB, MANIFEST):
         raise DataError(
@@ -83,55 +106,69 @@ def _inside(name: str, archive: Path) -> PurePosixPath:
     return path
 
 
-class LastRead:
-    """A stream that keeps what was last read of it."""
+class LastReadStream:
+    """A stream that remembers the bytes of the last `read`."""
 
-    def __init__(self, stream: BinaryIO):
-        self.stream, self.seek, self.tell, self.last = stream, stream.seek, stream.tell, b""
+    def __init__(self, stream: Uncompressed):
+        self.stream = stream
+        self.seek = stream.seek
+        self.tell = stream.tell
+        self.last_read = b""
 
-    def read(self, size: int) -> bytes:
-        """Reads on."""
-        self.last = self.stream.read(size)
-        return self.last
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next bytes, as a file does."""
+        self.last_read = self.stream.read(size)
+        return self.last_read
 
 
-def _tar_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
-    with archive.open("rb") as file:
-        packed = file.read(2) == GZIP
-    with (gzip.open if packed else open)(archive, "rb") as file:
-        stream = LastRead(file)
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
+def _tar_members(archive: Path) -> Members:
+    with _open_uncompressed(archive) as file:
+        stream = LastReadStream(file)
+        # The stubs ask for `write` and `close`, which tarfile does not call when it reads.
+        with tarfile.open(fileobj=stream, mode="r:") as tar:  # type: ignore[call-overload]
             yield from _regular_members(tar, archive)
-        if not stream.last or stream.last.strip(
-            b"\0"
-        ):  # tarfile takes a cut or damaged header for the end
+        # tarfile takes a header that is cut off or damaged for the end of the archive: the end is
+        # zeros.
+        if not stream.last_read or stream.last_read.strip(b"\0"):
             raise DataError(
                 f"{archive}: expected a whole tar or zip archive, got one without its end"
             )
-        while rest := file.read(1 << 20):  # gzip checks its sum at the end
+        while rest := file.read(BLOCK):  # to the last byte, where gzip checks its sum
             if rest.strip(b"\0"):
                 raise DataError(
                     f"{archive}: expected the end of the archive, got more after its last member"
                 )
 
 
-def _regular_members(tar: tarfile.TarFile, archive: Path) -> Iterator[tuple[str, BinaryIO]]:
+def _open_uncompressed(archive: Path) -> Uncompressed:
+    """Opens a tar archive, whether it is gzipped or not."""
+    with archive.open("rb") as file:
+        is_gzip = file.read(len(GZIP_MARK)) == GZIP_MARK
+    return gzip.open(archive, "rb") if is_gzip else archive.open("rb")
+
+
+def _regular_members(tar: tarfile.TarFile, archive: Path) -> Members:
     for member in tar:
-        if not member.isdir():
-            if not member.isreg():
-                kind = "a link" if member.issym() or member.islnk() else "a device"
-                raise DataError(f"{archive}: expected regular files, got {kind}, {member.name!r}")
-            yield member.name, tar.extractfile(member)
+        if member.isdir():
+            continue
+        content = tar.extractfile(member) if member.isreg() else None
+        if content is None:
+            kind = "a link" if member.issym() or member.islnk() else "a device"
+            raise DataError(f"{archive}: expected regular files, got {kind}, {member.name!r}")
+        yield member.name, content
 
 
-def _zip_members(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
-    with zipfile.ZipFile(archive) as box:
-        for member in box.infolist():
-            if not member.is_dir():
-                kind = stat.S_IFMT(member.external_attr >> 16)
-                if kind not in (0, stat.S_IFREG) or member.flag_bits & 1:
-                    raise DataError(
-                        f"{archive}: expected regular files in clear, got {member.filename!r}"
-                    )
-                with box.open(member) as file:
-                    yield member.filename, file
+def _zip_members(archive: Path) -> Members:
+    with zipfile.ZipFile(archive) as zip_file:
+        for member in zip_file.infolist():
+            if member.is_dir():
+                continue
+            file_type = stat.S_IFMT(member.external_attr >> 16)
+            is_regular = file_type in (0, stat.S_IFREG)  # 0: the archive records no types
+            is_encrypted = member.flag_bits & 1
+            if not is_regular or is_encrypted:
+                raise DataError(
+                    f"{archive}: expected regular files in clear, got {member.filename!r}"
+                )
+            with zip_file.open(member) as content:
+                yield member.filename, content

@@ -1,108 +1,152 @@
-"""Texts that were tokenised once, on disk: arrays of ids that are mapped into memory and shared by all who read them.
+"""Token stores: texts that were tokenised once, as arrays on disk that all readers map into memory
+and share.
 
-A folder has, for each chunk of 2**18 rows, three lists: `titles`, `texts` (ids of the vocabulary; titles and lengths
-are chosen by who reads) and `ids` (bytes of UTF-8). A list is `NAME.NNNNN.npy`, all its rows end to end, and
-`NAME.NNNNN.ends.npy`, int64 [rows]. `store.json` comes last.
+A store is a folder. For each segment of 2**18 rows it has three lists: `titles` and `texts` (ids of
+the vocabulary, without special tokens and not cut to a length) and `ids` (bytes of UTF-8).
+
+    NAME.NNNNN.npy         all rows of a list's segment, one after the other
+    NAME.NNNNN.ends.npy    where each row ends, int64 [rows]
+    store.json             kind, rows and tokenizer; written last: a folder without it is unfinished
 """
 
 import json
-from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from rocketqa.files.collection import CollectionFile, IdPlaces
+from rocketqa.files.collection import CollectionFile, IdIndex
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries
+from rocketqa.files.json_files import read_json_object
 from rocketqa.jobs.atomic_files import write_array, write_atomically
 from rocketqa.text.tokenizer import TextEncoder, Tokens
 
 SUMMARY = "store.json"
+SUMMARY_FIELDS = ("kind", "rows", "tokenizer")
 LISTS = ("titles", "texts", "ids")
-CHUNK_ROWS = 1 << 18
-BLOCK_ROWS = 4096  # tokenised at a time
+SEGMENT_ROWS = 1 << 18
+BLOCK_ROWS = 4096  # rows that are tokenised at a time
 COLLECTION, QUERIES = "collection", "queries"
+SPECIAL_TOKENS = {QUERIES: 2, COLLECTION: 3}  # of a row for the dual encoder
 
 
-class Rows:
-    """A list of one chunk, mapped into memory: `rows[i]` is a row's array."""
+class SegmentList:
+    """A list of one segment, mapped into memory: `rows[i]` is the array of a row."""
 
-    def __init__(self, folder: Path, name: str, chunk: int):
-        self.values, self.ends = (
-            np.load(path, mmap_mode="r") for path in _paths(folder, name, chunk)
-        )
+    def __init__(self, folder: Path, name: str, segment: int):
+        values_file, ends_file = _list_files(folder, name, segment)
+        self.values = np.load(values_file, mmap_mode="r")
+        self.ends = np.load(ends_file, mmap_mode="r")
 
     def __getitem__(self, row: int) -> np.ndarray:
-        return self.values[self.ends[row - 1] if row else 0 : self.ends[row]]
+        begin = self.ends[row - 1] if row else 0
+        return self.values[begin : self.ends[row]]
 
     def lengths(self) -> np.ndarray:
-        """Returns int64 [rows]."""
+        """Returns the length of every row, int64 [rows]."""
         return np.diff(self.ends, prepend=0)
 
 
 class TokenStore(Mapping[str, Tokens]):
-    """A collection's or queries' tokens: `store[identifier]`, or by place, 0 to len(store) - 1, in the file's order."""
+    """The tokens of a collection or of queries: `store[identifier]`.
+
+    A row is also found by its position, 0 to len(store) - 1, which is its place in the tokenised
+    file.
+    """
 
     def __init__(self, folder: Path, kind: str, encoder: TextEncoder):
-        """Raises DataError where the folder is no store of that kind, or was made with another tokenizer."""
-        summary = folder / SUMMARY
-        if not summary.is_file():
+        """Raises DataError where the folder is no store of that kind, or was made with another
+        tokenizer.
+        """
+        if not (folder / SUMMARY).is_file():
             raise DataError(
                 f"{folder}: expected a folder that `rocketqa tokenize` has made, got none"
             )
-        said = json.loads(summary.read_text(encoding="utf-8"))
-        if said["kind"] != kind:
-            raise DataError(f"{folder}: expected tokens of {kind}, got those of {said['kind']}")
-        if said["tokenizer"] != encoder.digest:
+        summary = read_json_object(folder / SUMMARY)
+        summary.refuse_other_fields(SUMMARY_FIELDS)
+        kind_there = summary.require("kind", str)
+        if kind_there not in (COLLECTION, QUERIES):
+            raise summary.wrong_value("kind", f"{COLLECTION} or {QUERIES}")
+        if kind_there != kind:
+            raise DataError(f"{folder}: expected tokens of {kind}, got those of {kind_there}")
+        if summary.require("tokenizer", str) != encoder.digest:
             raise DataError(
-                f"{folder}: expected tokens of this vocabulary, got those of another: tokenize anew"
+                f"{folder}: expected tokens of this vocabulary, got those of another: "
+                "tokenize it again"
             )
-        self.rows, self.kind, self.encoder = said["rows"], kind, encoder
-        chunks = range(-(-self.rows // CHUNK_ROWS))
-        self.lists = {name: [Rows(folder, name, chunk) for chunk in chunks] for name in LISTS}
-        self._places: IdPlaces | None = None
+        self.rows = summary.positive("rows")
+        self.kind = kind
+        self.encoder = encoder
+        segments = range(-(-self.rows // SEGMENT_ROWS))
+        self.titles = [SegmentList(folder, "titles", segment) for segment in segments]
+        self.texts = [SegmentList(folder, "texts", segment) for segment in segments]
+        self.ids = [SegmentList(folder, "ids", segment) for segment in segments]
+        self._index: IdIndex | None = None
 
-    def at(self, place: int) -> Tokens:
-        """Returns the tokens of a place."""
-        chunk, row = divmod(place, CHUNK_ROWS)
-        title = self.lists["titles"][chunk][row]
-        return Tokens(title if len(title) else None, self.lists["texts"][chunk][row])
+    def at(self, position: int) -> Tokens:
+        """Returns the tokens of the row at a position."""
+        segment, row = divmod(position, SEGMENT_ROWS)
+        title = self.titles[segment][row]
+        text = self.texts[segment][row]
+        return Tokens(title if len(title) else None, text)
 
-    def id_at(self, place: int) -> str:
-        """Returns the id of a place."""
-        chunk, row = divmod(place, CHUNK_ROWS)
-        return self.lists["ids"][chunk][row].tobytes().decode("utf-8")
+    def id_at(self, position: int) -> str:
+        """Returns the id of the row at a position."""
+        segment, row = divmod(position, SEGMENT_ROWS)
+        return self.ids[segment][row].tobytes().decode("utf-8")
 
     def lengths(self, max_length: int) -> np.ndarray:
-        """Returns how many tokens each place's row has for the dual encoder, int32 [rows]: all of them at once."""
-        titles, texts = (
-            np.concatenate([rows.lengths() for rows in self.lists[name]])
-            for name in ("titles", "texts")
-        )
-        if self.kind == QUERIES:
-            return np.minimum(texts + 2, max_length).astype(np.int32)
-        titles = np.where(titles > 0, titles, len(self.encoder.no_title))
-        return np.minimum(titles + texts + 3, max_length).astype(np.int32)
+        """Returns how many tokens each row has for the dual encoder, with special tokens, int32
+        [rows].
+        """
+        lengths = np.concatenate([segment.lengths() for segment in self.texts])
+        if self.kind == COLLECTION:
+            of_titles = np.concatenate([segment.lengths() for segment in self.titles])
+            lengths += np.where(of_titles > 0, of_titles, len(self.encoder.no_title))
+        lengths += SPECIAL_TOKENS[self.kind]
+        return np.minimum(lengths, max_length).astype(np.int32)
 
-    def place_of(self, identifier: str) -> int:
-        """Returns where an id stands. Raises KeyError where it stands nowhere."""
-        if self._places is None:
-            self._places = IdPlaces(self)
-        for place in self._places.of(identifier):
-            if self.id_at(place) == identifier:
-                return place
+    def position_of(self, identifier: str) -> int:
+        """Returns the position of an id. Raises KeyError where no row has it."""
+        if self._index is None:
+            self._index = IdIndex(self)
+        for position in self._index.candidates(identifier):
+            if self.id_at(position) == identifier:
+                return position
         raise KeyError(identifier)
 
     def __getitem__(self, identifier: str) -> Tokens:
-        return self.at(self.place_of(identifier))
+        return self.at(self.position_of(identifier))
 
     def __iter__(self) -> Iterator[str]:
         return map(self.id_at, range(self.rows))
 
     def __len__(self) -> int:
         return self.rows
+
+
+class JoinedStores(Mapping[str, Tokens]):
+    """Several stores with different ids, read as one."""
+
+    def __init__(self, stores: Sequence[TokenStore]):
+        self.stores = stores
+
+    def __getitem__(self, identifier: str) -> Tokens:
+        for store in self.stores:
+            try:
+                return store[identifier]
+            except KeyError:
+                continue
+        raise KeyError(identifier)
+
+    def __iter__(self) -> Iterator[str]:
+        for store in self.stores:
+            yield from store
+
+    def __len__(self) -> int:
+        return sum(len(store) for store in self.stores)
 
 
 def write_store(
@@ -112,79 +156,101 @@ def write_store(
     encoder: TextEncoder,
     rank: int = 0,
     count: int = 1,
-    told: Callable[[int], None] = lambda rows: None,
+    advance: Callable[[int], object] = lambda rows: None,
 ) -> int:
-    """Writes the chunks that fall to process `rank` of `count` and are not there yet; returns the rows of the file.
+    """Writes the segments that fall to process `rank` of `count`, and returns the number of rows of
+    the file.
 
-    `told` hears how many rows more are done. When all processes are through, one calls `finish_store`.
+    Segments that are there already stay. advance: is called with the number of further rows that
+    are done. After all processes have ended, one of them calls `finish_store`.
     """
-    texts = (
-        iterate_collection(source) if kind == COLLECTION else iter(read_queries(source).values())
-    )
-    rows, chunk = 0, 0
-    while chunk_texts := list(islice(texts, CHUNK_ROWS)):
-        if chunk % count == rank and not _paths(folder, LISTS[-1], chunk)[1].is_file():
-            _write_chunk(folder, chunk, chunk_texts, encoder, told)
-        elif chunk % count == rank:
-            told(len(chunk_texts))
-        rows, chunk = rows + len(chunk_texts), chunk + 1
+    texts = _texts_of(source, kind)
+    rows = 0
+    segment = 0
+    while segment_texts := list(islice(texts, SEGMENT_ROWS)):
+        if segment % count == rank:
+            if _is_written(folder, segment):
+                advance(len(segment_texts))
+            else:
+                _write_segment(folder, segment, segment_texts, encoder, advance)
+        rows += len(segment_texts)
+        segment += 1
     return rows
 
 
 def finish_store(folder: Path, kind: str, rows: int, encoder: TextEncoder) -> None:
-    """Writes what makes the chunks a store."""
-    write_atomically(
-        folder / SUMMARY,
-        json.dumps({"kind": kind, "rows": rows, "tokenizer": encoder.digest}) + "\n",
-    )
+    """Writes `store.json`, which makes the segments a store."""
+    summary = {"kind": kind, "rows": rows, "tokenizer": encoder.digest}
+    write_atomically(folder / SUMMARY, json.dumps(summary) + "\n")
 
 
-def _write_chunk(
-    folder: Path, chunk: int, texts: list, encoder: TextEncoder, told: Callable[[int], None]
+def _texts_of(source: Path, kind: str) -> Iterator[Passage | Query]:
+    if kind == COLLECTION:
+        return iterate_collection(source)
+    return iter(read_queries(source).values())
+
+
+def _write_segment(
+    folder: Path,
+    segment: int,
+    texts: Sequence[Passage | Query],
+    encoder: TextEncoder,
+    advance: Callable[[int], object],
 ) -> None:
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in LISTS}
+    lists: dict[str, list[np.ndarray]] = {name: [] for name in LISTS}
     for begin in range(0, len(texts), BLOCK_ROWS):
         block = texts[begin : begin + BLOCK_ROWS]
-        for title, text in encoder.tokens(
-            [text if isinstance(text, Passage) else text.text for text in block]
-        ):
-            parts["titles"].append(np.array([] if title is None else title, np.uint32))
-            parts["texts"].append(text.astype(np.uint32))
-        parts["ids"] += (np.frombuffer(text[0].encode("utf-8"), np.uint8) for text in block)
-        told(len(block))
-    for name, rows in parts.items():
-        values, ends = _paths(folder, name, chunk)
-        write_array(values, _narrow(np.concatenate(rows)))
-        write_array(
-            ends, np.cumsum([len(row) for row in rows])
-        )  # the last of the ids' says that the chunk is whole
+        passages = [text if isinstance(text, Passage) else text.text for text in block]
+        for title, body in encoder.tokens(passages):
+            lists["titles"].append(np.array([] if title is None else title, np.uint32))
+            lists["texts"].append(body.astype(np.uint32))
+        for text in block:
+            identifier, *_ = text
+            lists["ids"].append(np.frombuffer(identifier.encode("utf-8"), np.uint8))
+        advance(len(block))
+    for name, rows in lists.items():
+        values_file, ends_file = _list_files(folder, name, segment)
+        write_array(values_file, _in_two_bytes_if_possible(np.concatenate(rows)))
+        write_array(ends_file, np.cumsum([len(row) for row in rows]))
 
 
-def _narrow(values: np.ndarray) -> np.ndarray:
-    """Returns ids in two bytes each where the largest has room in them."""
-    return (
-        values.astype(np.uint16)
-        if values.dtype == np.uint32 and values.max(initial=0) < 1 << 16
-        else values
-    )
+def _in_two_bytes_if_possible(values: np.ndarray) -> np.ndarray:
+    """Returns ids of the vocabulary as uint16 where the largest fits, and all other values as they
+    are.
+    """
+    is_ids = values.dtype == np.uint32
+    if is_ids and values.max(initial=0) < 1 << 16:
+        return values.astype(np.uint16)
+    return values
 
 
-def _paths(folder: Path, name: str, chunk: int) -> tuple[Path, Path]:
-    """Returns where a list's values and ends are."""
-    return folder / f"{name}.{chunk:05}.npy", folder / f"{name}.{chunk:05}.ends.npy"
+def _is_written(folder: Path, segment: int) -> bool:
+    """Returns whether a segment is complete: the file that is written last is there."""
+    _, last_file = _list_files(folder, LISTS[-1], segment)
+    return last_file.is_file()
+
+
+def _list_files(folder: Path, name: str, segment: int) -> tuple[Path, Path]:
+    """Returns the files of a list's segment: its values and its ends."""
+    stem = f"{name}.{segment:05}"
+    return folder / f"{stem}.npy", folder / f"{stem}.ends.npy"
 
 
 def open_collection(path: Path, encoder: TextEncoder) -> Mapping[str, Passage | Tokens]:
-    """Returns passage_id -> passage of a collection.tsv, or its tokens of a store; the texts stay on disk."""
+    """Returns passage_id -> passage of a collection.tsv, or its tokens of a store; the texts stay
+    on disk.
+    """
     return TokenStore(path, COLLECTION, encoder) if path.is_dir() else CollectionFile(path)
 
 
-def open_queries(paths: Iterable[Path], encoder: TextEncoder) -> Mapping[str, Query | Tokens]:
-    """Returns query_id -> query of files queries.SPLIT.tsv, or its tokens of stores; ids are unique over all."""
-    stores = [TokenStore(path, QUERIES, encoder) for path in paths if path.is_dir()]
+def open_queries(paths: Sequence[Path], encoder: TextEncoder) -> Mapping[str, Query | Tokens]:
+    """Returns query_id -> query of files queries.SPLIT.tsv, or its tokens of stores.
+
+    Ids are unique over all files or stores. Raises DataError where files and stores are mixed.
+    """
     files = [path for path in paths if not path.is_dir()]
-    if not stores:
+    if len(files) == len(paths):
         return read_queries(*files)
     if files:
         raise DataError(f"{files[0]}: expected tokens, as of the other queries, got a file")
-    return ChainMap(*stores)
+    return JoinedStores([TokenStore(path, QUERIES, encoder) for path in paths])

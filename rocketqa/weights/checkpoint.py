@@ -1,81 +1,112 @@
-"""Checkpoints: a directory with weights (safetensors), `config.json`, the tokenizer's files, the log, the manifest.
+"""Checkpoints: folders with weights, `config.json`, the tokenizer's files, the training log and the
+manifest.
 
-While a model trains, `state-STEP/` in the part directory holds what going on needs: weights and optimizer, both by
-structured names (Paddle's automatic ones shift with every layer built before), and the loss scale. There is no
-generator to save: every step seeds its own.
+While a model trains, the job's part folder holds further checkpoints:
+
+    state-STEP/    the model after STEP steps, with optimizer and loss scale, to continue from
+    best-STEP/     the model with the best dev measure so far; `best/` after the training
+
+Weights and optimizer are stored by structured names, because Paddle's automatic names depend on how
+many layers were built before. No random generator is saved: every step seeds its own.
 """
 
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import paddle
 from paddle import nn
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from rocketqa.encoder.config import ErnieConfig
-from rocketqa.files.errors import DataError
+from rocketqa.files.errors import DataError, one_line
+from rocketqa.files.json_files import read_json_object
 from rocketqa.text.tokenizer import TextEncoder, load_text_encoder
+from rocketqa.weights.config_files import (
+    CONFIG,
+    class_of_checkpoint,
+    config_of_checkpoint,
+    write_checkpoint_config,
+)
 
 WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
 OPTIMIZER = "optimizer.safetensors"
 EXTRA = "state.json"
 MEASURED = "best.json"
 LOG = "train_log.tsv"
+MEASURE = "MRR@10"  # by which the best model is chosen
+NO_MEASURE = -1.0  # below every measure
+
+Model = TypeVar("Model", bound=nn.Layer)
 
 
 def save_model(directory: Path, model: nn.Layer, tokenizer_files: dict[str, bytes]) -> None:
     """Writes weights, configuration and tokenizer of a dual or cross encoder."""
     save_file(_arrays(model.state_dict()), directory / WEIGHTS)
-    config = {"model": type(model).__name__, "encoder": model.config._asdict()}
-    (directory / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    write_checkpoint_config(directory, type(model).__name__, model.config)
     for name, content in tokenizer_files.items():
         (directory / name).write_bytes(content)
 
 
-def load_model(directory: Path, kind: type[nn.Layer]) -> tuple[nn.Layer, TextEncoder]:
-    """Returns a model of the class `kind`, ready for inference, and its tokenizer.
+def load_model(
+    directory: Path, model_class: Callable[[ErnieConfig], Model]
+) -> tuple[Model, TextEncoder]:
+    """Returns a model of the class, ready for inference, and its tokenizer.
 
-    Raises DataError where the directory is no checkpoint of that kind.
+    Raises DataError where the directory is no checkpoint of that class, or a file of it is damaged.
     """
-    if not (directory / CONFIG).is_file():
+    path = directory / CONFIG
+    if not path.is_file():
         raise DataError(f"{directory}: expected a checkpoint with {CONFIG}, got none")
-    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-    if config.get("model") != kind.__name__:
-        raise DataError(
-            f"{directory}: expected a {kind.__name__}, got {config.get('model', 'another model')}"
-        )
-    model = kind(ErnieConfig(**config["encoder"]))
-    set_weights(model, load_file(directory / WEIGHTS), str(directory))
+    settings = read_json_object(path)
+    found_class = class_of_checkpoint(settings)
+    if found_class != model_class.__name__:
+        got = found_class if found_class.isidentifier() else "another model"
+        raise DataError(f"{directory}: expected a {model_class.__name__}, got {got}")
+    model = model_class(config_of_checkpoint(settings))
+    set_weights(model, read_own_weights(directory / WEIGHTS), str(directory))
     model.eval()
     return model, load_text_encoder(directory)
 
 
+def read_own_weights(path: Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of a safetensors file that we wrote.
+
+    Raises DataError where it is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path}: expected whole weights, got {one_line(error)}") from error
+
+
 def set_weights(model: nn.Layer, weights: dict[str, np.ndarray], source: str) -> None:
-    """Sets every parameter. Raises DataError naming what is missing, unexpected or of another shape."""
+    """Sets every parameter of a model.
+
+    source: where the weights are from, for error messages. Raises DataError that names parameters
+    which are missing, unexpected or of another shape.
+    """
     parameters = model.state_dict()
-    missing, unexpected = (
-        sorted(parameters.keys() - weights.keys()),
-        sorted(weights.keys() - parameters.keys()),
-    )
+    missing = sorted(parameters.keys() - weights.keys())
+    unexpected = sorted(weights.keys() - parameters.keys())
     if missing or unexpected:
         raise DataError(
             f"{source}: expected the parameters of {type(model).__name__}, "
             f"got missing {missing[:5]}, unexpected {unexpected[:5]}"
         )
     for name, parameter in parameters.items():
-        if list(weights[name].shape) != list(parameter.shape):
-            raise DataError(
-                f"{source}: expected {name} of shape {list(parameter.shape)}, "
-                f"got {list(weights[name].shape)}"
-            )
+        expected, got = list(parameter.shape), list(weights[name].shape)
+        if got != expected:
+            raise DataError(f"{source}: expected {name} of shape {expected}, got {got}")
         parameter.set_value(weights[name])
 
 
-def _arrays(state: dict) -> dict[str, np.ndarray]:
+def _arrays(state: dict[str, paddle.Tensor]) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(value.numpy()) for name, value in state.items()}
 
 
@@ -84,85 +115,114 @@ def save_state(
     step: int,
     model: nn.Layer,
     tokenizer_files: dict[str, bytes],
-    optimizer,
+    optimizer: paddle.optimizer.Optimizer,
     extra: dict[str, float],
     keep: int,
 ) -> None:
-    """Writes the state after `step` steps, whole or not at all, and drops all but the newest `keep`.
+    """Writes the state after `step` steps, whole or not at all, and removes all but the newest
+    `keep` states.
 
-    A state is a checkpoint, too: any verb takes it.
+    A state is also a checkpoint, which any verb takes. extra: numbers that `load_state` returns
+    again.
     """
-    unfinished = _emptied(part / "state.tmp")
+    unfinished = _empty_folder(part / "state.tmp")
     save_model(unfinished, model, tokenizer_files)
-    names = {parameter.name: name for name, parameter in model.named_parameters()}
-    moments = {}
-    for key, value in optimizer.state_dict().items():
-        owner = max((name for name in names if key.startswith(name + "_")), key=len, default=None)
-        if owner is not None:
-            moments[f"{names[owner]}|{key.removeprefix(owner)}"] = value
-    save_file(_arrays(moments), unfinished / OPTIMIZER)
+    save_file(_optimizer_arrays(model, optimizer), unfinished / OPTIMIZER)
     (unfinished / EXTRA).write_text(json.dumps(extra) + "\n", encoding="utf-8")
     os.replace(unfinished, part / f"state-{step}")
-    _drop_all_but_newest(part, "state", keep)
+    _remove_all_but_newest(part, "state", keep)
 
 
-def load_state(part: Path, model: nn.Layer, optimizer) -> tuple[int, dict[str, float]]:
-    """Restores the newest state; returns how many steps it has behind it, 0 without one, and its `extra`."""
-    states = _by_step(part, "state")
+def _optimizer_arrays(
+    model: nn.Layer, optimizer: paddle.optimizer.Optimizer
+) -> dict[str, np.ndarray]:
+    """Returns the optimizer's tensors by `parameter's structured name|kind`, such as
+    `...weight|_moment1_0`.
+    """
+    structured_names = {parameter.name: name for name, parameter in model.named_parameters()}
+    tensors = {}
+    for key, value in optimizer.state_dict().items():
+        owners = [name for name in structured_names if key.startswith(f"{name}_")]
+        if owners:
+            owner = max(owners, key=len)
+            kind = key.removeprefix(owner)
+            tensors[f"{structured_names[owner]}|{kind}"] = value
+    return _arrays(tensors)
+
+
+def load_state(
+    part: Path, model: nn.Layer, optimizer: paddle.optimizer.Optimizer
+) -> tuple[int, dict[str, float]]:
+    """Restores the newest state into model and optimizer.
+
+    Returns how many steps it has behind it and its `extra` numbers; 0 and no numbers where there is
+    no state.
+    """
+    states = _folders_by_step(part, "state")
     if not states:
         return 0, {}
-    set_weights(model, load_file(states[-1] / WEIGHTS), str(states[-1]))
-    names = {name: parameter.name for name, parameter in model.named_parameters()}
-    state = {}
-    for key, value in load_file(states[-1] / OPTIMIZER).items():
-        name, suffix = key.split("|")
-        state[names[name] + suffix] = paddle.to_tensor(value)
-    optimizer.set_state_dict(state)
-    return _step(states[-1]), json.loads((states[-1] / EXTRA).read_text(encoding="utf-8"))
+    newest = states[-1]
+    set_weights(model, read_own_weights(newest / WEIGHTS), str(newest))
+    automatic_names = {name: parameter.name for name, parameter in model.named_parameters()}
+    optimizer_state = {}
+    for key, value in read_own_weights(newest / OPTIMIZER).items():
+        name, kind = key.split("|")
+        optimizer_state[automatic_names[name] + kind] = paddle.to_tensor(value)
+    optimizer.set_state_dict(optimizer_state)
+    extra = read_json_object(newest / EXTRA)
+    return _step_of(newest), {name: extra.number(name) for name in extra.fields}
 
 
 def save_best(
     part: Path, step: int, value: float, model: nn.Layer, tokenizer_files: dict[str, bytes]
 ) -> None:
-    """Keeps the model as the best so far by the dev measure: `best-STEP/`, a checkpoint, whole or not at all."""
-    unfinished = _emptied(part / "best.tmp")
+    """Saves the model as the best so far by the dev measure, whole or not at all: the checkpoint
+    `best-STEP/`.
+    """
+    unfinished = _empty_folder(part / "best.tmp")
     save_model(unfinished, model, tokenizer_files)
-    (unfinished / MEASURED).write_text(
-        json.dumps({"step": step, "MRR@10": value}) + "\n", encoding="utf-8"
-    )
+    measured = json.dumps({"step": step, MEASURE: value})
+    (unfinished / MEASURED).write_text(measured + "\n", encoding="utf-8")
     os.replace(unfinished, part / f"best-{step}")
-    _drop_all_but_newest(part, "best", 1)
+    _remove_all_but_newest(part, "best", 1)
 
 
 def best_value(part: Path) -> float:
-    """Returns the dev measure of the best model so far, -1 without one."""
-    best = _by_step(part, "best")
-    return json.loads((best[-1] / MEASURED).read_text(encoding="utf-8"))["MRR@10"] if best else -1.0
+    """Returns the dev measure of the best model so far, -1 where there is none."""
+    best_models = _folders_by_step(part, "best")
+    if not best_models:
+        return NO_MEASURE
+    measured = read_json_object(best_models[-1] / MEASURED)
+    measured.refuse_other_fields(("step", MEASURE))
+    return measured.number(MEASURE)
 
 
-def tidy(part: Path, keep: int) -> None:
-    """Leaves of a training that has ended the newest `keep` states, and the best model as `best/`."""
-    _drop_all_but_newest(part, "state", keep)
+def clean_up(part: Path, keep: int) -> None:
+    """Leaves, at the end of a training, the newest `keep` states, and the best model as `best/`."""
+    _remove_all_but_newest(part, "state", keep)
     for unfinished in part.glob("*.tmp"):
         shutil.rmtree(unfinished)
-    for best in _by_step(part, "best"):
+    for best in _folders_by_step(part, "best"):
         os.replace(best, part / "best")
 
 
-def _emptied(directory: Path) -> Path:
+def _empty_folder(directory: Path) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     return directory
 
 
-def _step(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])
+def _step_of(folder: Path) -> int:
+    _, _, step = folder.name.rpartition("-")
+    return int(step)
 
 
-def _by_step(part: Path, kind: str) -> list[Path]:
-    return sorted(part.glob(f"{kind}-*"), key=_step)
+def _folders_by_step(part: Path, kind: str) -> list[Path]:
+    """Returns the folders `KIND-STEP`, the newest last."""
+    return sorted(part.glob(f"{kind}-*"), key=_step_of)
 
 
-def _drop_all_but_newest(part: Path, kind: str, keep: int) -> None:
-    for older in list(reversed(_by_step(part, kind)))[keep:]:
+def _remove_all_but_newest(part: Path, kind: str, keep: int) -> None:
+    newest_first = reversed(_folders_by_step(part, kind))
+    for older in list(newest_first)[keep:]:
         shutil.rmtree(older)

@@ -1,0 +1,106 @@
+"""A folder's `config.json`: the architecture of an encoder, in a checkpoint of ours or as others
+write it.
+
+    a checkpoint of ours           {"model": "DualEncoder", "encoder": {fields of ErnieConfig}}
+    Hugging Face's, PaddleNLP's    the same fields at the top, among many that we do not need
+
+Both have the same names and units; only a checkpoint of ours must have all fields and no others.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rocketqa.encoder.config import REPRESENTATIONS, ErnieConfig
+from rocketqa.files.errors import DataError
+from rocketqa.files.json_files import JsonObject, read_json_object
+
+CONFIG = "config.json"
+ADDED_LATER = ("representation",)  # checkpoints from before this field was added lack it
+DEFAULT_EPSILON = 1e-12  # Google BERT's, where a folder of others names none
+MODEL_TYPES = ("bert", "ernie")
+ACTIVATIONS = ("gelu", "relu", "silu", "tanh")
+
+
+def read_config_file(folder: Path) -> JsonObject:
+    """Returns the `config.json` of a folder of weights. Raises DataError where there is none."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise DataError(f"{folder}: expected a {CONFIG} beside the weights, got none")
+    return read_json_object(path)
+
+
+def write_checkpoint_config(folder: Path, class_name: str, config: ErnieConfig) -> None:
+    """Writes the `config.json` of a checkpoint of ours."""
+    content = {"model": class_name, "encoder": config._asdict()}
+    (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def class_of_checkpoint(settings: JsonObject) -> str:
+    """Returns the class that a checkpoint of ours names, such as `DualEncoder`; empty for other
+    folders.
+    """
+    return settings.get("model", str, "")
+
+
+def config_of_checkpoint(settings: JsonObject) -> ErnieConfig:
+    """Returns the architecture in the `config.json` of a checkpoint of ours.
+
+    Raises DataError where a field is missing, unknown or wrong.
+    """
+    settings.refuse_other_fields(("model", "encoder"))
+    encoder = settings.nested("encoder")
+    encoder.refuse_other_fields(ErnieConfig._fields)
+    for name in ErnieConfig._fields:
+        if name not in encoder and name not in ADDED_LATER:
+            raise encoder.wrong_value(name, "a value")
+    return _checked_config(encoder, ErnieConfig())
+
+
+def config_of_encoder(settings: JsonObject) -> ErnieConfig:
+    """Returns the architecture in a `config.json` of Hugging Face or PaddleNLP.
+
+    A missing field has the value of ERNIE 2.0 base, a missing epsilon Google BERT's. Raises
+    DataError where the file describes a network that our encoder is not.
+    """
+    model_type = settings.get("model_type", str, "bert")
+    if model_type not in MODEL_TYPES:
+        raise settings.wrong_value("model_type", " or ".join(MODEL_TYPES))
+    if settings.get("position_embedding_type", str, "absolute") != "absolute":
+        raise settings.wrong_value("position_embedding_type", "absolute")
+    return _checked_config(settings, ErnieConfig(layer_norm_eps=DEFAULT_EPSILON))
+
+
+def _checked_config(settings: JsonObject, defaults: ErnieConfig) -> ErnieConfig:
+    """Returns `defaults` with the fields that `settings` has.
+
+    Raises DataError on a value that is wrong.
+    """
+    values = {}
+    for name in ErnieConfig._fields:
+        if name in settings:
+            values[name] = _checked_value(settings, name)
+    config = defaults._replace(**values)
+    if config.hidden_act not in ACTIVATIONS:
+        raise settings.wrong_value("hidden_act", " or ".join(ACTIVATIONS))
+    if config.representation not in REPRESENTATIONS:
+        raise settings.wrong_value("representation", " or ".join(REPRESENTATIONS))
+    if config.layer_norm_eps <= 0:
+        raise settings.wrong_value("layer_norm_eps", "a number above 0")
+    if config.hidden_size % config.num_attention_heads:
+        expected = f"a hidden_size for {config.num_attention_heads} heads of equal size"
+        raise settings.fault(expected, str(config.hidden_size))
+    return config
+
+
+def _checked_value(settings: JsonObject, name: str) -> Any:
+    """Returns the value of a field of ErnieConfig, of the kind that its default has."""
+    kind = type(ErnieConfig._field_defaults[name])
+    if kind is int:
+        return settings.positive(name)
+    if kind is not float:
+        return settings.require(name, kind)
+    value = settings.number(name)
+    if not 0 <= value < 1:
+        raise settings.wrong_value(name, "a number from 0 to below 1")
+    return value
