@@ -1,82 +1,67 @@
-"""Files are read as documented, and a bad line is named with its place."""
+"""Files are read as documented, and a bad line is refused with its place."""
+
+from pathlib import Path
 
 import pytest
 
-from rocketqa.files import formats, runs
 from rocketqa.files.errors import DataError
-
-
-def read_run(path):
-    return dict(runs.RunFile(path))
-
-
-def written(tmp_path, content: str | bytes, name: str = "file.tsv"):
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
+from rocketqa.files.formats import (
+    Answers,
+    Passage,
+    Qrel,
+    Query,
+    line_of,
+    read_answers,
+    read_collection,
+    read_measures,
+    read_positives,
+    read_qrels,
+    read_queries,
+    write_lines,
+)
+from rocketqa.files.rows import Check
 
 
 @pytest.mark.parametrize(
     "reader, content, message",
     [
-        (formats.read_collection, "p1\tt\ttext\np2\ttext\n", ":2: expected 3 columns, got 2"),
+        (read_collection, b"p1\tt\ttext\np2\ttext\n", ":2: expected 3 columns, got 2"),
         (
-            formats.read_collection,
-            "p1\tt\ttext\np1\tt\ttext\n",
+            read_collection,
+            b"p1\tt\ttext\np1\tt\ttext\n",
             ":2: expected each id once, got 'p1' again",
         ),
-        (formats.read_collection, "p1\tt\t \n", ":1: expected a text, got an empty one"),
+        (read_collection, b"p1\tt\t \n", ":1: expected a text, got an empty one"),
         (
-            formats.read_collection,
-            "p 1\tt\ttext\n",
+            read_collection,
+            b"p 1\tt\ttext\n",
             ":1: expected a passage_id without spaces, got 'p 1'",
         ),
         (
-            formats.read_collection,
-            "p1\tt\ttext\r\n",
+            read_collection,
+            b"p1\tt\ttext\r\n",
             ":1: expected lines that end in LF, got a carriage return",
         ),
-        (formats.read_collection, b"p1\tt\t\xff\n", ":1: expected UTF-8, got byte 0xff at 5"),
+        (read_collection, b"p1\tt\t\xff\n", ":1: expected UTF-8, got byte 0xff at 5"),
         (
-            formats.read_collection,
+            read_collection,
             b"\xef\xbb\xbfp1\tt\ttext\n",
             ":1: expected text, got a byte order mark",
         ),
-        (formats.read_queries, "q1\ta\tb\n", ":1: expected 2 columns, got 3"),
+        (read_queries, b"q1\ta\tb\n", ":1: expected 2 columns, got 3"),
         (
-            formats.read_answers,
-            "q1\tx\t \u200b\n",
+            read_answers,
+            b"q1\tx\t \xe2\x80\x8b\n",
             ":1: expected an answer with a visible character, got ' \\u200b'",
         ),
-        (formats.read_positives, "q1\t0\tp1\t1\nq1\tp2\n", ":2: expected 4 columns, got 2"),
-        (formats.read_positives, "q1\t0\tp1\tyes\n", ":1: expected relevance as int, got 'yes'"),
-        (read_run, "q1\tQ0\tp1\t1\tnan\ttag\n", ":1: expected a finite score, got 'nan'"),
-        (read_run, "q1\tQ0\tp1\t0\t1.5\ttag\n", ":1: expected ranks 1, 2, ... for query q1, got 0"),
-        (
-            read_run,
-            "q1\tQ0\tp1\t1\t2\tt\nq1\tQ0\tp2\t3\t1\tt\n",
-            ":2: expected rank 2 of query q1 next, got 3",
-        ),
-        (
-            read_run,
-            "q1\tQ0\tp1\t1\t2\tt\nq1\tQ0\tp1\t2\t1\tt\n",
-            ":2: expected each id once, got ('q1', 'p1') again",
-        ),
-        (
-            formats.read_examples,
-            "q1\tp1\tp1\n",
-            ":1: expected a passage positive or negative for query q1, got 'p1' as both",
-        ),
-        (
-            formats.read_examples,
-            "q1\tp1\tp2\nq1\tp1\n",
-            ":2: expected 1 negatives as in the first row, got 0",
-        ),
-        (formats.read_pairs, "q1\tp1\t2\n", ":1: expected label 0 or 1, got '2'"),
+        (read_positives, b"q1\t0\tp1\t1\nq1\tp2\n", ":2: expected 4 columns, got 2"),
+        (read_positives, b"q1\t0\tp1\tyes\n", ":1: expected relevance as int, got 'yes'"),
+        (read_measures, b"MRR@10\tnan\n", ":1: expected a finite MRR@10, got 'nan'"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_place(tmp_path, reader, content, message):
-    path = written(tmp_path, content)
+    path = tmp_path / "file.tsv"
+    path.write_bytes(content)
     with pytest.raises(DataError) as error:
         reader(path)
     assert str(error.value) == f"{path}{message}"
@@ -84,41 +69,59 @@ def test_a_bad_line_is_refused_with_its_place(tmp_path, reader, content, message
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="expected a file, got nothing there"):
-        formats.read_collection(tmp_path / "none.tsv")
+        read_collection(tmp_path / "none.tsv")
 
 
-def test_both_forms_of_qrels_give_the_relevant_passages(tmp_path):
-    four = written(tmp_path, "q1\t0\tp1\t1\nq1\t0\tp2\t0\nq2\t0\tp3\t2\n", "four.tsv")
-    two = written(tmp_path, "q1\tp1\nq2\tp3\n", "two.tsv")
-    assert (
-        formats.read_positives(four) == formats.read_positives(two) == {"q1": ["p1"], "q2": ["p3"]}
-    )
+def test_both_forms_of_qrels_give_the_relevant_passages(tmp_path: Path):
+    trec = tmp_path / "trec.tsv"
+    trec.write_text("q1\t0\tp1\t1\nq1\t0\tp2\t0\nq2\t0\tp3\t2\n")
+    released = tmp_path / "released.tsv"
+    released.write_text("q1\tp1\nq2\tp3\n")
+    expected = {"q1": ["p1"], "q2": ["p3"]}
+    assert read_positives(trec) == read_positives(released) == expected
 
 
-def test_runs_of_three_four_and_six_columns_are_one(tmp_path):
-    trec = written(tmp_path, "q1\tQ0\tp2\t2\t0.5\tx\nq1\tQ0\tp1\t1\t1.0\tx\n", "trec.run")
-    released = written(tmp_path, "q1\tp1\t1\t1.0\nq1\tp2\t2\t0.5\n", "released.run")
-    marco = written(tmp_path, "q1\tp1\t1\nq1\tp2\t2\n", "marco.run")
-    expected = {"q1": [("q1", "p1", 1, 1.0), ("q1", "p2", 2, 0.5)]}
-    assert read_run(trec) == read_run(released) == read_run(marco) == expected
+def test_an_unreadable_relevance_is_0_after_its_fault(tmp_path: Path):
+    path = tmp_path / "qrels.tsv"
+    path.write_text("q1\t0\tp1\tyes\nq1\t0\tp2\t1\n")
+    faults: list[DataError] = []
+    qrels = read_qrels(path, Check(faults.append))
+    assert qrels == [Qrel("q1", "p1", 0), Qrel("q1", "p2", 1)]
+    assert len(faults) == 1
+    assert read_positives(path, check=Check(faults.append)) == {"q1": ["p2"]}
 
 
-def test_a_written_run_is_read_back_with_float32_scores_exact(tmp_path):
-    import numpy as np
-
-    scores = np.random.default_rng(0).normal(size=200).astype(np.float32).tolist()
-    ranking = runs.ranked("q1", ((f"p{i}", score) for i, score in enumerate(scores)))
-    path = tmp_path / "a.run"
-    formats.write_lines(path, runs.run_lines(ranking))
-    assert [np.float32(scored.score) for scored in read_run(path)["q1"]] == sorted(
-        scores, reverse=True
-    )
+def test_ids_are_unique_over_all_files_of_queries(tmp_path: Path):
+    train = tmp_path / "queries.train.tsv"
+    train.write_text("q1\twho flew\n")
+    dev = tmp_path / "queries.dev.tsv"
+    dev.write_text("d1\twhen\nq1\twhere\n")
+    with pytest.raises(DataError, match="dev.tsv:2: expected each id once, got 'q1' again"):
+        read_queries(train, dev)
 
 
-def test_equal_scores_are_ordered_by_passage_id():
-    ranking = runs.ranked("q", [("b", 1.0), ("a", 1.0), ("c", 2.0)])
-    assert [(scored.passage_id, scored.rank) for scored in ranking] == [
-        ("c", 1),
-        ("a", 2),
-        ("b", 3),
-    ]
+@pytest.mark.parametrize(
+    "record",
+    [
+        Passage("p1", "a\ttitle", "text"),
+        Query("q1", "two\nlines"),
+        Query("q1", "a\rreturn"),
+        Answers("q1", ("a\tb",)),
+    ],
+)
+def test_a_field_that_would_become_other_columns_is_not_written(record):
+    with pytest.raises(DataError, match="expected fields without tabs and ends of lines"):
+        line_of(record)
+
+
+def test_lines_are_written_in_utf_8_with_lf_and_counted(tmp_path: Path):
+    path = tmp_path / "a.tsv"
+    lines = [line_of(Qrel("q1", "p1", 1)), line_of(Answers("q1", ("caf\u00e9", "moon")))]
+    assert write_lines(path, lines) == 2
+    assert path.read_bytes() == b"q1\t0\tp1\t1\nq1\tcaf\xc3\xa9\tmoon\n"
+
+
+def test_measures_are_read_by_their_names(tmp_path: Path):
+    path = tmp_path / "dev.measures.tsv"
+    path.write_text("MRR@10\t0.5\nqueries_judged\t2\n")
+    assert read_measures(path) == {"MRR@10": 0.5, "queries_judged": 2.0}

@@ -1,208 +1,140 @@
-"""`rocketqa validate` names every fault in its line, and the verbs' readers refuse what it names."""
+"""Every fault of a folder is found in its line, by the readers that refuse it in other verbs."""
 
 import os
+from pathlib import Path
 
 import pytest
-from broken_files import BROKEN, SOUND
+from broken_files import BROKEN
+from data_folder import READERS, check_of, write_sound_folder
 
-from rocketqa.cli.__main__ import main
-from rocketqa.files import formats
-from rocketqa.files.errors import DataError
-from rocketqa.files.rows import Check, same_text
-from rocketqa.files.runs import RunFile
-from rocketqa.files.validation import Folder
+from rocketqa.files.errors import DataError, Fault
+from rocketqa.files.rows import Check
+from rocketqa.files.validation import DataFolder, split_of
 
-READERS = {
-    "collection.tsv": lambda path, check: list(formats.iterate_collection(path, check)),
-    "queries.dev.tsv": lambda path, check: formats.read_queries(path, check=check),
-    "qrels.train.tsv": formats.read_qrels,
-    "answers.dev.tsv": formats.read_answers,
-    "dev.run": RunFile,
-    "marco.run": RunFile,
-    "released.run": RunFile,
-    "examples.dual.tsv": lambda path, check: formats.read_examples(path, check=check),
-    "examples.cross.tsv": lambda path, check: formats.read_pairs(path, check=check),
+CLASSES_OF_FAULTS = {
+    "UTF-8",
+    "byte order mark",
+    "carriage returns",
+    "columns",
+    "duplicate ids",
+    "empty file",
+    "empty ids",
+    "empty text",
+    "final newline",
+    "labels",
+    "mixed forms",
+    "non-finite scores",
+    "numbers",
+    "positive and negative",
+    "ranks",
+    "spaces in ids",
+    "stray tabs",
+    "training queries",
+    "unknown ids",
 }
-QUERY_IDS = {
-    "qrels.train.tsv": {"q1", "q2"},
-    "answers.dev.tsv": {"d1", "d2"},
-}  # what a split's own queries are
-TRAINING = {"q1": "who flew", "q2": "what came before"}
 
 
-def written(tmp_path, **changed: bytes):
-    """Writes the sound folder with some of its files changed (None: left out)."""
-    folder = tmp_path / "data"
-    folder.mkdir(exist_ok=True)
-    for name, content in (SOUND | changed).items():
-        if content is not None:
-            (folder / name).write_bytes(content)
-    return folder
+def faults_of(folder: Path) -> list[Fault]:
+    """Returns all faults of a folder."""
+    faults: list[Fault] = []
+    DataFolder(folder, faults.append).read()
+    return faults
 
 
-def known_to(file: str) -> Check:
-    """What the sound folder lets a file name: the verbs' readers, which raise the first fault, know it too."""
-    if file == "queries.dev.tsv":
-        return Check(
-            training={same_text(text): query_id for query_id, text in TRAINING.items()},
-            training_ids=TRAINING,
-        )
-    if file == "collection.tsv":
-        return Check()
-    return Check(
-        query_ids=QUERY_IDS.get(file, {"q1", "q2", "d1", "d2"}),
-        passage_ids={"p1", "p2", "p3", "p4"},
-        positives={"q1": {"p1"}, "q2": {"p2"}} if file.startswith("examples") else {},
-    )
+def messages_of(folder: Path) -> list[str]:
+    """Returns the messages of all faults of a folder."""
+    return [str(fault) for fault in faults_of(folder)]
 
 
-def test_a_sound_folder_passes_with_its_row_counts(tmp_path, capsys):
-    assert main(["validate", str(written(tmp_path))]) == 0
-    assert capsys.readouterr().out == (
-        "collection.tsv 4 rows, queries.train.tsv 2 rows, queries.dev.tsv 2 rows, qrels.dev.tsv 2 rows, "
-        "qrels.train.tsv 3 rows, answers.dev.tsv 2 rows, dev.run 3 rows, marco.run 3 rows, released.run 3 rows, "
-        "examples.dual.tsv 3 rows, examples.cross.tsv 4 rows\n"
-    )
+def test_a_sound_folder_has_no_fault_and_its_rows_are_counted(tmp_path):
+    faults: list[Fault] = []
+    folder = DataFolder(write_sound_folder(tmp_path), faults.append)
+    folder.read()
+    assert not faults and not folder.skipped and not folder.missing_references()
+    assert folder.row_counts == {
+        "collection.tsv": 4,
+        "queries.train.tsv": 2,
+        "queries.dev.tsv": 2,
+        "qrels.dev.tsv": 2,
+        "qrels.train.tsv": 3,
+        "answers.dev.tsv": 2,
+        "dev.run": 3,
+        "marco.run": 3,
+        "released.run": 3,
+        "examples.dual.tsv": 3,
+        "examples.cross.tsv": 4,
+    }
 
 
 @pytest.mark.parametrize("file, content, kind, line, message", BROKEN)
-def test_a_broken_file_is_named_once_by_validate_and_refused_by_its_reader(
-    tmp_path, capsys, file, content, kind, line, message
+def test_the_fault_of_a_broken_file_is_found_once_and_refused_by_its_reader(
+    tmp_path, file, content, kind, line, message
 ):
-    folder = written(tmp_path, **{file: content})
+    folder = write_sound_folder(tmp_path, **{file: content})
     expected = f"{folder / file}:{line}: expected {message}"
-    assert main(["validate", str(folder)]) == 2
-    assert capsys.readouterr().out.splitlines() == [expected, f"{kind}\t1"]
+    (fault,) = faults_of(folder)
+    assert str(fault) == expected and fault.kind == kind
     with pytest.raises(DataError) as error:
-        READERS[file](folder / file, known_to(file))
+        READERS[file](folder / file, check_of(file))
     assert str(error.value) == expected
 
 
 def test_there_are_at_least_sixty_broken_files_and_one_of_every_class():
-    assert len(BROKEN) >= 60 and len({case[:2] for case in BROKEN}) == len(BROKEN)
-    assert {kind for _, _, kind, _, _ in BROKEN} == {
-        "UTF-8",
-        "byte order mark",
-        "carriage returns",
-        "columns",
-        "duplicate ids",
-        "empty file",
-        "empty ids",
-        "empty text",
-        "final newline",
-        "labels",
-        "mixed forms",
-        "non-finite scores",
-        "numbers",
-        "positive and negative",
-        "ranks",
-        "spaces in ids",
-        "stray tabs",
-        "training queries",
-        "unknown ids",
-    }
+    different = {(file, content) for file, content, *_ in BROKEN}
+    assert len(BROKEN) >= 60 and len(different) == len(BROKEN)
+    assert {kind for _, _, kind, _, _ in BROKEN} == CLASSES_OF_FAULTS
 
 
-def test_every_fault_of_every_line_is_named_and_counted(tmp_path, capsys):
-    folder = written(
-        tmp_path,
-        **{
-            "dev.run": b"d1\tQ0\tp9\t0\tnan\tx\nd8\tQ0\tp1\t1\t1\tx\r\nd1\tQ0\tp9\t2\t1\tx",
-            "queries.train.tsv": b"q1\t\nq2\tb\tc\nq1\td\n",
-        },
-    )
-    assert main(["validate", str(folder)]) == 2
-    train, run = folder / "queries.train.tsv", folder / "dev.run"
-    assert capsys.readouterr().out.splitlines() == [
-        f"{train}:1: expected a text, got an empty one",
-        f"{train}:2: expected 2 columns, got 3",
-        f"{train}:3: expected each id once, got 'q1' again",
-        f"{run}:1: expected a passage_id of the collection, got 'p9'",
-        f"{run}:1: expected a finite score, got 'nan'",
-        f"{run}:2: expected lines that end in LF, got a carriage return",
-        f"{run}:2: expected a query_id of the queries, got 'd8'",
-        f"{run}:3: expected a newline at the end of the file, got none",
-        f"{run}:3: expected a passage_id of the collection, got 'p9'",
-        f"{run}:1: expected ranks 1, 2, ... for query d1, got 0",
-        f"{run}:3: expected each id once, got ('d1', 'p9') again",
-        f"{run}:3: expected rank 1 of query d1 next, got 2",
-        "carriage returns\t1",
-        "duplicate ids\t2",
-        "empty text\t1",
-        "final newline\t1",
-        "non-finite scores\t1",
-        "ranks\t2",
-        "stray tabs\t1",
-        "unknown ids\t3",
-    ]
-
-
-NO_FILE = {
-    "a folder": lambda path: path.mkdir(),
+NOT_FILES = {
+    "a folder": Path.mkdir,
     "a pipe, device or broken link": os.mkfifo,
     "a pipe, device or broken link ": lambda path: path.symlink_to(path),
 }
 
 
-@pytest.mark.parametrize("got", NO_FILE)
+@pytest.mark.parametrize("got", NOT_FILES)
 @pytest.mark.parametrize("file", ["dev.run", "collection.tsv", "qrels.train.tsv"])
-def test_what_is_no_file_is_named_and_refused_and_never_waited_for(tmp_path, capsys, file, got):
-    folder = written(tmp_path, **{file: None})
-    NO_FILE[got](folder / file)
+def test_a_path_that_is_not_a_file_is_found_and_refused_without_waiting(tmp_path, file, got):
+    folder = write_sound_folder(tmp_path, **{file: None})
+    NOT_FILES[got](folder / file)
     expected = f"{folder / file}: expected a file, got {got.strip()}"
-    assert main(["validate", str(folder)]) == 2
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == expected and said[-1] == "no file\t1"
+    first, *others = faults_of(folder)
+    assert str(first) == expected and first.kind == "no file"
+    assert "no file" not in [fault.kind for fault in others]
     with pytest.raises(DataError, match=expected):
         READERS[file](folder / file, Check())
 
 
-def test_a_file_that_may_not_be_read_is_named_and_refused(tmp_path, capsys, monkeypatch):
-    folder = written(tmp_path)
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: path.name != "dev.run"
-    )  # chmod keeps nothing from root
-    assert main(["validate", str(folder)]) == 2
-    assert (
-        "dev.run: expected a file, got one without the permission to read it"
-        in capsys.readouterr().out
-    )
-
-
-def test_names_that_say_nothing_are_skipped_loudly_and_manifests_are_not_files_of_ours(
-    tmp_path, capsys
+def test_queries_of_other_splits_differ_from_the_training_queries_but_for_unlabelled_ones(
+    tmp_path,
 ):
-    folder = written(tmp_path, **{"notes.txt": b"\xff", "dev.run.meta.json": b"{}"})
-    assert main(["validate", str(folder)]) == 0
-    assert capsys.readouterr().err == (
-        f"{folder}/notes.txt: skipped, its name says of none of our files that it is one\n"
+    folder = write_sound_folder(
+        tmp_path,
+        **{
+            "queries.test.tsv": b"t1\tWHO  flew\n",
+            "queries.unlabelled.tsv": b"u1\twho flew\nq1\tnew words\n",
+        },
     )
-
-
-def test_what_cannot_be_checked_is_said(tmp_path, capsys):
-    folder = written(
-        tmp_path, **{"collection.tsv": None, "queries.train.tsv": None, "queries.dev.tsv": None}
-    )
-    assert main(["validate", str(folder)]) == 0
-    assert capsys.readouterr().err.splitlines() == [
-        f"{folder}/collection.tsv: not there, so passage ids are not checked against it",
-        f"{folder}/queries.SPLIT.tsv: not there, so query ids are not checked against it",
+    expected = "expected a query that is not for training"
+    assert messages_of(folder) == [
+        f"{folder}/queries.test.tsv:1: {expected}, got the text of 'q1', which is",
+        f"{folder}/queries.unlabelled.tsv:2: {expected}, got the id 'q1' of one",
     ]
 
 
-@pytest.mark.parametrize(
-    "make, message", [(False, "expected a folder, got none"), (True, "expected collection.tsv")]
-)
-def test_a_folder_without_our_files_is_refused(tmp_path, capsys, make, message):
-    folder = tmp_path / "data"
-    if make:
-        folder.mkdir()
-    assert main(["validate", str(folder)]) == 2
-    assert message in capsys.readouterr().err
+def test_a_file_of_a_split_without_queries_may_name_all_queries(tmp_path):
+    folder = write_sound_folder(tmp_path, **{"truth.test.tsv": b"q1\tp1\nd1\tp3\nx\tp1\n"})
+    expected = "expected a query_id of the queries, got 'x'"
+    assert messages_of(folder) == [f"{folder}/truth.test.tsv:3: {expected}"]
 
 
-def test_an_unreadable_row_hides_no_fault_of_the_next_and_makes_none(tmp_path):
-    faults = []
+def test_an_unreadable_row_hides_no_fault_of_the_next_and_causes_none(tmp_path):
     broken = b"p1\tx\np2\tt\t\xff\np3\tt\tx\ty\np4\t\t\n"
-    Folder(written(tmp_path, **{"collection.tsv": broken}), faults.append).read()
-    assert [fault.kind for fault in faults] == ["columns", "UTF-8", "stray tabs", "empty text"]
+    faults = faults_of(write_sound_folder(tmp_path, **{"collection.tsv": broken}))
+    kinds = [fault.kind for fault in faults]
+    assert kinds == ["columns", "UTF-8", "stray tabs", "empty text"]
+
+
+def test_the_split_is_the_second_part_of_a_file_name():
+    assert split_of(Path("data/queries.train.tsv")) == "train"
+    assert split_of(Path("qrels.train.addition.tsv")) == "train"

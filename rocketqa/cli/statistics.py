@@ -1,54 +1,76 @@
-"""Count the queries and passages of a flight and their words (the paper's table 1); prints measure<TAB>value lines."""
+"""Count the queries and the passages of a data folder and the words of their texts (table 1)."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-from rocketqa.cli.flags import add_job_flags
+from rocketqa.cli.flags import add_job_flags, job_of
 from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries, write_lines
-from rocketqa.jobs.job import Job
-from rocketqa.jobs.paths import InputPath
+
+EXAMPLE = (
+    "rocketqa statistics --collection data/collection.tsv "
+    "--queries data/queries.train.tsv data/queries.dev.tsv --output output/data.measures.tsv"
+)
+
+
+class TextCounts(NamedTuple):
+    """How many records there are, and how many words all their texts have together."""
+
+    records: int
+    words: int
 
 
 def build_parser() -> ArgumentParser:
-    """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa statistics", description=__doc__)
+    """Returns the parser of the verb's flags."""
+    parser = ArgumentParser(
+        "rocketqa statistics", description=__doc__, epilog=f"example: {EXAMPLE}"
+    )
     add_job_flags(parser)
-    parser.add_argument("--collection", type=InputPath, required=True)
     parser.add_argument(
-        "--queries", type=InputPath, nargs="+", required=True, help="files queries.SPLIT.tsv"
+        "--collection", type=Path, required=True, help="collection.tsv; titles are not counted"
+    )
+    parser.add_argument(
+        "--queries", type=Path, nargs="+", required=True, help="files queries.SPLIT.tsv"
     )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the verb and returns its exit status."""
+    """Runs the verb, prints the counts as measure<TAB>value lines, and returns the exit status."""
     args = build_parser().parse_args(argv)
-    job = Job("statistics", args)
-    status = job.status_if_done(args.check)
-    if status is None:
-        with job as part:
-            write_lines(part / args.output.name, _lines(args))
+    job = job_of("statistics", args, inputs=("collection", "queries"))
+
+    def make(part: Path) -> None:
+        write_lines(part / args.output.name, count_lines(args.collection, args.queries))
+
+    status = job.run(make, args.check)
     if not args.check:
         print(args.output.read_text(encoding="utf-8"), end="")
-    return status or 0
+    return status
 
 
-def _lines(args) -> Iterator[str]:
-    counts = {
-        path.name.removesuffix(".tsv"): counted(read_queries(path).values())
-        for path in args.queries
-    }
-    for name, (rows, _) in counts.items():
-        yield f"{name}\t{rows}"
-    passages, words = counted(iterate_collection(args.collection))
-    yield f"collection\t{passages}"
-    yield f"query_words\t{sum(own for _, own in counts.values()) / sum(rows for rows, _ in counts.values())!r}"
-    yield f"passage_words\t{words / passages!r}"
+def count_lines(collection: Path, query_files: Sequence[Path]) -> Iterator[str]:
+    """Yields measure<TAB>value lines: records of each file, then the mean words of each text."""
+    counts_of: dict[str, TextCounts] = {}
+    for path in query_files:
+        name = path.name.removesuffix(".tsv")
+        counts_of[name] = count_texts(read_queries(path).values())
+    for name, counts in counts_of.items():
+        yield f"{name}\t{counts.records}"
+    passages = count_texts(iterate_collection(collection))
+    yield f"collection\t{passages.records}"
+    queries = sum(counts.records for counts in counts_of.values())
+    query_words = sum(counts.words for counts in counts_of.values())
+    yield f"query_words\t{query_words / queries!r}"
+    yield f"passage_words\t{passages.words / passages.records!r}"
 
 
-def counted(records: Iterable[Query | Passage]) -> tuple[int, int]:
-    """Returns how many records there are and how many words their texts have between blanks."""
-    rows = words = 0
+def count_texts(records: Iterable[Query | Passage]) -> TextCounts:
+    """Returns the number of records and of the words between spaces in their texts."""
+    number = 0
+    words = 0
     for record in records:
-        rows, words = rows + 1, words + len(record.text.split())
-    return rows, words
+        number += 1
+        words += len(record.text.split())
+    return TextCounts(number, words)

@@ -1,0 +1,87 @@
+"""What breaks dev.run of the sound folder: its bytes, class of the fault, line, and message.
+
+They are rows of `broken_files.BROKEN` without the name of the file.
+"""
+
+RUN = [
+    (b"d1\tQ0\tp3\t1\t2.5\n", "columns", 1, "6 or 3 or 4 columns, got 5"),
+    (b"d1\tQ0\tp3\t01\t2.5\tx\n", "numbers", 1, "rank as int, got '01'"),
+    (b"d1\tQ0\tp3\t+1\t2.5\tx\n", "numbers", 1, "rank as int, got '+1'"),
+    (b"d1\tQ0\tp3\t1_0\t2.5\tx\n", "numbers", 1, "rank as int, got '1_0'"),
+    (b"d1\tQ0\tp3\t-0\t2.5\tx\n", "numbers", 1, "rank as int, got '-0'"),
+    (b"d1\tQ0\tp3\t\xef\xbc\x91\t2.5\tx\n", "numbers", 1, "rank as int, got '\uff11'"),
+    (b"d1\tQ0\tp3\t1\t0x10\tx\n", "numbers", 1, "score as float, got '0x10'"),
+    (b"d1\tQ0\tp3\t1\t\xef\xbc\x91\tx\n", "numbers", 1, "score as float, got '\uff11'"),
+    (b"d1\tQ0\tp3 \t1\t2.5\tx\n", "spaces in ids", 1, "a passage_id without spaces, got 'p3 '"),
+    (
+        b"d1\tQ0\tp3\xe2\x80\xa8\t1\t2.5\tx\n",
+        "spaces in ids",
+        1,
+        r"a passage_id without spaces, got 'p3\u2028'",
+    ),
+    (b"d1\tQ0\t\xed\xa0\x80\t1\t2.5\tx\n", "UTF-8", 1, "UTF-8, got byte 0xed at 6"),
+    (
+        b"d1\tQ0\t\xef\xbb\xbfp3\t1\t2.5\tx\n",
+        "unknown ids",
+        1,
+        r"a passage_id of the collection, got '\ufeffp3'",
+    ),
+    (
+        b"d1\tQ0\tp3\0\t1\t2.5\tx\n",
+        "unknown ids",
+        1,
+        r"a passage_id of the collection, got 'p3\x00'",
+    ),
+    (b"\n", "columns", 1, "6 or 3 or 4 columns, got 1"),
+    (b"\x1f\x8b\x08\0\n", "UTF-8", 1, "UTF-8, got byte 0x8b at 1"),
+    (b"d1 Q0 p3 1 2.5 x\n", "columns", 1, "6 or 3 or 4 columns, got 1"),
+    (b"d1\tQ0\tp3\t1\t2.5\tx\ty\n", "stray tabs", 1, "6 or 3 or 4 columns, got 7"),
+    (b"d1\tQ0\tp3\t1\t2.5\tx\nd1\tp1\t2\n", "mixed forms", 2, "6 columns, got 3"),
+    (
+        b"d1\tQ0\tp3\t0\t2.5\tx\nd1\tQ0\tp1\t1\t1.5\tx\n",
+        "ranks",
+        1,
+        "ranks 1, 2, ... for query d1, got 0",
+    ),
+    (b"d1\tQ0\tp3\t-1\t2.5\tx\n", "ranks", 1, "ranks 1, 2, ... for query d1, got -1"),
+    (
+        b"d1\tQ0\tp3\t1\t2.5\tx\nd1\tQ0\tp1\t3\t1.5\tx\n",
+        "ranks",
+        2,
+        "rank 2 of query d1 next, got 3",
+    ),
+    (
+        b"d1\tQ0\tp3\t2\t2.5\tx\nd1\tQ0\tp1\t3\t1.5\tx\n",
+        "ranks",
+        1,
+        "rank 1 of query d1 next, got 2",
+    ),
+    (
+        b"d1\tQ0\tp3\t1\t2.5\tx\nd1\tQ0\tp1\t1\t1.5\tx\n",
+        "ranks",
+        2,
+        "each rank of query d1 once, got 1 again",
+    ),
+    (
+        b"d1\tQ0\tp3\t1\t2.5\tx\nd1\tQ0\tp3\t2\t1.5\tx\n",
+        "duplicate ids",
+        2,
+        "each id once, got ('d1', 'p3') again",
+    ),
+    (b"d1\tQ0\tp3\t1\tnan\tx\n", "non-finite scores", 1, "a finite score, got 'nan'"),
+    (b"d1\tQ0\tp3\t1\t-inf\tx\n", "non-finite scores", 1, "a finite score, got '-inf'"),
+    (b"d1\tQ0\tp3\t1\t1e999\tx\n", "non-finite scores", 1, "a finite score, got '1e999'"),
+    (b"d1\tQ0\tp3\t1\thigh\tx\n", "numbers", 1, "score as float, got 'high'"),
+    (b"d1\tQ0\tp3\t1st\t2.5\tx\n", "numbers", 1, "rank as int, got '1st'"),
+    (
+        b"d1\tQ0\tp3\t1\t2.5\tx\nd1\tQ0\tp1\t2.0\t1.5\tx\nd1\tQ0\tp2\t3\t1\tx\n",
+        "numbers",
+        2,
+        "rank as int, got '2.0'",
+    ),
+    (b"d1\tQ0\tp9\t1\t2.5\tx\n", "unknown ids", 1, "a passage_id of the collection, got 'p9'"),
+    (b"d9\tQ0\tp3\t1\t2.5\tx\n", "unknown ids", 1, "a query_id of the queries, got 'd9'"),
+    (b"d1\tQ0\tp3\t1\t2.5\tx", "final newline", 1, "a newline at the end of the file, got none"),
+    (b"d1\tp3\t1\nd1\tp1\t02x\n", "numbers", 2, "rank as int, got '02x'"),
+    (b"d1\tp3\t1\t2.5\nd1\tp1\t2\tinf\n", "non-finite scores", 2, "a finite score, got 'inf'"),
+]

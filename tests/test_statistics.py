@@ -1,0 +1,57 @@
+"""`rocketqa statistics` counts queries, passages and words as the paper's table 1 does."""
+
+from pathlib import Path
+
+import pytest
+
+from rocketqa.cli.__main__ import main
+from rocketqa.cli.statistics import count_texts
+from rocketqa.files.formats import Passage, Query
+
+LINES = [
+    "queries.train\t2",
+    "queries.dev\t1",
+    "collection\t2",
+    "query_words\t2.0",
+    "passage_words\t2.0",
+]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """The command line of the verb on a collection and two files of queries."""
+    collection = tmp_path / "collection.tsv"
+    collection.write_text("a\tthe title\tone two three\nb\t\tfour\n")
+    train = tmp_path / "queries.train.tsv"
+    train.write_text("1\twho flew\n2\twhat\n")
+    dev = tmp_path / "queries.dev.tsv"
+    dev.write_text("3\twhen was  it\n")
+    output = ["--output", str(tmp_path / "out.tsv")]
+    queries = ["--queries", str(train), str(dev)]
+    return ["statistics", "--collection", str(collection), *queries, *output]
+
+
+def test_rows_and_words_are_counted_written_and_printed(command, tmp_path, capsys):
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines() == LINES
+    assert (tmp_path / "out.tsv").read_text().splitlines() == LINES
+
+
+def test_finished_counts_are_printed_again_and_not_made_again(command, tmp_path, capsys):
+    assert main(command) == 0
+    written = (tmp_path / "out.tsv").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines() == LINES
+    assert (tmp_path / "out.tsv").stat().st_mtime_ns == written
+
+
+def test_a_check_makes_and_prints_nothing(command, tmp_path, capsys):
+    assert main([*command, "--check"]) not in (0, 2)
+    assert capsys.readouterr().out == "" and not (tmp_path / "out.tsv").exists()
+
+
+def test_the_words_of_a_text_are_what_stands_between_spaces():
+    assert count_texts([Query("q1", " who  flew\u00a0first "), Query("q2", "when")]) == (2, 4)
+    assert count_texts([Passage("p1", "titles do not count", "Apollo-11, 1969")]) == (1, 2)
+    assert count_texts([]) == (0, 0)
