@@ -1,1 +1,1 @@
-"""What `rocketqa benchmark` measures, and the contenders that it compares with."""
+"""What `rocketqa benchmark` measures: speed, memory, search, the building of data."""

@@ -1,14 +1,15 @@
-"""What building the files of a collection takes: time and peak memory of a data_prep script on made-up sources.
+"""The time and the peak memory that a script of data_prep/ takes to build a collection's files.
 
-The sources are laid out as Microsoft's release of MS MARCO with the released titles: 56 words a passage, a title for
-each, and a judged query for every 17 passages.
+The sources are made up. They have the layout of Microsoft's release of MS MARCO together with the
+released titles: 56 words a passage, a title for each, and a judged query for every 17 passages.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,60 +17,75 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.seeds import generator
 
-WORDS, PASSAGES_A_QUERY, DEV_QUERIES = 56, 17, 6980
-LETTERS, WRITTEN = 6, 1 << 18  # of a word with its blank; words that the texts are cut from
+WORDS_A_PASSAGE = 56
+PASSAGES_A_QUERY = 17
+DEV_QUERIES = 6980  # at most
+CHARACTERS_A_WORD = 6  # with the blank behind it
+WORDS_IN_ALL = 1 << 18  # all passages are cut from this many random words
+STRIDE = 7919  # words from the begin of a text to that of the next; a prime, so few texts repeat
 
 
-class Cost(NamedTuple):
-    """Seconds from start to end, those of the processor, and the most memory that the process had, in bytes."""
+class BuildCost(NamedTuple):
+    """Seconds from begin to end, seconds of the processor, and peak memory in bytes."""
 
     seconds: float
-    processor: float
-    peak: int
+    processor_seconds: float
+    peak_memory: int
+
+
+def measure_builds(script: Path, sizes: Sequence[int]) -> Iterator[tuple[int, BuildCost]]:
+    """Yields the number of passages and the cost of building, for each size."""
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            sources = Path(folder) / "sources"
+            write_sources(sources, size)
+            yield size, measure_build(script, sources, Path(folder) / "built")
 
 
 def write_sources(folder: Path, size: int) -> None:
     """Writes the sources of a collection of `size` passages."""
     (folder / "marco").mkdir(parents=True)
-    queries = max(1, size // PASSAGES_A_QUERY)
-    write_lines(
-        folder / "collection.tsv", (f"{row}\t{text}" for row, text in enumerate(_texts(size)))
-    )
-    write_lines(folder / "marco/para.title.txt", (f"{row}\tTitle {row}" for row in range(size)))
-    for split, ids in (
-        ("train", range(queries)),
-        ("dev.small", range(queries, queries + min(queries, DEV_QUERIES))),
-    ):
-        write_lines(folder / f"queries.{split}.tsv", map("{0}\twhat is {0}".format, ids))
-        write_lines(
-            folder / f"qrels.{split}.tsv",
-            (f"{query_id}\t0\t{query_id % size}\t1" for query_id in ids),
-        )
+    passages = (f"{row}\t{text}" for row, text in enumerate(_random_texts(size)))
+    titles = (f"{row}\tTitle {row}" for row in range(size))
+    write_lines(folder / "collection.tsv", passages)
+    write_lines(folder / "marco/para.title.txt", titles)
+    train_queries = max(1, size // PASSAGES_A_QUERY)
+    dev_queries = min(train_queries, DEV_QUERIES)
+    _write_split(folder, "train", range(train_queries), size)
+    _write_split(folder, "dev.small", range(train_queries, train_queries + dev_queries), size)
 
 
-def _texts(size: int) -> Iterator[str]:
-    written = " ".join(
-        f"w{word:04x}" for word in generator(1, "texts").integers(1 << 16, size=WRITTEN)
-    )
+def _write_split(folder: Path, split: str, query_ids: range, size: int) -> None:
+    queries = (f"{query_id}\twhat is {query_id}" for query_id in query_ids)
+    qrels = (f"{query_id}\t0\t{query_id % size}\t1" for query_id in query_ids)
+    write_lines(folder / f"queries.{split}.tsv", queries)
+    write_lines(folder / f"qrels.{split}.tsv", qrels)
+
+
+def _random_texts(size: int) -> Iterator[str]:
+    numbers = generator(1, "texts").integers(1 << 16, size=WORDS_IN_ALL)
+    words = " ".join(f"w{number:04x}" for number in numbers)
     for row in range(size):
-        begin = row * 7919 % (WRITTEN - WORDS) * LETTERS
-        yield written[begin : begin + WORDS * LETTERS - 1]
+        first_word = row * STRIDE % (WORDS_IN_ALL - WORDS_A_PASSAGE)
+        begin = first_word * CHARACTERS_A_WORD
+        yield words[begin : begin + WORDS_A_PASSAGE * CHARACTERS_A_WORD - 1]
 
 
-def cost(script: Path, sources: Path, output: Path) -> Cost:
-    """Builds the files in a process of its own and returns what that took. Raises DataError where it fails."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, script, "--from", sources, "--output", output],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process.stderr:
-        told = process.stderr.read().splitlines()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+def measure_build(script: Path, sources: Path, output: Path) -> BuildCost:
+    """Builds the files in a process of its own and returns its cost.
+
+    Raises DataError where the script fails.
+    """
+    command = [sys.executable, str(script), "--from", str(sources), "--output", str(output)]
+    with tempfile.TemporaryFile("w+") as errors:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        messages = errors.read().splitlines()
     if process.returncode:
-        raise DataError(
-            f"{script}: expected it to build {sources}, got {told[-1] if told else process.returncode}"
-        )
-    return Cost(time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+        got = messages[-1] if messages else f"exit status {process.returncode}"
+        raise DataError(f"{script}: expected it to build {sources}, got {got}")
+    return BuildCost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)

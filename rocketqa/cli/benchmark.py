@@ -1,364 +1,286 @@
-"""Measure time and memory here: encoding, scoring and training beside others, search, chunks, building of data."""
+"""Measure time and memory on this machine: gradient accumulation, speed, search, building of data.
 
-import json
-import statistics
-import subprocess
+Each sub-command measures one thing and prints a table, tab-separated, on stdout.
+"""
+
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-from rocketqa.benchmark.contenders import (
-    PEERS,
-    TRAINED,
-    Peer,
-    installed,
-    rows_of_round,
-    take_step,
-    work_when_told,
-)
-from rocketqa.benchmark.data_build import cost, write_sources
+from rocketqa.benchmark.accumulation import StepSettings, comparison_lines, find_largest_batch
+from rocketqa.benchmark.data_build import measure_builds
+from rocketqa.benchmark.speed import Sources, measure_speed
+from rocketqa.benchmark.workload import WORKS
 from rocketqa.cli.flags import positive, text_length
-from rocketqa.files.errors import DataError
 
-MIB, GIB = 2**20, 2**30
-QUERIES, SEARCH_SIZE = 200, 768
-OF_CHUNKS = (
-    "batch_size",
-    "chunk_size",
-    "memory",
-    "largest",
-    "layers",
-    "hidden_size",
-    "query_length",
-    "passage_length",
-)
-STEPS = 3  # measured, after one that is not
+MIB = 2**20
+GIB = 2**30
+DEFAULT_SIZES = [10_000, 100_000]
+SIZES = " ".join(str(size) for size in DEFAULT_SIZES)
+EXAMPLE = "rocketqa benchmark chunks --batch-size 64 --chunk-size 8"
+
+
+class Command(NamedTuple):
+    """A sub-command: what its help says, its flags, and what it does."""
+
+    description: str
+    example: str
+    add_flags: Callable[[ArgumentParser], None]
+    print_table: Callable[[Namespace], None]
 
 
 def build_parser() -> ArgumentParser:
-    """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa benchmark", description=__doc__)
+    """Returns the parser of the verb's flags, with a sub-command for each thing it measures."""
+    parser = ArgumentParser("rocketqa benchmark", description=__doc__, epilog=f"example: {EXAMPLE}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        command_parser = commands.add_parser(
+            name,
+            help=command.description,
+            description=command.description,
+            epilog=f"example: {command.example}",
+        )
+        command.add_flags(command_parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the sub-command, which prints its table, and returns the exit status."""
+    args = build_parser().parse_args(argv)
+    COMMANDS[args.command].print_table(args)
+    return 0
+
+
+def add_chunks_flags(parser: ArgumentParser) -> None:
+    """Adds the batch, the chunk and the memory; and the model."""
     parser.add_argument(
-        "what",
-        nargs="?",
-        choices=("chunks", "speed", "search", "data"),
-        default="chunks",
-        help="chunks: a batch at once and in chunks; speed: encoding, scoring and training beside "
-        "sentence-transformers and a padded PaddleNLP loop, in alternating rounds; search: exact "
-        "search beside faiss, growing; data: building of made-up collections, growing",
-    )
-    parser.add_argument("--weights", help="speed: an encoder in BERT's layout")
-    parser.add_argument("--collection", type=Path, help="speed: passages to draw from")
-    parser.add_argument("--queries", type=Path, help="speed: queries to draw from")
-    parser.add_argument(
-        "--rows", type=positive, default=256, help="speed: passages, pairs, queries of a round"
-    )
-    parser.add_argument(
-        "--rounds", type=positive, default=5, help="alternating rounds; their medians count"
-    )
-    parser.add_argument(
-        "--works",
-        nargs="+",
-        choices=("encode", "score", "train"),
-        default=["encode", "score", "train"],
-        help="speed: which",
-    )
-    parser.add_argument(
-        "--peers-python",
-        default=sys.executable,
-        metavar="PYTHON",
-        help="speed: the interpreter that has sentence-transformers (the extra `bench`)",
-    )
-    parser.add_argument("--peer", nargs=6, help="speed: be one, in this process")
-    parser.add_argument(
-        "--sizes",
-        nargs="+",
+        "--batch-size",
         type=positive,
-        default=[10_000, 100_000],
-        help="search: vectors; data: passages",
+        default=32,
+        help="queries a step, each with two passages (default: %(default)s)",
     )
-    parser.add_argument("--data-prep", type=Path, help="data: data_prep/marco.py")
     parser.add_argument(
-        "--batch-size", type=positive, default=32, help="queries a step, each with two passages"
+        "--chunk-size", type=positive, default=8, help="queries a chunk (default: %(default)s)"
     )
-    parser.add_argument("--chunk-size", type=positive, default=8, help="queries a chunk")
     parser.add_argument(
         "--memory",
         type=float,
         default=2.0,
         metavar="GIB",
-        help="find the largest batch that fits in so much memory (peak of the process)",
+        help="peak memory of the process, in GiB, that the largest batch may take "
+        "(default: %(default)s)",
     )
-    parser.add_argument("--largest", type=positive, default=512, help="the largest batch to try")
-    parser.add_argument("--layers", type=positive, default=4)
+    parser.add_argument(
+        "--largest",
+        type=positive,
+        default=512,
+        metavar="QUERIES",
+        help="the largest batch to try (default: %(default)s)",
+    )
+    add_model_flags(parser)
+
+
+def add_model_flags(parser: ArgumentParser) -> None:
+    """Adds the size of the dual encoder that `chunks` trains, and of its rows."""
+    parser.add_argument(
+        "--layers", type=positive, default=4, help="layers of each ERNIE (default: %(default)s)"
+    )
     parser.add_argument(
         "--hidden-size",
         type=positive,
         default=312,
-        help="of an ERNIE with random weights, 12 heads",
+        help="size of its vectors, a multiple of its 12 heads (default: %(default)s)",
     )
-    parser.add_argument("--query-length", type=text_length, default=32, help="tokens")
-    parser.add_argument("--passage-length", type=text_length, default=128, help="tokens")
-    parser.add_argument("--recompute", action="store_true", help="with recomputation in every row")
     parser.add_argument(
-        "--measure", metavar="QUERIES,CHUNKS", help="measure this one in this process, as JSON"
+        "--query-length",
+        type=text_length,
+        default=32,
+        help="tokens of the longest queries (default: %(default)s)",
     )
-    return parser
+    parser.add_argument(
+        "--passage-length",
+        type=text_length,
+        default=128,
+        help="tokens of the longest passages (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--recompute",
+        action="store_true",
+        help="compute the activations again for the gradient instead of keeping them, in all "
+        "measurements (default: keep them)",
+    )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the verb and returns its exit status."""
-    args = build_parser().parse_args(argv)
-    if args.peer:
-        work_when_told(*args.peer)
-        return 0
-    if args.what == "speed":
-        _speed(args)
-        return 0
-    if args.what == "search":
-        _search(args)
-        return 0
-    if args.what == "data":
-        _data(args)
-        return 0
-    if args.measure:
-        print(json.dumps(_measured_here(args, *map(int, args.measure.split(",")))))
-        return 0
-    _compare(args)
-    _largest_batches(args)
-    return 0
-
-
-def _speed(args: Namespace) -> None:
-    """Prints rows a second, peak memory, and ours as a multiple of the others'."""
-    if not (args.weights and args.collection and args.queries):
-        raise DataError(
-            "benchmark speed: expected --weights, --collection and --queries, got not all"
+def print_chunks(args: Namespace) -> None:
+    """Prints the cost of the batch at once and in chunks, and the largest batches."""
+    direct = StepSettings(
+        queries=args.batch_size,
+        chunks=1,
+        layers=args.layers,
+        hidden_size=args.hidden_size,
+        query_length=args.query_length,
+        passage_length=args.passage_length,
+        recompute=args.recompute,
+    )
+    chunks = -(-args.batch_size // args.chunk_size)
+    for line in comparison_lines(direct, direct._replace(chunks=chunks)):
+        print(line, flush=True)
+    for way in ("direct", "chunks"):
+        fitting = find_largest_batch(
+            direct, args.chunk_size, way == "chunks", args.memory * GIB, args.largest
         )
-    there = installed(args.peers_python)
-    print("work\tby\trows a second\tpeak memory, GiB\tours is")
-    for work in args.works:
-        names = [
-            name
-            for name in PEERS
-            if (work != "train" or name in TRAINED) and ("sentence" not in name or there)
-        ]
-        peers = [
-            Peer(
-                name,
-                work,
-                args.weights,
-                args.collection,
-                args.queries,
-                args.rows,
-                args.peers_python if "sentence" in name else sys.executable,
-            )
-            for name in names
-        ]
-        told = [[peer.round() for peer in peers] for _ in range(1 + args.rounds)][
-            1:
-        ]  # the first one warms up
-        for peer in peers:
-            peer.end()
-        for place, name in enumerate(names):
-            seconds = [row[place]["seconds"] for row in told]
-            rate = rows_of_round(work, args.rows) / statistics.median(seconds)
-            ratio = statistics.median(row[place]["seconds"] / row[0]["seconds"] for row in told)
-            print(
-                f"{work}\t{name}\t{rate:.1f}\t{max(row[place]['peak'] for row in told) / GIB:.2f}\t"
-                f"{ratio:.2f}",
-                flush=True,
-            )
-
-
-def _search(args: Namespace) -> None:
-    """Prints queries a second of exact search and of plain faiss, on vectors in memory."""
-    import time
-
-    import faiss
-    import numpy as np
-
-    from rocketqa.search.index import ExactSearch, threads
-    from rocketqa.search.vectors import VectorStore, shard_paths
-
-    faiss.omp_set_num_threads(threads())
-    print("vectors\tdepth\texact, queries a second\tfaiss IndexFlatIP\tours is")
-    drawing = np.random.default_rng(1)
-    queries = drawing.standard_normal((QUERIES, SEARCH_SIZE), np.float32)
-    for size in args.sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            vectors_file, ids_file = shard_paths(Path(folder), 0)
-            vectors = drawing.standard_normal((size, SEARCH_SIZE), np.float32)
-            np.save(vectors_file, vectors)
-            ids_file.write_text("".join(f"p{place}\n" for place in range(size)))
-            store = VectorStore([Path(folder)])
-            search, index = ExactSearch(store, 4 * GIB), faiss.IndexFlatIP(SEARCH_SIZE)
-            index.add(vectors)
-            for depth in (100, 1000):
-                list(search.search(queries[:2], depth))
-                told = []
-                for _ in range(args.rounds):
-                    begin = time.perf_counter()
-                    list(search.search(queries, depth))
-                    middle = time.perf_counter()
-                    index.search(queries, depth)
-                    told.append((middle - begin, time.perf_counter() - middle))
-                own, other = (statistics.median(column) for column in zip(*told))
-                ratio = statistics.median(theirs / mine for mine, theirs in told)
-                print(
-                    f"{size}\t{depth}\t{QUERIES / own:.1f}\t{QUERIES / other:.1f}\t{ratio:.2f}",
-                    flush=True,
-                )
-
-
-def _data(args: Namespace) -> None:
-    """Prints rows a second and the peak memory of building collections from Microsoft's files with titles."""
-    if not args.data_prep:
-        raise DataError("benchmark data: expected --data-prep data_prep/marco.py, got none")
-    print("passages\tseconds\tpassages a second\tprocessor seconds\tpeak memory, MiB")
-    for size in args.sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            sources = Path(folder) / "sources"
-            write_sources(sources, size)
-            seconds, processor, peak = cost(args.data_prep, sources, Path(folder) / "built")
+        bound = " (the largest tried)" if fitting.all_fit else ""
         print(
-            f"{size}\t{seconds:.1f}\t{size / seconds:.0f}\t{processor:.1f}\t{peak / MIB:.0f}",
+            f"largest batch within {args.memory:g} GiB, {way}: {fitting.queries}{bound}", flush=True
+        )
+
+
+def add_speed_flags(parser: ArgumentParser) -> None:
+    """Adds the weights, the texts and the contenders."""
+    parser.add_argument(
+        "--weights", required=True, help="a folder with an encoder in BERT's or ERNIE's layout"
+    )
+    parser.add_argument(
+        "--collection", type=Path, required=True, help="collection.tsv to draw passages from"
+    )
+    parser.add_argument(
+        "--queries", type=Path, required=True, help="queries.SPLIT.tsv to draw queries from"
+    )
+    parser.add_argument(
+        "--rows",
+        type=positive,
+        default=256,
+        help="passages, pairs or queries to draw for a round (default: %(default)s)",
+    )
+    add_rounds(parser)
+    parser.add_argument(
+        "--works",
+        nargs="+",
+        choices=WORKS,
+        default=list(WORKS),
+        help=f"what to measure (default: {' '.join(WORKS)})",
+    )
+    parser.add_argument(
+        "--peers-python",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="an interpreter that has sentence-transformers, the extra `bench` "
+        "(default: the one that runs this command)",
+    )
+
+
+def add_rounds(parser: ArgumentParser) -> None:
+    """Adds the number of rounds."""
+    parser.add_argument(
+        "--rounds",
+        type=positive,
+        default=5,
+        help="measured rounds, whose medians are printed (default: %(default)s)",
+    )
+
+
+def print_speed(args: Namespace) -> None:
+    """Prints rows a second, peak memory, and how many times as fast ours is."""
+    sources = Sources(args.weights, str(args.collection), str(args.queries), args.rows)
+    print("work\tcontender\trows a second\tpeak memory, GiB\tspeed-up of ours")
+    for speed in measure_speed(sources, args.works, args.rounds, args.peers_python):
+        print(
+            f"{speed.work}\t{speed.contender}\t{speed.rows_a_second:.1f}\t"
+            f"{speed.peak_memory / GIB:.2f}\t{speed.speed_up:.2f}",
             flush=True,
         )
 
 
-def _compare(args: Namespace) -> None:
-    """Prints the direct batch and the same in chunks, as ratios."""
-    chunks = -(-args.batch_size // args.chunk_size)
-    direct, chunked = _measured(args, args.batch_size, 1), _measured(args, args.batch_size, chunks)
-    print("what\tbatch\tchunks\tseconds a step\tpeak memory, GiB")
-    for what, result, count in (("direct", direct, 1), ("chunks", chunked, chunks)):
+def add_search_flags(parser: ArgumentParser) -> None:
+    """Adds the collections and the rounds."""
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=positive,
+        default=DEFAULT_SIZES,
+        metavar="N",
+        help=f"numbers of vectors to search (default: {SIZES})",
+    )
+    add_rounds(parser)
+
+
+def print_search(args: Namespace) -> None:
+    """Prints queries a second of exact search and of faiss, and how many times as fast ours is."""
+    from rocketqa.benchmark.search_rate import measure_search
+
+    print(
+        "vectors\tdepth\texact search, queries a second\tfaiss IndexFlatIP, queries a second\t"
+        "speed-up of ours"
+    )
+    for rate in measure_search(args.sizes, args.rounds):
         print(
-            f"{what}\t{args.batch_size}\t{count}\t{result['seconds']:.3f}\t{result['peak'] / GIB:.3f}"
-        )
-    print(
-        f"ratio\t\t\t{chunked['seconds'] / direct['seconds']:.3f}\t{chunked['peak'] / direct['peak']:.3f}"
-    )
-    above = [result["peak"] - result["before"] for result in (direct, chunked)]
-    print(
-        f"memory above model and optimizer: {above[0] / GIB:.3f} and {above[1] / GIB:.3f} GiB, "
-        f"ratio {above[1] / above[0]:.3f}"
-    )
-
-
-def _largest_batches(args: Namespace) -> None:
-    """Prints the largest batch, of powers of two chunks, within the memory; the largest tried where all fit."""
-    for what in ("direct", "chunks"):
-        fits, queries = 0, args.chunk_size
-        while queries <= args.largest:
-            result = _measured(args, queries, 1 if what == "direct" else queries // args.chunk_size)
-            if result["peak"] > args.memory * GIB:
-                break
-            fits, queries = queries, 2 * queries
-        bound = " (the largest tried)" if queries > args.largest else ""
-        print(f"largest batch within {args.memory:g} GiB, {what}: {fits}{bound}", flush=True)
-
-
-def _measured(args: Namespace, queries: int, chunks: int) -> dict[str, float]:
-    """Returns the measures of a process of its own: a peak of memory never falls again."""
-    flags = [f"--{name.replace('_', '-')}={getattr(args, name)}" for name in OF_CHUNKS]
-    command = [
-        sys.executable,
-        "-m",
-        "rocketqa.cli",
-        "benchmark",
-        *flags,
-        f"--measure={queries},{chunks}",
-    ]
-    answer = subprocess.run(
-        command + ["--recompute"] * args.recompute, capture_output=True, text=True
-    )
-    if answer.returncode:
-        raise DataError(
-            f"benchmark: expected {queries} queries in {chunks} chunks to be measured, got "
-            f"{(answer.stderr.splitlines() or ['a kill: memory?'])[-1]}"
-        )
-    return json.loads(answer.stdout.splitlines()[-1])
-
-
-def _measured_here(args: Namespace, queries: int, chunks: int) -> dict[str, float]:
-    """Takes steps of one batch; returns seconds a step and peaks of memory, in bytes, before and after."""
-    import time
-
-    from rocketqa.training.optimizer import adam
-
-    model, parts = _model(args), _chunks(args, queries // chunks, chunks)
-    optimizer, seconds = adam(model, 0.0), []
-    optimizer.set_lr(1e-5)
-    _take_moments(model, optimizer)
-    before = _peak()
-    for _ in range(1 + STEPS):
-        begin = time.perf_counter()
-        take_step(model, optimizer, parts)
-        float(model.parameters()[0].sum())  # waits for a GPU
-        seconds.append(time.perf_counter() - begin)
-    return {"seconds": statistics.median(seconds[1:]), "before": before, "peak": _peak()}
-
-
-def _model(args: Namespace):
-    from rocketqa.dual_encoder import DualEncoder
-    from rocketqa.encoder.config import ErnieConfig
-    from rocketqa.encoder.ernie import initial_weights
-    from rocketqa.weights.checkpoint import set_weights
-
-    config = ErnieConfig(
-        hidden_size=args.hidden_size,
-        num_hidden_layers=args.layers,
-        intermediate_size=4 * args.hidden_size,
-    )
-    model = DualEncoder(config)
-    set_weights(
-        model, DualEncoder.from_encoder_weights(initial_weights(config, 1)), "random weights"
-    )
-    model.query_encoder.recompute = model.passage_encoder.recompute = args.recompute
-    model.train()
-    return model
-
-
-def _chunks(args: Namespace, queries: int, chunks: int) -> list:
-    import numpy as np
-
-    from rocketqa.encoder.packing import pack
-    from rocketqa.text.tokenizer import Encoding
-    from rocketqa.training.batches import DualRows
-
-    drawing = np.random.default_rng(1)
-
-    def rows(count: int, longest: int):
-        return pack(
-            [
-                Encoding(drawing.integers(1, 30000, length), np.zeros(length, np.int64))
-                for length in drawing.integers(longest // 4, longest + 1, count)
-            ]
+            f"{rate.vectors}\t{rate.depth}\t{rate.exact:.1f}\t{rate.faiss:.1f}\t{rate.speed_up:.2f}",
+            flush=True,
         )
 
-    return [
-        DualRows(rows(queries, args.query_length), rows(2 * queries, args.passage_length), None)
-        for _ in range(chunks)
-    ]
+
+def add_data_flags(parser: ArgumentParser) -> None:
+    """Adds the script and the collections."""
+    parser.add_argument(
+        "--data-prep",
+        type=Path,
+        required=True,
+        metavar="SCRIPT",
+        help="the script that builds: data_prep/marco.py",
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=positive,
+        default=DEFAULT_SIZES,
+        metavar="N",
+        help=f"numbers of passages of the collections (default: {SIZES})",
+    )
 
 
-def _take_moments(model, optimizer) -> None:
-    """Makes Adam's moments and the gradients, so that they are there before anything is measured."""
-    import paddle
+def print_data(args: Namespace) -> None:
+    """Prints the time, the rate and the peak memory of building each collection."""
+    print("passages\tseconds\tpassages a second\tprocessor seconds\tpeak memory, MiB")
+    for size, cost in measure_builds(args.data_prep, args.sizes):
+        print(
+            f"{size}\t{cost.seconds:.1f}\t{size / cost.seconds:.0f}\t{cost.processor_seconds:.1f}\t"
+            f"{cost.peak_memory / MIB:.0f}",
+            flush=True,
+        )
 
-    paddle.add_n([parameter.sum() for parameter in model.parameters()]).backward()
-    optimizer.step()
-    optimizer.clear_grad(set_to_zero=True)
 
-
-def _peak() -> int:
-    """Returns the most memory this process has had so far, in bytes: of the GPU where there is one."""
-    import resource
-
-    import paddle
-
-    if paddle.device.get_device().startswith("gpu"):
-        return paddle.device.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+COMMANDS = {
+    "chunks": Command(
+        "Gradient accumulation: time and memory of a training step on a batch at once and in "
+        "chunks, and the largest batch of each way that fits into the memory. Weights and texts "
+        "are random.",
+        EXAMPLE,
+        add_chunks_flags,
+        print_chunks,
+    ),
+    "speed": Command(
+        "Speed and memory of encoding, scoring and training with this package, with a plain padded "
+        "loop on PaddleNLP, and with sentence-transformers: the same weights and texts, in "
+        "alternating rounds.",
+        "rocketqa benchmark speed --weights checkpoints/ernie-2.0-base-en "
+        "--collection data/marco/collection.tsv --queries data/marco/queries.dev.tsv",
+        add_speed_flags,
+        print_speed,
+    ),
+    "search": Command(
+        "Speed of exact search beside faiss IndexFlatIP: 200 queries, random vectors of size 768 "
+        "in memory, in alternating rounds.",
+        "rocketqa benchmark search --sizes 10000 1000000",
+        add_search_flags,
+        print_search,
+    ),
+    "data": Command(
+        "Time and memory of building a collection's files. The sources are made up, with the "
+        "layout of Microsoft's MS MARCO and the released titles.",
+        "rocketqa benchmark data --data-prep data_prep/marco.py --sizes 1000000 9000000",
+        add_data_flags,
+        print_data,
+    ),
+}

@@ -6,7 +6,7 @@
 The ids are made of the places of the rows: `train.tsv:1`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,9 @@ from rocketqa.files.rows import Row, read_rows
 # Stands for the missing title of a dual encoder's passage. A blank has no token; an empty title
 # would become the token "-", as in the training data of the paper.
 BLANK_TITLE = " "
+
+DUAL_COLUMNS = 6
+CROSS_COLUMNS = 4
 
 
 class DualTrainingSet(NamedTuple):
@@ -43,21 +46,31 @@ def read_dual_training_set(paths: Iterable[Path]) -> DualTrainingSet:
     queries: dict[str, Query] = {}
     collection: dict[str, Passage] = {}
     examples = []
-    for path in paths:
-        for row in read_rows(path, (6,)):
-            query, title, text, negative_title, negative_text, _ = row.columns
-            query_id = row.place
-            positive_id = f"{row.place} positive"
-            negative_id = f"{row.place} negative"
-            queries[query_id] = Query(query_id, row.checked_text(query))
-            collection[positive_id] = _passage(row, positive_id, title, text)
-            collection[negative_id] = _passage(row, negative_id, negative_title, negative_text)
-            examples.append(TrainingExample(query_id, positive_id, (negative_id,)))
+    for row in _rows(paths, DUAL_COLUMNS):
+        query_text, title, text, negative_title, negative_text, _ = row.columns
+        query = Query(row.place, row.checked_text(query_text))
+        positive = _passage(row, "positive", title, text)
+        negative = _passage(row, "negative", negative_title, negative_text)
+        queries[query.query_id] = query
+        collection[positive.passage_id] = positive
+        collection[negative.passage_id] = negative
+        example = TrainingExample(
+            query_id=query.query_id,
+            positive_id=positive.passage_id,
+            negative_ids=(negative.passage_id,),
+        )
+        examples.append(example)
     return DualTrainingSet(queries, collection, examples)
 
 
-def _passage(row: Row, passage_id: str, title: str, text: str) -> Passage:
-    return Passage(passage_id, title or BLANK_TITLE, row.checked_text(text))
+def _rows(paths: Iterable[Path], columns: int) -> Iterator[Row]:
+    for path in paths:
+        yield from read_rows(path, (columns,))
+
+
+def _passage(row: Row, name: str, title: str, text: str) -> Passage:
+    checked_text = row.checked_text(text)
+    return Passage(f"{row.place} {name}", title or BLANK_TITLE, checked_text)
 
 
 def read_cross_training_set(paths: Iterable[Path]) -> CrossTrainingSet:
@@ -68,12 +81,15 @@ def read_cross_training_set(paths: Iterable[Path]) -> CrossTrainingSet:
     queries: dict[str, Query] = {}
     collection: dict[str, Passage] = {}
     pairs = []
-    for path in paths:
-        for row in read_rows(path, (4,)):
-            query, title, text, label = row.columns
-            queries[row.place] = Query(row.place, row.checked_text(query))
-            collection[row.place] = Passage(row.place, title, row.checked_text(text))
-            pairs.append(LabelledPair(row.place, row.place, _label(row, label)))
+    for row in _rows(paths, CROSS_COLUMNS):
+        place = row.place
+        query, title, text, label = row.columns
+        query_text = row.checked_text(query)
+        passage_text = row.checked_text(text)
+        queries[place] = Query(place, query_text)
+        collection[place] = Passage(place, title, passage_text)
+        pair = LabelledPair(place, place, _label(row, label))
+        pairs.append(pair)
     return CrossTrainingSet(queries, collection, pairs)
 
 

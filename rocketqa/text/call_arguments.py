@@ -20,8 +20,10 @@ def checked_texts(name: str, values: Sequence[str], may_be_empty: bool = False) 
     Raises DataError where it is a single text, where an element is no text, and where an element is
     empty or blank (unless `may_be_empty`).
     """
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        kind = "text" if isinstance(values, str) else type(values).__name__
+    if isinstance(values, str):
+        raise DataError(f"{name}: expected a list of texts, got a single text")
+    if isinstance(values, bytes) or not isinstance(values, Iterable):
+        kind = type(values).__name__
         raise DataError(f"{name}: expected a list of texts, got a single {kind}")
     texts = list(values)
     for number, text in enumerate(texts):
@@ -45,12 +47,11 @@ def checked_passages(para: Sequence[str], title: Sequence[str], no_title: str) -
     """
     texts = checked_texts("para", para)
     titles = checked_texts("title", title, may_be_empty=True)
-    if titles and len(titles) != len(texts):
-        raise DataError(
-            f"title: expected {len(texts)}, one for each para, or none, got {len(titles)}"
-        )
     if not titles:
         titles = [no_title] * len(texts)
+    if len(titles) != len(texts):
+        expected = f"{len(texts)}, one for each para, or none"
+        raise DataError(f"title: expected {expected}, got {len(titles)}")
     return [Passage("", title or no_title, text) for title, text in zip(titles, texts)]
 
 
@@ -64,7 +65,8 @@ def checked_pairs(
     queries = checked_texts("query", query)
     passages = checked_passages(para, title, no_title)
     if len(queries) != len(passages):
-        raise DataError(f"para: expected {len(queries)}, one for each query, got {len(passages)}")
+        expected = f"{len(queries)}, one for each query"
+        raise DataError(f"para: expected {expected}, got {len(passages)}")
     return list(zip(queries, passages))
 
 

@@ -1,0 +1,79 @@
+"""The processes that `rocketqa benchmark` starts. Users do not call this module.
+
+    python -m rocketqa.benchmark.worker accumulation SETTINGS   measures one training step
+    python -m rocketqa.benchmark.worker speed SETTINGS          does a round for each line of stdin
+
+SETTINGS and the answers, one a line of stdout, are JSON objects.
+"""
+
+import json
+import multiprocessing
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from rocketqa.benchmark.accumulation import StepSettings
+from rocketqa.benchmark.contenders import CONTENDERS
+from rocketqa.benchmark.workload import draw_texts
+from rocketqa.files.errors import DataError
+
+
+def main(arguments: list[str]) -> None:
+    """Does the task that the arguments describe."""
+    task, settings = arguments
+    if task == "accumulation":
+        answer_step(StepSettings(**json.loads(settings)))
+    elif task == "speed":
+        answer_rounds(sys.stdin, **json.loads(settings))
+    else:
+        raise ValueError(f"unknown task {task}")
+
+
+def answer_step(settings: StepSettings) -> None:
+    """Prints the cost of a training step."""
+    from rocketqa.benchmark.training_step import measure_step
+
+    print(json.dumps(measure_step(settings)._asdict()))
+
+
+def answer_rounds(
+    requests: Iterable[str],
+    contender: str,
+    work: str,
+    weights: str,
+    collection: str,
+    queries: str,
+    rows: int,
+) -> None:
+    """Prepares a contender, and prints the cost of a round for each request."""
+    texts = draw_texts(Path(collection), Path(queries), rows)
+    do_round = CONTENDERS[contender].prepare(work, weights, texts)
+    for _ in requests:
+        begin = time.perf_counter()
+        do_round()
+        seconds = time.perf_counter() - begin
+        print(json.dumps({"seconds": seconds, "peak_memory": peak_memory()}), flush=True)
+
+
+def peak_memory() -> int:
+    """Returns the most memory of this process and its child processes so far, in bytes."""
+    processes = [os.getpid()]
+    processes += [child.pid for child in multiprocessing.active_children() if child.pid]
+    return sum(_peak_memory_of(process) for process in processes)
+
+
+def _peak_memory_of(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert peak is not None
+    return int(peak[1]) * 1024
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (DataError, OSError) as error:
+        sys.exit(str(error))  # on stderr, where the parent process reads the last line

@@ -1,0 +1,41 @@
+"""The speed of a contender is measured in its own process, beside ours in the same rounds."""
+
+import sys
+
+import pytest
+from toy_files import write_tiny_flight
+
+from rocketqa.benchmark.speed import RoundCost, Sources, Worker, _speed, has_sentence_transformers
+from rocketqa.benchmark.workload import ENCODE
+from rocketqa.files.errors import DataError
+
+
+def test_the_speed_up_is_the_median_over_the_rounds_and_the_peak_the_largest():
+    ours = [RoundCost(1.0, 5), RoundCost(2.0, 6), RoundCost(4.0, 7)]
+    other = [RoundCost(2.0, 9), RoundCost(2.0, 30), RoundCost(16.0, 8)]
+    speed = _speed(ENCODE, "other", other, ours, rows=10)
+    assert speed == (ENCODE, "other", 5.0, 30, 2.0)
+
+
+def test_a_worker_does_a_round_for_each_request(tmp_path):
+    write_tiny_flight(tmp_path)
+    files = (str(tmp_path / "collection.tsv"), str(tmp_path / "queries.tsv"))
+    worker = Worker("ours", ENCODE, Sources(str(tmp_path / "init"), *files, 8), sys.executable)
+    costs = [worker.do_round(), worker.do_round()]
+    worker.close()
+    assert all(cost.seconds > 0 and cost.peak_memory > 2**20 for cost in costs)
+
+
+def test_a_worker_that_fails_is_reported_by_its_name_and_its_last_line(tmp_path):
+    missing = str(tmp_path / "missing.tsv")
+    worker = Worker("ours", ENCODE, Sources("", missing, missing, 8), sys.executable)
+    message = "^benchmark: expected ours to work, got [^ ]*missing.tsv: expected a file"
+    with pytest.raises(DataError, match=message):
+        worker.do_round()
+    worker.close()
+
+
+def test_an_interpreter_without_sentence_transformers_is_named(capsys):
+    assert not has_sentence_transformers("false")
+    assert "false: no sentence-transformers there" in capsys.readouterr().err
+    assert has_sentence_transformers("true")
