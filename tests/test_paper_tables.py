@@ -1,14 +1,15 @@
-"""The paper's numbers stand beside ours in its own layout, with a verdict that follows from both."""
+"""The paper's numbers stand beside ours in its own tables, and a verdict follows from both."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from rocketqa.evaluation.paper_tables import (
     Expected,
+    paper_table_lines,
     paper_values,
     read_expected,
-    paper_table_lines,
     verdict,
 )
 
@@ -22,7 +23,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(
-    "ours, said",
+    "ours, expected",
     [
         (37.0, "reached"),
         (40.1, "reached"),
@@ -33,25 +34,21 @@ ROWS = [
         (None, "not run"),
     ],
 )
-def test_a_verdict_is_ours_against_the_papers_and_its_tolerance(ours, said):
-    assert verdict(ROWS[2], ours) == said
+def test_a_verdict_is_ours_against_the_papers_and_its_tolerance(ours, expected):
+    assert verdict(ROWS[2], ours) == expected
 
 
 @pytest.mark.parametrize(
-    "ours, said", [(5.97, "reached"), (6.05, "reached"), (6.2, "other"), (None, "not run")]
+    "ours, expected", [(5.97, "reached"), (6.05, "reached"), (6.2, "other"), (None, "not run")]
 )
-def test_a_count_is_the_papers_or_another(ours, said):
-    assert (
-        verdict(Expected("1", "words a query", "data", "query_words", 5.97, 0.1, "table 1"), ours)
-        == said
-    )
+def test_a_count_is_the_papers_or_another(ours, expected):
+    row = Expected("1", "words a query", "data", "query_words", 5.97, 0.1, "table 1")
+    assert verdict(row, ours) == expected
 
 
 def test_a_table_has_the_papers_rows_and_columns_with_ours_first():
-    lines = list(
-        paper_table_lines(ROWS, {("dual_encoder_2", "MRR@10"): 0.36512, ("bm25", "MRR@10"): 0.1867})
-    )
-    assert lines == [
+    our_values = {("dual_encoder_2", "MRR@10"): 0.36512, ("bm25", "MRR@10"): 0.1867}
+    assert list(paper_table_lines(ROWS, our_values)) == [
         "",
         "## Table 2 of the paper",
         "",
@@ -74,10 +71,10 @@ def test_the_most_precise_of_a_repeated_number_stands_beside_ours():
 )
 def test_the_file_holds_every_number_of_the_papers_tables(flight, tables):
     expected = read_expected(EXPECTED, flight)
-    assert {table: sum(row.table == table for row in expected) for table in tables} == tables
-    assert (
-        sum(row.table.startswith("Released") for row in expected) == {"marco": 10, "nq": 9}[flight]
-    )
+    counts = Counter(row.table for row in expected)
+    assert {table: counts[table] for table in tables} == tables
+    released = [row for row in expected if row.table.startswith("Released")]
+    assert len(released) == {"marco": 10, "nq": 9}[flight]
 
 
 @pytest.mark.parametrize(
@@ -95,3 +92,20 @@ def test_the_file_holds_every_number_of_the_papers_tables(flight, tables):
 )
 def test_numbers_of_the_file_are_the_papers(flight, model, measure, value):
     assert paper_values(read_expected(EXPECTED, flight))[model, measure] == value
+
+
+def test_counts_are_shown_as_they_are_and_have_a_column_of_their_own():
+    rows = [
+        Expected("1", "train queries", "data", "queries.train", 502939, 0, "table 1"),
+        Expected("1", "words a query", "data", "query_words", 5.97, 0.1, "table 1"),
+    ]
+    our_values = {("data", "queries.train"): 502939.0, ("data", "query_words"): 6.234}
+    assert list(paper_table_lines(rows, our_values)) == [
+        "",
+        "## Table 1 of the paper",
+        "",
+        "| | value |",
+        "| --- | --- |",
+        "| train queries | 502,939 (502,939) reached |",
+        "| words a query | 6.23 (5.97) other |",
+    ]

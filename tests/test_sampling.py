@@ -17,7 +17,6 @@ from sampling_fixture import (
     sample_by_answers,
 )
 
-from rocketqa.files.answers import has_answer_string
 from rocketqa.training.sampling import (
     QueryPositives,
     RowSettings,
@@ -103,24 +102,6 @@ def test_random_negatives_by_answer_come_from_those_without_one(answered):
     negatives = negatives_in(rows, "cross")
     assert len(negatives["q1"]) == 3 and not negatives["q1"] & {"p2", "p3", "p6"}
     assert len(negatives["q2"]) == 3 and not negatives["q2"] & {"p7"}
-
-
-@pytest.mark.parametrize(
-    "text, answers, found",
-    [
-        ("a party", ["art"], True),
-        ("New York", ["newyork"], True),
-        ("NewYork", ["  new york "], True),
-        ("NewYork", [".new york. "], False),
-        ("J. R. R.", ["J.R.R."], True),
-        ("text", ["."], False),
-        ("text", ["x", "TEXT"], True),
-        ("", ["x"], False),
-        ("two\u00a0words", ["twowords"], False),
-    ],
-)
-def test_the_released_answer_match_is_a_part_of_the_text_without_blanks(text, answers, found):
-    assert has_answer_string(text, answers) is found
 
 
 # What is drawn depends on query and seed alone.

@@ -1,0 +1,100 @@
+"""Our measures beside the paper's, from literal files."""
+
+import pytest
+
+from rocketqa.evaluation.report_tables import (
+    Measured,
+    MeasuresFile,
+    ablation_table,
+    main_measure,
+    measures_file_of_model,
+    medians,
+    read_measured,
+    report_table,
+    summary_lines,
+)
+from rocketqa.files.errors import DataError
+
+PAPER = {("dual_encoder_2", "MRR@10"): 0.37}
+
+
+def test_measures_by_the_truth_are_read_with_those_by_the_labels(tmp_path):
+    path = tmp_path / "dual_encoder_2.measures.tsv"
+    path.write_text("MRR@10\t0.365\nqueries_judged\t9\n")
+    file = measures_file_of_model(path)
+    assert read_measured(file) == [("dual_encoder_2", "", "MRR@10", 0.365)]
+    truth = tmp_path / "dual_encoder_2.measures-truth.tsv"
+    truth.write_text("MRR@10\t0.5\nqueries_judged\t9\n")
+    assert file.truth == truth
+    assert read_measured(file) == [
+        ("dual_encoder_2", "", "MRR@10", 0.365),
+        ("dual_encoder_2", "", "MRR@10-truth", 0.5),
+    ]
+
+
+def test_counts_are_kept_of_the_data_alone(tmp_path):
+    path = tmp_path / "data.measures.tsv"
+    path.write_text("collection\t8841823\n")
+    assert read_measured(MeasuresFile("data", "", path)) == [("data", "", "collection", 8841823.0)]
+    assert read_measured(MeasuresFile("model", "", path)) == []
+
+
+def test_the_report_has_the_papers_value_where_there_is_one():
+    measured = [
+        Measured("dual_encoder_2", "", "MRR@10", 0.365),
+        Measured("dual_encoder_2", "", "Recall@50", 1 / 3),
+    ]
+    assert report_table(measured, PAPER) == [
+        ["model", "measure", "value", "paper"],
+        ["dual_encoder_2", "MRR@10", "0.365", 0.37],
+        ["dual_encoder_2", "Recall@50", "0.3333333333333333", ""],
+    ]
+
+
+def test_the_ablation_holds_the_main_measures_of_every_seed():
+    measured = [
+        Measured("in_batch", "1", "MRR@10", 0.3),
+        Measured("in_batch", "1", "Recall@50", 0.8),
+        Measured("in_batch", "2", "MRR@10", 0.4),
+    ]
+    assert ablation_table(measured) == [
+        ["row", "seed", "measure", "value"],
+        ["in_batch", "1", "MRR@10", 0.3],
+        ["in_batch", "2", "MRR@10", 0.4],
+    ]
+
+
+def test_a_summary_has_medians_in_percent_and_the_papers_in_brackets():
+    measured = [
+        *(Measured("dual_encoder_2", str(seed), "MRR@10", seed / 10) for seed in (1, 2, 4)),
+        Measured("bm25", "1", "Success@50", 0.5),
+        Measured("data", "", "collection", 9.0),
+    ]
+    assert summary_lines(measured, PAPER) == [
+        "Percent, medians of 3 seeds; in brackets the paper's.",
+        "",
+        "| model | MRR@10 | R@50 |",
+        "| --- | --- | --- |",
+        "| dual_encoder_2 | 20.00 (37.00) |  |",
+        "| bm25 |  | 50.00 |",
+    ]
+
+
+def test_the_values_of_the_papers_tables_are_medians_over_the_seeds_of_the_ablation(tmp_path):
+    ablation = tmp_path / "ablation.tsv"
+    ablation.write_text(
+        "row\tseed\tmeasure\tvalue\n"
+        "in_batch\t1\tMRR@10\t0.1\nin_batch\t2\tMRR@10\t0.2\nin_batch\t3\tMRR@10\t0.6\n"
+    )
+    measured = [Measured("dual_encoder_2", "", "MRR@10", 0.365)]
+    of_models = {("dual_encoder_2", "MRR@10"): 0.365}
+    assert medians(measured, None) == of_models
+    assert medians(measured, ablation) == of_models | {("in_batch", "MRR@10"): 0.2}
+
+
+def test_the_main_measure_is_the_first_that_was_measured():
+    accuracy = Measured("dual_encoder_2", "", "accuracy@5", 0.7)
+    assert main_measure([accuracy]) == "accuracy@5"
+    assert main_measure([accuracy, accuracy._replace(measure="MRR@10")]) == "MRR@10"
+    with pytest.raises(DataError, match="measures: expected one of MRR@10, accuracy@5"):
+        main_measure([accuracy._replace(measure="Recall@50")])
