@@ -1,1 +1,1 @@
-"""The encoders in use: the inference engine, and exported graphs for deployment."""
+"""Encoders in use, not in training: the inference engine, and graphs for deployment."""

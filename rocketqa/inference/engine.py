@@ -1,13 +1,11 @@
-"""The encoders as they are used, not trained: one fast path for each kind of device.
+"""Runs the encoders where they are used and not trained: one fast path for each kind of device.
 
-On a CPU a static graph in Paddle Inference with oneDNN. It works on padded rows, so rows of about equal length belong
-into one batch; query, key and value are one product, and only the first token leaves the last layer, where it alone
-stands for the row. `float32` is
-within 1e-5 of the model that it comes from. `reduced` is bfloat16 where the processor multiplies it (AMX or AVX-512
-BF16), and float32, said in a line, where it does not. On a GPU the model itself runs on packed rows, `reduced` in
-float16.
+On a CPU the model runs as a static graph in Paddle Inference with oneDNN. The graph works on padded
+rows (`padded_encoder.py`), so rows of about equal length belong in one batch. Precision `float32`
+is within 1e-5 of the model. `reduced` computes in bfloat16 where the processor has instructions for
+it (AMX or AVX-512 BF16); elsewhere float32 is used, and a line says so.
 
-Letters: N rows, L tokens of the longest, H hidden size, h heads.
+On a GPU the model itself runs on packed rows; there `reduced` computes in float16.
 """
 
 import ctypes
@@ -16,252 +14,156 @@ import os
 import signal
 import sys
 import tempfile
-import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
-from paddle import nn
 
 from rocketqa.cross_encoder import CrossEncoder
+from rocketqa.encoder.batch_plan import batches_of_similar_length
 from rocketqa.encoder.config import refuse_long_row
 from rocketqa.encoder.ernie import Ernie
-from rocketqa.encoder.batch_plan import batches_of_similar_length
 from rocketqa.encoder.packing import pack
+from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
+from rocketqa.inference.padded_encoder import padded_twin
 from rocketqa.text.tokenizer import Encoding
 
 PRECISIONS = ("float32", "reduced")
-INPUTS = ("token_ids", "type_ids", "mask")
-MASKED = -1e9
-FEWEST_BATCHES = 4  # for each process of `map`: with fewer, starting it takes longer
-PR_SET_PDEATHSIG = 1  # of Linux' prctl
-KEPT_SHAPES = 256  # of batches whose oneDNN primitives are kept
-
-
-class PaddedErnie(nn.Layer):
-    """Padded rows -> their vectors [N, H]: the same numbers as those of the `Ernie` that it is made from."""
-
-    def __init__(self, ernie: Ernie):
-        super().__init__()
-        self.embeddings, self.first_only = ernie.embeddings, ernie.config.representation == "first"
-        self.layers = nn.LayerList([PaddedLayer(layer) for layer in ernie.encoder.layers])
-
-    def forward(self, token_ids, type_ids, mask) -> paddle.Tensor:
-        """Returns the vectors. token_ids, type_ids, mask: int64 [N, L]; mask is 1 on tokens, 0 on padding."""
-        tables = self.embeddings
-        positions = paddle.arange(token_ids.shape[1])
-        hidden = tables.word_embeddings(token_ids) + tables.position_embeddings(positions)
-        hidden = hidden + tables.token_type_embeddings(type_ids)
-        if tables.use_task_id:
-            hidden = hidden + tables.task_type_embeddings(paddle.zeros_like(type_ids))
-        hidden = tables.layer_norm(hidden)  # [N, L, H]
-        away = ((1 - mask.astype("float32")) * MASKED).unsqueeze([1, 2])  # [N, 1, 1, L]
-        *inner, last = self.layers
-        for layer in inner:
-            hidden = layer(hidden, away, False)
-        hidden = last(hidden, away, self.first_only)  # [N, 1 or L, H]
-        return hidden[:, 0] if self.first_only else masked_means(hidden, mask.astype("float32"))
-
-
-def masked_means(hidden: paddle.Tensor, mask: paddle.Tensor) -> paddle.Tensor:
-    """Returns the mean of each row's tokens, [N, H], of hidden [N, L, H] and mask [N, L]."""
-    return paddle.matmul(mask.unsqueeze(1), hidden)[:, 0] / mask.sum(axis=1, keepdim=True)
-
-
-class PaddedLayer(nn.Layer):
-    """An encoder layer with one product for query, key and value."""
-
-    def __init__(self, layer: nn.Layer):
-        super().__init__()
-        attention = layer.self_attn
-        self.heads, self.scale = attention.heads, attention.head_size**-0.5
-        size = attention.heads * attention.head_size
-        self.qkv = nn.Linear(size, 3 * size)
-        parts = (attention.q_proj, attention.k_proj, attention.v_proj)
-        self.qkv.weight.set_value(paddle.concat([part.weight for part in parts], axis=1))
-        self.qkv.bias.set_value(paddle.concat([part.bias for part in parts]))
-        self.out_proj, self.linear1, self.linear2 = attention.out_proj, layer.linear1, layer.linear2
-        self.norm1, self.norm2, self.activation = layer.norm1, layer.norm2, layer.activation
-
-    def forward(self, hidden, away, first_only: bool) -> paddle.Tensor:
-        """Returns [N, L, H], or [N, 1, H] of the first tokens."""
-        parts = self.qkv(hidden).reshape([0, 0, 3, self.heads, -1]).transpose([2, 0, 3, 1, 4])
-        q, k, v = parts[0], parts[1], parts[2]  # [N, h, L, H / h]
-        if first_only:
-            q, hidden = q[:, :, :1], hidden[:, :1]
-        weights = F.softmax(paddle.matmul(q * self.scale, k, transpose_y=True) + away)
-        context = paddle.matmul(weights, v).transpose([0, 2, 1, 3]).flatten(2)
-        hidden = self.norm1(hidden + self.out_proj(context))
-        return self.norm2(hidden + self.linear2(self.activation(self.linear1(hidden))))
-
-
-class PaddedCrossEncoder(nn.Layer):
-    """Padded pairs -> P(relevant) [N]."""
-
-    def __init__(self, model: CrossEncoder):
-        super().__init__()
-        self.ernie = PaddedErnie(model.ernie)
-        self.dense, self.classifier = model.ernie.pooler.dense, model.classifier
-
-    def forward(self, token_ids, type_ids, mask) -> paddle.Tensor:
-        """Returns the probabilities; inputs as PaddedErnie's."""
-        pooled = paddle.tanh(self.dense(self.ernie(token_ids, type_ids, mask)))
-        return F.softmax(self.classifier(pooled))[:, 1]
-
-
-def padded(rows: Sequence[Encoding]) -> dict[str, np.ndarray]:
-    """Returns the inputs of a graph for rows of tokens: int64 [N, L] each, 0 where a row has ended."""
-    inputs = {
-        name: np.zeros((len(rows), max(len(row.token_ids) for row in rows)), np.int64)
-        for name in INPUTS
-    }
-    for place, row in enumerate(rows):
-        for name, values in zip(INPUTS, (row.token_ids, row.type_ids, 1)):
-            inputs[name][place, : len(row.token_ids)] = values
-    return inputs
+# Batches of each process of `run_batches`: with fewer, a start of the process takes more time than
+# it saves.
+FEWEST_BATCHES = 4
+BATCHES_AHEAD = 4  # of each process, in its queue or finished
+PROCESSOR = Path("/proc/cpuinfo")
+PR_SET_PDEATHSIG = 1  # of Linux' prctl: a signal to this process when its parent dies
 
 
 class Engine:
-    """A tower's vectors [N, H], or a cross encoder's P(relevant) [N], of batches of rows.
+    """Runs batches of rows: vectors [N, H] of a tower, or P(relevant) [N] of a cross encoder.
 
-    On a CPU a batch takes one thread, and `map` has a process at work for each thread that this one may use: so the
-    bytes do not depend on their number. (Paddle Inference lets no second thread of a process compute.)
+    On a CPU a batch is computed by one thread. `run_batches` uses as many processes as this process
+    may use threads (OMP_NUM_THREADS), so the bytes do not depend on their number. They are
+    processes because Paddle Inference computes in one thread of a process only.
 
-    precision: the one in use, after what the device offers.
+    precision: the one that is used, which is `float32` where the device does not support `reduced`.
     """
 
     def __init__(self, model: Ernie | CrossEncoder, precision: str = "float32"):
         model.eval()
+        self._config = model.config
         self._on_gpu = paddle.get_device() != "cpu"
-        self.precision, self._pool = precision, None
-        if precision == "reduced" and not self._on_gpu and not multiplies_bfloat16():
-            print(
-                "reduced precision: this processor multiplies no bfloat16 (AMX, AVX-512 BF16), so float32 it is",
-                file=sys.stderr,
-            )
-            self.precision = "float32"
+        self.precision = precision if self._on_gpu else _precision_of_cpu(precision)
+        self._reduced = self.precision == "reduced"
+        self._pool: ProcessPoolExecutor | None = None
         if self._on_gpu:
-            self._run = self._packed(model)
+            self._run = _run_packed(model, self._reduced)
         else:
             self._folder = tempfile.TemporaryDirectory(prefix="rocketqa-")
-            graph = (
-                PaddedCrossEncoder(model) if isinstance(model, CrossEncoder) else PaddedErnie(model)
-            )
-            self._structure = write_graph(graph, Path(self._folder.name), "encoder")
-            self._run = graph_of(self._structure, self.precision == "reduced")
-        self._config = model.config
+            self._graph = write_graph(padded_twin(model), Path(self._folder.name), "encoder")
+            self._run = load_graph(self._graph, self._reduced)
 
     def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
-        """Returns float32 [N, H] or [N], in the order of the rows."""
-        return self._run(self._short(rows))
+        """Returns the output for one batch, float32 [N, H] or [N], in the order of its rows.
 
-    def _short(self, rows: Sequence[Encoding]) -> Sequence[Encoding]:
-        """Returns the rows. Raises DataError where one is too long for the encoder."""
-        refuse_long_row(self._config, max(len(row.token_ids) for row in rows))
-        return rows
+        Raises DataError where a row is too long for the encoder.
+        """
+        self._refuse_long_rows(rows)
+        return self._run(rows)
 
-    def all(self, rows: Sequence[Encoding], batch_tokens: int) -> np.ndarray:
-        """Returns what all rows give, in their order, by batches of similar length of at most so many tokens."""
-        batches = batches_of_similar_length([len(row.token_ids) for row in rows], batch_tokens)
-        found = np.concatenate(
-            list(self.map(([rows[i] for i in batch] for batch in batches), len(batches)))
-        )
-        return found[np.argsort(np.concatenate(batches))]
+    def run_all(self, rows: Sequence[Encoding], batch_tokens: int) -> np.ndarray:
+        """Returns the output for all rows, in their order.
 
-    def map(self, batches: Iterable[Sequence[Encoding]], count: int) -> Iterator[np.ndarray]:
-        """Yields what each of `count` batches gives, in their order; a few are held at a time."""
-        threads = min(int(os.environ.get("OMP_NUM_THREADS", "1")), count // FEWEST_BATCHES)
-        if self._on_gpu or threads < 2:
+        They are put into batches of similar length, each of at most `batch_tokens` tokens with its
+        padding.
+        """
+        lengths = [len(row.token_ids) for row in rows]
+        batches = batches_of_similar_length(lengths, batch_tokens)
+        rows_of_batches = ([rows[place] for place in batch] for batch in batches)
+        outputs = list(self.run_batches(rows_of_batches, len(batches)))
+        places = np.concatenate(batches)
+        return np.concatenate(outputs)[np.argsort(places)]
+
+    def run_batches(
+        self, batches: Iterable[Sequence[Encoding]], count: int
+    ) -> Iterator[np.ndarray]:
+        """Yields the output for each of `count` batches, in their order.
+
+        Few batches and outputs are in memory at a time. Raises DataError where a row is too long.
+        """
+        threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+        processes = min(threads, count // FEWEST_BATCHES)
+        if self._on_gpu or processes < 2:
             yield from map(self, batches)
-            return
+        else:
+            yield from self._run_in_processes(batches, processes)
+
+    def _run_in_processes(
+        self, batches: Iterable[Sequence[Encoding]], processes: int
+    ) -> Iterator[np.ndarray]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                threads,
-                multiprocessing.get_context("spawn"),
-                _open_here,
-                (self._structure, self.precision == "reduced"),
+                processes,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(self._graph, self._reduced),
             )
-        ahead: deque[Future] = deque()
+        outputs: deque[Future[np.ndarray]] = deque()
         for rows in batches:
-            ahead.append(self._pool.submit(_run_here, self._short(rows)))
-            if len(ahead) > 4 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            self._refuse_long_rows(rows)
+            outputs.append(self._pool.submit(_run_in_worker, rows))
+            if len(outputs) > BATCHES_AHEAD * processes:
+                yield outputs.popleft().result()
+        while outputs:
+            yield outputs.popleft().result()
 
-    def _packed(self, model: Ernie | CrossEncoder) -> Callable[[Sequence[Encoding]], np.ndarray]:
-        forward = model.probability if isinstance(model, CrossEncoder) else model
-
-        def run(rows: Sequence[Encoding]) -> np.ndarray:
-            reduced = self.precision == "reduced"
-            with paddle.no_grad(), paddle.amp.auto_cast(reduced, level="O2", dtype="float16"):
-                return forward(pack(rows)).astype("float32").numpy()
-
-        return run
+    def _refuse_long_rows(self, rows: Sequence[Encoding]) -> None:
+        longest = max(len(row.token_ids) for row in rows)
+        refuse_long_row(self._config, longest)
 
 
-def _open_here(structure: Path, reduced: bool) -> None:
-    """Opens a graph in a process of `map`, which is not to outlive the one that it works for."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    global _run_here_graph
-    _run_here_graph = graph_of(structure, reduced)
-
-
-def _run_here(rows: Sequence[Encoding]) -> np.ndarray:
-    return _run_here_graph(rows)
-
-
-def graph_of(structure: Path, reduced: bool) -> Callable[[Sequence[Encoding]], np.ndarray]:
-    """Returns what runs a written graph on rows."""
-    predictor = open_graph(structure, reduced)
-    handles = {name: predictor.get_input_handle(name) for name in INPUTS}
-    output = predictor.get_output_handle(predictor.get_output_names()[0])
+def _run_packed(model: Ernie | CrossEncoder, reduced: bool) -> RunRows:
+    """Returns a function that runs the model itself on packed rows; `reduced` is float16."""
+    forward = model.probability if isinstance(model, CrossEncoder) else model
 
     def run(rows: Sequence[Encoding]) -> np.ndarray:
-        for name, values in padded(rows).items():
-            handles[name].copy_from_cpu(values)
-        predictor.run()
-        return output.copy_to_cpu()
+        with paddle.no_grad(), paddle.amp.auto_cast(reduced, level="O2", dtype="float16"):
+            return forward(pack(rows)).astype("float32").numpy()
 
     return run
 
 
-def write_graph(graph: nn.Layer, folder: Path, name: str) -> Path:
-    """Writes a padded graph for Paddle Inference and returns the path of its structure; its weights lie beside."""
-    graph.eval()
-    spec = [paddle.static.InputSpec([None, None], "int64", name=each) for each in INPUTS]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        paddle.jit.save(graph, str(folder / name), input_spec=spec)
-    return next(
-        path for path in (folder / f"{name}.json", folder / f"{name}.pdmodel") if path.is_file()
-    )
-
-
-def open_graph(structure: Path, reduced: bool):
-    """Returns a Paddle Inference predictor of a written graph, on this CPU, with oneDNN."""
-    from paddle import inference
-
-    config = inference.Config(str(structure), str(structure.with_suffix(".pdiparams")))
-    config.disable_glog_info()
-    config.disable_gpu()
-    config.set_cpu_math_library_num_threads(1)
-    config.enable_mkldnn()
-    config.set_mkldnn_cache_capacity(KEPT_SHAPES)
-    if hasattr(config, "enable_new_ir"):  # Paddle 2.6 has another, old way to the same
-        config.enable_new_ir(True)
-        config.enable_new_executor(True)
-    if reduced:
-        config.enable_mkldnn_bfloat16()
-    return inference.create_predictor(config)
+def _precision_of_cpu(precision: str) -> str:
+    """Returns the precision to use on this CPU; a line says where it is not the one asked for."""
+    if precision == "reduced" and not multiplies_bfloat16():
+        print(
+            "reduced precision: this processor has no instructions for bfloat16 "
+            "(AMX, AVX-512 BF16); float32 is used",
+            file=sys.stderr,
+        )
+        return "float32"
+    return precision
 
 
 def multiplies_bfloat16() -> bool:
-    """Returns whether this processor has instructions for it, without which bfloat16 is slower than float32."""
-    processor = Path("/proc/cpuinfo")
-    flags = processor.read_text(encoding="utf-8").split() if processor.is_file() else []
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+    """Returns whether this CPU has instructions for bfloat16; without them float32 is faster."""
+    if not PROCESSOR.is_file():
+        return False
+    words = PROCESSOR.read_text(encoding="utf-8").split()
+    return "avx512_bf16" in words or "amx_bf16" in words
+
+
+_graph_of_worker: RunRows | None = None  # in a process of `run_batches`: the graph that it runs
+
+
+def _start_worker(graph: Path, reduced: bool) -> None:
+    """Loads the graph in a process of `run_batches`. The process dies with the one it works for."""
+    global _graph_of_worker
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _graph_of_worker = load_graph(graph, reduced)
+
+
+def _run_in_worker(rows: Sequence[Encoding]) -> np.ndarray:
+    assert _graph_of_worker is not None, "the worker has been started by _start_worker"
+    return _graph_of_worker(rows)

@@ -1,0 +1,134 @@
+"""The engine gives the model's own numbers, whatever the batch and the number of processes."""
+
+import numpy as np
+import paddle
+import pytest
+from tiny_encoders import TINY_CONFIG, rows_of_lengths, tiny_cross_encoder, tiny_ernie
+
+from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
+from rocketqa.inference import engine as engine_module
+from rocketqa.inference.engine import FEWEST_BATCHES, Engine
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TINY_CONFIG,
+        TINY_CONFIG._replace(use_task_id=True, hidden_act="relu"),
+        TINY_CONFIG._replace(num_hidden_layers=1),
+        TINY_CONFIG._replace(representation="mean"),
+    ],
+)
+def test_vectors_are_those_of_the_model(config):
+    model = tiny_ernie(config)
+    engine = Engine(model)
+    for lengths in ((7,), (2, 40, 3, 3, 17), tuple(range(2, 30))):
+        rows = rows_of_lengths(*lengths)
+        with paddle.no_grad():
+            expected = model(pack(rows)).numpy()
+        vectors = engine(rows)
+        assert vectors.shape == (len(lengths), 24) and vectors.dtype == np.float32
+        np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-5)
+
+
+def test_probabilities_are_those_of_the_cross_encoder():
+    model = tiny_cross_encoder()
+    rows = rows_of_lengths(5, 30, 12, 12)
+    with paddle.no_grad():
+        expected = model.probability(pack(rows)).numpy()
+    assert len(set(expected.round(4))) == 4
+    np.testing.assert_allclose(Engine(model)(rows), expected, rtol=0, atol=1e-5)
+
+
+def test_the_same_batch_gives_the_same_bytes():
+    engine = Engine(tiny_ernie())
+    rows = rows_of_lengths(9, 20, 31)
+    first = engine(rows).tobytes()
+    engine(rows_of_lengths(4, 4))
+    assert engine(rows).tobytes() == first == Engine(tiny_ernie())(rows).tobytes()
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_many_batches_give_the_same_bytes_in_one_process_and_in_two(monkeypatch, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    engine = Engine(tiny_ernie())
+    numbers = range(2 * FEWEST_BATCHES)
+    batches = [rows_of_lengths(*range(3, 5 + number % 20)) for number in numbers]
+    outputs = list(engine.run_batches(iter(batches), len(batches)))
+    assert (engine._pool is not None) == (threads == "2")
+    assert [output.tobytes() for output in outputs] == [engine(rows).tobytes() for rows in batches]
+
+
+def test_all_rows_are_run_in_batches_and_keep_their_order():
+    engine = Engine(tiny_ernie())
+    rows = rows_of_lengths(9, 3, 40, 3, 20, 9)
+    vectors = engine.run_all(rows, batch_tokens=40)
+    expected = np.concatenate([engine([row]) for row in rows])
+    np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-5)
+
+
+def test_a_trained_model_is_used_as_it_is_and_left_without_dropout():
+    model = tiny_ernie()
+    model.train()
+    rows = rows_of_lengths(6)
+    assert Engine(model)(rows).tobytes() == Engine(model)(rows).tobytes()
+    assert not model.training
+
+
+def test_reduced_precision_is_float32_where_the_processor_has_no_bfloat16(monkeypatch, capsys):
+    monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: False)
+    engine = Engine(tiny_ernie(), "reduced")
+    rows = rows_of_lengths(5, 6)
+    assert engine.precision == "float32"
+    assert "no instructions for bfloat16" in capsys.readouterr().err
+    assert engine(rows).tobytes() == Engine(tiny_ernie())(rows).tobytes()
+
+
+def test_bfloat16_stays_close_to_float32(monkeypatch, capsys):
+    monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: True)
+    engine = Engine(tiny_ernie(), "reduced")
+    rows = rows_of_lengths(5, 6, 30)
+    assert engine.precision == "reduced" and not capsys.readouterr().err
+    vectors = engine(rows)
+    expected = Engine(tiny_ernie())(rows)
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(expected, axis=1)
+    cosines = (vectors * expected).sum(1) / lengths
+    assert cosines.min() > 0.999
+
+
+@pytest.mark.parametrize(
+    "flags, supported", [("avx2 amx_bf16", True), ("avx512_bf16", True), ("avx512f", False)]
+)
+def test_instructions_for_bfloat16_are_found_among_the_flags(
+    tmp_path, monkeypatch, flags, supported
+):
+    (tmp_path / "cpuinfo").write_text(f"flags\t: fpu sse {flags}\n")
+    monkeypatch.setattr(engine_module, "PROCESSOR", tmp_path / "cpuinfo")
+    assert engine_module.multiplies_bfloat16() == supported
+    monkeypatch.setattr(engine_module, "PROCESSOR", tmp_path / "absent")
+    assert not engine_module.multiplies_bfloat16()
+
+
+def run_as_model(rows):
+    return tiny_ernie()(pack(rows))
+
+
+def run_in_one_batch(rows):
+    return Engine(tiny_ernie())(rows)
+
+
+def run_in_many_batches(rows):
+    return list(Engine(tiny_ernie()).run_batches([rows] * 9, 9))
+
+
+@pytest.mark.parametrize("run", [run_as_model, run_in_one_batch, run_in_many_batches])
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_row_with_more_tokens_than_the_encoder_has_positions_is_refused(
+    monkeypatch, run, threads
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    with pytest.raises(
+        DataError, match="^encoder: expected rows of at most 40 tokens, .* got a row of 41 tokens"
+    ):
+        run(rows_of_lengths(3, 41))
