@@ -1,4 +1,4 @@
-"""`--mode official` against a slow twin of the official MS MARCO script, and trec_eval as a second opinion."""
+"""`--mode official` against a slow twin of the official MS MARCO script, and against trec_eval."""
 
 import random
 
@@ -9,7 +9,15 @@ from rocketqa.cli.__main__ import main
 from rocketqa.evaluation.judgements import read_judgements, read_rankings
 from rocketqa.evaluation.measures import mean, per_query
 from rocketqa.files.formats import write_lines
-from rocketqa.files.runs import ranked, run_lines
+from rocketqa.files.runs import Ranking, ranked, run_lines
+
+TREC_NAMES = {  # measure -> trec_eval's name
+    "MRR@10": "recip_rank",
+    "Recall@5": "recall_5",
+    "Recall@20": "recall_20",
+    "Success@1": "success_1",
+    "Success@5": "success_5",
+}
 
 
 class Refused(Exception):
@@ -21,7 +29,8 @@ def slow_official(
 ) -> tuple[list[float], int]:
     """Returns MRR@10, hit rates at 1, 50 and 1,000, and how many queries were ranked.
 
-    From descriptions alone: of the official script, and of the released code's copy, whose "recall" is a hit rate.
+    It is written from descriptions alone: of the official script, and of the released code's copy,
+    whose "recall" is a hit rate.
     """
     relevant: dict[int, list[int]] = {}
     for query_id, passage_id, _ in qrels:  # the relevance is not read
@@ -34,38 +43,45 @@ def slow_official(
         row[rank - 1] = passage_id
     if not set(slots) & set(relevant):
         raise Refused
-    totals = [0.0] * 4
+    mrr = 0.0
+    hits = dict.fromkeys((1, 50, 1000), 0)
     for query_id, row in slots.items():
         for place in range(1000):
             if row[place] in relevant.get(query_id, []):
-                totals[0] += 1 / (place + 1) if place < 10 else 0
-                for number, k in enumerate((1, 50, 1000), 1):
-                    totals[number] += place < k
+                mrr += 1 / (place + 1) if place < 10 else 0
+                for k in hits:
+                    hits[k] += place < k
                 break
+    totals = [mrr, *hits.values()]
     return [total / len(relevant) for total in totals], len(slots)
 
 
 def random_case(seed: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
-    """Returns a run with all that the official script lets pass, and judgements: few ids, so that they meet."""
+    """Returns a run with all that the official script accepts, and labels.
+
+    The ids are few, so that many judged passages are retrieved.
+    """
     drawing = random.Random(seed)
     queries = range(drawing.randint(1, 12))
-    qrels = [
-        (query_id, drawing.randint(0, 9), drawing.randint(0, 1))
-        for query_id in queries
-        for _ in range(drawing.randint(1, 3))
-        if query_id == 0 or drawing.random() < 0.8
-    ]
-    ranks = [*range(0, 14), 999, 1000] + ([1001] if drawing.random() < 0.03 else [])
-    run = [
-        (query_id + drawing.choice([0, 0, 0, 50]), drawing.randint(0, 12), drawing.choice(ranks))
-        for query_id in queries
-        for _ in range(drawing.randint(0, 12))
-    ]
+    qrels = []
+    for query_id in queries:
+        for _ in range(drawing.randint(1, 3)):
+            if query_id == 0 or drawing.random() < 0.8:
+                qrels.append((query_id, drawing.randint(0, 9), drawing.randint(0, 1)))
+    ranks = [*range(0, 14), 999, 1000]
+    if drawing.random() < 0.03:
+        ranks.append(1001)
+    run = []
+    for query_id in queries:
+        for _ in range(drawing.randint(0, 12)):
+            retrieved_for = query_id + drawing.choice([0, 0, 0, 50])
+            run.append((retrieved_for, drawing.randint(0, 12), drawing.choice(ranks)))
     drawing.shuffle(run)
     return run or [(0, 1, 1)], qrels
 
 
 def files_of(folder, run, qrels) -> tuple[str, str]:
+    """Writes a run and labels and returns their paths."""
     write_lines(folder / "a.run", ("\t".join(map(str, row)) for row in run))
     write_lines(
         folder / "qrels.tsv",
@@ -79,7 +95,8 @@ def test_random_runs_have_the_official_measures_to_the_last_digit(tmp_path, caps
     for seed in range(500):
         run, qrels = random_case(seed)
         run_file, qrels_file = files_of(tmp_path, run, qrels)
-        status = main(["evaluate", "--mode", "official", "--run", run_file, "--qrels", qrels_file])
+        command = ["evaluate", "--mode", "official", "--run", run_file, "--qrels", qrels_file]
+        status = main(command)
         printed = capsys.readouterr()
         try:
             values, ranked_queries = slow_official(run, qrels)
@@ -88,13 +105,12 @@ def test_random_runs_have_the_official_measures_to_the_last_digit(tmp_path, caps
             refused += 1
             continue
         lines = dict(line.split("\t") for line in printed.out.splitlines())
-        named = [
-            float(lines[name]) for name in ("MRR@10", "Success@1", "Success@50", "Success@1000")
-        ]
-        assert status == 0 and named == values, seed
+        measures = ("MRR@10", "Success@1", "Success@50", "Success@1000")
+        assert status == 0, seed
+        assert [float(lines[name]) for name in measures] == values, seed
         assert int(lines["queries_retrieved"]) == ranked_queries, seed
         different += 0 < values[0] < 1
-    assert refused > 5 and different > 300  # the cases are worth something
+    assert refused > 5 and different > 300  # the random cases differ enough
 
 
 @pytest.mark.parametrize(
@@ -117,19 +133,13 @@ def test_the_twin_itself_gives_the_golden_vectors(run, mrr, retrieved):
 def official(
     tmp_path, capsys, run: str, qrels: str, mode: str = "official"
 ) -> tuple[int, str, str]:
-    (tmp_path / "a.run").write_text(run.replace(" ", "\t"))
-    (tmp_path / "qrels.tsv").write_text(qrels.replace(" ", "\t"))
-    status = main(
-        [
-            "evaluate",
-            "--mode",
-            mode,
-            "--run",
-            f"{tmp_path}/a.run",
-            "--qrels",
-            f"{tmp_path}/qrels.tsv",
-        ]
-    )
+    """Returns the exit status, the first line of the output, and what went to stderr."""
+    run_file = tmp_path / "a.run"
+    run_file.write_text(run.replace(" ", "\t"))
+    qrels_file = tmp_path / "qrels.tsv"
+    qrels_file.write_text(qrels.replace(" ", "\t"))
+    command = ["evaluate", "--mode", mode, "--run", str(run_file), "--qrels", str(qrels_file)]
+    status = main(command)
     printed = capsys.readouterr()
     return status, printed.out.split("\n")[0], printed.err
 
@@ -143,12 +153,12 @@ def test_official_mode_reads_no_judgement_so_a_zero_is_relevant(tmp_path, capsys
     )
 
 
-def test_official_mode_says_that_passages_come_twice_and_scores_on(tmp_path, capsys):
+def test_official_mode_warns_of_repeated_passages_and_scores_on(tmp_path, capsys):
     status, line, complaint = official(tmp_path, capsys, "5 77 1\n5 77 2\n", "5 0 77 1\n")
     assert (status, line) == (0, "MRR@10\t1.0") and "first: query 5, passage 77" in complaint
 
 
-def test_official_mode_takes_what_its_script_takes_and_strict_mode_refuses_it(tmp_path, capsys):
+def test_official_mode_accepts_what_its_script_accepts_and_strict_mode_refuses_it(tmp_path, capsys):
     for run, qrels in (
         ("5 77 1", "5 0 77 1\n"),
         ("5 77 1\r\n", "5 0 77 1\n"),
@@ -178,58 +188,58 @@ def test_queries_that_nobody_judged_are_named_and_left_out(tmp_path, capsys):
         )
 
 
+def random_trec_case(drawing: random.Random) -> tuple[dict[str, dict[str, int]], list[Ranking]]:
+    """Returns labels of 8 queries, and a run of most of them with scores that fall with the rank.
+
+    trec_eval orders equal scores in its own way, so there are none.
+    """
+    labels = {}
+    for i in range(8):
+        labels[f"q{i}"] = {f"p{j}": drawing.randint(0, 1) for j in drawing.sample(range(60), 6)}
+    run = []
+    for query_id in labels:
+        if query_id == "q0" or drawing.random() < 0.8:
+            passages = drawing.sample(range(60), 40)
+            scores = [(f"p{j}", 200.0 - place) for place, j in enumerate(passages)]
+            run.append(ranked(query_id, scores))
+    return labels, run
+
+
+def trec_eval(labels: dict, run: list[Ranking]) -> dict[str, dict[str, float]]:
+    """Returns measure -> query_id -> value, by trec_eval. MRR@10 is that of the top 10 passages."""
+    scores = {}
+    top_scores = {}
+    for ranking in run:
+        query_id = ranking[0].query_id
+        scores[query_id] = {scored.passage_id: scored.score for scored in ranking}
+        top_scores[query_id] = {scored.passage_id: scored.score for scored in ranking[:10]}
+    wanted = {"recall.5,20", "success.1,5"}
+    values = pytrec_eval.RelevanceEvaluator(labels, wanted).evaluate(scores)
+    top_values = pytrec_eval.RelevanceEvaluator(labels, {"recip_rank"}).evaluate(top_scores)
+    of_query = {query_id: values[query_id] | top_values[query_id] for query_id in values}
+    return {
+        measure: {query_id: of_query[query_id][name] for query_id in of_query}
+        for measure, name in TREC_NAMES.items()
+    }
+
+
 def test_trec_eval_gives_the_same_values_of_each_query(tmp_path):
-    """Over all judged queries (its `-c`), with scores that fall with the rank: it breaks ties in its own way."""
+    """The values are those over all judged queries (trec_eval's `-c`)."""
     for seed in range(60):
-        drawing = random.Random(seed)
-        truth = {
-            f"q{i}": {f"p{j}": drawing.randint(0, 1) for j in drawing.sample(range(60), 6)}
-            for i in range(8)
-        }
-        run = [
-            ranked(
-                query_id,
-                ((f"p{j}", 200.0 - place) for place, j in enumerate(drawing.sample(range(60), 40))),
-            )
-            for query_id in truth
-            if query_id == "q0" or drawing.random() < 0.8
-        ]
+        labels, run = random_trec_case(random.Random(seed))
         write_lines(tmp_path / "a.run", (line for ranking in run for line in run_lines(ranking)))
-        write_lines(
-            tmp_path / "qrels.tsv",
-            (
-                f"{query_id}\t0\t{passage_id}\t{label}"
-                for query_id, judged in truth.items()
-                for passage_id, label in judged.items()
-            ),
-        )
-        positives = {
-            key: known
-            for key, known in read_judgements(tmp_path / "qrels.tsv", "strict").items()
-            if known
-        }
+        rows = [
+            f"{query_id}\t0\t{passage_id}\t{label}"
+            for query_id, judged in labels.items()
+            for passage_id, label in judged.items()
+        ]
+        write_lines(tmp_path / "qrels.tsv", rows)
+        judgements = read_judgements(tmp_path / "qrels.tsv", "strict")
+        positives = {query_id: relevant for query_id, relevant in judgements.items() if relevant}
         rankings = read_rankings(tmp_path / "a.run", "strict")
-        scores = {
-            ranking[0].query_id: {row.passage_id: row.score for row in ranking} for ranking in run
-        }
-        second = pytrec_eval.RelevanceEvaluator(truth, {"recall.5,20", "success.1,5"}).evaluate(
-            scores
-        )
-        top = {
-            query_id: dict(sorted(own.items(), key=lambda pair: -pair[1])[:10])
-            for query_id, own in scores.items()
-        }
-        second_rr = pytrec_eval.RelevanceEvaluator(truth, {"recip_rank"}).evaluate(top)
-        for measure, told, name in (
-            ("MRR@10", second_rr, "recip_rank"),
-            ("Recall@5", second, "recall_5"),
-            ("Recall@20", second, "recall_20"),
-            ("Success@1", second, "success_1"),
-            ("Success@5", second, "success_5"),
-        ):
+        for measure, values in trec_eval(labels, run).items():
             ours = per_query(rankings, positives, measure)
-            theirs = {
-                query_id: told[query_id][name] if query_id in told else 0.0 for query_id in ours
-            }
-            assert ours == theirs and ours.keys() == positives.keys()
+            theirs = {query_id: values.get(query_id, 0.0) for query_id in ours}
+            assert ours == theirs
+            assert ours.keys() == positives.keys()
             assert mean(ours) == pytest.approx(sum(theirs.values()) / len(positives), abs=1e-15)
