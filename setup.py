@@ -21,7 +21,7 @@ setup(
     description="RocketQA (NAACL 2021): dense passage retrieval, its four training stages on today's Paddle",
     python_requires=">=3.11",
     packages=find_packages(include=["rocketqa", "rocketqa.*"]),
-    package_data={"rocketqa": ["encoder/*.c"]},
+    package_data={"rocketqa": ["encoder/*.c", "search/*.html"]},
     install_requires=[
         *PADDLENLP,
         "tokenizers==0.21.4",

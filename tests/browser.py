@@ -19,51 +19,52 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's name for a reference to one
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's key for a reference to an element
 INSTALLED = bool(shutil.which("chromium") and shutil.which("chromedriver"))
 
 
 class Browser:
-    """A window: `call` is a command of WebDriver, the others are what a person does."""
+    """A window: `call` sends a command of WebDriver, the other methods do what a person does."""
 
     def __init__(self, address: str):
         self.address = address
 
     def call(self, method: str, path: str, **parameters):
+        """Returns the value that WebDriver answers to a command."""
         body = json.dumps(parameters).encode() if method == "POST" else None
-        request = urllib.request.Request(
-            self.address + path, body, {"Content-Type": "application/json"}, method=method
-        )
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.address + path, body, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)["value"]
 
     def visit(self, url: str) -> None:
+        """Opens a page."""
         self.call("POST", "/url", url=url)
 
     def run(self, script: str, *arguments):
-        """Returns what JavaScript returns."""
+        """Returns what a piece of JavaScript returns."""
         return self.call("POST", "/execute/sync", script=script, args=arguments)
 
-    def _found(self, css: str) -> str:
-        return "/element/" + self.call("POST", "/element", using="css selector", value=css)[ELEMENT]
+    def _element(self, css: str) -> str:
+        reference = self.call("POST", "/element", using="css selector", value=css)
+        return f"/element/{reference[ELEMENT]}"
 
     def type(self, css: str, text: str) -> None:
-        """Replaces what stands in a field."""
-        field = self._found(css)
+        """Replaces the text in a field."""
+        field = self._element(css)
         self.call("POST", f"{field}/clear")
         self.call("POST", f"{field}/value", text=text)
 
     def follow(self, css: str) -> None:
-        """Clicks on what leads to another page, and returns when that is there."""
+        """Clicks on an element that leads to another page, and waits until that page is loaded."""
         self.run("window.left = true")
-        self.call("POST", f"{self._found(css)}/click")
+        self.call("POST", f"{self._element(css)}/click")
         wait_until(lambda: self.run("return !window.left && document.readyState == 'complete'"))
 
     def texts(self, css: str) -> list[str]:
-        """Returns what is seen of each element, as it is seen."""
-        return self.run(
-            "return [...document.querySelectorAll(arguments[0])].map(each => each.innerText)", css
-        )
+        """Returns the visible text of each element."""
+        script = "return [...document.querySelectorAll(arguments[0])].map(each => each.innerText)"
+        return self.run(script, css)
 
 
 @contextmanager
@@ -72,14 +73,12 @@ def chromium(profile: Path):
     driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
     try:
         started = next(line for line in driver.stdout if "started successfully on port" in line)
-        browser = Browser(
-            f"http://127.0.0.1:{started.rsplit(' ', 1)[1].strip().strip('.')}/session"
-        )
+        port = started.rsplit(" ", 1)[1].strip().strip(".")
+        browser = Browser(f"http://127.0.0.1:{port}/session")
         options = {"args": [*FLAGS, f"--user-data-dir={profile}"]}
-        session = browser.call(
-            "POST", "", capabilities={"alwaysMatch": {"goog:chromeOptions": options}}
-        )["sessionId"]
-        browser.address += f"/{session}"
+        capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
+        session = browser.call("POST", "", capabilities=capabilities)
+        browser.address += f"/{session['sessionId']}"
         try:
             yield browser
         finally:

@@ -48,10 +48,10 @@ def random_rows():
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory):
     """A folder with an encoded collection and both encoders."""
-    from tiny_service import write_encoded_flight
+    from tiny_service import write_encoded_collection
 
     folder = tmp_path_factory.mktemp("flight")
-    write_encoded_flight(folder)
+    write_encoded_collection(folder)
     return folder
 
 
@@ -62,3 +62,14 @@ def port(encoded):
 
     with serving(encoded) as (_, number):
         yield number
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Returns a maker of jobs that read one file (copy_job.py)."""
+    from functools import partial
+
+    from copy_job import INPUT, copy_job
+
+    (tmp_path / "in.tsv").write_bytes(INPUT)
+    return partial(copy_job, tmp_path)

@@ -1,79 +1,57 @@
-"""The service answers as `rocketqa search` does, whoever asks at once, at this machine alone, until told to end."""
+"""`rocketqa serve` answers as `rocketqa search` does, whoever asks at once."""
 
 import asyncio
-import http.client
 import json
 import os
-import signal
-import socket
+import shlex
 import subprocess
-import time
 
 import pytest
-from tiny_service import asked, flags, run, searched, serving
+from tiny_service import run, search_answers, search_flags, send_request, serving
 from toy_files import ENVIRONMENT, verb
 
+from rocketqa.cli.serve import EXAMPLE, build_parser
 
-def printed(answers: list[dict]) -> str:
+
+def as_printed(answers: list[dict]) -> str:
     """Returns answers as `rocketqa search` prints them."""
-    return (
-        "".join(
-            f"{answer['rank']}\t{answer['score']:.6g}\t{answer['passage_id']}\t{answer['title']}\n"
-            f"\t{answer['text']}\n"
-            for answer in answers
-        )
-        + "\n"
-    )
+    printed = ""
+    for answer in answers:
+        printed += f"{answer['rank']}\t{answer['score']:.6g}\t{answer['passage_id']}\t"
+        printed += f"{answer['title']}\n\t{answer['text']}\n"
+    return printed + "\n"
 
 
 def test_answers_are_those_of_search(encoded, port):
-    assert printed(searched(port, "w1 w2", 7)) == run(
-        "search", *flags(encoded), "--depth", 7, "w1 w2"
-    )
-    assert [answer["rank"] for answer in searched(port, "w4")] == list(range(1, 11))
-    with serving(encoded, "--cross-encoder", encoded / "cross") as (_, other):
-        expected = run(
-            "search", *flags(encoded), "--cross-encoder", encoded / "cross", "--depth", 7, "w1 w2"
-        )
-        assert printed(searched(other, "w1 w2", 7)) == expected
-        assert json.loads(asked(other, "GET", "/health")[2]) == {
-            "status": "ok",
-            "passages": 41,
-            "reranks": True,
-        }
-
-
-@pytest.mark.parametrize(
-    "host, status",
-    [
-        ("evil.example", 400),
-        ("127.0.0.1.evil.example:80", 400),
-        ("LOCALHOST:80", 200),
-        ("127.0.0.1", 200),
-    ],
-)
-def test_a_name_that_is_not_of_this_machine_is_no_host(port, host, status):
-    found, _, body = asked(port, "GET", "/health", Host=host)
-    assert found == status and ("error" in json.loads(body)) == (status == 400)
+    flags = [*search_flags(encoded), "--depth", 7, "w1 w2"]
+    assert as_printed(search_answers(port, "w1 w2", 7)) == run("search", *flags)
+    ranks = [answer["rank"] for answer in search_answers(port, "w4")]
+    assert ranks == list(range(1, 11))
+    cross_encoder = ["--cross-encoder", encoded / "cross"]
+    with serving(encoded, *cross_encoder) as (_, other):
+        expected = run("search", *flags, *cross_encoder)
+        assert as_printed(search_answers(other, "w1 w2", 7)) == expected
+        health = json.loads(send_request(other, "GET", "/health")[2])
+        assert health == {"status": "ok", "passages": 41, "reranks": True}
 
 
 def test_a_thousand_requests_at_once_are_each_answered_as_alone(port):
     queries = [f"w{i} w{i * 7 % 40}" for i in range(40)]
-    alone = [searched(port, query) for query in queries]
+    alone = [search_answers(port, query) for query in queries]
 
     async def ask(number: int, ready: asyncio.Barrier) -> list[dict]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         await ready.wait()
         body = json.dumps({"query": queries[number % 40]}).encode()
-        writer.write(
+        head = (
             b"POST /search HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            b"Content-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n" % len(body) + body
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         )
-        head, _, answer = (await reader.read(-1)).partition(b"\r\n\r\n")
+        writer.write(head + body)
+        response = await reader.read(-1)
         writer.close()
-        assert head.startswith(b"HTTP/1.1 200 ")
-        return json.loads(answer)["answers"]
+        assert response.startswith(b"HTTP/1.1 200 ")
+        return json.loads(response.partition(b"\r\n\r\n")[2])["answers"]
 
     async def ask_all() -> list[list[dict]]:
         ready = asyncio.Barrier(1000)
@@ -82,39 +60,13 @@ def test_a_thousand_requests_at_once_are_each_answered_as_alone(port):
     assert asyncio.run(ask_all()) == [alone[number % 40] for number in range(1000)]
 
 
-SOUND = b'{"query": "w1"}'
-
-
-def test_it_listens_at_this_machine_alone(port):
-    address = socket.gethostbyname(socket.gethostname())
-    if not address.startswith("127."):
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((address, port), timeout=5)
-
-
-def test_it_ends_when_it_is_told_to_after_it_has_answered(encoded):
-    with serving(encoded) as (service, port):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.putrequest("POST", "/search")
-        connection.putheader("Content-Type", "application/json")
-        connection.putheader("Content-Length", str(len(SOUND)))
-        connection.endheaders(SOUND[:5])
-        time.sleep(0.2)
-        service.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        connection.send(SOUND[5:])
-        assert connection.getresponse().status == 200
-        connection.close()
-        assert service.wait(20) == 0 and "Traceback" not in service.stderr.read()
+def serve_until_error(*flags: object, environment=ENVIRONMENT) -> subprocess.CompletedProcess:
+    command = verb("serve", *flags)
+    return subprocess.run(command, env=environment, text=True, capture_output=True)
 
 
 def test_a_taken_port_is_one_line(encoded, port):
-    ended = subprocess.run(
-        verb("serve", *flags(encoded), "--port", port),
-        env=ENVIRONMENT,
-        text=True,
-        capture_output=True,
-    )
+    ended = serve_until_error(*search_flags(encoded), "--port", port)
     assert ended.returncode == 2 and "Address already in use" in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
 
@@ -123,18 +75,24 @@ def test_without_its_extra_it_says_so_in_one_line_and_still_helps(tmp_path):
     (tmp_path / "fastapi.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'fastapi'\", name='fastapi')"
     )
-    environment = ENVIRONMENT | {
-        "PYTHONPATH": f"{tmp_path}{os.pathsep}{ENVIRONMENT.get('PYTHONPATH', '')}"
-    }
-    for words, status, told in (
-        (["--help"], 0, ""),
-        (
-            flags(tmp_path),
-            2,
-            "rocketqa serve: expected fastapi, got none: pip install 'rocketqa[serve]'\n",
-        ),
-    ):
-        ended = subprocess.run(
-            verb("serve", *words), env=environment, text=True, capture_output=True
-        )
-        assert (ended.returncode, ended.stderr) == (status, told)
+    path = f"{tmp_path}{os.pathsep}{ENVIRONMENT.get('PYTHONPATH', '')}"
+    environment = ENVIRONMENT | {"PYTHONPATH": path}
+    helped = serve_until_error("--help", environment=environment)
+    assert (helped.returncode, helped.stderr) == (0, "")
+    ended = serve_until_error(*search_flags(tmp_path), environment=environment)
+    error = "rocketqa serve: expected fastapi, got none: pip install 'rocketqa[serve]'\n"
+    assert (ended.returncode, ended.stderr) == (2, error)
+
+
+@pytest.mark.parametrize("value", ["-1", "65536", "http", ""])
+def test_a_port_is_a_number_that_tcp_knows(value, capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([*shlex.split(EXAMPLE)[2:-1], value])
+    assert "--port" in capsys.readouterr().err
+
+
+def test_the_example_of_the_help_is_a_command_that_the_parser_takes():
+    _, name, *flags = shlex.split(EXAMPLE)
+    assert name == "serve"
+    args = build_parser().parse_args(flags)
+    assert (args.host, args.port) == ("127.0.0.1", 8000)

@@ -7,8 +7,8 @@ from pathlib import Path
 from rocketqa.cli.flags import add_format_flag, add_job_flags, job_of, memory, positive
 
 EXAMPLE = (
-    "rocketqa retrieve --query-vectors output/dual_encoder_2.vectors/queries.dev "
-    "--passage-vectors output/dual_encoder_2.vectors/collection --depth 100 --output output/dev.run"
+    "rocketqa retrieve --query-vectors vectors/queries.dev --passage-vectors vectors/collection "
+    "--depth 100 --output dev.run"
 )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rocketqa.cli.flags import add_search_flags, positive
 
 EXAMPLE = (
-    "rocketqa search --checkpoint checkpoints/dual_encoder_2 --collection data/collection.tsv "
-    "--passage-vectors output/dual_encoder_2.vectors/collection 'who wrote the first letter'"
+    "rocketqa search 'who wrote the first letter' --checkpoint checkpoints/dual_encoder "
+    "--collection collection.tsv --passage-vectors vectors/collection"
 )
 PROMPT = "query> "
 

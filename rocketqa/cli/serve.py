@@ -7,8 +7,8 @@ from rocketqa.cli.flags import add_search_flags
 from rocketqa.files.errors import DataError
 
 EXAMPLE = (
-    "rocketqa serve --checkpoint checkpoints/dual_encoder_2 --collection data/collection.tsv "
-    "--passage-vectors output/dual_encoder_2.vectors/collection --port 8000"
+    "rocketqa serve --checkpoint checkpoints/dual_encoder --collection collection.tsv "
+    "--passage-vectors vectors/collection --port 8000"
 )
 LARGEST_PORT = 65535
 

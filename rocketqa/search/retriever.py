@@ -120,6 +120,6 @@ def _relevance(checkpoint: Path, pair_length: int) -> ScorePassages:
 
     def relevance(query: str, passages: Sequence[Passage]) -> list[float]:
         pairs = text_encoder.pairs([query] * len(passages), passages, pair_length)
-        return engine.all(pairs, BATCH_TOKENS).tolist()
+        return engine.run_all(pairs, BATCH_TOKENS).tolist()
 
     return relevance

@@ -1,0 +1,69 @@
+"""A query is answered as `retrieve` and `score` would, with title and text."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ranked_collection import write_ranked_collection
+
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import read_collection, read_queries, write_lines
+from rocketqa.files.runs import RunFile
+from rocketqa.search.retriever import load_retriever
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with both encoders, the encoded collection and the runs of its queries."""
+    folder = tmp_path_factory.mktemp("ranked")
+    write_ranked_collection(folder)
+    return folder
+
+
+def retriever(folder: Path, cross: str | None = None):
+    cross_encoder = folder / cross if cross else None
+    vectors = [folder / "collection.vectors"]
+    return load_retriever(folder / "dual", folder / "collection.tsv", vectors, 2**30, cross_encoder)
+
+
+@pytest.mark.parametrize("cross, file", [(None, "retrieved.run"), ("cross", "scored.run")])
+def test_answers_are_those_of_the_verbs(folder, cross, file):
+    loaded = retriever(folder, cross)
+    expected = RunFile(folder / file)
+    collection = read_collection(folder / "collection.tsv")
+    for query in read_queries(folder / "queries.tsv").values():
+        answers = loaded.answer(query.text, 5)
+        ranking = expected[query.query_id]
+        assert [answer[:3] for answer in answers] == [
+            tuple(collection[scored.passage_id]) for scored in ranking
+        ]
+        scores = [scored.score for scored in ranking]
+        assert [answer.score for answer in answers] == pytest.approx(scores, abs=1e-5)
+
+
+def test_threads_share_a_retriever(folder):
+    loaded = retriever(folder, "cross")
+    queries = [query.text for query in read_queries(folder / "queries.tsv").values()]
+    alone = [loaded.answer(query, 3) for query in queries]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda query: loaded.answer(query, 3), queries)) == alone
+
+
+def test_an_empty_query_has_no_answers(folder):
+    assert retriever(folder).answer("  ", 5) == []
+
+
+def test_vectors_of_another_program_are_not_compared_with_the_models(folder, tmp_path):
+    vectors = tmp_path / "vectors"
+    vectors.mkdir()
+    for path in (folder / "collection.vectors").glob("vectors.*"):
+        (vectors / path.name).write_bytes(path.read_bytes())
+    loaded = load_retriever(folder / "dual", folder / "collection.tsv", [vectors], 2**30)
+    assert loaded.answer("w1 w2", 3) == retriever(folder).answer("w1 w2", 3)
+
+
+def test_vectors_of_another_collection_are_refused(folder, tmp_path):
+    collection = tmp_path / "collection.tsv"
+    write_lines(collection, ["p0\t\tw1 w2"])
+    with pytest.raises(DataError, match="expected the collection that .* was encoded with"):
+        load_retriever(folder / "dual", collection, [folder / "collection.vectors"], 2**30)
