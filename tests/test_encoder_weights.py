@@ -1,0 +1,64 @@
+"""The parameters of BERT and ERNIE become ours: all of them, in our names and orientation."""
+
+import numpy as np
+import pytest
+from bert_fixture import bert_weights, write_folder
+
+from rocketqa.encoder.ernie import Ernie
+from rocketqa.files.errors import DataError
+from rocketqa.weights.encoder_weights import from_bert_names, parameter_shapes
+from rocketqa.weights.pretrained import load_pretrained
+
+
+def test_the_parameters_of_an_encoder_are_those_of_the_model(tiny_config):
+    for config in (tiny_config, tiny_config._replace(use_task_id=True, num_hidden_layers=1)):
+        assert parameter_shapes(config) == {
+            name: tuple(value.shape) for name, value in Ernie(config, True).state_dict().items()
+        }
+
+
+def test_a_dense_weight_is_turned_and_an_embedding_is_not():
+    dense, table = np.arange(6.0).reshape(2, 3), np.arange(4.0).reshape(2, 2)
+    found = from_bert_names(
+        {
+            "encoder.layer.7.attention.self.query.weight": dense,
+            "embeddings.word_embeddings.weight": table,
+        }
+    )
+    assert (found["encoder.layers.7.self_attn.q_proj.weight"] == dense.T).all()
+    assert (found["embeddings.word_embeddings.weight"] == table).all()
+
+
+def test_missing_and_unexpected_parameters_stop_the_load_with_their_names(tmp_path):
+    weights = bert_weights() | {"extra.weight": np.zeros(2, np.float32)}
+    del weights["encoder.layer.1.intermediate.dense.bias"]
+    with pytest.raises(DataError) as error:
+        load_pretrained(write_folder(tmp_path, weights))
+    assert str(error.value) == (
+        f"{tmp_path}: expected the parameters of the encoder in config.json, got missing "
+        "['encoder.layers.1.linear1.bias'], unexpected ['extra.weight']"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.zeros((16, 17), np.float32),
+        np.zeros((16, 16), np.int64),
+        np.full((16, 16), np.nan, np.float32),
+        np.full((16, 16), 1e300),
+    ],
+)
+def test_a_parameter_of_another_shape_or_type_or_that_is_not_finite_is_refused(tmp_path, value):
+    name = "encoder.layer.0.attention.self.query.weight"
+    with pytest.raises(
+        DataError, match="finite floats of shape .16, 16. for encoder.layers.0.self_attn.q_proj"
+    ):
+        load_pretrained(write_folder(tmp_path, bert_weights() | {name: value}))
+
+
+def test_a_parameter_with_two_names_is_refused(tmp_path):
+    weights = bert_weights()
+    weights["bert.pooler.dense.bias"] = weights["pooler.dense.bias"] + 1
+    with pytest.raises(DataError, match="expected each parameter of 2 layers once"):
+        load_pretrained(write_folder(tmp_path, weights))
