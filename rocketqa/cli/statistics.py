@@ -1,4 +1,4 @@
-"""Count the queries and the passages of a data folder and the words of their texts (table 1)."""
+"""Count the queries and passages of a data folder and the words of their texts (paper, table 1)."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
