@@ -17,7 +17,8 @@ def slow_ranking(ids, vectors, query, depth):
 
     def exact(vector):
         terms = [float(a) * float(b) for a, b in zip(vector, query)]
-        return float(np.float32(math.fsum(terms))) + 0.0
+        rounded = np.float32(math.fsum(terms))
+        return float(rounded) + 0.0
 
     scored = [(name, exact(vector)) for name, vector in zip(ids, vectors)]
     return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:depth]
@@ -53,19 +54,22 @@ def hard_collections():
     random = np.random.default_rng(7)
     plain = random.standard_normal((700, 24)).astype(np.float32)
     duplicates = np.repeat(plain[100:101], 600, axis=0)
-    exponents = random.integers(-12, 12, (700, 1)).astype(np.float32)
+    near = plain[:1] + np.float32(1e-6) * plain
+    outlier = plain[-1:] * np.float32(1e6)
+    exponents = random.integers(-12, 12, (700, 1))
+    scales = np.float32(10) ** exponents.astype(np.float32)
     return {
         "plain": plain,
-        "near": plain[:1] + np.float32(1e-6) * plain,
+        "near": near,
         "duplicates": np.concatenate([plain[:100], duplicates]),
         "equal": np.ones_like(plain),
         "signs": np.sign(plain),
         "zeros": np.zeros_like(plain),
         "denormal": plain * np.float32(1e-40),
         "huge": plain * np.float32(1e17),
-        "outlier": np.concatenate([plain[:-1], plain[-1:] * np.float32(1e6)]),
+        "outlier": np.concatenate([plain[:-1], outlier]),
         "opposite": np.concatenate([plain[:350], -plain[:350]]),
-        "large and small": plain * np.float32(10) ** exponents,
+        "large and small": plain * scales,
     }
 
 
@@ -73,21 +77,26 @@ def hard_collections():
 @pytest.mark.parametrize("depth", [1, 50, 699])
 def test_the_ranking_is_that_of_the_slow_twin(tmp_path, name, depth):
     vectors = hard_collections()[name]
-    ids = [f"p{number}" for number in np.random.default_rng(1).permutation(len(vectors))]
+    numbers = np.random.default_rng(1).permutation(len(vectors))
+    ids = [f"p{number}" for number in numbers]
+    passages_as_queries = vectors[[5, 100, 650]]
     random_queries = np.random.default_rng(2).standard_normal((2, 24))
-    queries = np.concatenate([vectors[[5, 100, 650]], random_queries]).astype(np.float32)
+    queries = np.concatenate([passages_as_queries, random_queries]).astype(np.float32)
     expected = [slow_ranking(ids, vectors, query, depth) for query in queries]
-    assert exact_rankings(tmp_path, ids, vectors, queries, depth) == expected
+    found = exact_rankings(tmp_path, ids, vectors, queries, depth)
+    assert found == expected
     small_blocks = {"max_memory": 170 * 104, "shards": 3}
-    assert exact_rankings(tmp_path, ids, vectors, queries, depth, **small_blocks) == expected
+    found = exact_rankings(tmp_path, ids, vectors, queries, depth, **small_blocks)
+    assert found == expected
 
 
 def test_float16_vectors_are_searched_as_the_numbers_they_are(tmp_path):
     vectors = np.random.default_rng(3).standard_normal((200, 24)).astype(np.float16)
     ids = [f"p{number}" for number in range(200)]
     query = vectors[7].astype(np.float32)
-    expected = [slow_ranking(ids, vectors, query, 20)]
-    assert exact_rankings(tmp_path, ids, vectors, [query], 20, dtype=np.float16) == expected
+    expected = slow_ranking(ids, vectors, query, 20)
+    found = exact_rankings(tmp_path, ids, vectors, [query], 20, dtype=np.float16)
+    assert found == [expected]
 
 
 def test_products_beyond_float32_are_refused(tmp_path):
@@ -106,12 +115,15 @@ def test_a_passage_that_stands_twice_is_refused(tmp_path):
 
 
 def test_one_block_of_vectors_is_in_memory_at_a_time(tmp_path):
-    vectors = np.random.default_rng(1).standard_normal((20_000, 256), np.float32)  # 20 MB
+    random = np.random.default_rng(1)
+    vectors = random.standard_normal((20_000, 256), np.float32)  # 20 MB
     ids = [f"p{number}" for number in range(20_000)]
-    search = ExactSearch(VectorStore([write_vectors(tmp_path, ids, vectors)]), 4_000_000)
+    write_vectors(tmp_path, ids, vectors)
+    store = VectorStore([tmp_path])
+    search = ExactSearch(store, 4_000_000)
     tracemalloc.start()
     list(search.search(vectors[:20], 10))
-    most = tracemalloc.get_traced_memory()[1]
+    _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 4_000_000 < most < 6_500_000
 

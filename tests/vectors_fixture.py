@@ -6,26 +6,33 @@ from pathlib import Path
 import numpy as np
 
 from rocketqa.cli.__main__ import main
+from rocketqa.files.formats import write_lines
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore, shard_paths
 
 QUERY_COUNT = 40
 DEPTH = 30
+SHARD_JOB = {"checkpoint": "m", "batch_tokens": 8}
 
 
 def write_vectors(folder, ids, vectors, shards=1, dtype=np.float32, **job):
     """Writes a folder of vectors and returns it; `job`: flags and inputs of its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    bounds = [len(ids) * shard // shards for shard in range(shards + 1)]
-    for shard, (begin, end) in enumerate(zip(bounds, bounds[1:])):
+    count = len(ids)
+    for shard in range(shards):
+        begin = count * shard // shards
+        end = count * (shard + 1) // shards
         if begin < end:
             vectors_file, ids_file = shard_paths(folder, shard)
-            np.save(vectors_file, np.asarray(vectors[begin:end], dtype))
-            ids_file.write_text("".join(f"{name}\n" for name in ids[begin:end]))
+            shard_vectors = np.asarray(vectors[begin:end], dtype)
+            np.save(vectors_file, shard_vectors)
+            write_lines(ids_file, ids[begin:end])
     if job:
+        checkpoint = job.pop("checkpoint")
+        collection = job.pop("collection", "c")
         inputs = {
-            "checkpoint": [job.pop("checkpoint")],
-            "collection": [job.pop("collection", "c")],
+            "checkpoint": [checkpoint],
+            "collection": [collection],
         }
         manifest = {"job": {"flags": job, "inputs": inputs}, "outputs": {}}
         (folder / "meta.json").write_text(json.dumps(manifest))
@@ -37,26 +44,32 @@ def write_shards(folder, *shards, **job):
     folders = []
     for number, shard in enumerate(shards):
         ids = [f"p{number}-{row}" for row in range(4)]
-        shard_job = {"checkpoint": "m", "batch_tokens": 8, "shard": shard} | job
-        folders.append(write_vectors(folder / f"{number}", ids, np.eye(4) + number, **shard_job))
+        vectors = np.eye(4) + number
+        shard_job = SHARD_JOB | {"shard": shard} | job
+        written = write_vectors(folder / f"{number}", ids, vectors, **shard_job)
+        folders.append(written)
     return folders
 
 
 def exact_rankings(folder, ids, vectors, queries, depth, max_memory=2**30, **how):
     """Returns the rankings of an exact search of vectors that are written to a folder first."""
-    store = VectorStore([write_vectors(folder / "passages", ids, vectors, **how)])
+    write_vectors(folder / "passages", ids, vectors, **how)
+    store = VectorStore([folder / "passages"])
     search = ExactSearch(store, max_memory)
-    return list(search.search(np.asarray(queries, np.float32), depth))
+    query_vectors = np.asarray(queries, np.float32)
+    return list(search.search(query_vectors, depth))
 
 
 def write_queries_and_passages(folder: Path) -> None:
     """Writes 40 queries, and 900 passages with many duplicates: in 1, in 3 and in 8 files."""
     random = np.random.default_rng(4)
-    different = random.standard_normal((900, 24)).astype(np.float32)
-    vectors = different[random.integers(0, 300, 900)]
+    different = random.standard_normal((900, 24))
+    rows = random.integers(0, 300, 900)
+    vectors = different[rows]
     ids = [f"p{number}" for number in random.permutation(900)]
     query_ids = [f"q{number}" for number in range(QUERY_COUNT)]
-    write_vectors(folder / "queries", query_ids, random.standard_normal((QUERY_COUNT, 24)))
+    queries = random.standard_normal((QUERY_COUNT, 24))
+    write_vectors(folder / "queries", query_ids, queries)
     for shards in (1, 3, 8):
         write_vectors(folder / f"passages.{shards}", ids, vectors, shards)
 
@@ -64,7 +77,12 @@ def write_queries_and_passages(folder: Path) -> None:
 def retrieve(folder, *flags, passages=("passages.1",), output="a.run"):
     """Returns the bytes of the run that `rocketqa retrieve` writes, or its status if not 0."""
     (folder / output).unlink(missing_ok=True)
-    command = ["retrieve", "--output", folder / output, "--query-vectors", folder / "queries"]
-    command += ["--depth", DEPTH, "--passage-vectors", *(folder / name for name in passages)]
-    status = main([str(word) for word in [*command, *flags]])
-    return (folder / output).read_bytes() if status == 0 else status
+    words = ["retrieve", "--output", folder / output]
+    words += ["--query-vectors", folder / "queries"]
+    words += ["--depth", DEPTH]
+    words += ["--passage-vectors", *(folder / name for name in passages)]
+    words += flags
+    status = main([str(word) for word in words])
+    if status != 0:
+        return status
+    return (folder / output).read_bytes()
