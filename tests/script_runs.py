@@ -37,8 +37,8 @@ def sh(*command: str, cwd: Path = ROOT, **variables: str) -> subprocess.Complete
     )
 
 
-def run_script(script: str, *arguments: str, **variables: str) -> str:
-    """Runs a run script to its end and returns what it printed. The variables win over its env."""
+def run_script(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a run script, which must succeed. The variables win over the env file."""
     done = subprocess.run(
         ["sh", f"run_scripts/{script}", *arguments],
         cwd=ROOT,
@@ -48,7 +48,7 @@ def run_script(script: str, *arguments: str, **variables: str) -> str:
         timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return done
 
 
 def script_environment(**variables: str) -> dict[str, str]:

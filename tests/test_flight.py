@@ -1,19 +1,18 @@
-"""A whole flight through the scripts, tiny: it ends in a true report, is not repeated, and survives kills."""
+"""The whole procedure on tiny data: its report is true, nothing is repeated, kills do no harm."""
 
 import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from script_runs import ROOT, folders_below, make_toy_data, run_script, script_environment
 
-ROOT = Path(__file__).parents[1]
-
-# A handful of steps teaches nothing, so the thresholds are opened: what is tested is the procedure.
+# A handful of steps teaches nothing, so the thresholds are wide open: the procedure is tested.
 SHRUNK = {
     "MAX_STEPS": "6",
     "SAVE_EVERY": "2",
@@ -29,85 +28,65 @@ SHRUNK = {
     "BATCH_SIZE": "16",
     "BATCH_SIZE_CROSS": "16",
     "DATA_PREP": "",
-    "OMP_NUM_THREADS": "1",
 }
+RUNS = {
+    "dual_encoder_0": "dual_encoder_0.dev.run",
+    "cross_encoder": "dual_encoder_2.dev.scored.run",
+    "dual_encoder_1": "dual_encoder_1.dev.run",
+    "dual_encoder_2": "dual_encoder_2.dev.run",
+}
+PAPER_VALUES = {
+    "dual_encoder_0": "0.3332",
+    "cross_encoder": "0.409",
+    "dual_encoder_1": "0.3638",
+    "dual_encoder_2": "0.3702",
+}
+JUDGEMENTS = {"MRR@10": "qrels.dev.tsv", "MRR@10-truth": "truth.dev.tsv"}
 
 
 @pytest.fixture(scope="module")
 def small_world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world") / "data"
-    subprocess.run(
-        [
-            sys.executable,
-            "data_prep/toy.py",
-            "--output",
-            folder,
-            "--entities",
-            "12",
-            "--train-queries",
-            "60",
-            "--dev-queries",
-            "20",
-            "--unlabelled-queries",
-            "60",
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    return folder
+    sizes = {"train_queries": 60, "dev_queries": 20, "unlabelled_queries": 60}
+    return make_toy_data(folder, entities=12, **sizes)
 
 
-def flight(folder: Path, world: Path, **variables: str) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return (
-        os.environ
-        | SHRUNK
-        | {
-            "PATH": path,
-            "ROCKETQA_READY": "yes",
-            "DATA_DIR": str(world),
-            "INIT": f"{world}/init_dual",
-            "INIT_CROSS": f"{world}/init_cross",
-            "OUTPUT_DIR": str(folder / "o"),
-            "CHECKPOINT_DIR": str(folder / "c"),
-            **variables,
-        }
-    )
+def shrunk_variables(folder: Path, world: Path) -> dict[str, str]:
+    """Returns the variables of a procedure on the small world that stays below a folder."""
+    inputs = {
+        "DATA_DIR": str(world),
+        "INIT": f"{world}/init_dual",
+        "INIT_CROSS": f"{world}/init_cross",
+    }
+    return SHRUNK | inputs | folders_below(folder)
 
 
-def fly(folder: Path, world: Path, **variables: str) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        ["sh", "run_scripts/rocket.sh"],
-        cwd=ROOT,
-        env=flight(folder, world, **variables),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
+def run_procedure(folder: Path, world: Path) -> str:
+    """Runs rocket.sh to its end and returns what it printed."""
+    return run_script("rocket.sh", **shrunk_variables(folder, world)).stdout
 
 
 @pytest.fixture(scope="module")
-def flown(small_world, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("flown")
-    return folder, fly(folder, small_world)
+def finished(small_world, tmp_path_factory):
+    """The folder of a finished procedure, and what rocket.sh printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, run_procedure(folder, small_world)
 
 
 def artefacts(folder: Path) -> dict[str, bytes]:
-    """Returns what a flight leaves, by path; logs hold rates, manifests the folder's name."""
+    """Returns path -> bytes, without logs (they hold rates) and manifests (they hold paths)."""
     left_out = ("train_log.tsv", ".meta.json", "meta.json")
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith(left_out)
-    }
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.endswith(left_out):
+            found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
 
 
 def slow_mrr(run: Path, qrels: Path) -> float:
-    """MRR@10 from the files alone, by nothing of the package."""
-    relevant, best = {}, {}
+    """Returns MRR@10, computed from the files without any code of the package."""
+    relevant: dict[str, set[str]] = {}
+    best: dict[str, float] = {}
     for line in qrels.read_text().splitlines():
         query_id, _, passage_id, _ = line.split("\t")
         relevant.setdefault(query_id, set()).add(passage_id)
@@ -118,72 +97,68 @@ def slow_mrr(run: Path, qrels: Path) -> float:
     return sum(best.values()) / len(relevant)
 
 
-def test_the_report_holds_the_measures_of_every_model_beside_the_papers(flown, small_world):
-    folder, done = flown
-    lines = [line.split("\t") for line in (folder / "o/report.tsv").read_text().splitlines()]
-    assert lines[0] == ["model", "measure", "value", "paper"]
-    rows = {(model, measure): (float(value), paper) for model, measure, value, paper in lines[1:]}
-    runs = {
-        "dual_encoder_0": "dual_encoder_0.dev.run",
-        "cross_encoder": "dual_encoder_2.dev.scored.run",
-        "dual_encoder_1": "dual_encoder_1.dev.run",
-        "dual_encoder_2": "dual_encoder_2.dev.run",
-    }
-    for model, run in runs.items():
-        for measure, qrels in (("MRR@10", "qrels.dev.tsv"), ("MRR@10-truth", "truth.dev.tsv")):
-            assert rows[model, measure][0] == pytest.approx(
-                slow_mrr(folder / "o" / run, small_world / qrels)
-            )
-    assert [rows[model, "MRR@10"][1] for model in runs] == ["0.3332", "0.409", "0.3638", "0.3702"]
-    assert (folder / "o/report.md").read_text().strip() in done.stdout
-    assert not list(folder.rglob("*.part")), "work left behind"
+def read_report(report: Path) -> Mapping[tuple[str, str], tuple[float, str]]:
+    """Returns (model, measure) -> (value, the paper's value)."""
+    header, *lines = report.read_text().splitlines()
+    assert header.split("\t") == ["model", "measure", "value", "paper"]
+    rows = {}
+    for line in lines:
+        model, measure, value, paper = line.split("\t")
+        rows[model, measure] = (float(value), paper)
+    return rows
 
 
-def test_a_second_call_makes_nothing_again(flown, small_world):
-    folder, _ = flown
+def test_the_report_holds_the_measures_of_every_model_beside_the_papers(finished, small_world):
+    folder, printed = finished
+    rows = read_report(folder / "o/report.tsv")
+    for model, run in RUNS.items():
+        for measure, qrels in JUDGEMENTS.items():
+            expected = slow_mrr(folder / "o" / run, small_world / qrels)
+            assert rows[model, measure][0] == pytest.approx(expected)
+        assert rows[model, "MRR@10"][1] == PAPER_VALUES[model]
+    assert (folder / "o/report.md").read_text().strip() in printed
+    assert not list(folder.rglob("*.part")), "unfinished artefacts are left behind"
 
-    def times():  # report.md is printed, and so written, each time
-        return {
-            path: path.stat().st_mtime_ns
-            for path in folder.rglob("*")
-            if path.is_file() and path.name != "report.md"
-        }
+
+def test_a_second_call_makes_nothing_again(finished, small_world):
+    folder, _ = finished
+
+    def times() -> dict[Path, int]:
+        # report.md is printed, and so written, each time.
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return {path: path.stat().st_mtime_ns for path in files if path.name != "report.md"}
 
     before = times()
-    fly(folder, small_world)
+    run_procedure(folder, small_world)
     assert times() == before
 
 
-def test_stages_are_flown_again_where_their_inputs_changed(flown, small_world, tmp_path):
-    folder, _ = flown
-    copy, world = tmp_path / "flight", tmp_path / "data"
+def test_stages_run_again_where_their_inputs_changed(finished, small_world, tmp_path):
+    folder, _ = finished
+    copy, world = tmp_path / "copy", tmp_path / "data"
     shutil.copytree(folder, copy)
     shutil.copytree(small_world, world)
     with (world / "queries.unlabelled.tsv").open("a") as lines:
         lines.write("one-more\tzore benave\n")
     before = artefacts(folder)
-    fly(copy, world)
+    run_procedure(copy, world)
     after = artefacts(copy)
     changed = {name for name in before if before[name] != after[name]}
-    assert (
-        "o/dual_encoder_1.unlabelled.run" in changed
-        and "c/dual_encoder_2/model.safetensors" in changed
-    )
-    assert {
-        "c/dual_encoder_0/model.safetensors",
-        "c/cross_encoder/model.safetensors",
-        "c/dual_encoder_1/model.safetensors",
-    }.isdisjoint(changed)
+    assert "o/dual_encoder_1.unlabelled.run" in changed
+    assert "c/dual_encoder_2/model.safetensors" in changed
+    earlier_models = ("dual_encoder_0", "cross_encoder", "dual_encoder_1")
+    assert changed.isdisjoint(f"c/{model}/model.safetensors" for model in earlier_models)
 
 
-def test_a_flight_killed_again_and_again_ends_in_the_same_bytes(flown, small_world, tmp_path):
-    folder, _ = flown
+def test_a_procedure_killed_again_and_again_ends_in_the_same_bytes(finished, small_world, tmp_path):
+    folder, _ = finished
+    environment = script_environment(**shrunk_variables(tmp_path, small_world))
     instants = random.Random(os.environ.get("KILL_SEED", "1"))
     for _ in range(int(os.environ.get("KILLS", "4"))):
         process = subprocess.Popen(
             ["sh", "run_scripts/rocket.sh"],
             cwd=ROOT,
-            env=flight(tmp_path, small_world),
+            env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -191,5 +166,5 @@ def test_a_flight_killed_again_and_again_ends_in_the_same_bytes(flown, small_wor
         time.sleep(instants.uniform(1, 12))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    fly(tmp_path, small_world)
+    run_procedure(tmp_path, small_world)
     assert artefacts(tmp_path) == artefacts(folder)

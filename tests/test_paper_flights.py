@@ -1,14 +1,12 @@
-"""The paper's own flights, marco.env and nq.env, fly on tiny files in the real formats: only sizes are shrunk."""
+"""marco.env and nq.env, the paper's own settings, work on tiny files in the real formats."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from nq_like_data import make_nq_like_data
 from released_fixture import ReleasedFixture
+from script_runs import folders_below, run_script
 
-ROOT = Path(__file__).parents[1]
 SHRUNK = {
     "MAX_STEPS": "4",
     "SAVE_EVERY": "100",
@@ -24,194 +22,150 @@ SHRUNK = {
     "RERANK_DEPTH": "5",
     "MAX_NEGATIVE": "0.6",
     "MIN_POSITIVE": "0.01",
-    "OMP_NUM_THREADS": "1",
-    "ROCKETQA_READY": "yes",
 }
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """The toy world with what Natural Questions has besides: answers, a test split, BM25's negatives."""
-    folder = tmp_path_factory.mktemp("world") / "data"
-    subprocess.run(
-        [
-            sys.executable,
-            "data_prep/toy.py",
-            "--output",
-            folder,
-            "--entities",
-            "12",
-            "--train-queries",
-            "40",
-            "--dev-queries",
-            "15",
-            "--unlabelled-queries",
-            "30",
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    texts = {
-        line.split("\t")[0]: line.rstrip("\n").split("\t")[2]
-        for line in (folder / "collection.tsv").open()
+    return make_nq_like_data(tmp_path_factory.mktemp("world") / "data")
+
+
+def shrunk_variables(world: Path, folder: Path) -> dict[str, str]:
+    inputs = {
+        "DATA_DIR": str(world),
+        "INIT": f"{world}/init_dual",
+        "INIT_CROSS": f"{world}/init_cross",
     }
-    for split, name in (("train", "train"), ("dev", "test")):
-        gold = [line.split("\t") for line in (folder / f"truth.{split}.tsv").open()]
-        answers = {query_id: texts[passage_id].split()[0] for query_id, _, passage_id, _ in gold}
-        (folder / f"answers.{name}.tsv").write_text(
-            "".join(f"{key}\t{word}\n" for key, word in answers.items())
-        )
-    (folder / "queries.test.tsv").write_bytes((folder / "queries.dev.tsv").read_bytes())
-    labelled = dict(line.split("\t")[::2] for line in (folder / "qrels.train.tsv").open())
-    (folder / "bm25.train.run").write_text(
-        "".join(
-            f"{query_id}\tQ0\t{other}\t1\t1.0\tbm25\n"
-            for query_id, positive in labelled.items()
-            for other in [next(key for key in texts if key != positive)]
-        )
-    )
-    return folder
+    return SHRUNK | inputs | folders_below(folder)
 
 
-def flown(world: Path, folder: Path, env: str, **variables: str) -> Path:
-    run_script("rocket.sh", f"run_scripts/{env}.env", world=world, folder=folder, **variables)
-    return folder / "o"
+def read_columns(path: Path) -> list[list[str]]:
+    return [line.split("\t") for line in path.read_text().splitlines()]
 
 
-def run_script(script: str, *arguments: str, world: Path, folder: Path, **variables: str) -> str:
-    environment = (
-        os.environ
-        | SHRUNK
-        | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "DATA_DIR": str(world),
-            "OUTPUT_DIR": str(folder / "o"),
-            "CHECKPOINT_DIR": str(folder / "c"),
-            "INIT": f"{world}/init_dual",
-            "INIT_CROSS": f"{world}/init_cross",
-            **variables,
-        }
-    )
-    done = subprocess.run(
-        ["sh", f"run_scripts/{script}", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def nq_output(world, tmp_path_factory):
+    """The output folder of nq.env, and what evaluate.sh prints of dual_encoder_1."""
+    folder = tmp_path_factory.mktemp("nq")
+    variables = shrunk_variables(world, folder)
+    depths = {"CROSS_DEPTH": "20", "DENOISE_DEPTH": "20", "AUGMENT_DEPTH": "10"}
+    run_script("rocket.sh", "run_scripts/nq.env", **variables, **depths)
+    done = run_script("evaluate.sh", "dual_encoder_1", "run_scripts/nq.env", **variables)
+    return folder / "o", done.stdout
 
 
-def test_natural_questions_fly_by_answers_with_the_papers_tables(world, tmp_path):
-    output = flown(world, tmp_path, "nq", CROSS_DEPTH="20", DENOISE_DEPTH="20", AUGMENT_DEPTH="10")
+def test_natural_questions_are_evaluated_by_answers_into_the_papers_tables(nq_output):
+    output, printed = nq_output
     report = (output / "report.md").read_text()
-    assert (output / "dual_encoder_1.measures.tsv").read_text() in run_script(
-        "evaluate.sh", "dual_encoder_1", "run_scripts/nq.env", world=world, folder=tmp_path
-    )
-    assert (
-        "| RocketQA, ERNIE-base | " in report.split("## Table 2")[1]
-        and "R@5" in report
-        and "## Table 7" in report
-    )
-    answers = dict(
-        line.rstrip("\n").split("\t")[:2] for line in (world / "answers.train.tsv").open()
-    )
-    passages = {line.split("\t")[0]: line.lower() for line in (world / "collection.tsv").open()}
-    for line in (output / "examples.dual.1.tsv").open():
-        query_id, positive, negative = line.rstrip("\n").split("\t")
-        assert (
-            answers[query_id] in passages[positive] and answers[query_id] not in passages[negative]
-        )
-    bm25 = dict(line.split("\t")[::2][:2] for line in (world / "bm25.train.run").open())
-    assert all(
-        bm25[query_id] == negative
-        for query_id, _, negative in map(str.split, (output / "examples.dual.0.tsv").open())
-    )
+    assert (output / "dual_encoder_1.measures.tsv").read_text() in printed
+    assert "| RocketQA, ERNIE-base | " in report.split("## Table 2")[1]
+    assert "R@5" in report
+    assert "## Table 7" in report
 
 
-def test_ms_marco_flies_with_the_papers_tables_and_figures(world, tmp_path):
-    output = flown(
-        world,
-        tmp_path,
-        "marco",
-        CROSS_DEPTH="30",
-        DENOISE_DEPTH="12",
-        FILL_DEPTH="30",
-        AUGMENT_DEPTH="6",
-    )
+def test_natural_questions_have_positives_with_an_answer_and_negatives_without(nq_output, world):
+    output, _ = nq_output
+    answers = {columns[0]: columns[1] for columns in read_columns(world / "answers.train.tsv")}
+    passages = {}
+    for line in (world / "collection.tsv").read_text().splitlines():
+        passages[line.split("\t")[0]] = line.lower()
+    for query_id, positive, negative in read_columns(output / "examples.dual.1.tsv"):
+        assert answers[query_id] in passages[positive]
+        assert answers[query_id] not in passages[negative]
+
+
+def test_stage_1_of_natural_questions_has_the_negatives_of_its_bm25_run(nq_output, world):
+    output, _ = nq_output
+    bm25 = {columns[0]: columns[2] for columns in read_columns(world / "bm25.train.run")}
+    for query_id, _, negative in read_columns(output / "examples.dual.0.tsv"):
+        assert bm25[query_id] == negative
+
+
+@pytest.fixture(scope="module")
+def marco_output(world, tmp_path_factory):
+    """The output folder of marco.env, first rocket.sh, then figures.sh; and the report between."""
+    folder = tmp_path_factory.mktemp("marco")
+    output = folder / "o"
+    variables = shrunk_variables(world, folder)
+    depths = {
+        "CROSS_DEPTH": "30",
+        "DENOISE_DEPTH": "12",
+        "FILL_DEPTH": "30",
+        "AUGMENT_DEPTH": "6",
+    }
+    run_script("rocket.sh", "run_scripts/marco.env", **variables, **depths)
     report = (output / "report.md").read_text()
-    assert (
-        "| queries, training | 40 (502,939) other |" in report
-        and "(STEP 3) | (36.38) not run |" in report
-    )
-    assert (output / "figures/figure5.png").is_file() and (
-        output / "denoising.unlabelled/report.md"
-    ).is_file()
-    rows = [line.split("\t") for line in (output / "examples.dual.1.tsv").read_text().splitlines()]
-    assert max(map(len, rows)) == 3 and len(rows) > 3 * len(
-        {row[0] for row in rows}
-    )  # 1 : 4 is four rows
-    written = [output / f"figure6.augmented.{name}.measures.tsv" for name in ("7000", "0")]
-    written[0].write_text("MRR@10\t0.9\n")  # of an earlier flight
-    run_script(
-        "figures.sh",
-        "run_scripts/marco.env",
-        world=world,
-        folder=tmp_path,
-        FIGURE_BATCHES="4 8",
-        FIGURE_PARTS="50",
-    )
-    assert (output / "figures/figure4.png").is_file() and (output / "figures/figure6.png").is_file()
-    assert [path.is_file() for path in written] == [False, True]
-    augmented, half = (
-        (output / name).read_text().splitlines()
-        for name in ("examples.augmented.tsv", "figure6.50.examples.tsv")
-    )
-    assert (
-        half == augmented[1::2]
-        and (output / f"figure6.augmented.{len(half)}.measures.tsv").is_file()
-    )
-    for curve, model in (
-        ("random_negatives", "dual_encoder_0"),
-        ("with_denoised_hard_negatives", "dual_encoder_1"),
-    ):
-        ours, half = (
-            (output / f"figure4.{curve}.{negatives}.measures.tsv").read_text()
-            for negatives in (7, 3)
-        )
-        assert ours == (output / f"{model}.measures.tsv").read_text() and half.startswith(
-            "MRR@10\t"
-        )
+    # This point is of an earlier call with other data.
+    (output / "figure6.augmented.7000.measures.tsv").write_text("MRR@10\t0.9\n")
+    points = {"FIGURE_BATCHES": "4 8", "FIGURE_PARTS": "50"}
+    run_script("figures.sh", "run_scripts/marco.env", **variables, **points)
+    return output, report
+
+
+def test_ms_marco_has_the_papers_tables_and_denoising_reports(marco_output):
+    output, report = marco_output
+    assert "| queries, training | 40 (502,939) other |" in report
+    assert "(STEP 3) | (36.38) not run |" in report
+    assert (output / "figures/figure5.png").is_file()
+    assert (output / "denoising.unlabelled/report.md").is_file()
+
+
+def test_one_to_four_is_four_rows_with_one_negative_each(marco_output):
+    output, _ = marco_output
+    rows = read_columns(output / "examples.dual.1.tsv")
+    query_ids = {columns[0] for columns in rows}
+    assert max(map(len, rows)) == 3
+    assert len(rows) > 3 * len(query_ids)
+
+
+def test_the_points_of_figure_4_are_trained_and_its_own_batch_is_the_stage_itself(marco_output):
+    output, _ = marco_output
+    assert (output / "figures/figure4.png").is_file()
+    curves = {
+        "random_negatives": "dual_encoder_0",
+        "with_denoised_hard_negatives": "dual_encoder_1",
+    }
+    for curve, model in curves.items():
+        stage = (output / f"{model}.measures.tsv").read_text()
+        assert (output / f"figure4.{curve}.7.measures.tsv").read_text() == stage
+        smaller = (output / f"figure4.{curve}.3.measures.tsv").read_text()
+        assert smaller.startswith("MRR@10\t")
+
+
+def test_the_points_of_figure_6_are_even_parts_and_those_of_an_earlier_call_go(marco_output):
+    output, _ = marco_output
+    assert (output / "figures/figure6.png").is_file()
+    assert not (output / "figure6.augmented.7000.measures.tsv").is_file()
+    assert (output / "figure6.augmented.0.measures.tsv").is_file()
+    augmented = (output / "examples.augmented.tsv").read_text().splitlines()
+    half = (output / "figure6.50.examples.tsv").read_text().splitlines()
+    assert half == augmented[1::2]
+    assert (output / f"figure6.augmented.{len(half)}.measures.tsv").is_file()
 
 
 def test_released_models_are_evaluated_into_the_papers_tables_and_a_missing_one_is_named(
     world, tmp_path
 ):
-    for name, kind in (("v1_marco_de", "separate"), ("v1_marco_ce", "cross")):
-        ReleasedFixture(tmp_path / name, kind)  # as if fetched before
-    said = run_script(
+    # The models lie in the cache, as if they had been fetched before.
+    ReleasedFixture(tmp_path / "v1_marco_de", "separate")
+    ReleasedFixture(tmp_path / "v1_marco_ce", "cross")
+    lengths = {"QUERY_LENGTH": "12", "PASSAGE_LENGTH": "16", "PAIR_LENGTH": "20"}
+    done = run_script(
         "reproduce_tables.sh",
         "run_scripts/marco.env",
         "--released",
-        world=world,
-        folder=tmp_path,
+        **shrunk_variables(world, tmp_path),
+        **lengths,
         ROCKETQA_CACHE=str(tmp_path),
-        QUERY_LENGTH="12",
-        PASSAGE_LENGTH="16",
-        PAIR_LENGTH="20",
         RELEASED="dual_encoder_2=v1_marco_de cross_encoder=v1_marco_ce dual_encoder_0=nowhere",
     )
-    assert "nowhere: not to be had, so dual_encoder_0 is left out" in said
+    assert "nowhere: not to be had, so dual_encoder_0 is left out" in done.stderr
     table = (tmp_path / "o/released/report.md").read_text().split("## Released README")[1]
-    (stage_1,), (last,), (reranked,) = (
-        [line for line in table.splitlines() if line.startswith(f"| {name}")]
-        for name in ("M_D^(0)", "M_D^(2)", "M_C")
-    )
-    assert "not run" in stage_1 and "not run" not in last and "not run" not in reranked
-    assert {path.name for path in (tmp_path / "c/released").iterdir()} == {
-        "dual_encoder_2",
-        "cross_encoder",
-    }
+    rows = {}
+    for name in ("M_D^(0)", "M_D^(2)", "M_C"):
+        (rows[name],) = [line for line in table.splitlines() if line.startswith(f"| {name}")]
+    assert "not run" in rows["M_D^(0)"]
+    assert "not run" not in rows["M_D^(2)"]
+    assert "not run" not in rows["M_C"]
+    made = {path.name for path in (tmp_path / "c/released").iterdir()}
+    assert made == {"dual_encoder_2", "cross_encoder"}

@@ -1,42 +1,48 @@
-"""A flight of a few lines, for tests that run verbs as a user does."""
+"""Tiny data files and initial weights, and the commands that train on them as a user does."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from rocketqa.encoder.config import ErnieConfig
-from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.files.formats import write_lines
 
 WORDS = [f"w{i}" for i in range(40)]
+SPECIAL_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "-", "t"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def write_tiny_flight(folder: Path, dropout: float = 0.0) -> None:
-    """Writes collection, queries, labels, examples and an initial encoder into a folder."""
+    """Writes collection, queries, labels, examples and initial weights into a folder."""
+    dual_examples = (f"q{i}\tp{i}\tp{(i + 11) % 40}" for i in range(40))
+    cross_examples = (f"q{i}\tp{(i * 5) % 40}\t{int(i % 8 == 0)}" for i in range(40))
+    queries = (f"q{i}\t{WORDS[i * 3 % 40]} {WORDS[i]}" for i in range(40))
+    write_lines(folder / "collection.tsv", _passages())
+    write_lines(folder / "queries.tsv", queries)
+    write_lines(folder / "qrels.tsv", (f"q{i}\t0\tp{i}\t1" for i in range(40)))
+    write_lines(folder / "examples.dual.tsv", dual_examples)
+    write_lines(folder / "examples.cross.tsv", cross_examples)
+    _write_initial_weights(folder / "init", dropout)
+
+
+def _passages() -> Iterator[str]:
+    """Yields 40 passages of 3 to 8 words, every second one with a title."""
+    for i in range(40):
+        title = "t" if i % 2 else ""
+        words = [WORDS[(i * 7 + j * j) % 40] for j in range(3 + i % 6)]
+        yield f"p{i}\t{title}\t{' '.join(words)}"
+
+
+def _write_initial_weights(folder: Path, dropout: float) -> None:
+    """Writes an ERNIE of two layers of size 16, with its vocabulary."""
     from safetensors.numpy import save_file
 
-    write_lines(
-        folder / "collection.tsv",
-        (
-            f"p{i}\t{'t' if i % 2 else ''}\t{' '.join(WORDS[(i * 7 + j * j) % 40] for j in range(3 + i % 6))}"
-            for i in range(40)
-        ),
-    )
-    write_lines(
-        folder / "queries.tsv", (f"q{i}\t{WORDS[i * 3 % 40]} {WORDS[i]}" for i in range(40))
-    )
-    write_lines(folder / "qrels.tsv", (f"q{i}\t0\tp{i}\t1" for i in range(40)))
-    write_lines(folder / "examples.dual.tsv", (f"q{i}\tp{i}\tp{(i + 11) % 40}" for i in range(40)))
-    write_lines(
-        folder / "examples.cross.tsv",
-        (f"q{i}\tp{(i * 5) % 40}\t{int(i % 8 == 0)}" for i in range(40)),
-    )
-    init = folder / "init"
-    init.mkdir()
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "-", "t", *WORDS]
+    folder.mkdir()
+    vocabulary = [*SPECIAL_WORDS, *WORDS]
     config = ErnieConfig(
         vocab_size=len(vocabulary),
         hidden_size=16,
@@ -47,9 +53,9 @@ def write_tiny_flight(folder: Path, dropout: float = 0.0) -> None:
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
-    write_lines(init / "vocab.txt", vocabulary)
-    (init / "config.json").write_text(json.dumps(config._asdict()))
-    save_file(initial_weights(config, seed=1), init / "model.safetensors")
+    write_lines(folder / "vocab.txt", vocabulary)
+    (folder / "config.json").write_text(json.dumps(config._asdict()))
+    save_file(initial_weights(config, seed=1), folder / "model.safetensors")
 
 
 def verb(*arguments: object) -> list[str]:
@@ -58,17 +64,17 @@ def verb(*arguments: object) -> list[str]:
 
 
 def dual_flags(folder: Path, output: Path, batch_size: int, **changed: object) -> list[str]:
-    """Returns the flags of a short dual-encoder training on the tiny flight; "" is that of a switch."""
+    """Returns the flags of a short dual-encoder training; the value "" stands for a switch."""
     return _flags(folder, output, "examples.dual.tsv", {"batch-size": batch_size} | changed)
 
 
 def cross_flags(folder: Path, output: Path, **changed: object) -> list[str]:
-    """Returns the flags of a short cross-encoder training on the tiny flight."""
+    """Returns the flags of a short cross-encoder training."""
     return _flags(folder, output, "examples.cross.tsv", {"batch-size": 4} | changed)
 
 
 def _flags(folder: Path, output: Path, examples: str, changed: dict[str, object]) -> list[str]:
-    flags = {
+    flags: dict[str, object] = {
         "output": output,
         "init": folder / "init",
         "collection": folder / "collection.tsv",
@@ -81,29 +87,30 @@ def _flags(folder: Path, output: Path, examples: str, changed: dict[str, object]
         "weight-decay": 0.0,
         "seed": 1,
     }
-    return [
-        str(word)
-        for name, value in (flags | changed).items()
-        for word in (f"--{name}", value)
-        if word != ""
-    ]
+    words = []
+    for name, value in (flags | changed).items():
+        words.append(f"--{name}")
+        if value != "":
+            words.append(str(value))
+    return words
 
 
 def train_dual(
     folder: Path, output: Path, devices: int, batch_size: int, **changed: object
 ) -> None:
     """Trains as a user does: one process, or several under Paddle's launcher."""
-    run_training(
-        folder, devices, "train-dual-encoder", dual_flags(folder, output, batch_size, **changed)
-    )
+    flags = dual_flags(folder, output, batch_size, **changed)
+    run_training(folder, devices, "train-dual-encoder", flags)
 
 
 def train_cross(folder: Path, output: Path, devices: int = 1, **changed: object) -> None:
     """Trains a cross encoder as a user does."""
-    run_training(folder, devices, "train-cross-encoder", cross_flags(folder, output, **changed))
+    flags = cross_flags(folder, output, **changed)
+    run_training(folder, devices, "train-cross-encoder", flags)
 
 
 def run_training(folder: Path, devices: int, name: str, flags: list[str]) -> None:
+    """Runs a training verb and fails with its output and logs if it fails."""
     command = verb(name, *flags) if devices == 1 else launched(folder, devices, name, flags)
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     logs = "".join(path.read_text() for path in (folder / "log").glob("workerlog.*"))
