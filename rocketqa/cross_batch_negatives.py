@@ -1,16 +1,17 @@
 """Cross-batch negatives (section 3.3.1): the passages of all devices are negatives for every query.
 
-Letters: A devices, N chunks a device (1 unless accumulated), B queries a chunk, P passages a query (positive first),
-H hidden size.
+Letters: A devices, N chunks a device (1 unless gradients are accumulated), B queries a chunk, P
+passages a query (the positive first), H hidden size.
 
-Each device holds q_reps [N*B, H] and p_reps [N*B*P, H], chunk by chunk: B positives, then B*(P-1) hard negatives (the
-released code's order). The passages are gathered, device by device; the queries stay. Every device computes the loss of
-its own N*B queries against all A*N*B*P passages. The mean over devices, which training takes of the gradients, is then
-the gradient of the mean loss over all A*N*B queries: that of one process on the joint batch.
+Each device holds q_reps [N*B, H] and p_reps [N*B*P, H], chunk after chunk: B positives, then
+B*(P-1) hard negatives (the order of the released code). The passages are gathered, device after
+device; the queries stay where they are. Every device computes the loss of its own N*B queries
+against all A*N*B*P passages. Training averages the gradients over the devices. The average is the
+gradient of the mean loss over all A*N*B queries: that of one process on the joint batch.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import numpy as np
 import paddle
@@ -18,18 +19,22 @@ import paddle.distributed as dist
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
+from rocketqa.encoder.packing import PackedRows
 from rocketqa.files.errors import DataError
+from rocketqa.training.objective import Step
 
-Chunk = object  # what `encode` takes, with its `known_positives`
 Reps = tuple[paddle.Tensor, paddle.Tensor]  # q_reps, p_reps
-ChunkContext = Callable[[int], AbstractContextManager]
+# Queries [B] and passages [B*P] -> their representations.
+Encode = Callable[[PackedRows, PackedRows], Reps]
 
 
 class GatherAcrossDevices(PyLayer):
-    """p_reps of every device, concatenated in rank order, with a gradient (Paddle's all_gather has none).
+    """p_reps of every device, concatenated in rank order, with a gradient (Paddle's all_gather has
+    none).
 
-    Backward sums over devices what each one's loss says of all passages and takes the own slice: what the released
-    code's c_allgather had as its gradient op (c_reducescatter). By all_reduce, for gloo has no reduce_scatter.
+    The backward pass sums, over the devices, the gradients of all passages, and takes the slice of
+    the own passages. The released code does the same by c_reducescatter, the gradient operator of
+    its c_allgather. Here it is all_reduce and a slice, because gloo has no reduce_scatter.
     """
 
     @staticmethod
@@ -46,14 +51,13 @@ class GatherAcrossDevices(PyLayer):
 def gather(p_reps: paddle.Tensor) -> paddle.Tensor:
     """Returns the passages of all devices, [A*N*B*P, H]; on one device its own.
 
-    Raises DataError, on every device and before anything is gathered, where their shapes differ: a collective of
-    unequal shapes gives garbage on one device and an abort on another.
+    Raises DataError on every device, before anything is gathered, where the shapes differ: a
+    collective operation on unequal shapes gives garbage on one device and aborts another.
     """
     if dist.get_world_size() == 1:
         return p_reps
-    shapes = [
-        shape.tolist() for shape in _all_gather(paddle.to_tensor(p_reps.shape, dtype="int64"))
-    ]
+    own_shape = paddle.to_tensor(p_reps.shape, dtype="int64")
+    shapes = [shape.tolist() for shape in _all_gather(own_shape)]
     if any(shape != shapes[0] for shape in shapes):
         raise DataError(f"p_reps: expected the same shape on every device, got {shapes}")
     return GatherAcrossDevices.apply(p_reps)
@@ -65,126 +69,192 @@ def _all_gather(tensor: paddle.Tensor) -> list[paddle.Tensor]:
     return parts
 
 
-def losses_and_hits(
-    q_reps,
-    p_reps,
-    cross_batch: bool,
-    chunks: int = 1,
-    known_positives: "KnownPositives | None" = None,
-) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Returns each query's negative log-likelihood of its positive (equation 2), and whether that ranks first: [N*B].
-
-    q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. Dot products, no temperature. Without
-    `cross_batch` the passages given are the only negatives (in-batch). A query with logits that are not finite has a
-    loss that is none.
-    """
-    candidates = gather(p_reps) if cross_batch else p_reps  # [A*N*B*P, H], or [N*B*P, H]
-    logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
-    finite = logits.isfinite().all(
-        axis=1
-    )  # [N*B]; Paddle's softmax makes finite losses of infinite logits
-    before = dist.get_rank() * p_reps.shape[0] if cross_batch else 0
-    labels = paddle.to_tensor(
-        before + positive_places(q_reps.shape[0], p_reps.shape[0], chunks)
-    )  # [N*B]
-    if known_positives is not None:
-        false_negatives = known_positives.mask(labels.numpy(), cross_batch)  # [N*B, A*N*B*P]
-        logits = paddle.where(
-            paddle.to_tensor(false_negatives), paddle.full_like(logits, -np.inf), logits
-        )
-    losses = F.cross_entropy(logits, labels, reduction="none").reshape([-1])
-    losses = paddle.where(finite, losses, paddle.full_like(losses, np.nan))
-    return losses, (logits.argmax(axis=1) == labels).astype("float32")
-
-
-def positive_places(queries: int, passages: int, chunks: int) -> np.ndarray:
-    """Returns where each query's positive is among the own passages, int64 [N*B]."""
-    first = np.arange(chunks)[:, None] * (passages // chunks)
-    return (first + np.arange(queries // chunks)).reshape(-1).astype(np.int64)
-
-
 class KnownPositives:
-    """What of the batch is no negative of a query although it is another's passage, by id and across devices.
+    """Passages that are excluded as negatives of a query: its known positives, and copies of them,
+    on every device.
 
-    # Deviation: paper and released code take every other passage for a negative, known positives of the query and
-    copies of its positive included.
+    # Deviation: the paper and the released code take every other passage of the batch for a
+    negative, also the known positives of the query and copies of its positive. A switch,
+    MASK_POSITIVES, off by default.
     """
 
     def __init__(self, passages: np.ndarray, positives: Sequence[Sequence[int]]):
-        """`passages`: numbers of the own passages, int64 [N*B*P]; `positives`: those of each own query, N*B lists."""
-        self.passages, self.positives = passages, positives
+        """`passages`: numbers of the own passages, int64 [N*B*P]; `positives`: those of each own
+        query, N*B lists.
+        """
+        self.passages = passages
+        self.positives = positives
 
     def mask(self, labels: np.ndarray, cross_batch: bool) -> np.ndarray:
-        """Returns which passages are left out of a query's softmax: bool [N*B, A*N*B*P]; never its label."""
+        """Returns which passages are left out of the softmax of each query, bool [N*B, A*N*B*P].
+
+        The passage that `labels` [N*B] names, the positive that the query is trained on, always
+        stays.
+        """
         candidates = self.passages
         if cross_batch and dist.get_world_size() > 1:
-            candidates = np.concatenate(
-                [part.numpy() for part in _all_gather(paddle.to_tensor(self.passages))]
-            )
-        mask = np.stack([np.isin(candidates, known) for known in self.positives])
+            parts = _all_gather(paddle.to_tensor(self.passages))
+            candidates = np.concatenate([part.numpy() for part in parts])
+        mask = np.stack([np.isin(candidates, numbers) for numbers in self.positives])
         mask[np.arange(len(labels)), labels] = False
         return mask
 
     @staticmethod
     def joined(parts: Sequence["KnownPositives | None"]) -> "KnownPositives | None":
-        """Returns those of several chunks as one; None where nothing is masked."""
-        if parts[0] is None:
+        """Returns the known positives of several chunks as one; None where nothing is masked."""
+        present = [part for part in parts if part is not None]
+        if not present:
             return None
-        return KnownPositives(
-            np.concatenate([part.passages for part in parts]),
-            [known for part in parts for known in part.positives],
-        )
+        passages = np.concatenate([part.passages for part in present])
+        positives = [numbers for part in present for numbers in part.positives]
+        return KnownPositives(passages, positives)
 
 
-def backward(
-    encode: Callable[[Chunk], Reps],
-    chunks: Sequence[Chunk],
-    chunk_context: ChunkContext,
-    loss_scale: float,
-    barrier: Callable[[], None],
+class DualChunk(NamedTuple):
+    """A chunk for the dual encoder: queries [B], passages [B*P] with the positives first, and what
+    to mask, if any.
+    """
+
+    queries: PackedRows
+    passages: PackedRows
+    known_positives: KnownPositives | None
+
+
+def losses_and_hits(
+    q_reps: paddle.Tensor,
+    p_reps: paddle.Tensor,
     cross_batch: bool,
+    chunks: int = 1,
+    known_positives: KnownPositives | None = None,
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Leaves the gradients of `loss_scale` times the mean loss of all chunks; returns losses and hits, [N*B].
+    """Returns the negative log-likelihood of each query's positive (equation 2), and whether it
+    ranks first: [N*B].
 
-    `encode`: a chunk -> q_reps [B, H], p_reps [B*P, H]; `chunk_context(n)`: gives chunk n its dropout and precision, the same
-    each time; `barrier` waits for the other devices before they communicate. A chunk's `known_positives` are masked, or
-    None.
+    q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. The similarity is the
+    dot product, without temperature. Without `cross_batch` only the given passages are candidates
+    (in-batch negatives). A query with a non-finite logit gets loss nan.
     """
-    if cross_batch and len(chunks) > 1:
-        return _backward_in_chunks(encode, chunks, chunk_context, loss_scale, barrier)
-    judged = []
-    for n, chunk in enumerate(chunks):
-        reps = _encoded(encode, chunk, chunk_context(n))
-        barrier()
-        losses, hits = losses_and_hits(*reps, cross_batch, 1, chunk.known_positives)
-        (losses.mean() * (loss_scale / len(chunks))).backward()
-        judged.append((losses.detach(), hits))
-    losses, hits = zip(*judged)
-    return paddle.concat(losses), paddle.concat(hits)
+    candidates = gather(p_reps) if cross_batch else p_reps  # [A*N*B*P, H], or [N*B*P, H]
+    logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
+    # Paddle's softmax on a CPU makes a finite loss of infinite logits.
+    finite = logits.isfinite().all(axis=1)  # [N*B]
+    first_own_passage = dist.get_rank() * p_reps.shape[0] if cross_batch else 0
+    places = positive_places(q_reps.shape[0], p_reps.shape[0], chunks)
+    labels = paddle.to_tensor(first_own_passage + places)  # [N*B]
+    if known_positives is not None:
+        excluded = known_positives.mask(labels.numpy(), cross_batch)  # [N*B, A*N*B*P]
+        minus_infinity = paddle.full_like(logits, -np.inf)
+        logits = paddle.where(paddle.to_tensor(excluded), minus_infinity, logits)
+    losses = F.cross_entropy(logits, labels, reduction="none").reshape([-1])  # [N*B]
+    losses = paddle.where(finite, losses, paddle.full_like(losses, np.nan))
+    hits = (logits.argmax(axis=1) == labels).astype("float32")  # [N*B]
+    return losses, hits
 
 
-def _backward_in_chunks(
-    encode, chunks: Sequence[Chunk], chunk_context: ChunkContext, loss_scale: float, barrier
-):
-    """Footnote 2: the loss and gradients of N times as many devices, with one chunk's activations at a time.
+def positive_places(queries: int, passages: int, chunks: int) -> np.ndarray:
+    """Returns where the positive of each query is among the own passages, int64 [N*B]."""
+    first_of_chunk = np.arange(chunks)[:, None] * (passages // chunks)  # [N, 1]
+    place_in_chunk = np.arange(queries // chunks)  # [B]
+    return (first_of_chunk + place_in_chunk).reshape(-1).astype(np.int64)
 
-    All representations without a graph; the loss of all of them and its gradients by representation; then each chunk
-    once more, with the same dropout, to take these gradients to the parameters.
+
+class NegativesObjective:
+    """The training objective of the dual encoder: cross-batch negatives, or (for comparison)
+    in-batch negatives.
+
+    With cross-batch negatives, the passages of all chunks of all devices are candidates of every
+    query. With in-batch negatives, only those of the own chunk are.
     """
-    with paddle.no_grad():
-        reps = [_encoded(encode, chunk, chunk_context(n)) for n, chunk in enumerate(chunks)]
-    q_reps, p_reps = (paddle.concat(part).detach() for part in zip(*reps))  # [N*B, H], [N*B*P, H]
-    q_reps.stop_gradient = p_reps.stop_gradient = False
+
+    def __init__(self, cross_batch: bool = True):
+        self.cross_batch = cross_batch
+
+    def forward_backward(
+        self, model: Encode, chunks: Sequence[DualChunk], step: Step
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Leaves the gradients of `step.loss_scale` times the mean loss of all chunks; returns
+        losses and hits, [N*B].
+        """
+        if self.cross_batch and len(chunks) > 1:
+            return _forward_backward_cached(model, chunks, step)
+        results = [
+            self._one_chunk(model, chunk, n, len(chunks), step) for n, chunk in enumerate(chunks)
+        ]
+        losses = paddle.concat([losses for losses, _ in results])
+        hits = paddle.concat([hits for _, hits in results])
+        return losses, hits
+
+    def _one_chunk(
+        self, model: Encode, chunk: DualChunk, n: int, count: int, step: Step
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """The plain forward and backward pass of chunk `n` of `count`."""
+        with step.chunk_context(n):
+            q_reps, p_reps = model(chunk.queries, chunk.passages)  # [B, H], [B*P, H]
+        step.barrier()
+        losses, hits = losses_and_hits(
+            q_reps, p_reps, self.cross_batch, known_positives=chunk.known_positives
+        )
+        (losses.mean() * (step.loss_scale / count)).backward()
+        return losses.detach(), hits
+
+
+def _forward_backward_cached(
+    model: Encode, chunks: Sequence[DualChunk], step: Step
+) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Footnote 2: the loss and gradients of N times as many devices, with the activations of one
+    chunk at a time.
+
+    The steps are those of GradCache (Gao et al., 2021) and have its names: all representations
+    without a graph; the loss on them, and its gradient by representation; then each chunk once
+    more, with the same dropout, to take its part of the cached gradient to the parameters.
+    """
+    q_reps, p_reps = forward_no_grad(model, chunks, step)
     known_positives = KnownPositives.joined([chunk.known_positives for chunk in chunks])
-    barrier()
+    step.barrier()
     losses, hits = losses_and_hits(q_reps, p_reps, True, len(chunks), known_positives)
-    (losses.mean() * loss_scale).backward()
-    gradients = zip(paddle.split(q_reps.grad, len(chunks)), paddle.split(p_reps.grad, len(chunks)))
-    for n, (chunk, of_chunk) in enumerate(zip(chunks, gradients)):
-        paddle.autograd.backward(list(_encoded(encode, chunk, chunk_context(n))), list(of_chunk))
+    cache = build_cache(losses, q_reps, p_reps, len(chunks), step.loss_scale)
+    for n, (chunk, gradients) in enumerate(zip(chunks, cache)):
+        forward_backward_chunk(model, chunk, n, gradients, step)
     return losses.detach(), hits
 
 
-def _encoded(encode, chunk: Chunk, context: AbstractContextManager) -> Reps:
-    with context:
-        return encode(chunk)
+def forward_no_grad(model: Encode, chunks: Sequence[DualChunk], step: Step) -> Reps:
+    """Returns the representations of all chunks, [N*B, H] and [N*B*P, H]: leaves of a new graph."""
+    q_parts, p_parts = [], []
+    with paddle.no_grad():
+        for n, chunk in enumerate(chunks):
+            with step.chunk_context(n):
+                q_reps, p_reps = model(chunk.queries, chunk.passages)  # [B, H], [B*P, H]
+            q_parts.append(q_reps)
+            p_parts.append(p_reps)
+    all_q_reps = paddle.concat(q_parts).detach()  # [N*B, H]
+    all_p_reps = paddle.concat(p_parts).detach()  # [N*B*P, H]
+    all_q_reps.stop_gradient = False
+    all_p_reps.stop_gradient = False
+    return all_q_reps, all_p_reps
+
+
+def build_cache(
+    losses: paddle.Tensor,
+    q_reps: paddle.Tensor,
+    p_reps: paddle.Tensor,
+    chunks: int,
+    loss_scale: float,
+) -> list[Reps]:
+    """Returns the gradient of the mean loss by each chunk's representations: N times ([B, H], [B*P,
+    H]).
+    """
+    (losses.mean() * loss_scale).backward()
+    assert q_reps.grad is not None and p_reps.grad is not None
+    return list(zip(paddle.split(q_reps.grad, chunks), paddle.split(p_reps.grad, chunks)))
+
+
+def forward_backward_chunk(
+    model: Encode, chunk: DualChunk, n: int, gradients: Reps, step: Step
+) -> None:
+    """Encodes chunk `n` again, with a graph, and takes the gradients of its representations to the
+    parameters.
+    """
+    with step.chunk_context(n):
+        q_reps, p_reps = model(chunk.queries, chunk.passages)  # [B, H], [B*P, H]
+    paddle.autograd.backward([q_reps, p_reps], list(gradients))

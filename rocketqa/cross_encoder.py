@@ -1,7 +1,12 @@
-"""The cross encoder (section 3.3.2): one ERNIE reads query and passage together; P(relevant) of two classes."""
+"""The cross encoder (section 3.3.2): one ERNIE reads query and passage together and tells
+P(relevant) of two classes.
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+Letters: N pairs, H hidden size.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import paddle
@@ -9,13 +14,15 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from rocketqa.encoder.config import ErnieConfig
-from rocketqa.encoder.ernie import Ernie, truncated_normal
+from rocketqa.encoder.ernie import Ernie
+from rocketqa.encoder.initial_weights import truncated_normal
 from rocketqa.encoder.packing import PackedRows
 from rocketqa.jobs.seeds import generator
+from rocketqa.training.objective import Step
 
 
 class CrossEncoder(nn.Layer):
-    """Pairs -> logits of (not relevant, relevant): pooled first token, dropout, dense."""
+    """Pairs -> logits of (not relevant, relevant): pooled first token, dropout, dense layer."""
 
     def __init__(self, config: ErnieConfig):
         super().__init__()
@@ -26,23 +33,27 @@ class CrossEncoder(nn.Layer):
 
     def forward(self, pairs: PackedRows) -> paddle.Tensor:
         """Returns logits [N, 2]."""
-        return self.classifier(self.dropout(self.ernie.pooled(pairs)))
+        pooled = self.ernie.pooled(pairs)  # [N, H]
+        return self.classifier(self.dropout(pooled))  # [N, 2]
 
     def probability(self, pairs: PackedRows) -> paddle.Tensor:
         """Returns P(relevant) [N]."""
         return F.softmax(self(pairs))[:, 1]
 
     @staticmethod
-    def from_encoder_weights(weights: dict, config: ErnieConfig, seed: int) -> dict:
-        """Returns the cross encoder's weights from an encoder's; the classifier, and a missing pooler, are drawn.
+    def from_encoder_weights(
+        weights: dict[str, np.ndarray], config: ErnieConfig, seed: int
+    ) -> dict[str, np.ndarray]:
+        """Returns the weights of a cross encoder that starts from an encoder; those of a cross
+        encoder stay as they are.
 
-        Those of a cross encoder stay as they are.
+        The classifier, and the pooler where the encoder has none, are drawn at random.
         """
         if any(name.startswith("ernie.") for name in weights):
             return weights
         drawing = generator(seed, "classifier")
         hidden_size = config.hidden_size
-        drawn = {
+        initial = {
             "ernie.pooler.dense.weight": truncated_normal(
                 drawing, (hidden_size, hidden_size), 0.02
             ),
@@ -50,74 +61,95 @@ class CrossEncoder(nn.Layer):
             "classifier.weight": truncated_normal(drawing, (hidden_size, 2), 0.02),
             "classifier.bias": np.zeros(2, np.float32),
         }
-        return drawn | {
-            f"ernie.{name}": value
-            for name, value in weights.items()
-            if not name.startswith("classifier.")
-        }
+        for name, value in weights.items():
+            if not name.startswith("classifier."):
+                initial[f"ernie.{name}"] = value
+        return initial
 
 
-def losses_and_hits(logits, labels) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Returns each pair's cross-entropy of logits [N, 2] against labels [N] (int64), and whether it is judged right.
+class CrossChunk(NamedTuple):
+    """A chunk for the cross encoder: pairs [B] and their labels, int64 [B], 1 for relevant."""
 
-    A pair with logits that are not finite has a loss that is none (Paddle's softmax would make a finite one of it).
+    pairs: PackedRows
+    labels: paddle.Tensor
+
+
+def losses_and_hits(
+    logits: paddle.Tensor, labels: paddle.Tensor
+) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Returns the cross-entropy of each pair, and whether its likelier class is its label: float32
+    [N] both.
+
+    logits: [N, 2]; labels: int64 [N]. A pair with a non-finite logit gets loss nan.
     """
     losses = F.cross_entropy(logits.astype("float32"), labels, reduction="none").reshape([-1])
-    losses = paddle.where(logits.isfinite().all(axis=1), losses, paddle.full_like(losses, np.nan))
-    return losses, (logits.argmax(axis=1) == labels).astype("float32")
+    # Paddle's softmax on a CPU makes a finite loss of infinite logits.
+    finite = logits.isfinite().all(axis=1)
+    losses = paddle.where(finite, losses, paddle.full_like(losses, np.nan))
+    hits = (logits.argmax(axis=1) == labels).astype("float32")
+    return losses, hits
 
 
-def backward(
-    model: CrossEncoder,
-    chunks: Sequence[tuple[PackedRows, paddle.Tensor]],
-    chunk_context: Callable[[int], AbstractContextManager],
-    loss_scale: float,
-    fgm_epsilon: float,
-) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Leaves the gradients of `loss_scale` times the mean loss of all chunks; returns their losses and hits.
-
-    `chunk_context(n)` gives chunk n its dropout and precision; an epsilon above 0 trains on perturbed word embeddings.
+class ClassificationObjective:
+    """The training objective of the cross encoder: cross-entropy, with adversarial training where
+    epsilon is above 0.
     """
-    judged = []
-    for n, (pairs, labels) in enumerate(chunks):
-        with perturbed(model, pairs, labels, fgm_epsilon) if fgm_epsilon else nullcontext():
-            with chunk_context(n):
-                logits = model(pairs)
-            losses, hits = losses_and_hits(logits, labels)
-            (losses.mean() * (loss_scale / len(chunks))).backward()
-        judged.append((losses.detach(), hits))
-    losses, hits = zip(*judged)
-    return paddle.concat(losses), paddle.concat(hits)
+
+    def __init__(self, fgm_epsilon: float = 0.0):
+        self.fgm_epsilon = fgm_epsilon
+
+    def forward_backward(
+        self, model: CrossEncoder, chunks: Sequence[CrossChunk], step: Step
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Leaves the gradients of `step.loss_scale` times the mean loss of all chunks; returns
+        losses and hits.
+        """
+        all_losses, all_hits = [], []
+        for n, chunk in enumerate(chunks):
+            with perturbed(model, chunk, self.fgm_epsilon):
+                with step.chunk_context(n):
+                    logits = model(chunk.pairs)  # [B, 2]
+                losses, hits = losses_and_hits(logits, chunk.labels)  # [B], [B]
+                (losses.mean() * (step.loss_scale / len(chunks))).backward()
+            all_losses.append(losses.detach())
+            all_hits.append(hits)
+        return paddle.concat(all_losses), paddle.concat(all_hits)
 
 
 @contextmanager
-def perturbed(
-    model: CrossEncoder, pairs: PackedRows, labels: paddle.Tensor, epsilon: float
-) -> Iterator[None]:
-    """Shifts the word embeddings, for as long as it lasts, by `epsilon` along the gradient of the loss without dropout.
+def perturbed(model: CrossEncoder, chunk: CrossChunk, epsilon: float) -> Iterator[None]:
+    """Shifts the word embeddings by `epsilon` along the gradient of the loss without dropout; 0
+    leaves them as they are.
 
-    # Official code: adversarial training (FGM), which the paper does not mention. Only the perturbed pass is learnt.
+    # Official code: adversarial training (FGM), which the paper does not mention. The model is
+    trained on the perturbed pass alone.
+    """
+    if not epsilon:
+        yield
+        return
+    words = model.ernie.embeddings.word_embeddings.weight  # [vocabulary, H]
+    gradient = _gradient_by_word_embeddings(model, chunk)  # [vocabulary, H]
+    unperturbed = words.clone().detach()
+    with paddle.no_grad():
+        norm = (gradient.square().sum() + 1e-8).sqrt()
+        words.set_value(words + gradient * (epsilon / norm))
+    yield
+    words.set_value(unperturbed)
+
+
+def _gradient_by_word_embeddings(model: CrossEncoder, chunk: CrossChunk) -> paddle.Tensor:
+    """Returns the gradient of the mean loss without dropout by the word embeddings, [vocabulary,
+    H]; no other is left.
     """
     words = model.ernie.embeddings.word_embeddings.weight
-    others = [
-        parameter
-        for parameter in model.parameters()
-        if parameter is not words and not parameter.stop_gradient
-    ]
-    _stop(others, True)
+    trained = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+    others = [parameter for parameter in trained if parameter is not words]
+    for parameter in others:
+        parameter.stop_gradient = True
     model.eval()
-    losses, _ = losses_and_hits(model(pairs), labels)
-    (gradient,) = paddle.grad([losses.mean()], [words])  # [vocabulary, H]
+    losses, _ = losses_and_hits(model(chunk.pairs), chunk.labels)
+    (gradient,) = paddle.grad([losses.mean()], [words])
     model.train()
-    _stop(others, False)
-    kept = words.clone().detach()
-    with paddle.no_grad():
-        words.set_value(words + gradient * (epsilon / (gradient.square().sum() + 1e-8).sqrt()))
-    yield
-    words.set_value(kept)
-
-
-def _stop(parameters: Sequence[paddle.Tensor], stop: bool) -> None:
-    """Lets gradients end before these parameters, or not."""
-    for parameter in parameters:
-        parameter.stop_gradient = stop
+    for parameter in others:
+        parameter.stop_gradient = False
+    return gradient

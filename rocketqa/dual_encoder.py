@@ -1,5 +1,10 @@
-"""The dual encoder (section 3.2): sim(q, p) = E_q(q) . E_p(p), two ERNIEs that start from the same weights."""
+"""The dual encoder (section 3.2): sim(q, p) = E_q(q) . E_p(p), two ERNIEs that start from the same
+weights.
 
+Letters: B queries, P passages a query, H hidden size.
+"""
+
+import numpy as np
 import paddle
 from paddle import nn
 
@@ -7,9 +12,11 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.packing import PackedRows
 
+TOWERS = ("query_encoder", "passage_encoder")
+
 
 class DualEncoder(nn.Layer):
-    """Queries and passages -> their vectors: the raw first token of the last layer, not normalised."""
+    """Queries and passages -> their vectors: the first token out of the last layer, not normalised."""
 
     def __init__(self, config: ErnieConfig):
         super().__init__()
@@ -24,20 +31,16 @@ class DualEncoder(nn.Layer):
         return self.query_encoder(queries), self.passage_encoder(passages)
 
     @staticmethod
-    def from_encoder_weights(weights: dict) -> dict:
-        """Returns both towers' weights from those of one encoder (the released "twin" initialisation).
+    def from_encoder_weights(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the weights of both towers from those of one encoder (the released "twin" start).
 
-        Those of a dual encoder stay as they are.
+        The weights of a dual encoder stay as they are.
         """
         if any(name.startswith("query_encoder.") for name in weights):
             return weights
-        kept = {
-            name: value
-            for name, value in weights.items()
-            if not name.startswith(("pooler.", "classifier."))
-        }
-        return {
-            f"{tower}.{name}": value
-            for tower in ("query_encoder", "passage_encoder")
-            for name, value in kept.items()
-        }
+        initial = {}
+        for tower in TOWERS:
+            for name, value in weights.items():
+                if not name.startswith(("pooler.", "classifier.")):
+                    initial[f"{tower}.{name}"] = value
+        return initial

@@ -12,7 +12,6 @@ Letters: N texts, H hidden size.
 """
 
 import shutil
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,8 +20,8 @@ import paddle
 import paddle.distributed as dist
 from paddle.base import dygraph
 
-from rocketqa import cross_batch_negatives, cross_encoder
-from rocketqa.cli.flags import add_training_flags
+from rocketqa.cross_batch_negatives import NegativesObjective
+from rocketqa.cross_encoder import ClassificationObjective
 from rocketqa.distributed.place import place_of
 from rocketqa.dual_encoder import DualEncoder as DualLayer
 from rocketqa.encoder.packing import pack
@@ -41,21 +40,27 @@ from rocketqa.text.call_arguments import (
     checked_whole_number,
 )
 from rocketqa.text.tokenizer import text_encoder_of
-from rocketqa.training.batches import CrossBatches, DualBatches
-from rocketqa.training.loop import Start, Task, run_training
-from rocketqa.weights.checkpoint import LOG, set_weights
-from rocketqa.weights.released_archives import MODELS, downloaded
-from rocketqa.weights.released_models import (
-    JointCrossEncoder,
-    Released,
-    read_checkpoint,
-    read_model_of,
+from rocketqa.training.batches import Batches, CrossBatches, DualBatches
+from rocketqa.training.loop import Task, run_training
+from rocketqa.training.objective import Objective
+from rocketqa.training.settings import (
+    LOG,
+    CrossEncoderSettings,
+    DualEncoderSettings,
+    TrainingSettings,
 )
+from rocketqa.weights.checkpoint import set_weights
+from rocketqa.weights.released_archives import MODELS, downloaded
+from rocketqa.weights.released_layout import JointCrossEncoder
+from rocketqa.weights.released_models import Released, read_checkpoint, read_model_of
 
 # Settings of the released trainer that its callers cannot change; FGM: of the cross encoder alone.
-WARMUP = "0.1"
-WEIGHT_DECAY = "0.01"
+WARMUP = 0.1
+WEIGHT_DECAY = 0.01
 FGM = 0.01
+SAVE_STEPS = 500  # where the caller does not choose
+# Settings that this trainer never varies, and that are no part of the identity of its jobs.
+CONSTANTS = ("negatives", "mask_positives", "fgm")
 
 Pair = tuple[str, Passage]
 
@@ -97,6 +102,7 @@ class Encoder:
     """What both encoders share: a network on a device, its tokenizer, and how it is trained."""
 
     layer: paddle.nn.Layer
+    _objective: Objective
 
     def __init__(self, source: Released, place: paddle.base.core.Place, batch_size: int):
         self.place = place
@@ -141,75 +147,57 @@ class Encoder:
         resumes from. log_folder: gets a copy of the log. A second call with the same arguments
         resumes a training that was killed, and keeps the checkpoint of a finished one.
         """
-        args = self._flags(
-            train_set,
-            checked_whole_number("epoch", epoch),
-            save_model_path,
-            save_steps,
-            checked_whole_number("batch_size", batch_size or self.batch_size),
-            checked_rate(learning_rate),
+        common = TrainingSettings(
+            output=Path(save_model_path),
+            init=[Path(path) for path in self.files],
+            collection=None,  # texts and examples stand in the same file
+            queries=None,
+            examples=[Path(train_set)],
+            batch_size=checked_whole_number("batch_size", batch_size or self.batch_size),
+            epochs=checked_whole_number("epoch", epoch),
+            learning_rate=checked_rate(learning_rate),
+            warmup=WARMUP,
+            decay="linear",
+            weight_decay=WEIGHT_DECAY,
+            seed=1,
+            save_every=checked_whole_number("save_steps", save_steps or SAVE_STEPS),
         )
+        settings = self._settings(common)
         with dygraph.guard(self.place):
             try:
-                run_training(f"train {type(self).__name__}", args, self._task)
-                if dist.get_world_size() > 1:
-                    dist.barrier()  # the first device writes the folder, the others read it
-                if not self.layer.training:  # the checkpoint was finished before this call
-                    set_weights(self.layer, read_checkpoint(args.output).weights, str(args.output))
+                self._run_training(settings)
             finally:
                 self.layer.eval()
-        self.files = (args.output,)
+        self.files = (settings.output,)
         if log_folder and dist.get_rank() == 0:
             Path(log_folder).mkdir(parents=True, exist_ok=True)
-            shutil.copy(args.output / LOG, log_folder)
+            shutil.copy(settings.output / LOG, log_folder)
 
-    def _flags(
-        self,
-        train_set: str,
-        epoch: int,
-        save_model_path: str,
-        save_steps: int,
-        batch_size: int,
-        rate: float,
-    ) -> Namespace:
-        """Returns the flags of a training verb, set as the released trainer has them."""
-        flags = {
-            "init": "",
-            "collection": "",
-            "queries": "",
-            "examples": train_set,
-            "output": save_model_path,
-            "batch-size": batch_size,
-            "epochs": epoch,
-            "learning-rate": rate,
-            "warmup": WARMUP,
-            "decay": "linear",
-            "weight-decay": WEIGHT_DECAY,
-            "seed": 1,
-        }
-        if save_steps:
-            flags["save-every"] = checked_whole_number("save_steps", save_steps)
-        command_line = []
-        for name, value in flags.items():
-            command_line += [f"--{name}", str(value)]
-        parser = ArgumentParser()
-        add_training_flags(parser)
-        args = parser.parse_args(command_line)
-        args.init = [Path(path) for path in self.files]
-        args.collection = None
-        args.queries = None
-        return Namespace(**vars(args), **self.lengths)
+    def _run_training(self, settings: TrainingSettings) -> None:
+        verb = f"train {type(self).__name__}"
+        run_training(verb, settings, lambda: self._task(settings.examples), constants=CONSTANTS)
+        if dist.get_world_size() > 1:
+            dist.barrier()  # the first device writes the folder, the others read it
+        if not self.layer.training:  # the checkpoint was finished before this call
+            trained = read_checkpoint(settings.output).weights
+            set_weights(self.layer, trained, str(settings.output))
 
-    def _start(self) -> Start:
+    def _task(self, examples: Sequence[Path]) -> Task:
         weights = {name: value.numpy() for name, value in self.layer.state_dict().items()}
-        return Start(self.layer, weights, self.tokenizer_files)
+        batches = self._batches(examples)
+        return Task(self.layer, weights, self.tokenizer_files, batches, self._objective)
 
-    def _task(self, args: Namespace) -> Task:
+    def _settings(self, common: TrainingSettings) -> TrainingSettings:
+        raise NotImplementedError
+
+    def _batches(self, examples: Sequence[Path]) -> Batches:
         raise NotImplementedError
 
 
 class DualEncoder(Encoder):
     """Turns queries and paragraphs into vectors, float32 [H] each, and into their dot products."""
+
+    _objective = NegativesObjective(cross_batch=True)
 
     def encode_query(self, query: Sequence[str]) -> Iterator[np.ndarray]:
         """Returns a generator of the queries' vectors."""
@@ -240,20 +228,29 @@ class DualEncoder(Encoder):
         rows = self.text_encoder.passages(passages, self.lengths["passage_length"])
         return self.layer.passage_encoder(pack(rows))  # [N, H]
 
-    def _task(self, args: Namespace) -> Task:
-        queries, collection, examples = read_dual_training_set(args.examples)
-        batches = DualBatches(examples, queries, collection, self.text_encoder, **self.lengths)
+    def _settings(self, common: TrainingSettings) -> TrainingSettings:
+        return DualEncoderSettings(
+            **vars(common),
+            query_length=self.lengths["query_length"],
+            passage_length=self.lengths["passage_length"],
+        )
 
-        def backward(model, *step, barrier):
-            return cross_batch_negatives.backward(
-                lambda chunk: model(chunk.queries, chunk.passages), *step, barrier, True
-            )
-
-        return Task(self._start(), len(examples), batches.query_ids, batches.rows, backward, None)
+    def _batches(self, examples: Sequence[Path]) -> DualBatches:
+        queries, collection, rows = read_dual_training_set(examples)
+        return DualBatches(
+            rows,
+            queries,
+            collection,
+            self.text_encoder,
+            self.lengths["query_length"],
+            self.lengths["passage_length"],
+        )
 
 
 class CrossEncoder(Encoder):
     """Scores how relevant each paragraph is to its query."""
+
+    _objective = ClassificationObjective(FGM)
 
     def matching(
         self, query: Sequence[str], para: Sequence[str], title: Sequence[str] = ()
@@ -269,21 +266,18 @@ class CrossEncoder(Encoder):
             return self.layer(pack(rows))  # [N]
         return self.layer.probability(pack(rows))  # [N]
 
-    def _task(self, args: Namespace) -> Task:
+    def _settings(self, common: TrainingSettings) -> TrainingSettings:
+        return CrossEncoderSettings(**vars(common), max_length=self.lengths["max_length"])
+
+    def _batches(self, examples: Sequence[Path]) -> CrossBatches:
         if isinstance(self.layer, JointCrossEncoder):
             raise DataError(
                 f"{self.files[0]}: expected a cross encoder of two classes, got RocketQAv2's "
                 f"re-ranker, which is trained together with its dual encoder"
             )
-        queries, collection, pairs = read_cross_training_set(args.examples)
-        batches = CrossBatches(pairs, queries, collection, self.text_encoder, **self.lengths)
-        return Task(
-            self._start(),
-            len(pairs),
-            batches.query_ids,
-            batches.rows,
-            lambda *step, barrier: cross_encoder.backward(*step, FGM),
-            None,
+        queries, collection, pairs = read_cross_training_set(examples)
+        return CrossBatches(
+            pairs, queries, collection, self.text_encoder, self.lengths["max_length"]
         )
 
 

@@ -9,14 +9,15 @@ import paddle.distributed as dist
 from paddle.autograd import PyLayer
 
 from rocketqa import cross_batch_negatives
+from rocketqa.cross_batch_negatives import DualChunk, KnownPositives, NegativesObjective
 from rocketqa.distributed import devices
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
-from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import Encoding
-from rocketqa.training.batches import DualRows
+from rocketqa.training.objective import Step
 
 CHUNKS, B, P, H = 2, 3, 3, 5  # chunks a device, queries a chunk, passages a query, hidden size
 CONFIG = ErnieConfig(
@@ -41,7 +42,7 @@ def model() -> DualEncoder:
     return encoder
 
 
-def chunk(place: int) -> DualRows:
+def chunk(place: int) -> DualChunk:
     """Returns the chunk that the device, or chunk, of this number has."""
     drawing = np.random.default_rng(place)
 
@@ -53,7 +54,7 @@ def chunk(place: int) -> DualRows:
             ]
         )
 
-    return DualRows(rows(B), rows(B * P), None)
+    return DualChunk(rows(B), rows(B * P), None)
 
 
 @contextmanager
@@ -88,16 +89,24 @@ def own_slice(p_reps):
     return paddle.concat(parts)
 
 
-def full_loss_on_each_device(encode, chunks, chunk_context, loss_scale, barrier, cross_batch):
-    with chunk_context(0):
-        q_reps, p_reps = encode(chunks[0])
-    queries = q_reps.shape[0]
-    device = paddle.arange(dist.get_world_size() * queries, dtype="int64") // queries
-    labels = device * (p_reps.shape[0] - queries) + paddle.arange(len(device), dtype="int64")
-    logits = paddle.matmul(own_slice(q_reps), own_slice(p_reps), transpose_y=True)
-    losses = paddle.nn.functional.cross_entropy(logits, labels, reduction="none")
-    losses.mean().backward()
-    return losses, None
+class FullLossOnEachDevice:
+    """An objective that computes the loss of all queries on each device: its gradient is 1/A."""
+
+    def forward_backward(self, model, chunks, step):
+        with step.chunk_context(0):
+            q_reps, p_reps = model(chunks[0].queries, chunks[0].passages)
+        queries = q_reps.shape[0]
+        device = paddle.arange(dist.get_world_size() * queries, dtype="int64") // queries
+        labels = device * (p_reps.shape[0] - queries) + paddle.arange(len(device), dtype="int64")
+        logits = paddle.matmul(own_slice(q_reps), own_slice(p_reps), transpose_y=True)
+        losses = paddle.nn.functional.cross_entropy(logits, labels, reduction="none")
+        losses.mean().backward()
+        return losses, None
+
+
+def step_of(places, loss_scale: float = 1.0) -> Step:
+    """Returns a step whose chunks have the dropout of these places."""
+    return Step(lambda n: seeded(places[n]), loss_scale, lambda: None)
 
 
 def gradients_of_reps(folder, rank, out, name, cross_batch=True, known=None):
@@ -118,19 +127,12 @@ def gradients_of_reps(folder, rank, out, name, cross_batch=True, known=None):
     )
 
 
-def gradients_of_model(
-    rank, out, name, chunks, backward=cross_batch_negatives.backward, cross_batch=True
-):
+def gradients_of_model(rank, out, name, chunks, objective):
     """Keeps losses and averaged gradients of the whole model."""
     encoder = model()
-    losses, _ = backward(
-        lambda own: encoder(own.queries, own.passages),
-        [chunk(rank * chunks + n) for n in range(chunks)],
-        lambda n: seeded(rank * chunks + n),
-        1.0,
-        lambda: None,
-        cross_batch,
-    )
+    places = range(rank * chunks, (rank + 1) * chunks)
+    own_chunks = [chunk(place) for place in places]
+    losses, _ = objective.forward_backward(encoder, own_chunks, step_of(places))
     devices.average_gradients(encoder)
     out[f"{name}:loss"] = losses.numpy()
     out.update({f"{name}:{key}": value for key, value in gradients(encoder).items()})
@@ -146,18 +148,19 @@ def main(folder: str) -> None:
         rank,
         out,
         "masked",
-        known=lambda own: cross_batch_negatives.KnownPositives(own["ids"], own["known"].tolist()),
+        known=lambda own: KnownPositives(own["ids"], own["known"].tolist()),
     )
-    gradients_of_model(rank, out, "model", 1)
-    gradients_of_model(rank, out, "chunks", CHUNKS)
+    cross_batch = NegativesObjective()
+    gradients_of_model(rank, out, "model", 1, cross_batch)
+    gradients_of_model(rank, out, "chunks", CHUNKS, cross_batch)
     right = cross_batch_negatives.gather
     cross_batch_negatives.gather = own_slice
-    gradients_of_model(rank, out, "no gradient through the gather", 1)
+    gradients_of_model(rank, out, "no gradient through the gather", 1, cross_batch)
     cross_batch_negatives.gather = OwnSliceTimesDevices.apply
-    gradients_of_model(rank, out, "own slice times devices", 1)
+    gradients_of_model(rank, out, "own slice times devices", 1, cross_batch)
     cross_batch_negatives.gather = right
-    gradients_of_model(rank, out, "full loss on each device", 1, full_loss_on_each_device)
-    gradients_of_model(rank, out, "in-batch only", 1, cross_batch=False)
+    gradients_of_model(rank, out, "full loss on each device", 1, FullLossOnEachDevice())
+    gradients_of_model(rank, out, "in-batch only", 1, NegativesObjective(cross_batch=False))
     try:
         cross_batch_negatives.gather(paddle.zeros([2 + rank, 5]))
     except DataError as error:

@@ -1,19 +1,17 @@
 """Any number of processes and chunks give the loss and the gradients of one process on the joint batch."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import paddle
 import pytest
-from cross_batch_worker import CHUNKS, B, H, P, chunk, gradients, model, seeded
+from cross_batch_worker import CHUNKS, B, H, P, chunk, gradients, model, seeded, step_of
+from launching import launch
 
 from rocketqa.cross_batch_negatives import (
     KnownPositives,
-    backward,
+    NegativesObjective,
     losses_and_hits,
     positive_places,
 )
@@ -30,33 +28,6 @@ def joint_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]
     losses, _ = losses_and_hits(q_reps, p_reps, True, chunks=places)
     losses.mean().backward()
     return float(losses.mean()), gradients(encoder)
-
-
-def launch(script: Path, folder: Path, processes: int) -> None:
-    """Runs a script as several processes, as run_scripts/lib.sh does."""
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "paddle.distributed.launch",
-            "--nproc_per_node",
-            str(processes),
-            "--log_dir",
-            str(folder / "log"),
-            str(script),
-            str(folder),
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    logs = "".join(path.read_text() for path in (folder / "log").glob("workerlog.*"))
-    assert done.returncode == 0, done.stdout + done.stderr + logs
 
 
 def slow_loss_and_gradients(q, p, left_out=None):
@@ -213,14 +184,9 @@ def test_unequal_shapes_are_refused_on_every_device_before_the_collective_runs(l
 def learnt(places: list[int], cross_batch: bool = True, scale: float = 1.0):
     """Returns the losses and gradients of one device with these chunks."""
     encoder = model()
-    losses, _ = backward(
-        lambda own: encoder(own.queries, own.passages),
-        [chunk(place) for place in places],
-        lambda n: seeded(places[n]),
-        scale,
-        lambda: None,
-        cross_batch,
-    )
+    objective = NegativesObjective(cross_batch)
+    chunks = [chunk(place) for place in places]
+    losses, _ = objective.forward_backward(encoder, chunks, step_of(places, scale))
     return losses.numpy(), gradients(encoder)
 
 

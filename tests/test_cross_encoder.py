@@ -1,14 +1,18 @@
 """Pairs are judged by softmax over two classes; FGM is what the released code has; chunks are as devices."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import paddle
 import pytest
-from cross_batch_worker import seeded
+from cross_batch_worker import step_of
 
-from rocketqa.cross_encoder import CrossEncoder, backward, losses_and_hits, perturbed
-from rocketqa.encoder.ernie import initial_weights
+from rocketqa.cross_encoder import (
+    ClassificationObjective,
+    CrossChunk,
+    CrossEncoder,
+    losses_and_hits,
+    perturbed,
+)
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 
 LABELS = [1, 0, 0, 1]
@@ -63,7 +67,7 @@ def test_the_perturbation_is_epsilon_along_the_clean_gradient_of_the_whole_matri
         encoder.train()
         return loss
 
-    with perturbed(encoder, pairs, labels, 0.01):
+    with perturbed(encoder, CrossChunk(pairs, labels), 0.01):
         assert encoder.training
         shift = words.numpy() - before
     used = sorted(set(pairs.token_ids.tolist()))
@@ -94,14 +98,15 @@ def test_the_word_embeddings_come_back_to_the_same_bytes(model, pairs):
     encoder = model()
     words = encoder.ernie.embeddings.word_embeddings.weight
     before = words.numpy().tobytes()
-    with perturbed(encoder, pairs, paddle.to_tensor(LABELS), 0.01):
+    with perturbed(encoder, CrossChunk(pairs, paddle.to_tensor(LABELS)), 0.01):
         assert words.numpy().tobytes() != before
     assert words.numpy().tobytes() == before
 
 
 def test_only_the_perturbed_pass_is_learnt(model, pairs):
     encoder, labels = model(), paddle.to_tensor(LABELS)
-    losses, _ = backward(encoder, [(pairs, labels)], lambda _: nullcontext(), 1.0, fgm_epsilon=0.01)
+    objective = ClassificationObjective(fgm_epsilon=0.01)
+    losses, _ = objective.forward_backward(encoder, [CrossChunk(pairs, labels)], step_of([0]))
     found = gradients(encoder)
     by_hand = model()
     words = by_hand.ernie.embeddings.word_embeddings.weight
@@ -120,13 +125,15 @@ def test_only_the_perturbed_pass_is_learnt(model, pairs):
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.01])
 def test_chunks_have_the_mean_gradient_of_as_many_devices(model, random_rows, epsilon):
-    chunks = [(pack(random_rows(4, seed=seed)), paddle.to_tensor(LABELS)) for seed in (3, 4)]
+    labels = paddle.to_tensor(LABELS)
+    chunks = [CrossChunk(pack(random_rows(4, seed=seed)), labels) for seed in (3, 4)]
+    objective = ClassificationObjective(epsilon)
     together = model(dropout=0.2)
-    losses, _ = backward(together, chunks, seeded, 1.0, epsilon)
+    losses, _ = objective.forward_backward(together, chunks, step_of([0, 1]))
     alone = []
     for n in (0, 1):
         encoder = model(dropout=0.2)
-        own, _ = backward(encoder, [chunks[n]], lambda _, n=n: seeded(n), 1.0, epsilon)
+        own, _ = objective.forward_backward(encoder, [chunks[n]], step_of([n]))
         np.testing.assert_allclose(losses[4 * n : 4 * n + 4].numpy(), own.numpy(), rtol=1e-6)
         alone.append(gradients(encoder))
     for name, value in gradients(together).items():

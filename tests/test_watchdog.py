@@ -1,4 +1,6 @@
-"""A process that dies, raises, is stopped or gets stuck ends the whole job, in a minute and with its name."""
+"""A process that dies, raises, is stopped or gets stuck ends the whole job, in a minute and with
+its name.
+"""
 
 import os
 import signal
@@ -8,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from test_cross_batch_negatives import launch
 from toy_files import ENVIRONMENT, dual_flags, launched, write_tiny_flight
 
 ROOT = Path(__file__).parents[1]
@@ -99,31 +100,6 @@ def test_a_job_that_ends_well_says_nothing(tmp_path):
         assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
 
 
-def test_devices_further_apart_than_gloo_waits_meet_and_leave_nothing_behind(tmp_path):
-    script = tmp_path / "apart.py"
-    script.write_text("""
-import sys, time
-from argparse import Namespace
-from pathlib import Path
-import rocketqa
-import paddle
-import paddle.distributed as dist
-from rocketqa import devices
-from rocketqa.jobs.job import Job
-devices.join()
-with devices.working_on(Job("apart", Namespace(output=Path(sys.argv[1]) / "made"))) as (part, watchdog):
-    time.sleep(35 * devices.rank())
-    watchdog.barrier()
-    total = paddle.ones([1])
-    dist.all_reduce(total)
-    (part / f"{devices.rank()}").write_text(str(int(total)))
-""")
-    (tmp_path / "made.alive-0123").mkdir()  # of a launch that was killed
-    launch(script, tmp_path, 2)
-    assert [(tmp_path / "made" / str(rank)).read_text() for rank in (0, 1)] == ["2", "2"]
-    assert not list(tmp_path.glob("made.*"))
-
-
 def workers(folder: Path) -> list[int]:
     """Returns the processes of the launch in this folder, the launcher left out."""
     found = []
@@ -168,7 +144,9 @@ def training(tmp_path):
 
 
 def assert_ended(folder: Path, process: subprocess.Popen) -> str:
-    """Everything has ended within the limit, badly; nothing is finished. Returns what the workers said."""
+    """Everything has ended within the limit, badly; nothing is finished. Returns what the workers
+    said.
+    """
     begin = time.monotonic()
     process.wait(timeout=LIMIT)
     while workers(folder):

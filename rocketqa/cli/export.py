@@ -1,25 +1,30 @@
-"""Export a checkpoint for Paddle Inference or as ONNX, proved equal to it."""
+"""Export a checkpoint for Paddle Inference or as ONNX, and check that both compute the same."""
 
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags
-from rocketqa.jobs.job import Job
-from rocketqa.jobs.paths import InputPath
+from rocketqa.cli.flags import add_job_flags, job_of
+
+EXAMPLE = "rocketqa export --checkpoint DIR --format onnx --output output/deployed"
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa export", description=__doc__)
+    parser = ArgumentParser("rocketqa export", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
-        "--checkpoint", type=InputPath, required=True, help="a dual encoder or a cross encoder"
+        "--checkpoint",
+        type=Path,
+        required=True,
+        help="a dual encoder, which becomes two graphs, or a cross encoder, which becomes one",
     )
     parser.add_argument(
         "--format",
         choices=("paddle", "onnx"),
         default="paddle",
-        help="what to write; onnx needs the extra `export`",
+        help="what to write: graphs for Paddle Inference, or ONNX, for which the extra `export` "
+        "has to be installed (default: paddle)",
     )
     return parser
 
@@ -27,26 +32,18 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    job = Job("export", args)
-    status = job.status_if_done(args.check)
-    return _export(job, args) if status is None else status
+    job = job_of("export", args, inputs=("checkpoint",))
+    differences: dict[str, float] = {}
 
+    def make(part: Path) -> None:
+        from rocketqa.inference.export import export_checkpoint
 
-def _export(job: Job, args) -> int:
-    from rocketqa.cross_encoder import CrossEncoder
-    from rocketqa.dual_encoder import DualEncoder
-    from rocketqa.inference.export import write_graphs
-    from rocketqa.weights.checkpoint import load_model
-    from rocketqa.weights.pretrained import TOKENIZER_FILES, settings_of
+        differences.update(export_checkpoint(args.checkpoint, part, args.format))
+        job.facts["difference"] = differences
 
-    kind = settings_of(args.checkpoint).get("model")
-    model, _ = load_model(args.checkpoint, CrossEncoder if kind == "CrossEncoder" else DualEncoder)
-    with job as part:
-        worst = write_graphs(model, part, args.format)
-        for name in TOKENIZER_FILES:
-            if (args.checkpoint / name).is_file():
-                (part / name).write_bytes((args.checkpoint / name).read_bytes())
-        job.facts["difference"] = worst
-    told = ", ".join(f"{name} {value:.2g}" for name, value in worst.items())
-    print(f"{job.output}: largest difference from the checkpoint: {told}", file=sys.stderr)
-    return 0
+    status = job.run(make, args.check)
+    if differences:
+        parts = [f"{name} {value:.2g}" for name, value in differences.items()]
+        message = f"largest difference from the checkpoint: {', '.join(parts)}"
+        print(f"{args.output}: {message}", file=sys.stderr)
+    return status

@@ -1,20 +1,58 @@
-"""Flags that verbs share. A path that a verb reads is known by its type, so that its digest joins the job."""
+"""What the verbs share: types of values, flags, and the job or the settings that a command line
+describes.
+"""
 
 import math
 import re
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from rocketqa.jobs.paths import NOT_FINISHED, InputPath, OutputPath
+from rocketqa.jobs.job import NOT_FINISHED, Job
+from rocketqa.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from rocketqa.distributed.devices import Workspace
+
+Settings = TypeVar("Settings", bound=TrainingSettings)
 
 
-def init_source(value: str) -> str | InputPath:
-    """Returns INIT as a path where there is such a directory, else as a name that PaddleNLP may know."""
-    return InputPath(value) if Path(value).is_dir() else value
+def job_of(
+    verb: str,
+    args: Namespace,
+    inputs: Sequence[str],
+    not_identity: Sequence[str] = (),
+    **more_flags: object,
+) -> Job:
+    """Returns the job that a command line describes.
+
+    inputs: names of the flags that hold what is read. not_identity: names of flags that do not
+    change the bytes of the output. Every other flag, and `more_flags`, belong to the identity of
+    the job, so that a flag that is added to a verb belongs to it, too.
+    """
+    given = vars(args) | more_flags
+    left_out = {"output", "check", *inputs, *not_identity}
+    flags = {name: value for name, value in given.items() if name not in left_out}
+    return Job(verb, args.output, flags=flags, inputs={name: given[name] for name in inputs})
+
+
+def settings_of(kind: type[Settings], args: Namespace) -> Settings:
+    """Returns the settings of a training that a command line describes."""
+    return kind(**{field.name: getattr(args, field.name) for field in fields(kind)})
+
+
+def on_all_devices(job: Job) -> "AbstractContextManager[Workspace]":
+    """Opens a job for all processes of a launch (`Job.run_in`); Paddle is loaded only here."""
+    from rocketqa.distributed.devices import working_on
+
+    return working_on(job)
 
 
 def text_length(value: str) -> int:
-    """Returns a number of tokens with room for the special ones and some text."""
+    """Returns a number of tokens with room for the special tokens and some text: 8 to 512."""
     if not value.isdecimal() or not 8 <= int(value) <= 512:
         raise ArgumentTypeError(f"expected 8 to 512 tokens, got {value}")
     return int(value)
@@ -28,196 +66,127 @@ def positive(value: str) -> int:
 
 
 def finite(value: str) -> float:
-    """Returns a number that scores can be above or below: not nan, which none is."""
+    """Returns a number that a score can be compared with: neither nan nor infinite."""
     if not math.isfinite(float(value)):
         raise ArgumentTypeError(f"expected a finite number, got {value}")
     return float(value)
 
 
 def memory(value: str) -> int:
-    """Returns bytes: 500MB and 4GiB are numbers with a unit, of 1,000 or 1,024 each."""
-    size = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(i?)B?", value)
-    if not size or size[3] and not size[2] or float(size[1]) == 0:
+    """Returns bytes of a number with a unit: 500MB has units of 1,000, 4GiB of 1,024."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:([KMGT])(i?))?B?", value)
+    if not match or float(match[1]) == 0:
         raise ArgumentTypeError(f"expected bytes above 0, such as 500MB or 4GiB, got {value}")
-    return int(float(size[1]) * (1024 if size[3] else 1000) ** " KMGT".index(size[2] or " "))
+    number, unit, binary = match.groups()
+    base = 1024 if binary else 1000
+    exponent = " KMGT".index(unit or " ")
+    return int(float(number) * base**exponent)
 
 
 def add_job_flags(parser: ArgumentParser, output_required: bool = True) -> None:
-    """Adds what every verb takes."""
+    """Adds the flags of every verb that makes an artefact."""
     parser.add_argument(
         "--output",
-        type=OutputPath,
+        type=Path,
         required=output_required,
-        help="what to make; kept where it is finished and nothing changed",
+        help="the file or folder to make; it is kept where it is finished and nothing has changed",
     )
     parser.add_argument(
         "--check",
         action="store_true",
-        help=f"make nothing: exit 0 where the output is finished and up to date, else {NOT_FINISHED}",
+        help="make nothing, but tell by the exit status whether the output is finished and up to "
+        f"date: 0 if it is, {NOT_FINISHED} if it is not",
     )
 
 
 def add_format_flag(parser: ArgumentParser) -> None:
-    """Adds the form of the run that a verb writes."""
+    """Adds the format of the run that a verb writes."""
     parser.add_argument(
         "--format",
         choices=("trec", "msmarco", "released"),
         default="trec",
-        help="columns of the run: TREC's six, MS MARCO's query_id, passage_id, rank, or the released "
-        "code's, with a score; equal scores by passage_id, ascending",
+        help="format of the run: the six columns of TREC, the three of MS MARCO (query_id, "
+        "passage_id, rank), or those and a score as in the released code; equal scores are ranked "
+        "by passage_id, ascending (default: trec)",
     )
 
 
 def add_inference_flags(parser: ArgumentParser) -> None:
-    """Adds what the verbs take that use an encoder and train none."""
+    """Adds the flags of the verbs that use an encoder without training it."""
     parser.add_argument(
         "--precision",
         choices=("float32", "reduced"),
         default="float32",
-        help="reduced: bfloat16 on a CPU that multiplies it, float16 on a GPU",
+        help="reduced is bfloat16 on a CPU that computes in it, and float16 on a GPU "
+        "(default: float32)",
     )
     parser.add_argument(
-        "--batch-tokens", type=positive, default=2048, help="tokens a batch; on a GPU take more"
+        "--batch-tokens",
+        type=positive,
+        default=2048,
+        help="tokens in a batch; a GPU has room for more (default: 2048)",
     )
 
 
 def add_search_flags(parser: ArgumentParser) -> None:
-    """Adds an encoded collection and what answers from it."""
+    """Adds an encoded collection and the models that answer from it."""
     parser.add_argument(
         "--checkpoint",
         type=Path,
         required=True,
-        help="the dual encoder that encoded the collection",
+        help="the dual encoder that has encoded the collection",
     )
-    parser.add_argument("--collection", type=Path, required=True)
+    parser.add_argument(
+        "--collection", type=Path, required=True, help="the collection.tsv that was encoded"
+    )
     parser.add_argument(
         "--passage-vectors",
         type=Path,
         required=True,
         nargs="+",
         metavar="DIR",
-        help="one folder, or those of all shards of an encoding",
+        help="the vectors of the collection: one folder, or the folders of all parts",
     )
     parser.add_argument(
-        "--cross-encoder", type=Path, metavar="DIR", help="ranks what is retrieved anew"
+        "--cross-encoder",
+        type=Path,
+        metavar="DIR",
+        help="a cross encoder that re-ranks the retrieved passages (default: none)",
     )
     parser.add_argument(
-        "--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included"
+        "--query-length",
+        type=text_length,
+        default=32,
+        help="tokens of a query, [CLS] and [SEP] included (default: 32)",
     )
     parser.add_argument(
         "--max-length",
         type=text_length,
         default=160,
-        help="tokens of a pair, special ones included",
+        help="tokens of a query and its passage together, for the cross encoder, special tokens "
+        "included (default: 160)",
     )
     parser.add_argument(
         "--max-memory",
         type=memory,
         default="4GiB",
         metavar="BYTES",
-        help="of passage vectors in memory at a time, such as 500MB or 4GiB (default: 4GiB); what does "
-        "not fit is read for every query",
+        help="bytes of passage vectors in memory at a time, such as 500MB or 4GiB; more than that "
+        "is read from disk for every query (default: 4GiB)",
     )
 
 
 def add_text_flags(parser: ArgumentParser) -> None:
-    """Adds the lengths of the dual encoder's two inputs."""
+    """Adds the lengths of the two inputs of the dual encoder."""
     parser.add_argument(
-        "--query-length", type=text_length, default=32, help="tokens, [CLS] and [SEP] included"
+        "--query-length",
+        type=text_length,
+        default=32,
+        help="tokens of a query, [CLS] and [SEP] included (default: 32)",
     )
     parser.add_argument(
         "--passage-length",
         type=text_length,
         default=128,
-        help="tokens, [CLS] and both [SEP] included",
-    )
-
-
-def add_training_flags(parser: ArgumentParser) -> None:
-    """Adds what both trainings take."""
-    add_job_flags(parser)
-    parser.add_argument(
-        "--init",
-        type=init_source,
-        required=True,
-        help="initial encoder: a folder or PaddleNLP name",
-    )
-    parser.add_argument(
-        "--layer-norm-eps", type=float, help="epsilon of every norm (default: what the source says)"
-    )
-    parser.add_argument(
-        "--representation",
-        choices=("first", "mean"),
-        help="what stands for a row: the vector of its first token, or the mean of all its tokens' "
-        "(default: what the source says, `first` where it does not)",
-    )
-    parser.add_argument("--collection", type=InputPath, required=True)
-    parser.add_argument("--queries", type=InputPath, required=True, nargs="+")
-    parser.add_argument("--examples", type=InputPath, required=True, nargs="+")
-    parser.add_argument(
-        "--batch-size", type=int, required=True, help="examples a step on each device"
-    )
-    parser.add_argument(
-        "--epochs", type=int, required=True, help="0 writes the initial weights as a checkpoint"
-    )
-    parser.add_argument(
-        "--min-steps",
-        type=int,
-        default=0,
-        metavar="N",
-        help="where the epochs are fewer than N steps, go on with further ones until the N-th",
-    )
-    parser.add_argument(
-        "--max-steps", type=int, help="stop after so many steps (the schedule follows)"
-    )
-    parser.add_argument("--learning-rate", type=float, required=True, help="peak of the schedule")
-    parser.add_argument("--warmup", type=float, required=True, help="share of the steps, 0 to 1")
-    parser.add_argument("--decay", choices=("linear", "constant"), required=True)
-    parser.add_argument(
-        "--weight-decay", type=float, required=True, help="decoupled; norms and biases left out"
-    )
-    parser.add_argument(
-        "--clip-norm", type=float, default=1.0, help="largest global norm of the gradients"
-    )
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument(
-        "--accumulate",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="chunks of --batch-size a device takes one after the other each step, as N times as many "
-        "devices would side by side",
-    )
-    parser.add_argument(
-        "--recompute",
-        action="store_true",
-        help="make activations again for the gradient instead of keeping them: less memory, more time",
-    )
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "float16", "bfloat16"),
-        default="float32",
-        help="of products on a GPU; float16 with a dynamic loss scale",
-    )
-    parser.add_argument(
-        "--loss-scale", type=float, help="begin a dynamic loss scale here (float16: 32768)"
-    )
-    parser.add_argument(
-        "--save-every", type=positive, default=500, help="steps between two states to go on from"
-    )
-    parser.add_argument(
-        "--keep", type=int, default=0, metavar="N", help="keep the last N states after the end, too"
-    )
-    parser.add_argument(
-        "--evaluate-every",
-        type=int,
-        default=0,
-        metavar="STEPS",
-        help="measure MRR@10 on --dev-examples (0: never) and keep the best model in best/",
-    )
-    parser.add_argument(
-        "--dev-examples", type=InputPath, help="as --examples; their queries belong into --queries"
-    )
-    parser.add_argument(
-        "--visualdl", type=Path, metavar="DIR", help="write the log for VisualDL, too"
+        help="tokens of a passage, [CLS] and both [SEP] included (default: 128)",
     )

@@ -1,14 +1,17 @@
-"""The processes of one launch (`python -m paddle.distributed.launch`): who they are, and how they work on one artefact.
+"""The processes of one launch (`python -m paddle.distributed.launch`): who they are, and how they
+share one job.
 
-One process without a launcher is a launch of one: nothing is initialised, nothing is communicated.
+Each process has one device. One process without a launcher is a launch of one: nothing is
+initialised, and nothing is communicated.
 """
 
 import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import paddle.distributed as dist
 from paddle import nn
@@ -16,19 +19,34 @@ from paddle.distributed import fleet
 from paddle.distributed.fleet.utils.log_util import set_log_level
 
 from rocketqa.distributed.watchdog import Watchdog
+from rocketqa.jobs.job import Job
 
-ALIVE = ".alive-"
+HEARTBEATS = ".alive-"  # ending of the folder of the heartbeats, before the name of the launch
+
+
+class Workspace(NamedTuple):
+    """What each process of a launch works with: the part directory of the job, and the watchdog."""
+
+    part: Path
+    watchdog: Watchdog
+
+
+def launched() -> int:
+    """Returns how many processes the launcher has started, before any of them has joined."""
+    return int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
 
 
 def join() -> None:
-    """Joins the launch that this process belongs to, if there is one; all of it has come here when it returns.
+    """Joins the launch that this process belongs to, if there is one; all processes have joined
+    when it returns.
 
-    `heter_ccl_mode` keeps fleet from making groups for kinds of parallelism that nothing here uses: on a busy machine
-    their connections failed in five of eight launches of four processes, without them in none of fourteen.
+    `heter_ccl_mode` keeps fleet from making groups for kinds of parallelism that nothing here uses.
+    On a busy machine their connections failed in five of eight launches of four processes, without
+    them in none of fourteen.
     """
     if dist.is_initialized():  # a second training in one program
         dist.barrier()
-    elif int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
+    elif launched() > 1:
         set_log_level("WARNING")
         strategy = fleet.DistributedStrategy()
         strategy.heter_ccl_mode = True
@@ -41,15 +59,21 @@ def count() -> int:
 
 
 def rank() -> int:
-    """Returns this device's number, 0 to A - 1."""
+    """Returns the number of this device, 0 to A - 1."""
     return dist.get_rank()
 
 
-def average_gradients(model: nn.Layer) -> None:
-    """Averages the model's gradients over the devices: one reduction a step, whatever a step was made of.
+def is_main() -> bool:
+    """Returns whether this is device 0, which writes what is written once."""
+    return rank() == 0
 
-    fleet's own fused reduction, after the backward passes and not during them (as `DataParallel` would): several
-    backward passes a step, recomputation and the clean pass of FGM need no exceptions.
+
+def average_gradients(model: nn.Layer) -> None:
+    """Averages the gradients of the model over the devices, once a step.
+
+    It calls the fused reduction of fleet after the backward passes, not during them as
+    `DataParallel` would. So several backward passes in a step, recomputation, and the pass that
+    finds the adversarial perturbation need no exceptions.
     """
     if count() > 1:
         from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
@@ -58,25 +82,31 @@ def average_gradients(model: nn.Layer) -> None:
 
 
 @contextmanager
-def working_on(job) -> Iterator[tuple[Path, Watchdog]]:
-    """Gives every device the job's part directory; the first one opens the job, and finishes it when all are done."""
+def working_on(job: Job) -> Iterator[Workspace]:
+    """Joins the launch and opens the job for every process of it (`Job.run_in`).
+
+    Device 0 opens the job, and finishes it when all devices are done. A watchdog ends the launch
+    where a process has died or is stuck.
+    """
+    join()
     folder = _folder_of_the_launch(job.output)
     watchdog = Watchdog(folder, str(job.output), rank(), count())
     watchdog.start()
-    with job if rank() == 0 else nullcontext(job.part) as part:
+    opened: AbstractContextManager[Path] = job.opened() if is_main() else nullcontext(job.part)
+    with opened as part:
         watchdog.barrier()
-        yield part, watchdog
+        yield Workspace(part, watchdog)
         watchdog.no_more_steps()
         watchdog.barrier()
         watchdog.stop()
-    if rank() == 0:
-        for left in job.output.parent.glob(f"{job.output.name}{ALIVE}*"):
+    if is_main():
+        for left in job.output.parent.glob(f"{job.output.name}{HEARTBEATS}*"):
             shutil.rmtree(left)
 
 
 def _folder_of_the_launch(output: Path) -> Path:
-    """Returns where the processes of this launch leave their heartbeats: beside the output, another for each launch."""
-    endpoints = os.environ.get("PADDLE_TRAINER_ENDPOINTS", "") + os.environ.get("PADDLE_MASTER", "")
-    return output.with_name(
-        f"{output.name}{ALIVE}{hashlib.sha256(endpoints.encode()).hexdigest()[:12]}"
-    )
+    """Returns the folder of the heartbeats: beside the output, another one for each launch."""
+    endpoints = os.environ.get("PADDLE_TRAINER_ENDPOINTS", "")
+    endpoints += os.environ.get("PADDLE_MASTER", "")
+    launch = hashlib.sha256(endpoints.encode()).hexdigest()[:12]
+    return output.with_name(f"{output.name}{HEARTBEATS}{launch}")

@@ -1,10 +1,11 @@
-"""No hang, and no hurry: the processes of a launch watch each other and wait for each other.
+"""Failure detection and barriers: the processes of a launch watch each other, and wait for each other.
 
-A process that dies takes the others with it (Paddle's launcher sees to that). One that is stopped, swapped out or stuck
-leaves them waiting, on GPUs for half an hour; on CPUs gloo gives up after 30 seconds, also on a process that only saves
-or has the longer texts. So each has a thread that writes a heartbeat, a small file in a folder of the launch: the step,
-what it is busy with, the line it is at. The same thread looks at those of the others. `barrier` waits for them for as long
-as they live.
+A process that dies takes the others with it: Paddle's launcher sees to that. A process that is stopped,
+swapped out or stuck leaves them waiting: on GPUs for half an hour; on CPUs gloo gives up after 30
+seconds, also on a process that only saves a state or has the longer texts. Therefore each process has
+a thread that writes a heartbeat, a small file in a folder of the launch: the step, what the process is
+busy with, and the line of code that it is at. The same thread reads the heartbeats of the others.
+`barrier` waits for the others for as long as they live.
 """
 
 import json
@@ -16,15 +17,33 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 BEAT = 2.0  # seconds between two heartbeats
-SILENCE = 20.0  # seconds without a heartbeat after which a process is taken for stopped; gloo gives up after 30
-PATIENCE = 40.0  # seconds that a step may always take; more where earlier ones took a tenth of that or more
-GLANCE = 0.002  # seconds between two looks at who has come to a meeting
+# Seconds without a heartbeat after which a process counts as stopped; gloo gives up after 30.
+SILENCE = 20.0
+# Seconds that a step may always take. Where an earlier step took a tenth of that or more, it is ten
+# times the longest step.
+PATIENCE = 40.0
+POLL = 0.002  # seconds between two looks at the heartbeats while a process waits at a barrier
+
+STEPPING = "stepping"
+Heartbeat = dict[str, Any]
+
+
+class LastHeard(NamedTuple):
+    """The newest heartbeat of a process, and when it was first seen (seconds of time.monotonic)."""
+
+    heartbeat: Heartbeat
+    seen: float
 
 
 class Watchdog:
-    """Watches from `start` to `stop`. A process alone is not watched."""
+    """Watches from `start` to `stop`. A process that is alone is not watched.
+
+    folder: where the heartbeats are. what: the name that error lines begin with. rank: the number of
+    this process, 0 to count - 1. beat, silence, patience: seconds, see the constants above.
+    """
 
     def __init__(
         self,
@@ -36,20 +55,27 @@ class Watchdog:
         silence: float = SILENCE,
         patience: float = PATIENCE,
     ):
-        self.folder, self.what, self.rank, self.count = folder, what, rank, count
-        self.beat, self.silence, self.patience = beat, silence, patience
-        self.number, self.busy, self.since, self.longest = 0, "starting", time.monotonic(), 0.0
-        self._launcher, self._main, self._beats, self._meetings = (
-            os.getppid(),
-            threading.get_ident(),
-            0,
-            0,
-        )
-        self._over, self._writing = threading.Event(), threading.Lock()
+        self.folder = folder
+        self.what = what
+        self.rank = rank
+        self.count = count
+        self.beat = beat
+        self.silence = silence
+        self.patience = patience
+        self.step = 0
+        self.busy = "starting"
+        self.step_began = time.monotonic()
+        self.longest_step = 0.0
+        self._launcher = os.getppid()
+        self._main_thread = threading.get_ident()
+        self._beats = 0
+        self._barriers = 0
+        self._stopped = threading.Event()
+        self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
-        """Begins to write heartbeats, and to look at those of the others."""
+        """Begins to write heartbeats and to read those of the others."""
         if self.count > 1:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write_heartbeat()
@@ -58,78 +84,82 @@ class Watchdog:
     def stop(self) -> None:
         """Ends both."""
         if self.count > 1:
-            self._over.set()
+            self._stopped.set()
             self._thread.join()
 
     def barrier(self) -> None:
-        """Waits until every process has come here as often as this one.
+        """Waits until every process has come to a barrier as often as this one.
 
-        Where the folder has gone, the first process has met everybody and cleaned up.
+        Where the folder is gone, the first process has seen everybody and has cleaned up.
         """
         if self.count == 1:
             return
-        self._meetings += 1
+        self._barriers += 1
         self._write_heartbeat()
         for rank in range(self.count):
-            while (
-                self._heartbeat(rank).get("meetings", 0) < self._meetings and self.folder.is_dir()
-            ):
-                time.sleep(GLANCE)
+            while self._is_waited_for(rank):
+                time.sleep(POLL)
 
-    def at_step(self, number: int) -> None:
-        """Tells that a step begins, and so that the one before has ended."""
+    def _is_waited_for(self, rank: int) -> bool:
+        barriers = self._heartbeat_of(rank).get("barriers", 0)
+        return barriers < self._barriers and self.folder.is_dir()
+
+    def at_step(self, step: int) -> None:
+        """Records that a step begins, and with it that the step before has ended."""
         now = time.monotonic()
-        if self.busy == "stepping":
-            self.longest = max(self.longest, now - self.since)
-        self.number, self.busy, self.since = number, "stepping", now
+        if self.busy == STEPPING:
+            self.longest_step = max(self.longest_step, now - self.step_began)
+        self.step = step
+        self.busy = STEPPING
+        self.step_began = now
 
     def no_more_steps(self) -> None:
-        """Tells that the last step has ended: what follows takes as long as it takes."""
+        """Records that the last step has ended: what follows may take as long as it takes."""
         self.busy = "finishing"
 
     @contextmanager
     def busy_with(self, what: str) -> Iterator[None]:
-        """Tells that this process does something besides steps, for which the others wait as long as it takes."""
+        """Records that this process does something besides steps; the others wait for it."""
         self.busy = what
         yield
-        self.busy = "done " + what
+        self.busy = f"done {what}"
 
     def _watch(self) -> None:
+        """Runs in the thread: writes a heartbeat and judges those of the others, until `stop`."""
         begin = time.monotonic()
-        last = {
-            rank: ({}, begin) for rank in range(self.count)
-        }  # what each said, and when that was new to us
-        while not self._over.wait(self.beat):
+        last = {rank: LastHeard({}, begin) for rank in range(self.count)}
+        while not self._stopped.wait(self.beat):
             if os.getppid() != self._launcher:
                 self._end("expected the launcher to live, got it gone")
             self._write_heartbeat()
-            for rank, (before, since) in last.items():
-                state = self._heartbeat(rank)
-                last[rank] = (before, since) if state == before else (state, time.monotonic())
+            for rank in last:
+                heartbeat = self._heartbeat_of(rank)
+                if heartbeat != last[rank].heartbeat:
+                    last[rank] = LastHeard(heartbeat, time.monotonic())
             self._judge(last)
 
-    def _judge(self, last: dict[int, tuple[dict, float]]) -> None:
-        """Ends the job where a device is silent or a step lasts too long."""
+    def _judge(self, last: dict[int, LastHeard]) -> None:
+        """Ends the job where a process is silent, or where a step takes too long."""
         now = time.monotonic()
-        for rank, (state, since) in last.items():
-            if now - since > self.silence:
+        for rank, (heartbeat, seen) in last.items():
+            if now - seen > self.silence:
                 self._end(
-                    f"expected every device to answer, got nothing from device {rank} for {now - since:.0f} s, "
-                    f"last {state}"
+                    f"expected every device to answer, got nothing from device {rank} "
+                    f"for {now - seen:.0f} s, last {heartbeat}"
                 )
-        lasting = now - self.since
-        if (
-            self.longest
-            and lasting > max(self.patience, 10 * self.longest)
-            and all(state.get("busy") == "stepping" for state, _ in last.values())
-        ):
-            places = ", ".join(
-                f"device {rank} at {state.get('at')}" for rank, (state, _) in last.items()
+        seconds = now - self.step_began
+        too_long = seconds > max(self.patience, 10 * self.longest_step)
+        all_stepping = all(heard.heartbeat.get("busy") == STEPPING for heard in last.values())
+        if self.longest_step and too_long and all_stepping:
+            places = [
+                f"device {rank} at {heard.heartbeat.get('at')}" for rank, heard in last.items()
+            ]
+            self._end(
+                f"expected the step to end, got it lasting {seconds:.0f} s: {', '.join(places)}"
             )
-            self._end(f"expected the step to end, got it lasting {lasting:.0f} s: {places}")
 
-    def _heartbeat(self, rank: int) -> dict:
-        """Returns what a device says, {} where it has said nothing yet."""
+    def _heartbeat_of(self, rank: int) -> Heartbeat:
+        """Returns the heartbeat of a process; empty where it has written none yet."""
         try:
             return json.loads((self.folder / str(rank)).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -138,35 +168,28 @@ class Watchdog:
     def _write_heartbeat(self) -> None:
         with self._writing:
             self._beats += 1
+            heartbeat = {
+                "beat": self._beats,
+                "step": self.step,
+                "busy": self.busy,
+                "at": self._line_of_code(),
+                "barriers": self._barriers,
+            }
             unfinished = self.folder / f"{self.rank}.tmp"
             try:
-                unfinished.write_text(
-                    json.dumps(
-                        {
-                            "beat": self._beats,
-                            "step": self.number,
-                            "busy": self.busy,
-                            "at": self._place(),
-                            "meetings": self._meetings,
-                        }
-                    ),
-                    encoding="utf-8",
-                )
+                unfinished.write_text(json.dumps(heartbeat), encoding="utf-8")
                 os.replace(unfinished, self.folder / str(self.rank))
-            except FileNotFoundError:  # the first process has met everybody and cleaned up
+            except FileNotFoundError:  # the first process has seen everybody and has cleaned up
                 pass
 
-    def _place(self) -> str:
-        """Returns the line that the main thread is at, by file."""
-        frame = sys._current_frames().get(self._main)
+    def _line_of_code(self) -> str:
+        """Returns the line that the main thread is at: file, number, function."""
+        frame = sys._current_frames().get(self._main_thread)
         last = traceback.extract_stack(frame, limit=1)[-1]
         return f"{Path(last.filename).name}:{last.lineno} {last.name}"
 
-    def _end(self, complaint: str) -> None:
+    def _end(self, complaint: str) -> NoReturn:
         """Ends this process at once: its main thread may wait for ever."""
-        print(
-            f"{self.what}: step {self.number}: {complaint} (told by device {self.rank})",
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"{self.what}: step {self.step}: {complaint} (told by device {self.rank})"
+        print(line, file=sys.stderr, flush=True)
         os._exit(2)

@@ -1,241 +1,295 @@
-"""Artefacts that are whole or not there: every verb makes one, a file or a directory, with its manifest.
+"""Jobs: every verb makes one artefact, a file or a directory, which is whole with its manifest, or
+not there.
 
-A job is a verb, its flags and the digests of its inputs. Its work goes into `OUTPUT.part/`, which survives a kill as
-long as the job is the same, so that a long verb finds its finished pieces again. At the end the manifest
-(`meta.json` in a directory, `NAME.meta.json` beside a file) is written and the output renamed into place. An output
-whose manifest names the same job, and whose bytes are those of the manifest, is finished: the verb does nothing.
-`titles` (yes, no, mixed) goes from the manifests of a job's inputs into its own: from a collection to what comes of it.
+A job is a verb, its flags and the digests of its inputs. Its work goes into `OUTPUT.part/`, which
+survives a kill: when the same job is started again, it finds its finished pieces there. At the end
+the manifest is written and the output is renamed into place. An output whose manifest names the
+same job, and whose bytes are those that the manifest lists, is
+finished: the job is not run again.
+
+The word `titles` (yes, no or mixed) is passed on from the manifests of the inputs into that of the
+output: from a collection to everything that is made of it.
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-from argparse import Namespace
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from rocketqa import __version__
 from rocketqa.files.errors import DataError
-from rocketqa.files.rows import no_file
 from rocketqa.jobs.atomic_files import read_object, write_atomically
-from rocketqa.jobs.paths import NOT_FINISHED, InputPath
+from rocketqa.jobs.manifest import (
+    MANIFEST,
+    current_commit,
+    digest,
+    file_digest,
+    files_below,
+    manifest_of,
+    paths_in,
+    titles_of,
+)
 
-MANIFEST = "meta.json"
-JOB = "job.json"
-TITLES = {"yes", "no", "mixed"}
-ANEW = "; to begin anew, remove the folder"
+JOB = "job.json"  # in the part directory: which job its unfinished work belongs to
+NOT_FINISHED = 3  # exit status of --check where the output is not finished
+REMOVE = "; to begin anew, remove the folder"
 
-
-def file_digest(path: Path) -> str:
-    """Returns the sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def manifest_of(path: Path) -> Path:
-    """Returns where the manifest of an artefact is."""
-    return path / MANIFEST if path.is_dir() else path.with_name(f"{path.name}.{MANIFEST}")
-
-
-def _files(directory: Path) -> list[Path]:
-    return [path for path in sorted(directory.rglob("*")) if path.is_file()]
-
-
-def digest(path: Path) -> str:
-    """Returns what identifies an input: of a file its sha256, of an artefact directory that of its listed files.
-
-    Raises DataError where the input is missing, half-written, or not what its manifest says.
-    """
-    if not path.is_dir():
-        if instead := no_file(path):
-            raise instead
-        return file_digest(path)
-    listed = {str(file.relative_to(path)): file_digest(file) for file in _files(path)}
-    if isinstance(expected := read_object(path / MANIFEST).get("outputs"), dict):
-        listed = {name: listed.get(name) for name in expected}
-        if listed != expected:
-            wrong = next(name for name in expected if listed[name] != expected[name])
-            raise DataError(f"{path / wrong}: expected the bytes that {MANIFEST} lists, got others")
-    return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
-
-
-def _commit() -> str:
-    here = Path(__file__).parent
-    answer = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip()
+Input = Path | Sequence[Path] | str | None
+Workspace = TypeVar("Workspace")
 
 
 class Job:
-    """One making of one artefact. `with job as part:` gives the directory to work in and finishes at the end.
+    """One making of one artefact.
 
-    Flags named in `not_identity` do not change the bytes of the result; files named in `logs` (a directory's) are kept but
-    are no part of its identity. Unfinished work that matches `keep_unfinished` is not thrown away for a job with other flags
-    or inputs: that job is refused.
+    verb: what is done. output: the file or directory that is made.
+    flags: everything besides the inputs that decides the bytes of the output.
+    inputs: name -> the path or paths that are read; their digests count, not their names. An input
+    that was not given (None or an empty list), or that is a name instead of a path, is recorded
+    among the flags.
+    logs: names of files of the output that are kept but do not count as part of the result.
+    keep_unfinished: a glob pattern. Unfinished work that matches it is not thrown away for a job
+    with other flags or
+    inputs: that job is refused.
+
+    Raises DataError where an input is missing or damaged.
     """
 
     def __init__(
         self,
         verb: str,
-        args: Namespace,
-        not_identity: tuple[str, ...] = (),
-        logs: tuple[str, ...] = (),
+        output: Path,
+        *,
+        flags: Mapping[str, object],
+        inputs: Mapping[str, Input],
+        logs: Sequence[str] = (),
         keep_unfinished: str | None = None,
     ):
-        self.output, self.logs, self.keep_unfinished = Path(args.output), logs, keep_unfinished
-        self.facts: dict[str, object] = {}
-        self.names: dict[str, list[str]] = {}
-        flags, inputs, titles = {}, {}, set()
-        for name, value in vars(args).items():
-            values = value if isinstance(value, list) else [value]
-            if any(isinstance(item, InputPath) for item in values):
-                inputs[name] = [digest(Path(item)) for item in values]
-                self.names[name] = [str(item) for item in values]
-                titles |= {
-                    str(read_object(manifest_of(Path(item))).get("titles")) for item in values
-                } & TITLES
-            elif name not in ("output", "check", *not_identity):
-                flags[name] = value
-        self.titles = {"titles": titles.pop() if len(titles) == 1 else "mixed"} if titles else {}
-        self.key = json.loads(json.dumps({"verb": verb, "flags": flags, "inputs": inputs}))
-        self.part = self.output.with_name(self.output.name + ".part")
-        self._lock = None
+        self.output = output
+        self.logs = logs
+        self.keep_unfinished = keep_unfinished
+        self.facts: dict[str, object] = {}  # further entries of the manifest
+        given = {name: paths for name, value in inputs.items() if (paths := paths_in(value))}
+        all_flags = dict(flags)
+        all_flags |= {name: value for name, value in inputs.items() if name not in given}
+        digests = {name: [digest(path) for path in paths] for name, paths in given.items()}
+        self.input_names = {name: [str(path) for path in paths] for name, paths in given.items()}
+        self.titles = titles_of(path for paths in given.values() for path in paths)
+        identity = {"verb": verb, "flags": all_flags, "inputs": digests}
+        self.identity = json.loads(json.dumps(identity))  # as it will be read back
+        self.part = output.with_name(f"{output.name}.part")
 
     @property
     def manifest(self) -> Path:
+        """Where the manifest of the output is."""
         return manifest_of(self.output)
 
-    def is_finished(self) -> bool:
-        """Returns whether the output is there, whole, and made by this very job."""
-        meta = self._meta()
-        if not self.output.exists() or meta.get("job") != self.key:
-            return False
-        base = self.output if self.output.is_dir() else self.output.parent
-        return all(
-            (base / name).is_file() and file_digest(base / name) == sha256
-            for name, sha256 in meta["outputs"].items()
-        )
+    def run(self, make: Callable[[Path], None], check: bool = False) -> int:
+        """Makes the output in this process unless it is finished, and returns the exit status.
 
-    def _meta(self) -> dict:
-        """Returns the manifest that is there; empty where there is none, or something else by its name."""
-        meta = read_object(self.manifest)
-        return meta if "job" in meta and isinstance(meta.get("outputs"), dict) else {}
+        `make` gets the part directory to write into. With `check` nothing is made: the status says
+        whether the output is finished.
+        """
+        return self.run_in(Job.opened, make, check)
+
+    def run_in(
+        self,
+        workspace: Callable[["Job"], AbstractContextManager[Workspace]],
+        make: Callable[[Workspace], None],
+        check: bool = False,
+    ) -> int:
+        """Does what `run` does; `workspace` opens the job and gives `make` what it works with.
+
+        The processes of a launch share one job this way
+        (`rocketqa.distributed.devices.working_on`).
+        """
+        status = self.status_if_done(check)
+        if status is not None:
+            return status
+        with workspace(self) as opened:
+            make(opened)
+        return 0
 
     def status_if_done(self, check: bool) -> int | None:
-        """Returns the exit status where there is nothing to do (or only --check was asked), else None.
+        """Returns the exit status where there is nothing to do, or only `check` was asked for; else
+        None.
 
-        Waits for a process that makes the same output at this moment, such as one left behind by a killed script.
+        Waits first for a process that makes the same output at this moment, such as one left behind
+        by a killed script. Raises DataError where something that is not an artefact stands in the
+        way of the output.
         """
-        is_folder = self.output.is_dir()
-        # A kill may have cut the move of a file and of its manifest in two: then its .part is still there.
-        may_be_replaced = not any(self.output.iterdir()) if is_folder else self.part.is_dir()
-        if self.output.exists() and not (self._meta() or may_be_replaced):
-            raise DataError(
-                f"{self.output}: expected nothing there or an artefact to replace, got a "
-                f"{'folder' if is_folder else 'file'} without {self.manifest.name}"
-            )
+        self._refuse_to_replace_what_is_not_an_artefact()
         if self.part.is_dir():
-            with _locked(self.part):
-                pass
+            os.close(_lock(self.part))
         if self.is_finished():
             print(f"{self.output}: up to date", file=sys.stderr)
             return 0
         return NOT_FINISHED if check else None
 
-    def __enter__(self) -> Path:
-        if self.titles.get("titles") == "mixed":
+    def _refuse_to_replace_what_is_not_an_artefact(self) -> None:
+        is_directory = self.output.is_dir()
+        if not self.output.exists() or self._manifest_that_is_there():
+            return
+        if is_directory and not any(self.output.iterdir()):
+            return
+        # A kill may have come between the move of a file and that of its manifest: the part
+        # directory is still there.
+        if not is_directory and self.part.is_dir():
+            return
+        kind = "folder" if is_directory else "file"
+        raise DataError(
+            f"{self.output}: expected nothing there or an artefact to replace, "
+            f"got a {kind} without {self.manifest.name}"
+        )
+
+    def is_finished(self) -> bool:
+        """Returns whether the output is there, whole, and made by this very job."""
+        manifest = self._manifest_that_is_there()
+        if not self.output.exists() or manifest.get("job") != self.identity:
+            return False
+        directory = self.output if self.output.is_dir() else self.output.parent
+        for name, sha256 in manifest["outputs"].items():
+            path = directory / name
+            if not path.is_file() or file_digest(path) != sha256:
+                return False
+        return True
+
+    def _manifest_that_is_there(self) -> dict:
+        """Returns the manifest of the output; empty where there is none, or where the file is
+        something else.
+        """
+        manifest = read_object(self.manifest)
+        is_manifest = "job" in manifest and isinstance(manifest.get("outputs"), dict)
+        return manifest if is_manifest else {}
+
+    @contextmanager
+    def opened(self) -> Iterator[Path]:
+        """Gives the part directory to work in; at the end without an error the output is finished
+        and in place.
+
+        Work of an earlier run of the same job is still in the directory. Raises DataError where the
+        directory holds work of another job that must not be lost, or where another process has
+        finished the output meanwhile.
+        """
+        if self.titles == "mixed":
             print(
                 f"{self.output}: some inputs are of passages with titles, others without",
                 file=sys.stderr,
             )
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        kept = self.part / JOB
-        if (other := read_object(kept)) != self.key:
-            if (
-                kept.is_file()
-                and self.keep_unfinished
-                and any(self.part.glob(self.keep_unfinished))
-            ):
-                os.close(self._lock)
-                raise DataError(self._difference(other))
-            for path in self.part.iterdir():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            write_atomically(kept, json.dumps(self.key))
-        return self.part
+        lock = self._lock_part()
+        try:
+            self._clear_work_of_another_job()
+            yield self.part
+            self._finish()
+        except BaseException:
+            self._leave_nothing_empty_behind()
+            raise
+        finally:
+            os.close(lock)
 
-    def _difference(self, other: dict) -> str:
-        """Returns the line that says what an unfinished job has otherwise."""
-        if other.keys() != self.key.keys():
-            return (
-                f"{self.part / JOB}: expected what its unfinished work is, got something else{ANEW}"
-            )
-        for name, value in self.key["flags"].items():
-            if other["flags"].get(name) != value:
-                flag, before = name.replace("_", "-"), other["flags"].get(name)
-                return f"{self.part}: expected {flag} {before}, as its unfinished work has, got {value}{ANEW}"
-        changed = [
-            name for name, value in self.key["inputs"].items() if other["inputs"].get(name) != value
-        ]
-        return f"{self.part}: expected the {', '.join(changed)} of its unfinished work, got other bytes{ANEW}"
-
-    def _take_lock(self) -> None:
-        while self._lock is None:
+    def _lock_part(self) -> int:
+        """Locks the part directory, which another process may remove at any time, and returns the
+        lock.
+        """
+        while True:
             self.part.mkdir(exist_ok=True)
             lock = _lock(self.part)
             if self.part.is_dir() and os.fstat(lock).st_ino == self.part.stat().st_ino:
-                self._lock = lock
-            else:
-                os.close(lock)
+                break
+            os.close(lock)
         if self.is_finished():
             shutil.rmtree(self.part)
-            os.close(self._lock)
+            os.close(lock)
             raise DataError(
-                f"{self.output}: expected to make it alone, got it finished by another process: call again"
+                f"{self.output}: expected to make it alone, "
+                "got it finished by another process: call again"
             )
+        return lock
 
-    def __exit__(self, kind, error, trace) -> None:
-        if error is None:
-            self._finish()
-        os.close(self._lock)
+    def _clear_work_of_another_job(self) -> None:
+        job_file = self.part / JOB
+        other = read_object(job_file)
+        if other == self.identity:
+            return
+        if (
+            job_file.is_file()
+            and self.keep_unfinished
+            and any(self.part.glob(self.keep_unfinished))
+        ):
+            raise DataError(self._difference_from(other))
+        for path in self.part.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        write_atomically(job_file, json.dumps(self.identity))
+
+    def _leave_nothing_empty_behind(self) -> None:
+        """Removes the part directory where a refusal came before any work."""
+        if self.part.is_dir() and {path.name for path in self.part.iterdir()} <= {JOB}:
+            shutil.rmtree(self.part)
+
+    def _difference_from(self, other: dict) -> str:
+        """Returns the line that says in what an unfinished job differs from this one."""
+        if other.keys() != self.identity.keys():
+            return (
+                f"{self.part / JOB}: expected the identity of its unfinished work, "
+                f"got something else{REMOVE}"
+            )
+        for name, value in self.identity["flags"].items():
+            before = other["flags"].get(name)
+            if before != value:
+                flag = name.replace("_", "-")
+                return (
+                    f"{self.part}: expected {flag} {before}, as its unfinished work has, "
+                    f"got {value}{REMOVE}"
+                )
+        inputs = self.identity["inputs"]
+        changed = [name for name in inputs if other["inputs"].get(name) != inputs[name]]
+        return (
+            f"{self.part}: expected the {', '.join(changed)} of its unfinished work, "
+            f"got other bytes{REMOVE}"
+        )
 
     def _finish(self) -> None:
+        """Writes the manifest and moves the output into place."""
         (self.part / JOB).unlink()
-        single = self.part / self.output.name
-        names = (
-            [self.output.name]
-            if single.is_file()
-            else [
-                str(path.relative_to(self.part))
-                for path in _files(self.part)
-                if path.name not in (*self.logs, MANIFEST)
-            ]
-        )
-        meta = {
-            "job": self.key,
-            "inputs": self.names,
+        single_file = self.part / self.output.name
+        if single_file.is_file():
+            names = [self.output.name]
+        else:
+            ignored = {*self.logs, MANIFEST}
+            results = [path for path in files_below(self.part) if path.name not in ignored]
+            names = [str(path.relative_to(self.part)) for path in results]
+        manifest = {
+            "job": self.identity,
+            "inputs": self.input_names,
             "version": __version__,
-            "commit": _commit(),
-            **self.titles,
+            "commit": current_commit(),
+            **({"titles": self.titles} if self.titles else {}),
             **self.facts,
             "outputs": {name: file_digest(self.part / name) for name in names},
         }
-        write_atomically(self.part / MANIFEST, json.dumps(meta, indent=1, sort_keys=True) + "\n")
-        self._move_file(single) if single.is_file() else self._move_directory()
+        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+        write_atomically(self.part / MANIFEST, text)
+        if single_file.is_file():
+            self._move_file(single_file)
+        else:
+            self._move_directory()
 
-    def _move_file(self, single: Path) -> None:
+    def _move_file(self, single_file: Path) -> None:
         self.manifest.unlink(missing_ok=True)
-        os.replace(single, self.output)
+        os.replace(single_file, self.output)
         os.replace(self.part / MANIFEST, self.manifest)
         shutil.rmtree(self.part)
 
     def _move_directory(self) -> None:
-        stale = self.output.with_name(self.output.name + ".stale")
+        stale = self.output.with_name(f"{self.output.name}.stale")
         shutil.rmtree(stale, ignore_errors=True)
         if self.output.is_dir():
             os.rename(self.output, stale)
@@ -244,7 +298,9 @@ class Job:
 
 
 def _lock(directory: Path) -> int:
-    """Locks a directory and returns its descriptor. The lock dies with its process: a kill leaves none behind."""
+    """Locks a directory and returns its descriptor; closing it unlocks. A killed process leaves no
+    lock behind.
+    """
     lock = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -252,10 +308,3 @@ def _lock(directory: Path) -> int:
         print(f"{directory}: another process works there; waiting for it to end", file=sys.stderr)
         fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
-
-
-@contextmanager
-def _locked(directory: Path):
-    lock = _lock(directory)
-    yield
-    os.close(lock)

@@ -1,124 +1,179 @@
-"""Training examples -> the packed rows of each step, for one device of many.
+"""Training examples -> chunks of packed rows, the input of one forward and backward pass.
 
-Every epoch is one seeded order of all examples; step s takes the next A*N*B of them, device r the r-th N*B of those.
-All devices so have equally many full batches; the remainder of an epoch is dropped, another one in each epoch.
-# Deviation: the released code deals the file's lines out to the devices once and shuffles within each.
+Letters: B queries (or pairs) a chunk, P passages a query (the positive first).
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import paddle
 
-from rocketqa.cross_batch_negatives import KnownPositives
+from rocketqa.cross_batch_negatives import DualChunk, KnownPositives
+from rocketqa.cross_encoder import CrossChunk
 from rocketqa.encoder.packing import PackedRows, pack
-from rocketqa.files.collection import known
-from rocketqa.files.formats import LabelledPair, Passage, Query, TrainingExample
-from rocketqa.text.tokenizer import TextEncoder, Tokens, text_of
+from rocketqa.files.collection import entry_with_id
+from rocketqa.files.examples import LabelledPair, TrainingExample
+from rocketqa.files.formats import Passage, Query
+from rocketqa.text.tokenizer import TextEncoder, Tokens, text_or_tokens
 
 
-class DualRows(NamedTuple):
-    """A chunk for the dual encoder: queries [B], passages [B*P] (positives first), what masking needs (or None)."""
+class Batches(Protocol):
+    """What the training loop asks of the examples."""
 
-    queries: PackedRows
-    passages: PackedRows
-    known_positives: KnownPositives | None
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        ...
+
+    def query_ids(self, indices: np.ndarray) -> list[str]:
+        """Returns the query of each of these examples, to name it where its loss is not finite."""
+        ...
+
+    def chunk(self, indices: np.ndarray) -> Any:
+        """Returns the chunk of these examples, in their order."""
+        ...
 
 
 class DualBatches:
-    """Rows of (query, positive, hard negatives) -> packed queries and passages."""
+    """Rows of (query, positive, hard negatives) -> chunks for the dual encoder.
+
+    positives: query_id -> passages that are excluded as negatives of it, beside the positives of
+    its examples; None masks nothing. Raises DataError where an example names a query or passage
+    that is not there.
+    """
 
     def __init__(
         self,
-        examples: list[TrainingExample],
+        examples: Sequence[TrainingExample],
         queries: Mapping[str, Query | Tokens],
         collection: Mapping[str, Passage | Tokens],
         encoder: TextEncoder,
         query_length: int,
         passage_length: int,
-        positives: dict[str, list[str]] | None = None,
+        positives: Mapping[str, Sequence[str]] | None = None,
     ):
-        """`positives`: query_id -> passages that are none of its negatives (its examples' join them); None: no mask."""
-        self.examples, self.queries, self.collection, self.encoder = (
-            examples,
-            queries,
-            collection,
-            encoder,
-        )
-        self.query_length, self.passage_length = query_length, passage_length
-        self.positives = None if positives is None else self._numbered(positives)
+        self.examples = examples
+        self.queries = queries
+        self.collection = collection
+        self.encoder = encoder
+        self.query_length = query_length
+        self.passage_length = passage_length
+        self.number_of: dict[str, int] = {}  # passage_id -> its number, where positives are masked
+        self.positives: dict[str, list[int]] | None = None
+        if positives is not None:
+            self.number_of = {passage_id: n for n, passage_id in enumerate(collection)}
+            self.positives = self._numbered(positives)
 
-    def _numbered(self, positives: dict[str, list[str]]) -> dict[str, set[int]]:
-        self.number_of = {passage_id: number for number, passage_id in enumerate(self.collection)}
-        numbered: dict[str, set[int]] = {}
-        pairs = [
-            (query_id, passage_id)
-            for query_id, known_ids in positives.items()
-            for passage_id in known_ids
-        ]
-        for query_id, passage_id in pairs + [example[:2] for example in self.examples]:
-            numbered.setdefault(query_id, set()).add(known(self.number_of, passage_id, "passages"))
-        return numbered
+    def _numbered(self, positives: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
+        """Returns query_id -> sorted numbers of its positives: the given ones and those of its
+        examples.
+        """
+        numbers: dict[str, set[int]] = {}
+
+        def add(query_id: str, passage_id: str) -> None:
+            number = entry_with_id(self.number_of, passage_id, "passages")
+            numbers.setdefault(query_id, set()).add(number)
+
+        for query_id, passage_ids in positives.items():
+            for passage_id in passage_ids:
+                add(query_id, passage_id)
+        for example in self.examples:
+            add(example.query_id, example.positive_id)
+        return {query_id: sorted(own) for query_id, own in numbers.items()}
+
+    def __len__(self) -> int:
+        return len(self.examples)
 
     def query_ids(self, indices: np.ndarray) -> list[str]:
-        """Returns whose queries these examples are."""
+        """Returns the queries of these examples."""
         return [self.examples[i].query_id for i in indices]
 
     def passage_ids(self, indices: np.ndarray) -> list[str]:
-        """Returns the passages of these examples: the positives, then the first hard negatives, then the second."""
-        columns = zip(
-            *((self.examples[i].positive_id, *self.examples[i].negative_ids) for i in indices)
-        )
+        """Returns the passages of these examples, B*P: the positives, then all first hard
+        negatives, then the second.
+        """
+        examples = [self.examples[i] for i in indices]
+        passages_of_each = [(example.positive_id, *example.negative_ids) for example in examples]
+        columns = zip(*passages_of_each)  # P times B
         return [passage_id for column in columns for passage_id in column]
 
-    def rows(self, indices: np.ndarray) -> DualRows:
+    def chunk(self, indices: np.ndarray) -> DualChunk:
         """Returns the chunk of these examples."""
-        examples = [self.examples[i] for i in indices]
-        texts = [text_of(known(self.queries, example.query_id, "queries")) for example in examples]
+        query_ids = self.query_ids(indices)
         passage_ids = self.passage_ids(indices)
-        passages = [known(self.collection, passage_id, "passages") for passage_id in passage_ids]
-        known_positives = (
-            None
-            if self.positives is None
-            else KnownPositives(
-                np.array([self.number_of[passage_id] for passage_id in passage_ids]),
-                [sorted(self.positives[example.query_id]) for example in examples],
-            )
-        )
-        return DualRows(
-            pack(self.encoder.queries(texts, self.query_length)),
+        queries = _query_texts(self.queries, query_ids)
+        passages = _passages(self.collection, passage_ids)
+        return DualChunk(
+            pack(self.encoder.queries(queries, self.query_length)),
             pack(self.encoder.passages(passages, self.passage_length)),
-            known_positives,
+            self._known_positives(query_ids, passage_ids),
         )
 
+    def _known_positives(
+        self, query_ids: Sequence[str], passage_ids: Sequence[str]
+    ) -> KnownPositives | None:
+        if self.positives is None:
+            return None
+        numbers = np.array([self.number_of[passage_id] for passage_id in passage_ids])
+        return KnownPositives(numbers, [self.positives[query_id] for query_id in query_ids])
 
-class CrossBatches(NamedTuple):
-    """Rows of (query, passage, label) -> packed pairs [B] and labels [B]."""
 
-    pairs: list[LabelledPair]
-    queries: Mapping[str, Query | Tokens]
-    collection: Mapping[str, Passage | Tokens]
-    encoder: TextEncoder
-    max_length: int
+class CrossBatches:
+    """Rows of (query, passage, label) -> chunks for the cross encoder. Raises DataError as
+    DualBatches does.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[LabelledPair],
+        queries: Mapping[str, Query | Tokens],
+        collection: Mapping[str, Passage | Tokens],
+        encoder: TextEncoder,
+        max_length: int,
+    ):
+        self.pairs = pairs
+        self.queries = queries
+        self.collection = collection
+        self.encoder = encoder
+        self.max_length = max_length
+
+    def __len__(self) -> int:
+        return len(self.pairs)
 
     def query_ids(self, indices: np.ndarray) -> list[str]:
-        """Returns whose queries these pairs are."""
+        """Returns the queries of these pairs."""
         return [self.pairs[i].query_id for i in indices]
 
-    def rows(self, indices: np.ndarray) -> tuple[PackedRows, paddle.Tensor]:
+    def chunk(self, indices: np.ndarray) -> CrossChunk:
         """Returns the chunk of these pairs."""
         pairs = [self.pairs[i] for i in indices]
-        texts = [text_of(known(self.queries, pair.query_id, "queries")) for pair in pairs]
-        passages = [known(self.collection, pair.passage_id, "passages") for pair in pairs]
+        queries = _query_texts(self.queries, [pair.query_id for pair in pairs])
+        passages = _passages(self.collection, [pair.passage_id for pair in pairs])
+        rows = pack(self.encoder.pairs(queries, passages, self.max_length))
         labels = np.array([pair.label for pair in pairs], np.int64)
-        return pack(self.encoder.pairs(texts, passages, self.max_length)), paddle.to_tensor(labels)
+        return CrossChunk(rows, paddle.to_tensor(labels))
 
 
-def tokens_of(chunk: tuple) -> tuple[int, int]:
-    """Returns how many tokens a chunk has, and how many it would have padded to its longest rows."""
-    packed = [part for part in chunk if isinstance(part, PackedRows)]
-    return (
-        sum(rows.token_ids.shape[0] for rows in packed),
-        sum(rows.first.shape[0] * max(length for _, length in rows.groups) for rows in packed),
-    )
+def _query_texts(
+    queries: Mapping[str, Query | Tokens], query_ids: Iterable[str]
+) -> list[str | Tokens]:
+    return [text_or_tokens(entry_with_id(queries, key, "queries")) for key in query_ids]
+
+
+def _passages(
+    collection: Mapping[str, Passage | Tokens], passage_ids: Iterable[str]
+) -> list[Passage | Tokens]:
+    return [entry_with_id(collection, key, "passages") for key in passage_ids]
+
+
+def token_counts(chunk: Iterable[Any]) -> tuple[int, int]:
+    """Returns how many tokens a chunk has, and how many it would have if each input were padded to
+    its longest row.
+    """
+    tokens = padded = 0
+    for part in chunk:
+        if isinstance(part, PackedRows):
+            longest = max(length for _, length in part.groups)
+            tokens += part.token_ids.shape[0]
+            padded += part.first.shape[0] * longest
+    return tokens, padded

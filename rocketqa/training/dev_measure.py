@@ -1,7 +1,7 @@
-"""MRR@10 on a small dev set while a model trains: to see it learn, and to keep the best.
+"""MRR@10 on a small dev set while a model trains: to see it learn, and to keep the best model.
 
-Not the measure of a retriever, which searches the whole collection (`rocketqa evaluate`): here a positive competes with
-the passages of the dev examples alone.
+This is not the measure of a retriever, which searches the whole collection (`rocketqa evaluate`):
+here a positive competes with the passages of the dev examples alone.
 """
 
 import numpy as np
@@ -13,52 +13,55 @@ from rocketqa.files.runs import ranked
 from rocketqa.training.batches import CrossBatches, DualBatches
 
 ROWS = 64  # examples encoded at a time
+CUTOFF = 10
 
 
 def dual_encoder_mrr(model: DualEncoder, dev: DualBatches) -> float:
     """Returns MRR@10 of the dev queries' positives among all passages of the dev examples."""
-    reps = [model(rows.queries, rows.passages) for rows in map(dev.rows, _parts(len(dev.examples)))]
-    passage_ids = [
-        passage_id for part in _parts(len(dev.examples)) for passage_id in dev.passage_ids(part)
-    ]
-    distinct = {
+    q_parts, p_parts, passage_ids = [], [], []
+    for indices in _parts(len(dev)):
+        chunk = dev.chunk(indices)
+        q_reps, p_reps = model(chunk.queries, chunk.passages)
+        q_parts.append(q_reps.numpy())
+        p_parts.append(p_reps.numpy())
+        passage_ids += dev.passage_ids(indices)
+    place_of = {
         passage_id: place for place, passage_id in enumerate(passage_ids)
-    }  # a passage counts once
-    p_reps = np.concatenate([part[1].numpy() for part in reps])[list(distinct.values())]
-    scores = np.concatenate([part[0].numpy() for part in reps]) @ p_reps.T
-    names, positives = np.array(list(distinct)), {}
+    }  # each counts once
+    all_p_reps = np.concatenate(p_parts)[list(place_of.values())]
+    scores = np.concatenate(q_parts) @ all_p_reps.T  # [examples, distinct passages]
+    distinct_ids = np.array(list(place_of))
+    positives: dict[str, set[str]] = {}
     for example in dev.examples:
         positives.setdefault(example.query_id, set()).add(example.positive_id)
-    return mean(
-        {
-            example.query_id: reciprocal_rank(
-                list(names[np.argsort(-row, kind="stable")[:10]]), positives[example.query_id], 10
-            )
-            for example, row in zip(dev.examples, scores)
-        }
-    )
+    reciprocal_ranks = {}
+    for example, row in zip(dev.examples, scores):
+        best = np.argsort(-row, kind="stable")[:CUTOFF]
+        ranking = list(distinct_ids[best])
+        query_id = example.query_id
+        reciprocal_ranks[query_id] = reciprocal_rank(ranking, positives[query_id], CUTOFF)
+    return mean(reciprocal_ranks)
 
 
 def cross_encoder_mrr(model: CrossEncoder, dev: CrossBatches) -> float:
-    """Returns MRR@10 of each dev query's relevant passages among its own pairs, over queries that have one."""
-    scores = np.concatenate(
-        [model.probability(dev.rows(part)[0]).numpy() for part in _parts(len(dev.pairs))]
-    )
-    rankings: dict[str, list[tuple[str, float]]] = {}
+    """Returns MRR@10 of each dev query's relevant passages among its own pairs, over the queries
+    that have one.
+    """
+    chunks = [dev.chunk(indices) for indices in _parts(len(dev))]
+    scores = np.concatenate([model.probability(chunk.pairs).numpy() for chunk in chunks])
+    scored: dict[str, list[tuple[str, float]]] = {}
     positives: dict[str, set[str]] = {}
     for pair, score in zip(dev.pairs, scores):
-        rankings.setdefault(pair.query_id, []).append((pair.passage_id, float(score)))
+        scored.setdefault(pair.query_id, []).append((pair.passage_id, float(score)))
         if pair.label:
             positives.setdefault(pair.query_id, set()).add(pair.passage_id)
-    return mean(
-        {
-            query_id: reciprocal_rank(
-                [scored.passage_id for scored in ranked(query_id, rankings[query_id])], relevant, 10
-            )
-            for query_id, relevant in positives.items()
-        }
-    )
+    reciprocal_ranks = {}
+    for query_id, relevant in positives.items():
+        ranking = [line.passage_id for line in ranked(query_id, scored[query_id])]
+        reciprocal_ranks[query_id] = reciprocal_rank(ranking, relevant, CUTOFF)
+    return mean(reciprocal_ranks)
 
 
 def _parts(count: int) -> list[np.ndarray]:
+    """Returns the indices 0 to count - 1, ROWS at a time."""
     return [np.arange(begin, min(begin + ROWS, count)) for begin in range(0, count, ROWS)]

@@ -1,4 +1,4 @@
-"""Adam with warm-up and decay, as the released `optimization.py` has them; clipping; the loss scale of float16."""
+"""Adam with warm-up and decay as in the released `optimization.py`, clipping, and the loss scale."""
 
 import math
 
@@ -9,27 +9,30 @@ from paddle import nn
 def learning_rate_at(
     step: int, total_steps: int, peak: float, warmup_proportion: float, decay: str
 ) -> float:
-    """Returns the rate of a step (from 0): linear warm-up, then `linear` decay to 0 over all steps, or `constant`.
+    """Returns the learning rate of a step, which counts from 0.
 
-    # Official code: the decay counts from step 0, not from the end of the warm-up, so that with proportion 0.1 the rate
-    # drops from its peak to 0.9 of it where the warm-up ends.
+    The rate rises linearly from 0 during the warm-up. Afterwards it falls linearly to 0 at the last
+    step (decay `linear`), or stays at its peak (`constant`).
+    # Official code: the decay counts from step 0, not from the end of the warm-up. With proportion
+    0.1 the rate drops from its peak to 0.9 of it where the warm-up ends.
     """
     warmup_steps = int(total_steps * warmup_proportion)
     if step < warmup_steps:
         return peak * step / warmup_steps
-    return peak if decay == "constant" else peak * (1 - step / total_steps)
+    if decay == "constant":
+        return peak
+    return peak * (1 - step / total_steps)
 
 
 def adam(model: nn.Layer, weight_decay: float) -> paddle.optimizer.Optimizer:
-    """Returns Adam (beta 0.9, 0.999; epsilon 1e-8).
+    """Returns Adam with beta 0.9 and 0.999 and epsilon 1e-8.
 
-    Weight decay is decoupled and leaves out norms and biases (released code).
+    Weight decay is decoupled and leaves out layer norms and biases (released code).
     """
-    decayed = {
-        parameter.name
-        for name, parameter in model.named_parameters()
-        if not name.endswith("bias") and "norm" not in name
-    }
+    decayed = set()
+    for name, parameter in model.named_parameters():
+        if not name.endswith("bias") and "norm" not in name:
+            decayed.add(parameter.name)
     return paddle.optimizer.AdamW(
         learning_rate=0.0,
         parameters=model.parameters(),
@@ -40,16 +43,15 @@ def adam(model: nn.Layer, weight_decay: float) -> paddle.optimizer.Optimizer:
 
 @paddle.no_grad()
 def clip(model: nn.Layer, clip_norm: float, loss_scale: float = 1.0) -> float:
-    """Takes the loss scale out of the gradients, cuts their global norm to `clip_norm`, and returns the norm before.
+    """Divides the gradients by the loss scale, clips their global norm, and returns the norm before.
 
-    Not finite gradients stay as they are: such a step is not to be taken.
+    Gradients that are not finite stay as they are: the caller must not take such a step.
     """
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    squares = paddle.stack(
-        [gradient.astype("float32").square().sum().reshape([]) for gradient in gradients]
-    )
-    norm = math.sqrt(float(squares.sum())) / loss_scale
-    factor = min(1.0, clip_norm / norm if norm else 1.0) / loss_scale
+    squares = [gradient.astype("float32").square().sum().reshape([]) for gradient in gradients]
+    norm = math.sqrt(float(paddle.stack(squares).sum())) / loss_scale
+    shrink = min(1.0, clip_norm / norm) if norm else 1.0
+    factor = shrink / loss_scale
     if math.isfinite(norm) and factor != 1.0:
         for gradient in gradients:
             gradient.scale_(factor)
@@ -57,32 +59,47 @@ def clip(model: nn.Layer, clip_norm: float, loss_scale: float = 1.0) -> float:
 
 
 class LossScale:
-    """Dynamic loss scaling: what float16 needs so that small gradients do not vanish.
+    """The factor of the loss that keeps small gradients from vanishing in float16.
 
-    Two steps in a row with gradients that are not finite make the scale smaller, by 0.8; 1,000 good ones double it:
-    fleet's defaults, which the released code leaves as they are. Gradients are judged after their reduction, in which
-    one device's overflow is everyone's, so that all devices leave out the same steps.
+    A dynamic scale is multiplied by 0.8 after two steps in a row with gradients that are not finite,
+    and doubled after 1,000 good ones. These are fleet's defaults, which the released code leaves as
+    they are. Gradients are judged after their reduction over the devices: an overflow on one device
+    is an overflow on all, so that all of them leave out the same steps.
     """
 
     INITIAL = 2.0**15
+    BAD_STEPS = 2
+    GOOD_STEPS = 1000
 
     def __init__(self, scale: float, dynamic: bool):
-        self.scale, self.dynamic, self.good, self.bad = scale, dynamic, 0, 0
+        self.scale = scale
+        self.dynamic = dynamic
+        self.good = 0
+        self.bad = 0
 
     def update(self, finite: bool) -> None:
-        """Counts a step, and changes the scale where it is time."""
+        """Counts a step by whether its gradients were finite, and changes the scale when it is time."""
         if not self.dynamic:
             return
-        self.good, self.bad = (self.good + 1, 0) if finite else (0, self.bad + 1)
-        if self.bad == 2:
-            self.scale, self.bad = max(1.0, self.scale * 0.8), 0
-        elif self.good == 1000:
-            self.scale, self.good = self.scale * 2, 0
+        if finite:
+            self.good += 1
+            self.bad = 0
+        else:
+            self.good = 0
+            self.bad += 1
+        if self.bad == self.BAD_STEPS:
+            self.scale = max(1.0, self.scale * 0.8)
+            self.bad = 0
+        elif self.good == self.GOOD_STEPS:
+            self.scale *= 2
+            self.good = 0
 
     def state(self) -> dict[str, float]:
-        """Returns what going on needs."""
+        """Returns what a resumed training needs."""
         return {"scale": self.scale, "good": self.good, "bad": self.bad}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Goes on where `state` was."""
-        self.scale, self.good, self.bad = state["scale"], int(state["good"]), int(state["bad"])
+        """Continues from what `state` has returned."""
+        self.scale = state["scale"]
+        self.good = int(state["good"])
+        self.bad = int(state["bad"])

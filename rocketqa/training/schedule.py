@@ -1,4 +1,13 @@
-"""The schedule of a training: steps, epochs and the order of the examples. It needs no Paddle."""
+"""The schedule of a training: how many steps it takes, and which examples each step sees. It needs
+no Paddle.
+
+Every epoch is one seeded order of all examples. A step takes the next A*N*B of them: device r takes
+the r-th N*B of those, as N chunks of B examples. So all devices have equally many full batches, and
+the remainder of an epoch is dropped, another one in each epoch. `rocketqa plan` counts with the
+same schedule.
+# Deviation: the released code deals the lines of the file out to the devices once, and shuffles
+within each device.
+"""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,11 +19,13 @@ from rocketqa.jobs.seeds import generator
 
 
 class Schedule(NamedTuple):
-    """How `examples` are dealt out: A devices, N chunks a device, B examples a chunk, epochs; all steps are known.
+    """Steps and their examples: `devices` A, `chunks` N on each device, `batch_size` B examples in
+    a chunk.
 
-    # Deviation: where the epochs are fewer than `min_steps`, further ones follow, the last cut short; a switch.
-
-    Chunk n of device r is dealt what the device r*N + n of A*N would be: fewer devices see the same batches.
+    Chunk n of device r has the examples that device r*N + n of A*N devices would have, so that
+    fewer devices with more chunks see the same batches.
+    # Deviation: where the epochs give fewer steps than `min_steps`, further epochs follow; a
+    switch, 0 by default.
     """
 
     examples: int
@@ -22,44 +33,69 @@ class Schedule(NamedTuple):
     devices: int
     chunks: int
     epochs: int
-    min_steps: int
-    max_steps: int | None
-    seed: int
+    min_steps: int = 0
+    max_steps: int | None = None
+    seed: int = 0
 
     @property
     def batch(self) -> int:
-        """The queries or pairs of a step, on all devices."""
+        """Examples of a step on all devices, A*N*B."""
         return self.batch_size * self.chunks * self.devices
 
     @property
     def steps_per_epoch(self) -> int:
+        """Full batches in one pass over the examples."""
         return self.examples // self.batch
 
     @property
-    def total_steps(self) -> int:
-        steps = max(self.steps_per_epoch * self.epochs, self.min_steps if self.epochs else 0)
-        return steps if self.max_steps is None else min(steps, self.max_steps)
+    def steps_of_epochs(self) -> int:
+        """Steps that the epochs give, before `min_steps` and `max_steps` are looked at."""
+        return self.steps_per_epoch * self.epochs
 
-    def described(self) -> str:
-        """Returns one line for the log; raises DataError where there is no full batch to train on."""
+    @property
+    def total_steps(self) -> int:
+        """Steps that the training takes; without epochs none, whatever `min_steps` says."""
+        steps = self.steps_of_epochs
+        if self.epochs:
+            steps = max(steps, self.min_steps)
+        if self.max_steps is not None:
+            steps = min(steps, self.max_steps)
+        return steps
+
+    def factors(self) -> str:
+        """Returns the factors of a batch, such as `512 x 8` or `512 x 1 x 8 chunks`."""
+        text = f"{self.batch_size} x {self.devices}"
+        return f"{text} x {self.chunks} chunks" if self.chunks > 1 else text
+
+    def summary(self) -> str:
+        """Returns one line for the log. Raises DataError where there are too few examples for one
+        batch.
+        """
         factors = f"{self.batch_size} x {self.devices} devices"
-        factors += f" x {self.chunks} chunks" if self.chunks > 1 else ""
+        if self.chunks > 1:
+            factors += f" x {self.chunks} chunks"
         if self.examples < self.batch:
             raise DataError(
-                f"examples: expected at least one batch of {self.batch} ({factors}), got {self.examples}"
+                f"examples: expected at least one batch of {self.batch} ({factors}), "
+                f"got {self.examples}"
             )
+        dropped = self.examples % self.batch
         return (
             f"{self.examples} examples, batch {factors} = {self.batch}, {self.total_steps} steps "
-            f"({self.steps_per_epoch} an epoch, {self.examples % self.batch} examples dropped)"
+            f"({self.steps_per_epoch} an epoch, {dropped} examples dropped)"
         )
 
     def chunk(self, step: int, place: int) -> np.ndarray:
-        """Returns the indices of a step's chunk at a place, 0 to A*N - 1: [B]."""
+        """Returns the indices of the examples of a chunk, [B]; `place` counts the chunks of all
+        devices, 0 to A*N - 1.
+        """
         epoch, step_of_epoch = divmod(step, self.steps_per_epoch)
         begin = step_of_epoch * self.batch + place * self.batch_size
-        return _order(self.seed, epoch, self.examples)[begin : begin + self.batch_size]
+        order = _order(self.seed, epoch, self.examples)
+        return order[begin : begin + self.batch_size]
 
 
 @lru_cache(maxsize=1)
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """Returns the order of an epoch, a permutation of 0 to count - 1."""
     return generator(seed, "order", epoch).permutation(count)

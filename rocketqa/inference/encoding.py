@@ -1,0 +1,158 @@
+"""Encoding of a collection or of queries, shard by shard, by all processes of a launch."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rocketqa.distributed import devices
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.inference.encoding_plan import EncodingPlan, Part
+from rocketqa.inference.engine import Engine
+from rocketqa.jobs.atomic_files import write_array
+from rocketqa.jobs.progress import bar
+from rocketqa.search.vectors import shard_paths
+from rocketqa.text.token_store import (
+    COLLECTION,
+    SUMMARY,
+    TokenStore,
+    finish_store,
+    write_store,
+)
+from rocketqa.text.tokenizer import Encoding, TextEncoder
+from rocketqa.weights.checkpoint import load_model
+
+TOKENS = ".tokens"  # a folder in the part directory, which is not part of the result
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingSettings:
+    """What is encoded, and how; see `rocketqa encode --help`.
+
+    source: a file of texts, or the folder of its tokens. kind: COLLECTION or QUERIES. max_length
+    and batch_tokens are in tokens. part: the part of the shards that is made here.
+    """
+
+    checkpoint: Path
+    source: Path
+    kind: str
+    max_length: int
+    batch_tokens: int
+    num_shards: int | None = None
+    part: Part = Part()
+    dtype: str = "float32"
+    precision: str = "float32"
+
+
+def encode(
+    settings: EncodingSettings, workspace: devices.Workspace, output_name: str
+) -> dict[str, int]:
+    """Writes the shards of this part that are not there yet; returns how many rows and shards it
+    has.
+
+    Every process of the launch calls it; each makes its share of the shards.
+    """
+    part, watchdog = workspace
+    model, text_encoder = load_model(settings.checkpoint, DualEncoder)
+    tower = model.passage_encoder if settings.kind == COLLECTION else model.query_encoder
+    encoder = ShardEncoder(settings, Engine(tower, settings.precision), text_encoder)
+    store = _tokens(settings, workspace, text_encoder)
+    lengths = store.lengths(settings.max_length)
+    is_collection = settings.kind == COLLECTION
+    plan = EncodingPlan(lengths, settings.batch_tokens, settings.num_shards, is_collection)
+    shards = settings.part.of(plan.shards)
+    own_shards = shards[devices.rank() :: devices.count()]
+    own_rows = sum(plan.rows_in(shard) for shard in own_shards)
+    name = f"encode {output_name}"
+    with bar(main=devices.is_main(), total=own_rows, unit="text", desc=name) as progress:
+        for shard in own_shards:
+            vectors_file, _ = shard_paths(part, shard)
+            if vectors_file.is_file():
+                progress.update(plan.rows_in(shard))
+                continue
+            for rows in encoder.write_shard(part, shard, store, plan.batches_in(shard)):
+                progress.update(rows)
+    watchdog.barrier()
+    if devices.is_main():
+        _remove_tokens(part)
+    rows = sum(plan.rows_in(shard) for shard in shards)
+    return {"rows": rows, "shards": len(shards)}
+
+
+class ShardEncoder:
+    """Writes shards of vectors with one tower of a dual encoder."""
+
+    def __init__(self, settings: EncodingSettings, engine: Engine, text_encoder: TextEncoder):
+        self.settings = settings
+        self.engine = engine
+        self.text_encoder = text_encoder
+
+    def _rows(self, store: TokenStore, places: Sequence[int]) -> list[Encoding]:
+        """Returns the rows of tokens that the engine reads."""
+        tokens = [store.at(place) for place in places]
+        if self.settings.kind == COLLECTION:
+            return self.text_encoder.passages(tokens, self.settings.max_length)
+        return self.text_encoder.queries(tokens, self.settings.max_length)
+
+    def write_shard(
+        self, part: Path, shard: int, store: TokenStore, batches: list[list[int]]
+    ) -> Iterator[int]:
+        """Writes a shard, its rows in the order of the file; yields the rows of each batch.
+
+        The file of the vectors is written last: where it is, the shard is finished.
+        """
+        vectors_file, ids_file = shard_paths(part, shard)
+        vectors = []
+        rows = (self._rows(store, places) for places in batches)
+        for of_batch in self.engine.run_batches(rows, len(batches)):
+            vectors.append(of_batch.astype(self.settings.dtype))
+            yield len(of_batch)
+        places = np.concatenate(batches)
+        order = np.argsort(places)
+        ids = [store.id_at(place) for place in places[order].tolist()]
+        lines = "".join(f"{identifier}\n" for identifier in ids)
+        ids_file.write_text(lines, encoding="utf-8", newline="\n")
+        write_array(vectors_file, np.concatenate(vectors)[order])
+
+
+def _tokens(
+    settings: EncodingSettings, workspace: devices.Workspace, text_encoder: TextEncoder
+) -> TokenStore:
+    """Returns the tokens of the rows: those that were given, or those that all devices make here
+    once.
+    """
+    if settings.source.is_dir():
+        return TokenStore(settings.source, settings.kind, text_encoder)
+    part, watchdog = workspace
+    folder = part / TOKENS
+    if not (folder / SUMMARY).is_file():
+        folder.mkdir(exist_ok=True)
+        name = f"tokenize {settings.source.name}"
+        with bar(main=devices.is_main(), unit="text", desc=name) as progress:
+            rows = write_store(
+                folder,
+                settings.kind,
+                settings.source,
+                text_encoder,
+                devices.rank(),
+                devices.count(),
+                progress.update,
+            )
+        watchdog.barrier()
+        if devices.is_main():
+            finish_store(folder, settings.kind, rows, text_encoder)
+    watchdog.barrier()
+    return TokenStore(folder, settings.kind, text_encoder)
+
+
+def _remove_tokens(part: Path) -> None:
+    """Removes the tokens; they are renamed first, so that a kill leaves no half of them in place."""
+    tokens = part / TOKENS
+    stale = part / f"{TOKENS}.stale"
+    shutil.rmtree(stale, ignore_errors=True)
+    if tokens.is_dir():
+        os.rename(tokens, stale)
+        shutil.rmtree(stale)

@@ -1,0 +1,94 @@
+"""Manifests and digests: what an artefact was made of, and how an input is recognised.
+
+The manifest of a directory is its `meta.json`, that of a file is `NAME.meta.json` beside it. It
+names the job (verb, flags, digests of the inputs), the version and commit that made it, and the
+digest of every file of the result.
+"""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rocketqa.files.errors import DataError
+from rocketqa.files.rows import file_fault
+from rocketqa.jobs.atomic_files import read_object
+
+MANIFEST = "meta.json"
+TITLES = {"yes", "no", "mixed"}
+
+
+def manifest_of(path: Path) -> Path:
+    """Returns where the manifest of an artefact is."""
+    if path.is_dir():
+        return path / MANIFEST
+    return path.with_name(f"{path.name}.{MANIFEST}")
+
+
+def file_digest(path: Path) -> str:
+    """Returns the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_below(directory: Path) -> list[Path]:
+    """Returns every file of a directory and its subdirectories, sorted."""
+    return [path for path in sorted(directory.rglob("*")) if path.is_file()]
+
+
+def digest(path: Path) -> str:
+    """Returns the sha256 that identifies an input.
+
+    Of a file it is the digest of its bytes, of a directory that of the names and digests of its
+    files; where a manifest lists the files of the directory, other files are ignored. Raises
+    DataError where the input is missing or half-written, or where its bytes are not those that its
+    manifest lists.
+    """
+    if path.is_dir():
+        digests = _digests_of_the_result(path)
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+    if fault := file_fault(path):
+        raise fault
+    return file_digest(path)
+
+
+def _digests_of_the_result(directory: Path) -> dict[str, str]:
+    """Returns file name -> sha256 of a directory, restricted to what its manifest lists, where it
+    has one.
+    """
+    present = {
+        str(file.relative_to(directory)): file_digest(file) for file in files_below(directory)
+    }
+    listed = read_object(directory / MANIFEST).get("outputs")
+    if not isinstance(listed, dict):
+        return present
+    for name in listed:
+        if present.get(name) != listed[name]:
+            raise DataError(
+                f"{directory / name}: expected the bytes that {MANIFEST} lists, got others"
+            )
+    return {name: present[name] for name in listed}
+
+
+def titles_of(inputs: Iterable[Path]) -> str | None:
+    """Returns whether the inputs come of passages with titles: yes, no or mixed; None where no
+    manifest says so.
+    """
+    recorded = {str(read_object(manifest_of(path)).get("titles")) for path in inputs} & TITLES
+    if len(recorded) > 1:
+        return "mixed"
+    return recorded.pop() if recorded else None
+
+
+def current_commit() -> str:
+    """Returns the git commit of this source tree; empty where it is not in a git repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
+
+
+def paths_in(value: object) -> Sequence[Path]:
+    """Returns the paths of an input, a path or a list of them; none where it is something else."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return [item for item in values if isinstance(item, Path)]

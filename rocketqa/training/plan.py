@@ -1,0 +1,255 @@
+"""What a run of all four stages will take: rows, steps, disk, memory and hours, before anything
+runs.
+
+It counts the rows of the files that are there, takes the variables of the env file, and counts
+steps with the schedule of the trainings themselves. It needs no Paddle.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rocketqa.files.errors import DataError
+from rocketqa.training.schedule import Schedule
+
+FILES = (
+    "collection",
+    "queries.train",
+    "qrels.train",
+    "queries.dev",
+    "queries.test",
+    "queries.unlabelled",
+)
+RATES = ("train", "cross", "encode", "score")
+BYTES_A_RUN_LINE = 45
+BYTES_A_NUMBER = 4  # float32
+# Adam in float32 keeps four numbers of each parameter: weight, gradient and two moments.
+BYTES_A_TRAINED_PARAMETER = 4 * BYTES_A_NUMBER
+GIB = 2**30
+
+
+class EncoderSize(NamedTuple):
+    """Parameters of one encoder, and the size of its vectors; zeros where they are not known."""
+
+    parameters: float = 0
+    vector: int = 0
+
+
+ENCODERS = {
+    "ernie-2.0-base-en": EncoderSize(109.5e6, 768),
+    "ernie-2.0-large-en": EncoderSize(335.1e6, 1024),
+}
+
+
+class Cost(NamedTuple):
+    """One line of the plan: what is done, and the arithmetic of its cost.
+
+    work: items that the devices together have to process; rate: the name of the rate, in items a
+    second and device, that tells the hours. disk: bytes that are written.
+    """
+
+    what: str
+    arithmetic: str
+    work: float = 0
+    rate: str = ""
+    devices: int = 1
+    disk: float = 0
+
+
+class PipelinePlan:
+    """The plan of one run of all stages.
+
+    variables: those of the env file, by name. Raises DataError where ROWS or RATES are malformed.
+    """
+
+    def __init__(self, variables: Mapping[str, str]):
+        self.variables = variables
+        self.rates = parse_numbers(variables["RATES"], RATES, "RATES")
+        expected = parse_numbers(variables["ROWS"], FILES, "ROWS")
+        self.rows: dict[str, int] = {}
+        self.sources: dict[str, str] = {}  # how the rows of a file are known
+        for name in FILES:
+            counted = count_lines(Path(variables["DATA_DIR"]) / f"{name}.tsv")
+            self.rows[name] = counted or int(expected.get(name, 0))
+            if self.rows[name]:
+                self.sources[name] = "counted" if counted else "expected"
+
+    def _number(self, name: str) -> int:
+        return int(self.variables[name])
+
+    def schedule(self, rows: int, epochs: str, cross: str = "") -> Schedule:
+        """Returns the schedule of a training; `cross` is the ending of the cross encoder's
+        variables.
+        """
+        max_steps = self.variables["MAX_STEPS"]
+        return Schedule(
+            examples=rows,
+            batch_size=self._number(f"BATCH_SIZE{cross}"),
+            devices=self._number(f"DEVICES{cross}"),
+            chunks=self._number(f"ACCUMULATE{cross}"),
+            epochs=self._number(epochs),
+            min_steps=self._number(f"MIN_STEPS{cross}"),
+            max_steps=int(max_steps) if max_steps else None,
+        )
+
+    def training(self, what: str, rows: int, epochs: str, cross: str = "") -> Cost:
+        """Returns the cost of a training over so many rows."""
+        schedule = self.schedule(rows, epochs, cross)
+        arithmetic = (
+            f"{rows:,} rows / ({schedule.factors()} = {schedule.batch:,}) = "
+            f"{schedule.steps_per_epoch:,} steps x {schedule.epochs} epochs = "
+            f"{schedule.steps_of_epochs:,}"
+        )
+        if schedule.total_steps > schedule.steps_of_epochs:
+            arithmetic += f", then on to {schedule.total_steps:,}"
+        if schedule.total_steps < schedule.steps_of_epochs:
+            arithmetic += f", of which {schedule.total_steps:,} are taken (MAX_STEPS)"
+        towers = 1 if cross else 2
+        memory = towers * self._encoder(f"INIT{cross}").parameters * BYTES_A_TRAINED_PARAMETER
+        if memory:
+            arithmetic += (
+                f"; {memory / GIB:.1f} GiB a device for weights, gradients and moments, "
+                "activations besides"
+            )
+        work = schedule.total_steps * schedule.batch
+        return Cost(what, arithmetic, work, "cross" if cross else "train", schedule.devices)
+
+    def _encoder(self, init: str) -> EncoderSize:
+        return ENCODERS.get(self.variables[init], EncoderSize())
+
+    def encoding(self, model: str, split: str) -> Cost:
+        """Returns the cost of encoding the collection and the queries of a split."""
+        queries = self.rows[f"queries.{split}"]
+        passages = self.rows["collection"]
+        size = self._encoder("INIT").vector
+        arithmetic = f"{passages:,} passages and {queries:,} queries"
+        if size:
+            arithmetic += f", {size} x {BYTES_A_NUMBER} bytes each"
+        texts = passages + queries
+        devices = self._number("DEVICES_INFERENCE")
+        disk = texts * size * BYTES_A_NUMBER
+        return Cost(f"encode with {model}", arithmetic, texts, "encode", devices, disk)
+
+    def retrieval(self, split: str, depth: str) -> Cost:
+        """Returns the cost of the run of a split."""
+        queries = self.rows[f"queries.{split}"]
+        wanted = self._number(depth)
+        passages = self.rows["collection"]
+        lines = queries * (min(wanted, passages) if passages else wanted)
+        arithmetic = f"{queries:,} queries x {wanted:,} = {lines:,} lines"
+        return Cost(f"retrieve for {split}", arithmetic, disk=lines * BYTES_A_RUN_LINE)
+
+    def scoring(self, split: str, depth: str) -> Cost:
+        """Returns the cost of scoring the top of a run with the cross encoder."""
+        queries = self.rows[f"queries.{split}"]
+        pairs = queries * self._number(depth)
+        arithmetic = f"{queries:,} queries x {self._number(depth):,} = {pairs:,} pairs"
+        devices = self._number("DEVICES_INFERENCE")
+        disk = pairs * BYTES_A_RUN_LINE
+        return Cost(f"score for {split}", arithmetic, pairs, "score", devices, disk)
+
+    def stages(self) -> Iterator[tuple[str, list[Cost]]]:
+        """Yields the name of each stage and its costs."""
+        positives = self.rows["qrels.train"]
+        queries = self.rows["queries.train"]
+        rows_a_positive = self._number("DUAL_NEGATIVES")
+        by_answers = self.variables["POSITIVES"] == "answers"
+        labelled = positives * rows_a_positive
+        mined = queries * rows_a_positive if by_answers else labelled
+        relevant_pairs = queries if by_answers else positives
+        pairs = relevant_pairs + queries * self._number("CROSS_NEGATIVES")
+        augmented = self.rows["queries.unlabelled"] * rows_a_positive
+        split = self.variables["EVALUATE_SPLIT"]
+        yield "stage 1", [self.training("train dual_encoder_0", labelled, "EPOCHS_1")]
+        yield (
+            "stage 2",
+            [
+                self.encoding("dual_encoder_0", "train"),
+                self.retrieval("train", "RETRIEVE_DEPTH"),
+                self.training("train cross_encoder", pairs, "EPOCHS_CROSS", "_CROSS"),
+            ],
+        )
+        yield (
+            "stage 3",
+            [
+                self.scoring("train", "DENOISE_DEPTH"),
+                self.training("train dual_encoder_1, at most", mined, "EPOCHS_3"),
+            ],
+        )
+        yield (
+            "stage 4",
+            [
+                self.encoding("dual_encoder_1", "unlabelled"),
+                self.retrieval("unlabelled", "AUGMENT_DEPTH"),
+                self.scoring("unlabelled", "AUGMENT_DEPTH"),
+                self.training("train dual_encoder_2, at most", mined + augmented, "EPOCHS_4"),
+            ],
+        )
+        yield (
+            "evaluation",
+            [
+                self.encoding("dual_encoder_2", split),
+                self.retrieval(split, "RETRIEVE_DEPTH"),
+                self.scoring(split, "RERANK_DEPTH"),
+            ],
+        )
+
+    def hours(self, cost: Cost) -> float | None:
+        """Returns the hours of a step on its devices; None where its rate is not known."""
+        if cost.rate not in self.rates:
+            return None
+        return cost.work / self.rates[cost.rate] / cost.devices / 3600
+
+    def lines(self) -> Iterator[str]:
+        """Yields the lines of the plan."""
+        counts = [f"{name} {self.rows[name]:,} ({how})" for name, how in self.sources.items()]
+        yield f"rows: {', '.join(counts)}"
+        all_costs = []
+        for stage, costs in self.stages():
+            yield f"{stage}:"
+            for cost in costs:
+                yield f"  {self._line(cost)}"
+            all_costs += costs
+        yield self._total(all_costs)
+
+    def _line(self, cost: Cost) -> str:
+        parts = [f"{cost.what}: {cost.arithmetic}"]
+        if cost.disk:
+            parts.append(f"{cost.disk / GIB:.1f} GiB of disk")
+        hours = self.hours(cost)
+        if hours is not None:
+            parts.append(f"{hours:.1f} h on {cost.devices} devices")
+        return "; ".join(parts)
+
+    def _total(self, costs: list[Cost]) -> str:
+        disk = sum(cost.disk for cost in costs)
+        total = f"in all: {disk / GIB:.0f} GiB of disk"
+        hours = [self.hours(cost) for cost in costs if cost.rate]
+        known = [value for value in hours if value is not None]
+        if len(known) < len(hours):
+            return f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
+        return f"{total}, {sum(known):.0f} h"
+
+
+def parse_numbers(text: str, names: tuple[str, ...], variable: str) -> dict[str, float]:
+    """Returns name -> number of words NAME=NUMBER. Raises DataError on any other word."""
+    numbers: dict[str, float] = {}
+    for word in text.split():
+        name, _, value = word.partition("=")
+        if name not in names or not value.replace(".", "", 1).isdecimal():
+            raise DataError(
+                f"{variable}: expected words NAME=NUMBER of {', '.join(names)}, got {word}"
+            )
+        numbers[name] = float(value) if "." in value else int(value)
+    return numbers
+
+
+def count_lines(path: Path) -> int:
+    """Returns how many lines a file has; 0 where it is not there."""
+    if not path.is_file():
+        return 0
+    lines = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            lines += block.count(b"\n")
+    return lines

@@ -1,0 +1,121 @@
+"""The two trainings (section 3.4): the model to start from, its examples and its objective."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rocketqa.cross_batch_negatives import NegativesObjective
+from rocketqa.cross_encoder import ClassificationObjective, CrossEncoder
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.files.examples import read_examples, read_pairs
+from rocketqa.files.formats import Passage, Query, read_positives
+from rocketqa.files.rows import Check
+from rocketqa.text.token_store import open_collection, open_queries
+from rocketqa.text.tokenizer import TextEncoder, Tokens, text_encoder_of
+from rocketqa.training.batches import CrossBatches, DualBatches
+from rocketqa.training.dev_measure import cross_encoder_mrr, dual_encoder_mrr
+from rocketqa.training.loop import Task, run_training
+from rocketqa.training.settings import CrossEncoderSettings, DualEncoderSettings, TrainingSettings
+from rocketqa.weights.pretrained import Pretrained, load_pretrained
+
+
+def train_dual_encoder(settings: DualEncoderSettings, check: bool = False) -> int:
+    """Trains a dual encoder, writes its checkpoint, and returns the exit status."""
+    return run_training("train-dual-encoder", settings, lambda: dual_encoder_task(settings), check)
+
+
+def train_cross_encoder(settings: CrossEncoderSettings, check: bool = False) -> int:
+    """Trains a cross encoder, writes its checkpoint, and returns the exit status."""
+    return run_training(
+        "train-cross-encoder", settings, lambda: cross_encoder_task(settings), check
+    )
+
+
+class Texts(NamedTuple):
+    """What the examples name, and the tokenizer that reads it."""
+
+    queries: Mapping[str, Query | Tokens]
+    collection: Mapping[str, Passage | Tokens]
+    encoder: TextEncoder
+
+    def check(self) -> Check:
+        """Returns the check of the examples: they may name only queries and passages that are
+        there.
+        """
+        return Check(query_ids=self.queries, passage_ids=self.collection)
+
+
+def dual_encoder_task(settings: DualEncoderSettings) -> Task:
+    """Returns the twin towers to start from, the examples, and the loss over cross-batch or
+    in-batch negatives.
+    """
+    start = _initial_encoder(settings, "DualEncoder")
+    texts = _texts(settings, start)
+    lengths = (settings.query_length, settings.passage_length)
+    positives = None
+    if settings.mask_positives:
+        positives = read_positives(*settings.mask_positives)
+    examples = read_examples(*settings.examples, check=texts.check())
+    batches = DualBatches(examples, *texts, *lengths, positives)
+    dev_measure = None
+    if settings.dev_examples:
+        dev_examples = read_examples(settings.dev_examples, check=texts.check())
+        dev = DualBatches(dev_examples, *texts, *lengths)
+
+        def dev_measure(model: DualEncoder) -> float:
+            return dual_encoder_mrr(model, dev)
+
+    return Task(
+        model=DualEncoder(start.config),
+        weights=DualEncoder.from_encoder_weights(start.weights),
+        tokenizer_files=start.tokenizer_files,
+        batches=batches,
+        objective=NegativesObjective(cross_batch=settings.negatives == "cross-batch"),
+        dev_measure=dev_measure,
+    )
+
+
+def cross_encoder_task(settings: CrossEncoderSettings) -> Task:
+    """Returns the encoder to start from, the labelled pairs, and the loss of the two classes."""
+    start = _initial_encoder(settings, "CrossEncoder")
+    texts = _texts(settings, start)
+    pairs = read_pairs(*settings.examples, check=texts.check())
+    batches = CrossBatches(pairs, *texts, settings.max_length)
+    dev_measure = None
+    if settings.dev_examples:
+        dev_pairs = read_pairs(settings.dev_examples, check=texts.check())
+        dev = CrossBatches(dev_pairs, *texts, settings.max_length)
+
+        def dev_measure(model: CrossEncoder) -> float:
+            return cross_encoder_mrr(model, dev)
+
+    return Task(
+        model=CrossEncoder(start.config),
+        weights=CrossEncoder.from_encoder_weights(start.weights, start.config, settings.seed),
+        tokenizer_files=start.tokenizer_files,
+        batches=batches,
+        objective=ClassificationObjective(settings.fgm),
+        dev_measure=dev_measure,
+    )
+
+
+def _initial_encoder(settings: TrainingSettings, kind: str) -> Pretrained:
+    """Returns the initial encoder, or the checkpoint of a model of the class `kind` that is trained
+    further.
+    """
+    assert isinstance(settings.init, str | Path)
+    return load_pretrained(
+        settings.init,
+        kind,
+        layer_norm_eps=settings.layer_norm_eps,
+        representation=settings.representation,
+    )
+
+
+def _texts(settings: TrainingSettings, start: Pretrained) -> Texts:
+    """Returns the queries and passages; the texts of the collection stay on disk."""
+    assert settings.queries is not None and settings.collection is not None
+    encoder = text_encoder_of(start.tokenizer_files)
+    queries = open_queries(settings.queries, encoder)
+    collection = open_collection(settings.collection, encoder)
+    return Texts(queries, collection, encoder)

@@ -1,0 +1,89 @@
+"""The processes of a launch share out the same batches, train to the same losses, and finish one
+job.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from launching import launch
+from toy_files import train_dual, write_tiny_flight
+from training_logs import column
+
+from rocketqa.distributed import devices
+
+FURTHER_APART_THAN_GLOO_WAITS = """
+import sys, time
+from pathlib import Path
+import rocketqa
+import paddle
+import paddle.distributed as dist
+from rocketqa.distributed import devices
+from rocketqa.jobs.job import Job
+
+def work(workspace):
+    part, watchdog = workspace
+    time.sleep(35 * devices.rank())
+    watchdog.barrier()
+    total = paddle.ones([1])
+    dist.all_reduce(total)
+    (part / f"{devices.rank()}").write_text(str(int(total)))
+
+job = Job("apart", Path(sys.argv[1]) / "made", flags={}, inputs={})
+sys.exit(job.run_in(devices.working_on, work))
+"""
+
+
+def test_two_devices_one_device_and_chunks_train_to_the_same_losses_over_fifty_steps(tmp_path):
+    """2 x 4, 1 x 8 and 1 x 4 x 2 queries a step, from the same order."""
+    write_tiny_flight(tmp_path)
+    trainings = {
+        "one": {"devices": 1, "batch_size": 8},
+        "two": {"devices": 2, "batch_size": 4},
+        "chunks": {"devices": 1, "batch_size": 4, "accumulate": 2},
+    }
+    for name, settings in trainings.items():
+        train_dual(tmp_path, tmp_path / name, epochs=10, **{"learning-rate": 1e-4}, **settings)
+    one = column(tmp_path / "one", "loss")
+    assert len(one) == 50 and one[-1] < one[0]
+    np.testing.assert_allclose(column(tmp_path / "two", "loss"), one, rtol=1e-4)
+    np.testing.assert_allclose(column(tmp_path / "chunks", "loss"), one, rtol=1e-4)
+
+
+def test_chunks_have_the_dropout_of_devices(tmp_path):
+    write_tiny_flight(tmp_path, dropout=0.3)
+    trainings = {
+        "four": {"devices": 1, "accumulate": 4},
+        "two": {"devices": 2, "accumulate": 2},
+        "other": {"devices": 1, "accumulate": 4, "seed": 2},
+    }
+    for name, settings in trainings.items():
+        train_dual(tmp_path, tmp_path / name, batch_size=2, epochs=1, **settings)
+    four, two, other = (np.array(column(tmp_path / name, "loss")) for name in trainings)
+    np.testing.assert_allclose(two, four, rtol=1e-4)
+    assert np.abs(other - four).max() > 0.01
+
+
+def test_devices_further_apart_than_gloo_waits_meet_and_leave_nothing_behind(tmp_path):
+    script = tmp_path / "apart.py"
+    script.write_text(FURTHER_APART_THAN_GLOO_WAITS)
+    (tmp_path / "made.alive-0123").mkdir()  # of a launch that was killed
+    launch(script, tmp_path, 2)
+    for rank in (0, 1):
+        assert (tmp_path / "made" / str(rank)).read_text() == "2"
+    assert not list(tmp_path.glob("made.*"))
+
+
+def test_one_process_without_a_launcher_is_a_launch_of_one(monkeypatch):
+    monkeypatch.delenv("PADDLE_TRAINERS_NUM", raising=False)
+    devices.join()
+    assert devices.launched() == devices.count() == 1
+    assert devices.rank() == 0 and devices.is_main()
+
+
+def test_another_launch_has_another_folder_of_heartbeats(monkeypatch, tmp_path):
+    folders = set()
+    for endpoints in ("", "127.0.0.1:1", "127.0.0.1:2"):
+        monkeypatch.setenv("PADDLE_TRAINER_ENDPOINTS", endpoints)
+        folders.add(devices._folder_of_the_launch(tmp_path / "made"))
+    assert len(folders) == 3
+    assert {folder.parent for folder in folders} == {Path(tmp_path)}

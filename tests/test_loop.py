@@ -1,0 +1,132 @@
+"""What the trainings promise beside their gradients, by the verbs themselves: memory, states,
+refusals.
+"""
+
+import json
+
+import numpy as np
+import paddle
+import pytest
+from safetensors.numpy import load_file, save_file
+from toy_files import dual_flags, train_dual, write_tiny_flight
+from training_logs import WEIGHTS, column, complaint, log_of, weights
+
+from rocketqa.encoder.ernie import Ernie
+from rocketqa.encoder.initial_weights import initial_weights
+from rocketqa.encoder.packing import pack
+from rocketqa.jobs.seeds import generator
+from rocketqa.training.loop import mean_over_devices
+
+
+@pytest.fixture(scope="module")
+def flight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("flight")
+    write_tiny_flight(folder, dropout=0.1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(flight):
+    train_dual(flight, flight / "plain", devices=1, batch_size=4)
+    return flight / "plain"
+
+
+def assert_recomputed_alike(flight, kept, recomputed, **settings):
+    train_dual(flight, recomputed, devices=1, batch_size=4, recompute="", **settings)
+    for name, tolerance in (("loss", 1e-5), ("gradient_norm", 1e-4)):
+        np.testing.assert_allclose(column(recomputed, name), column(kept, name), rtol=tolerance)
+
+
+def test_recomputation_has_the_same_dropout_and_the_same_gradients_but_for_rounding(flight, plain):
+    assert_recomputed_alike(flight, plain, flight / "recompute")
+
+
+def test_recomputation_in_chunks_has_the_same_gradients_but_for_rounding(flight):
+    train_dual(flight, flight / "kept", devices=1, batch_size=4, accumulate=2)
+    assert_recomputed_alike(flight, flight / "kept", flight / "chunks", accumulate=2)
+
+
+def test_recomputation_runs_each_layer_a_second_time_for_the_same_gradient(
+    tiny_config, random_rows
+):
+    config = tiny_config._replace(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.3)
+    model = Ernie(config, with_pooler=False)
+    initial = initial_weights(config, 1)
+    for name, parameter in model.named_parameters():
+        parameter.set_value(initial[name])
+    runs, gradients = [], []
+    for layer in model.encoder.layers:
+        layer.register_forward_pre_hook(lambda *_: runs.append(1))
+    model.train()
+    for recompute, expected in ((False, 3), (True, 6)):
+        runs.clear()
+        model.clear_gradients()
+        paddle.seed(5)
+        model.recompute = recompute
+        (model(pack(random_rows(3))) * paddle.arange(16, dtype="float32")).sum().backward()
+        assert len(runs) == expected
+        flat = [parameter.grad.numpy().ravel() for parameter in model.parameters()]
+        gradients.append(np.concatenate(flat))
+    largest = np.abs(gradients[0]).max()
+    np.testing.assert_allclose(gradients[1], gradients[0], atol=1e-6 * largest)
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_a_precision_that_the_device_would_ignore_is_refused(flight, precision):
+    flags = dual_flags(flight, flight / "x", 4, precision=precision)
+    assert complaint("train-dual-encoder", *flags) == (
+        f"--precision {precision}: expected a GPU, got a CPU, where Paddle's autocast does nothing"
+    )
+    assert not list(flight.glob("x*")), "a refusal leaves nothing behind"
+
+
+def test_a_loss_that_is_not_finite_names_step_and_queries(tmp_path):
+    """Vectors so long that their products overflow."""
+    write_tiny_flight(tmp_path)
+    initial = load_file(tmp_path / "init" / WEIGHTS)
+    initial["encoder.layers.1.norm2.weight"] *= np.float32(1e25)
+    save_file(initial, tmp_path / "init" / WEIGHTS)
+    line = complaint("train-dual-encoder", *dual_flags(tmp_path, tmp_path / "x", 4))
+    batch = generator(1, "order", 0).permutation(40)[:4]
+    expected = f"{tmp_path}/x: expected a finite loss at step 1, got nan on device 0 from queries "
+    assert line == expected + ", ".join(f"q{i}" for i in batch)
+    assert not (tmp_path / "x").exists()
+
+
+def test_gradients_that_are_not_finite_end_the_run_before_they_touch_the_weights(tmp_path):
+    write_tiny_flight(tmp_path)
+    changed = {"learning-rate": 1e25, "save-every": 1, "clip-norm": 1e30}
+    line = complaint("train-dual-encoder", *dual_flags(tmp_path, tmp_path / "x", 4, **changed))
+    by_gradients = line.startswith(f"{tmp_path}/x: expected finite gradients at step ")
+    assert by_gradients or ": expected a finite loss at" in line
+    (state,) = (tmp_path / "x.part").glob("state-*")
+    for value in load_file(state / WEIGHTS).values():
+        assert np.isfinite(value).all()
+
+
+def test_states_are_kept_after_the_end_where_asked_for_and_the_best_model_by_dev(flight):
+    output = flight / "kept-states"
+    changed = {"save-every": 5, "keep": 2, "evaluate-every": 10, "epochs": 3}
+    dev = {"dev-examples": flight / "examples.dual.tsv"}
+    train_dual(flight, output, devices=1, batch_size=4, **changed, **dev)
+    folders = sorted(path.name for path in output.iterdir() if path.is_dir())
+    assert folders == ["best", "state-25", "state-30"]
+    measured = {}
+    for row in log_of(output):
+        if row["dev_MRR@10"]:
+            measured[row["step"]] = float(row["dev_MRR@10"])
+    assert list(measured) == ["10", "20", "30"]
+    best = json.loads((output / "best/best.json").read_text())
+    assert best["MRR@10"] == pytest.approx(max(measured.values()))
+    assert 0 < best["MRR@10"] < 1
+    assert measured[str(best["step"])] == pytest.approx(best["MRR@10"])
+    assert weights(output / "state-30") == weights(output)
+
+
+def test_the_padding_that_is_left_out_is_what_a_padded_batch_would_have(plain):
+    for share in column(plain, "padding_left_out"):
+        assert 0 < share < 0.5
+
+
+def test_the_means_of_one_device_are_its_values():
+    assert mean_over_devices(paddle.to_tensor(0.5), 3, 2.0) == [0.5, 3.0, 2.0]
