@@ -1,220 +1,119 @@
-"""Graphs for deployment: as far from the checkpoint as float32 is from itself, at every batch and length."""
+"""Exported graphs compute what their checkpoint computes, at every batch and length."""
 
 import json
-import math
 import os
 
 import numpy as np
 import paddle
 import pytest
+from exported_graphs import VOCABULARY, run_exported, write_checkpoint
+from numpy_ernie import NumpyErnie
 from safetensors.numpy import load_file, save_file
 
+from rocketqa.cli.__main__ import main as rocketqa
 from rocketqa.cli.export import main
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.encoder.ernie import initial_weights
-from rocketqa.inference.engine import INPUTS, padded
-from rocketqa.text.tokenizer import Encoding
-from rocketqa.weights.checkpoint import save_model, set_weights
+from rocketqa.encoder.initial_weights import initial_weights
+from rocketqa.encoder.packing import pack
+from rocketqa.inference import padded_encoder
+from rocketqa.inference.export import random_batch
+from rocketqa.inference.padded_encoder import INPUTS, padded_inputs
 
-VOCABULARY = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
 ON_PADDLE_3 = pytest.mark.skipif(
     paddle.__version__.startswith("2."), reason="the converter takes Paddle 3 alone"
 )
 FORMATS = ("paddle", pytest.param("onnx", marks=ON_PADDLE_3))
 
 
-def checkpoint(folder, kind, config):
-    """Writes a checkpoint with weights that are nowhere 0, the towers unlike each other."""
-    drawing = np.random.default_rng(6)
-    model = kind(config)
-    set_weights(
-        model,
-        {
-            name: (
-                drawing.normal(0, 0.3, value.shape) + (".norm" in name or "layer_norm" in name)
-            ).astype(np.float32)
-            for name, value in model.state_dict().items()
-        },
-        "test",
-    )
-    folder.mkdir()
-    save_model(folder, model, {"vocab.txt": VOCABULARY})
-    model.eval()
-    return model
+@pytest.fixture
+def model_folder(tmp_path):
+    """Where a test writes its checkpoint."""
+    return tmp_path / "model"
 
 
-def run_paddle(folder, name, inputs):
-    from paddle import inference
-
-    structure = next(
-        path for path in folder.glob(f"{name}.*") if path.suffix in (".json", ".pdmodel")
-    )
-    predictor = inference.create_predictor(
-        inference.Config(str(structure), str(folder / f"{name}.pdiparams"))
-    )
-    for each in INPUTS:
-        predictor.get_input_handle(each).copy_from_cpu(inputs[each])
-    predictor.run()
-    return predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
+@pytest.fixture
+def output(tmp_path):
+    """Where a test lets the graphs be written."""
+    return tmp_path / "out"
 
 
-def run_onnx(folder, name, inputs):
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(str(folder / f"{name}.onnx")).run(None, inputs)[0]
+def export(model_folder, output, *flags: str) -> int:
+    return main(["--checkpoint", str(model_folder), "--output", str(output), *flags])
 
 
-def slow_vector(weights, prefix, config, row) -> np.ndarray:
-    """Returns the first token's vector of one row, in float64, by the paper's formulas."""
-    weights = {
-        name.removeprefix(prefix): value.astype(np.float64) for name, value in weights.items()
-    }
-
-    def dense(vectors, name):
-        return vectors @ weights[f"{name}.weight"] + weights[f"{name}.bias"]
-
-    def norm(vectors, name):
-        centred = vectors - vectors.mean(-1, keepdims=True)
-        scale = np.sqrt((centred**2).mean(-1, keepdims=True) + config.layer_norm_eps)
-        return centred / scale * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-
-    def table(name, ids):
-        return weights[f"embeddings.{name}_embeddings.weight"][ids]
-
-    hidden = (
-        table("word", row.token_ids)
-        + table("position", range(len(row.token_ids)))
-        + table("token_type", row.type_ids)
-    )
-    hidden = norm(
-        hidden + (table("task_type", 0) if config.use_task_id else 0), "embeddings.layer_norm"
-    )
-    size = config.hidden_size // config.num_attention_heads
-    activation = {
-        "gelu": np.vectorize(lambda value: value * (1 + math.erf(value / 2**0.5)) / 2),
-        "relu": lambda values: np.maximum(values, 0),
-    }[config.hidden_act]
-    for layer in (f"encoder.layers.{n}." for n in range(config.num_hidden_layers)):
-        q, k, v = (dense(hidden, f"{layer}self_attn.{name}_proj") for name in "qkv")
-        contexts = []
-        for part in (slice(begin, begin + size) for begin in range(0, config.hidden_size, size)):
-            attention = np.exp(q[:, part] @ k[:, part].T / size**0.5)
-            contexts.append(attention / attention.sum(1, keepdims=True) @ v[:, part])
-        hidden = norm(
-            hidden + dense(np.hstack(contexts), f"{layer}self_attn.out_proj"), f"{layer}norm1"
-        )
-        hidden = norm(
-            hidden + dense(activation(dense(hidden, f"{layer}linear1")), f"{layer}linear2"),
-            f"{layer}norm2",
-        )
-    return hidden[0]
-
-
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("graph_format", FORMATS)
 @pytest.mark.parametrize(("act", "task"), [("gelu", False), ("relu", True)])
 def test_both_towers_give_the_vectors_of_a_slow_numpy_encoder(
-    tmp_path, tiny_config, random_rows, form, act, task
+    model_folder, output, tiny_config, random_rows, graph_format, act, task
 ):
     config = tiny_config._replace(hidden_act=act, use_task_id=task, layer_norm_eps=1e-3)
-    checkpoint(tmp_path / "model", DualEncoder, config)
-    assert (
-        main(
-            [
-                "--checkpoint",
-                str(tmp_path / "model"),
-                "--output",
-                str(tmp_path / "out"),
-                "--format",
-                form,
-            ]
-        )
-        == 0
-    )
-    weights = load_file(tmp_path / "model" / "model.safetensors")
+    write_checkpoint(model_folder, DualEncoder, config)
+    assert export(model_folder, output, "--format", graph_format) == 0
+    weights = load_file(model_folder / "model.safetensors")
     for count, longest in ((1, 2), (3, 9), (7, 32)):
         rows = random_rows(count, seed=count, longest=longest)
-        for name in ("query_encoder", "passage_encoder"):
-            own = {key: value for key, value in weights.items() if key.startswith(f"{name}.")}
-            expected = [slow_vector(own, f"{name}.", config, row) for row in rows]
-            found = {"paddle": run_paddle, "onnx": run_onnx}[form](
-                tmp_path / "out", name, padded(rows)
-            )
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+        for tower in ("query_encoder", "passage_encoder"):
+            slow = NumpyErnie(config, weights, f"{tower}.")
+            expected = [slow.vector(row) for row in rows]
+            vectors = run_exported(graph_format, output, tower, padded_inputs(rows))
+            np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("graph_format", FORMATS)
 def test_a_cross_encoder_gives_the_probabilities_of_its_checkpoint(
-    tmp_path, tiny_config, random_rows, form
+    model_folder, output, tiny_config, random_rows, graph_format
 ):
-    from rocketqa.encoder.packing import pack
-
-    model, rows = (
-        checkpoint(tmp_path / "model", CrossEncoder, tiny_config),
-        random_rows(9, longest=32),
-    )
-    assert (
-        main(
-            [
-                "--checkpoint",
-                str(tmp_path / "model"),
-                "--output",
-                str(tmp_path / "out"),
-                "--format",
-                form,
-            ]
-        )
-        == 0
-    )
-    found = {"paddle": run_paddle, "onnx": run_onnx}[form](
-        tmp_path / "out", "cross_encoder", padded(rows)
-    )
+    model = write_checkpoint(model_folder, CrossEncoder, tiny_config)
+    rows = random_rows(9, longest=32)
+    assert export(model_folder, output, "--format", graph_format) == 0
+    found = run_exported(graph_format, output, "cross_encoder", padded_inputs(rows))
     expected = model.probability(pack(rows)).numpy()
     assert found.shape == (9,) and expected.std() > 1e-3
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-def test_what_a_deployment_needs_lies_beside_the_graphs(tmp_path, tiny_config):
-    checkpoint(tmp_path / "model", DualEncoder, tiny_config)
-    arguments = ["--checkpoint", str(tmp_path / "model"), "--output", str(tmp_path / "out")]
-    assert main(arguments) == 0
-    told = json.loads((tmp_path / "out" / "export.json").read_text())
-    assert (told["model"], told["format"], told["inputs"]) == (
-        "DualEncoder",
-        "paddle",
-        list(INPUTS),
+def test_what_a_deployment_needs_lies_beside_the_graphs(model_folder, output, tiny_config, capsys):
+    write_checkpoint(model_folder, DualEncoder, tiny_config)
+    assert export(model_folder, output) == 0
+    description = json.loads((output / "export.json").read_text())
+    assert description["model"] == "DualEncoder"
+    assert description["format"] == "paddle"
+    assert description["inputs"] == list(INPUTS)
+    assert description["encoder"] == tiny_config._asdict()
+    assert description["difference"].keys() == {"query_encoder", "passage_encoder"}
+    assert 0 < max(description["difference"].values()) <= 1e-5
+    assert (output / "vocab.txt").read_bytes() == VOCABULARY
+    manifest = json.loads((output / "meta.json").read_text())
+    assert manifest["difference"] == description["difference"]
+    assert f"{output}: largest difference from the checkpoint: query_encoder " in (
+        capsys.readouterr().err
     )
-    assert told["encoder"] == tiny_config._asdict()
-    assert told["difference"].keys() == {"query_encoder", "passage_encoder"}
-    assert 0 < max(told["difference"].values()) <= 1e-5
-    assert (tmp_path / "out" / "vocab.txt").read_bytes() == VOCABULARY
-    assert (
-        json.loads((tmp_path / "out" / "meta.json").read_text())["difference"] == told["difference"]
-    )
-    assert main([*arguments, "--check"]) == 0
+
+
+def test_a_finished_export_is_not_made_again(model_folder, output, tiny_config, capsys):
+    write_checkpoint(model_folder, DualEncoder, tiny_config)
+    assert export(model_folder, output, "--check") == 3
+    assert export(model_folder, output) == 0
+    assert export(model_folder, output, "--check") == 0
+    manifest = json.loads((output / "meta.json").read_text())
+    assert manifest["job"]["verb"] == "export"
+    assert manifest["job"]["flags"] == {"format": "paddle"}
+    assert manifest["job"]["inputs"].keys() == {"checkpoint"}
+    capsys.readouterr()
+    assert export(model_folder, output) == 0
+    assert capsys.readouterr().err == f"{output}: up to date\n"
 
 
 @ON_PADDLE_3
-def test_the_converter_is_not_told_to_install_packages_and_leaves_nothing_else(
-    tmp_path, tiny_config, monkeypatch
+def test_the_converter_does_not_install_packages_and_leaves_nothing_else(
+    model_folder, output, tiny_config, monkeypatch
 ):
     monkeypatch.delenv("POLYGRAPHY_AUTOINSTALL_DEPS", raising=False)
-    checkpoint(tmp_path / "model", CrossEncoder, tiny_config)
-    assert (
-        main(
-            [
-                "--checkpoint",
-                str(tmp_path / "model"),
-                "--output",
-                str(tmp_path / "out"),
-                "--format",
-                "onnx",
-            ]
-        )
-        == 0
-    )
+    write_checkpoint(model_folder, CrossEncoder, tiny_config)
+    assert export(model_folder, output, "--format", "onnx") == 0
     assert "POLYGRAPHY_AUTOINSTALL_DEPS" not in os.environ
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+    assert {path.name for path in output.iterdir()} == {
         "cross_encoder.onnx",
         "export.json",
         "meta.json",
@@ -222,45 +121,31 @@ def test_the_converter_is_not_told_to_install_packages_and_leaves_nothing_else(
     }
 
 
-def test_padding_is_zeros_under_a_mask():
-    rows = [
-        Encoding(np.array([2, 5, 3]), np.array([0, 0, 1])),
-        Encoding(np.array([2]), np.array([0])),
-    ]
-    assert {name: values.tolist() for name, values in padded(rows).items()} == {
-        "token_ids": [[2, 5, 3], [2, 0, 0]],
-        "type_ids": [[0, 0, 1], [0, 0, 0]],
-        "mask": [[1, 1, 1], [1, 0, 0]],
-    }
+def test_graph_and_checkpoint_are_compared_on_the_longest_row_and_on_random_lengths(tiny_config):
+    rows = random_batch(np.random.default_rng(0), 200, tiny_config)
+    lengths = [len(row.token_ids) for row in rows]
+    assert len(rows) == 200 and lengths[0] == tiny_config.max_position_embeddings == 32
+    assert set(lengths) == set(range(2, 33))
+    for row in rows:
+        assert row.type_ids[0] == 0 and (np.diff(row.type_ids) >= 0).all()
+        assert row.token_ids.max() < tiny_config.vocab_size
 
 
 def test_a_graph_that_differs_from_its_checkpoint_is_refused(
-    tmp_path, tiny_config, monkeypatch, capsys
+    model_folder, output, tiny_config, monkeypatch, capsys
 ):
-    from rocketqa.cli.__main__ import main as rocketqa
-    from rocketqa.inference import engine as inference
-
-    checkpoint(tmp_path / "model", CrossEncoder, tiny_config)
-    monkeypatch.setattr(inference, "MASKED", -1.0)
-    assert (
-        rocketqa(
-            ["export", "--checkpoint", str(tmp_path / "model"), "--output", str(tmp_path / "out")]
-        )
-        == 2
-    )
-    assert (
-        "expected at most 1e-05 between the graph and its checkpoint, got 0."
-        in capsys.readouterr().err
-    )
-    assert not (tmp_path / "out").exists()
+    write_checkpoint(model_folder, CrossEncoder, tiny_config)
+    monkeypatch.setattr(padded_encoder, "MASKED_SCORE", -1.0)
+    arguments = ["export", "--checkpoint", str(model_folder), "--output", str(output)]
+    assert rocketqa(arguments) == 2
+    message = "expected at most 1e-05 between the graph and its checkpoint, got 0."
+    assert message in capsys.readouterr().err
+    assert not output.exists()
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path, tiny_config, capsys):
-    from rocketqa.cli.__main__ import main as rocketqa
-
+def test_what_is_no_checkpoint_is_refused(tmp_path, output, tiny_config, capsys):
     (tmp_path / "config.json").write_text(json.dumps(tiny_config._asdict()))
     save_file(initial_weights(tiny_config, 1), tmp_path / "model.safetensors")
-    assert (
-        rocketqa(["export", "--checkpoint", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
-    )
+    assert rocketqa(["export", "--checkpoint", str(tmp_path), "--output", str(output)]) == 2
     assert "expected a DualEncoder, got another model" in capsys.readouterr().err
+    assert not output.exists() and not output.with_name("out.part").exists()

@@ -15,7 +15,10 @@ def batches_of_similar_length(lengths: Sequence[int], max_tokens: int) -> list[n
     batch of its own.
     """
     order, bounds = plan_batches(np.asarray(lengths), max_tokens)
-    return [order[begin:end] for begin, end in zip(bounds, bounds[1:])]
+    batches = []
+    for begin, end in zip(bounds, bounds[1:]):
+        batches.append(order[begin:end])
+    return batches
 
 
 def plan_batches(lengths: np.ndarray, max_tokens: int) -> tuple[np.ndarray, list[int]]:
@@ -25,11 +28,16 @@ def plan_batches(lengths: np.ndarray, max_tokens: int) -> tuple[np.ndarray, list
     order.
     """
     order = np.argsort(lengths, kind="stable")
-    bounds = [0] if len(order) else []
-    for place, length in enumerate(lengths[order].tolist()):
-        begin = bounds[-1]
-        padded_tokens = (place - begin + 1) * length
-        if padded_tokens > max_tokens and place > begin:
-            bounds.append(place)
-    bounds.append(len(order))
+    sorted_lengths = lengths[order].tolist()
+    bounds = []
+    begin = 0  # of the batch that is being filled
+    for place, length in enumerate(sorted_lengths):
+        rows = place - begin + 1
+        is_too_large = rows * length > max_tokens
+        if is_too_large and rows > 1:
+            bounds.append(begin)
+            begin = place
+    if sorted_lengths:
+        bounds.append(begin)
+    bounds.append(len(sorted_lengths))
     return order, bounds

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import paddle
+from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from rocketqa.encoder.kernel_library import call_kernel, library
@@ -28,37 +29,39 @@ FLOAT_BYTES = 4
 Gradients = Any
 
 
-def usable(tensor: paddle.Tensor) -> bool:
+def usable(tensor: Tensor) -> bool:
     """Returns whether the kernels can compute with a tensor: float32, on a CPU, and compiled."""
     is_float32 = tensor.dtype == paddle.float32
     return is_float32 and tensor.place.is_cpu_place() and library() is not None
 
 
 def add_norm(
-    x: paddle.Tensor,
-    bias: paddle.Tensor,
-    residual: paddle.Tensor,
+    x: Tensor,
+    bias: Tensor,
+    residual: Tensor,
     norm: paddle.nn.LayerNorm,
     p: float,
-) -> paddle.Tensor:
+) -> Tensor:
     """Returns norm(residual + dropout(x + bias)), [T, H]; x and residual: [T, H], bias: [H]."""
-    return _AddNorm.apply(x, bias, residual, norm.weight, norm.bias, norm._epsilon, float(p))
+    gamma = norm.weight
+    beta = norm.bias
+    return _AddNorm.apply(x, bias, residual, gamma, beta, norm._epsilon, float(p))
 
 
-def bias_gelu(x: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+def bias_gelu(x: Tensor, bias: Tensor) -> Tensor:
     """Returns gelu(x + bias), [T, H]; x: [T, H], bias: [H]."""
     return _BiasGelu.apply(x, bias)
 
 
 def attend(
-    q: paddle.Tensor,
-    kv: paddle.Tensor,
-    bias: paddle.Tensor,
+    q: Tensor,
+    kv: Tensor,
+    bias: Tensor,
     groups: Sequence[tuple[int, int]],
     heads: int,
     first_only: bool,
     p: float,
-) -> paddle.Tensor:
+) -> Tensor:
     """Returns the context of each attending token over the tokens of its row, [A, H].
 
     q: [A, H]. kv: keys beside values, [T, 2 H]. bias: [3 H], which is added to q, keys and values.
@@ -73,35 +76,40 @@ class _AddNorm(PyLayer):
     @staticmethod
     def forward(
         call: Any,
-        x: paddle.Tensor,
-        bias: paddle.Tensor,
-        residual: paddle.Tensor,
-        gamma: paddle.Tensor,
-        beta: paddle.Tensor,
+        x: Tensor,
+        bias: Tensor,
+        residual: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
         epsilon: float,
         p: float,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         _note_what_needs_gradients(call, x, bias, residual, gamma, beta)
-        inputs = (x.contiguous(), bias, residual.contiguous(), gamma, beta)
-        call.shape = (x.shape[0], x.shape[1])
+        x = x.contiguous()
+        residual = residual.contiguous()
+        tokens, size = x.shape
+        call.shape = (tokens, size)
         call.p = p
         call.seed = _draw_seed(p)
-        normed = paddle.empty_like(inputs[0])  # [T, H], before gamma and beta
-        scale = paddle.empty([x.shape[0]])  # [T], 1 / deviation
-        y = paddle.empty_like(inputs[0])  # [T, H]
-        call_kernel("add_norm", *inputs, epsilon, p, call.seed, *call.shape, normed, scale, y)
+        normed = paddle.empty_like(x)  # [T, H], before gamma and beta
+        scale = paddle.empty([tokens])  # [T], 1 / deviation
+        y = paddle.empty_like(x)  # [T, H]
+        inputs = (x, bias, residual, gamma, beta)
+        settings = (epsilon, p, call.seed, tokens, size)
+        call_kernel("add_norm", *inputs, *settings, normed, scale, y)
         call.save_for_backward(normed, scale, gamma)
         return y
 
     @staticmethod
-    def backward(call: Any, dy: paddle.Tensor) -> Gradients:
+    def backward(call: Any, dy: Tensor) -> Gradients:
         normed, scale, gamma = call.saved_tensor()
-        inputs = (dy.contiguous(), normed, scale, gamma)
+        tokens, size = call.shape
         dx = paddle.empty_like(normed)  # [T, H]
         dresidual = paddle.empty_like(normed)  # [T, H]
-        summed = paddle.empty([3, call.shape[1]])  # [3, H]
-        outputs = (dx, dresidual, summed)
-        call_kernel("add_norm_back", *inputs, call.p, call.seed, *call.shape, *outputs)
+        summed = paddle.empty([3, size])  # [3, H]
+        inputs = (dy.contiguous(), normed, scale, gamma)
+        settings = (call.p, call.seed, tokens, size)
+        call_kernel("add_norm_back", *inputs, *settings, dx, dresidual, summed)
         dgamma, dbeta, dbias = summed.unbind()  # [H] each
         return _needed(call, dx, dbias, dresidual, dgamma, dbeta)
 
@@ -110,7 +118,7 @@ class _BiasGelu(PyLayer):
     """The operator behind `bias_gelu`."""
 
     @staticmethod
-    def forward(call: Any, x: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+    def forward(call: Any, x: Tensor, bias: Tensor) -> Tensor:
         _note_what_needs_gradients(call, x, bias)
         x = x.contiguous()
         y = paddle.empty_like(x)  # [T, H]
@@ -119,11 +127,12 @@ class _BiasGelu(PyLayer):
         return y
 
     @staticmethod
-    def backward(call: Any, dy: paddle.Tensor) -> Gradients:
+    def backward(call: Any, dy: Tensor) -> Gradients:
         x, bias = call.saved_tensor()
         dx = paddle.empty_like(x)  # [T, H]
         dbias = paddle.empty_like(bias)  # [H]
-        call_kernel("bias_gelu_back", dy.contiguous(), x, bias, *x.shape, dx, dbias)
+        inputs = (dy.contiguous(), x, bias)
+        call_kernel("bias_gelu_back", *inputs, *x.shape, dx, dbias)
         return _needed(call, dx, dbias)
 
 
@@ -133,40 +142,41 @@ class _Attend(PyLayer):
     @staticmethod
     def forward(
         call: Any,
-        q: paddle.Tensor,
-        kv: paddle.Tensor,
-        bias: paddle.Tensor,
+        q: Tensor,
+        kv: Tensor,
+        bias: Tensor,
         groups: Sequence[tuple[int, int]],
         heads: int,
         first_only: bool,
         p: float,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         _note_what_needs_gradients(call, q, kv, bias)
         q = q.contiguous()
         kv = kv.contiguous()
         call.layout = _RowLayout(groups, heads, first_only)
         call.p = p
         call.seed = _draw_seed(p)
+        attending = q.shape[0]
         context = paddle.empty_like(q)  # [A, H]
-        norms = paddle.empty([heads, q.shape[0]])  # [h, A], log of the sum of each softmax
+        norms = paddle.empty([heads, attending])  # [h, A], log of the sum of each softmax
         inputs = call.layout.inputs(q, kv, bias, p, call.seed)
-        call_kernel("attend", inputs, q.shape[0], context, norms)
+        call_kernel("attend", inputs, attending, context, norms)
         call.save_for_backward(q, kv, bias, norms)
         return context
 
     @staticmethod
-    def backward(call: Any, dcontext: paddle.Tensor) -> Gradients:
+    def backward(call: Any, dcontext: Tensor) -> Gradients:
         q, kv, bias, norms = call.saved_tensor()
         dq = paddle.empty_like(q)  # [A, H]
         dkv = paddle.empty_like(kv)  # [T, 2 H]
         dbias = paddle.empty_like(bias)  # [3 H]
-        size = q.shape[1]
+        attending, size = q.shape
         dv = ctypes.c_void_p(_address(dkv, size))
         dkv_bias = ctypes.c_void_p(_address(dbias, size))
-        inputs = call.layout.inputs(q, kv, bias, call.p, call.seed)
         dcontext = dcontext.contiguous()
-        call_kernel("attend_back", inputs, q.shape[0], dcontext, norms, dq, dkv, dv)
-        call_kernel("column_sums", dq, *q.shape, dbias)
+        inputs = call.layout.inputs(q, kv, bias, call.p, call.seed)
+        call_kernel("attend_back", inputs, attending, dcontext, norms, dq, dkv, dv)
+        call_kernel("column_sums", dq, attending, size, dbias)
         call_kernel("column_sums", dkv, *kv.shape, dkv_bias)
         return _needed(call, dq, dkv, dbias)
 
@@ -198,15 +208,14 @@ class _RowLayout:
     """Where each row begins and how long it is, int64 [N] both; how many heads; who attends."""
 
     def __init__(self, groups: Sequence[tuple[int, int]], heads: int, first_only: bool):
-        group_rows, group_lengths = np.array(groups, np.int64).T
+        by_column = np.array(groups, np.int64).T
+        group_rows, group_lengths = by_column
         self.lengths = np.repeat(group_lengths, group_rows)
         self.begins = np.cumsum(self.lengths) - self.lengths
         self.heads = heads
         self.first_only = first_only
 
-    def inputs(
-        self, q: paddle.Tensor, kv: paddle.Tensor, bias: paddle.Tensor, p: float, seed: int
-    ) -> _AttentionInputs:
+    def inputs(self, q: Tensor, kv: Tensor, bias: Tensor, p: float, seed: int) -> _AttentionInputs:
         """Returns the argument that says where everything is; valid while all of them live."""
         size = q.shape[1]
         return _AttentionInputs(
@@ -229,7 +238,7 @@ class _RowLayout:
         )
 
 
-def _address(tensor: paddle.Tensor, element: int) -> int:
+def _address(tensor: Tensor, element: int) -> int:
     """Returns where an element of a contiguous float32 tensor lies in memory."""
     return tensor.data_ptr() + FLOAT_BYTES * element
 
@@ -238,16 +247,18 @@ def _draw_seed(p: float) -> int:
     """Returns the seed of one dropout, from Paddle's generator: equal states give equal dropout."""
     if not p:
         return 0
-    low, high = paddle.randint(0, SEED_LIMIT, [2], dtype="int64").numpy()
-    return int(high) << 32 | int(low)
+    numbers = paddle.randint(0, SEED_LIMIT, [2], dtype="int64")
+    low, high = map(int, numbers.numpy())
+    return high << 32 | low
 
 
-def _note_what_needs_gradients(call: Any, *inputs: paddle.Tensor) -> None:
+def _note_what_needs_gradients(call: Any, *inputs: Tensor) -> None:
     call.needs_gradient = [not tensor.stop_gradient for tensor in inputs]
 
 
-def _needed(call: Any, *gradients: paddle.Tensor) -> Gradients:
+def _needed(call: Any, *gradients: Tensor) -> Gradients:
     """Returns the gradients of the inputs, None for an input that does not need one."""
-    return tuple(
-        gradient if needed else None for gradient, needed in zip(gradients, call.needs_gradient)
-    )
+    results = []
+    for gradient, is_needed in zip(gradients, call.needs_gradient):
+        results.append(gradient if is_needed else None)
+    return tuple(results)

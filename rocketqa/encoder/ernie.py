@@ -20,7 +20,7 @@ Letters:
 
 import paddle
 import paddle.nn.functional as F
-from paddle import nn
+from paddle import Tensor, nn
 from paddle.distributed.fleet.utils import recompute
 
 from rocketqa.encoder import cpu_kernels
@@ -44,7 +44,7 @@ class Ernie(nn.Layer):
             self.pooler = nn.Layer()
             self.pooler.dense = _linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, rows: PackedRows) -> paddle.Tensor:
+    def forward(self, rows: PackedRows) -> Tensor:
         """Returns the vector of each row in the caller's order, [N, H], not normalised.
 
         It is the last layer's output for the row's first token, or the mean of its outputs for all
@@ -66,7 +66,7 @@ class Ernie(nn.Layer):
             vectors = self._run_layer(last_layer, hidden, first, groups, first_only=True)  # [N, H]
         return paddle.gather(vectors, rows.restore)  # [N, H]
 
-    def pooled(self, rows: PackedRows) -> paddle.Tensor:
+    def pooled(self, rows: PackedRows) -> Tensor:
         """Returns tanh(dense(vector)) of each row, [N, H]. The encoder has to be built with a
         pooler.
         """
@@ -75,11 +75,11 @@ class Ernie(nn.Layer):
     def _run_layer(
         self,
         layer: nn.Layer,
-        tokens: paddle.Tensor,
-        attending: paddle.Tensor,
+        tokens: Tensor,
+        attending: Tensor,
         groups: list[RowGroup],
         first_only: bool = False,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         """Returns the output of a layer, [A, H]. With `recompute`, training keeps none of the
         layer's activations.
         """
@@ -102,10 +102,10 @@ class Embeddings(nn.Layer):
         self.token_type_embeddings = _embedding(config.type_vocab_size, size)
         if config.use_task_id:
             self.task_type_embeddings = _embedding(config.task_type_vocab_size, size)
-        self.layer_norm = nn.LayerNorm(size, epsilon=config.layer_norm_eps)
+        self.layer_norm = _norm(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, rows: PackedRows) -> paddle.Tensor:
+    def forward(self, rows: PackedRows) -> Tensor:
         """Returns the embedded tokens, [T, H]."""
         hidden = self.word_embeddings(rows.token_ids)  # [T, H]
         hidden = hidden + self.position_embeddings(rows.positions)  # [T, H]
@@ -125,18 +125,18 @@ class EncoderLayer(nn.Layer):
         self.self_attn = Attention(config)
         self.linear1 = _linear(size, config.intermediate_size)
         self.linear2 = _linear(config.intermediate_size, size)
-        self.norm1 = nn.LayerNorm(size, epsilon=config.layer_norm_eps)
-        self.norm2 = nn.LayerNorm(size, epsilon=config.layer_norm_eps)
+        self.norm1 = _norm(config)
+        self.norm2 = _norm(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.activation = getattr(F, config.hidden_act)
 
     def forward(
         self,
-        tokens: paddle.Tensor,
-        attending: paddle.Tensor,
+        tokens: Tensor,
+        attending: Tensor,
         groups: list[RowGroup],
         first_only: bool,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         """Returns the layer's output for the attending tokens, [A, H].
 
         tokens: [T, H], which the attention reads. attending: [A, H], the same `tokens`, or with
@@ -148,29 +148,31 @@ class EncoderLayer(nn.Layer):
         intermediate = self._intermediate(hidden)  # [A, F]
         return self._project_add_norm(intermediate, self.linear2, hidden, self.norm2)  # [A, H]
 
-    def _intermediate(self, hidden: paddle.Tensor) -> paddle.Tensor:
+    def _intermediate(self, hidden: Tensor) -> Tensor:
         """Returns activation(linear1(hidden)), [A, F]."""
-        if self.activation is not F.gelu or not cpu_kernels.usable(hidden):
-            return self.activation(self.linear1(hidden))  # [A, F]
-        product = paddle.matmul(hidden, self.linear1.weight)  # [A, F]
-        return cpu_kernels.bias_gelu(product, self.linear1.bias)  # [A, F]
+        is_gelu = self.activation is F.gelu
+        if is_gelu and cpu_kernels.usable(hidden):
+            product = paddle.matmul(hidden, self.linear1.weight)  # [A, F]
+            return cpu_kernels.bias_gelu(product, self.linear1.bias)  # [A, F]
+        return self.activation(self.linear1(hidden))  # [A, F]
 
     def _project_add_norm(
         self,
-        inputs: paddle.Tensor,
+        inputs: Tensor,
         projection: nn.Linear,
-        residual: paddle.Tensor,
+        residual: Tensor,
         norm: nn.LayerNorm,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         """Returns norm(residual + dropout(projection(inputs))), [A, H].
 
         inputs: [A, H] or [A, F].
         """
-        if not cpu_kernels.usable(inputs):
-            return norm(residual + self.dropout(projection(inputs)))  # [A, H]
-        product = paddle.matmul(inputs, projection.weight)  # [A, H]
-        probability = _dropout_in_use(self.dropout)
-        return cpu_kernels.add_norm(product, projection.bias, residual, norm, probability)  # [A, H]
+        if cpu_kernels.usable(inputs):
+            product = paddle.matmul(inputs, projection.weight)  # [A, H]
+            p = _dropout_in_use(self.dropout)
+            return cpu_kernels.add_norm(product, projection.bias, residual, norm, p)  # [A, H]
+        projected = self.dropout(projection(inputs))  # [A, H]
+        return norm(residual + projected)  # [A, H]
 
 
 class Attention(nn.Layer):
@@ -189,17 +191,18 @@ class Attention(nn.Layer):
 
     def forward(
         self,
-        tokens: paddle.Tensor,
-        attending: paddle.Tensor,
+        tokens: Tensor,
+        attending: Tensor,
         groups: list[RowGroup],
         first_only: bool,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         """Returns the context of each attending token, [A, H]: the weighted sum of the values of
         its row's tokens.
         """
         if cpu_kernels.usable(tokens):
             return self._by_kernels(tokens, attending, groups, first_only)
-        q = self.q_proj(attending) * self.head_size**-0.5  # [A, H]
+        scale = self.head_size**-0.5
+        q = self.q_proj(attending) * scale  # [A, H]
         k = self.k_proj(tokens)  # [T, H]
         v = self.v_proj(tokens)  # [T, H]
         attending_counts = [group.rows if first_only else group.tokens for group in groups]
@@ -207,13 +210,12 @@ class Attention(nn.Layer):
         group_ks = split_by_group(k, groups)  # [R * L, H] each
         group_vs = split_by_group(v, groups)  # [R * L, H] each
         contexts = []
-        for group, group_q, group_k, group_v in zip(groups, group_qs, group_ks, group_vs):
-            contexts.append(self._attend_in_group(group.rows, group_q, group_k, group_v))
+        for group, *qkv in zip(groups, group_qs, group_ks, group_vs):
+            context = self._attend_in_group(group.rows, *qkv)  # [R * a, H]
+            contexts.append(context)
         return paddle.concat(contexts)  # [A, H]
 
-    def _attend_in_group(
-        self, rows: int, q: paddle.Tensor, k: paddle.Tensor, v: paddle.Tensor
-    ) -> paddle.Tensor:
+    def _attend_in_group(self, rows: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Returns the contexts of a group of rows of equal length, [R * a, H]; q: [R * a, H], k and
         v: [R * L, H].
         """
@@ -224,33 +226,40 @@ class Attention(nn.Layer):
         weights = self.dropout(F.softmax(scores))  # [R, h, a, L]
         context = paddle.matmul(weights, v)  # [R, h, a, d]
         context = context.transpose([0, 2, 1, 3])  # [R, a, h, d]
-        return context.reshape([-1, self.heads * self.head_size])  # [R * a, H]
+        hidden_size = self.heads * self.head_size
+        return context.reshape([-1, hidden_size])  # [R * a, H]
 
-    def _by_head(self, hidden: paddle.Tensor, rows: int) -> paddle.Tensor:
+    def _by_head(self, hidden: Tensor, rows: int) -> Tensor:
         by_row = hidden.reshape([rows, -1, self.heads, self.head_size])  # [R, a or L, h, d]
         return by_row.transpose([0, 2, 1, 3])  # [R, h, a or L, d]
 
     def _by_kernels(
         self,
-        tokens: paddle.Tensor,
-        attending: paddle.Tensor,
+        tokens: Tensor,
+        attending: Tensor,
         groups: list[RowGroup],
         first_only: bool,
-    ) -> paddle.Tensor:
+    ) -> Tensor:
         """Returns what `forward` returns, on a CPU. Keys and values are one product; the kernel
         adds the biases.
         """
+        kv_weights = [self.k_proj.weight, self.v_proj.weight]
+        biases = [self.q_proj.bias, self.k_proj.bias, self.v_proj.bias]
         q = paddle.matmul(attending, self.q_proj.weight)  # [A, H]
-        kv_weight = paddle.concat([self.k_proj.weight, self.v_proj.weight], axis=1)  # [H, 2 H]
+        kv_weight = paddle.concat(kv_weights, axis=1)  # [H, 2 H]
         kv = paddle.matmul(tokens, kv_weight)  # [T, 2 H]
-        bias = paddle.concat([self.q_proj.bias, self.k_proj.bias, self.v_proj.bias])  # [3 H]
-        probability = _dropout_in_use(self.dropout)
-        return cpu_kernels.attend(q, kv, bias, groups, self.heads, first_only, probability)
+        bias = paddle.concat(biases)  # [3 H]
+        p = _dropout_in_use(self.dropout)
+        return cpu_kernels.attend(q, kv, bias, groups, self.heads, first_only, p)  # [A, H]
 
 
 def _dropout_in_use(dropout: nn.Dropout) -> float:
     """Returns the probability with which an element is dropped: 0 outside training."""
     return dropout.p if dropout.training else 0.0
+
+
+def _norm(config: ErnieConfig) -> nn.LayerNorm:
+    return nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
 
 
 # Weights are always loaded after a model is built. Zeros are the fastest value to build it with.
@@ -263,4 +272,5 @@ def _embedding(entries: int, size: int) -> nn.Embedding:
 
 
 def _zeros() -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+    zero = nn.initializer.Constant(0.0)
+    return paddle.ParamAttr(initializer=zero)

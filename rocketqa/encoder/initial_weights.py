@@ -16,13 +16,15 @@ def initial_weights(config: ErnieConfig, seed: int) -> dict[str, np.ndarray]:
     """
     drawing = generator(seed, "initial weights")
     weights = {}
-    for name, parameter in Ernie(config, with_pooler=True).state_dict().items():
-        if "norm" in name and name.endswith("weight"):
-            weights[name] = np.ones(parameter.shape, np.float32)
-        elif name.endswith("bias"):
-            weights[name] = np.zeros(parameter.shape, np.float32)
+    model = Ernie(config, with_pooler=True)
+    for name, parameter in model.state_dict().items():
+        shape = parameter.shape
+        if name.endswith("bias"):
+            weights[name] = np.zeros(shape, np.float32)
+        elif "norm" in name:
+            weights[name] = np.ones(shape, np.float32)
         else:
-            weights[name] = truncated_normal(drawing, parameter.shape, config.initializer_range)
+            weights[name] = truncated_normal(drawing, shape, config.initializer_range)
     return weights
 
 
@@ -37,6 +39,8 @@ def truncated_normal(
     values = drawing.standard_normal(shape)
     beyond = np.abs(values) > 2
     while beyond.any():
-        values[beyond] = drawing.standard_normal(int(beyond.sum()))
+        count = int(beyond.sum())
+        values[beyond] = drawing.standard_normal(count)
         beyond = np.abs(values) > 2
-    return (values * deviation).astype(np.float32)
+    scaled = values * deviation
+    return scaled.astype(np.float32)

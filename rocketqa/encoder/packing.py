@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import paddle
+from paddle import Tensor
 
 from rocketqa.text.tokenizer import Encoding
 
@@ -39,11 +40,11 @@ class PackedRows(NamedTuple):
     packed order, shortest rows first.
     """
 
-    token_ids: paddle.Tensor
-    type_ids: paddle.Tensor
-    positions: paddle.Tensor
-    first: paddle.Tensor
-    restore: paddle.Tensor
+    token_ids: Tensor
+    type_ids: Tensor
+    positions: Tensor
+    first: Tensor
+    restore: Tensor
     groups: list[RowGroup]
 
 
@@ -53,30 +54,40 @@ def pack(rows: Sequence[Encoding]) -> PackedRows:
     order = np.argsort(lengths, kind="stable")
     sorted_lengths = lengths[order]
     begins = np.cumsum(sorted_lengths) - sorted_lengths
-    token_ids = np.concatenate([rows[i].token_ids for i in order])
-    type_ids = np.concatenate([rows[i].type_ids for i in order])
-    positions = np.concatenate([np.arange(length, dtype=np.int64) for length in sorted_lengths])
-    group_lengths, group_rows = np.unique(sorted_lengths, return_counts=True)
-    groups = [RowGroup(int(rows), int(length)) for rows, length in zip(group_rows, group_lengths)]
+    restore = np.argsort(order)
+    sorted_rows = [rows[place] for place in order]
+    token_ids = np.concatenate([row.token_ids for row in sorted_rows])
+    type_ids = np.concatenate([row.type_ids for row in sorted_rows])
+    positions = [np.arange(length, dtype=np.int64) for length in sorted_lengths]
     return PackedRows(
         token_ids=paddle.to_tensor(token_ids),
         type_ids=paddle.to_tensor(type_ids),
-        positions=paddle.to_tensor(positions),
+        positions=paddle.to_tensor(np.concatenate(positions)),
         first=paddle.to_tensor(begins),
-        restore=paddle.to_tensor(np.argsort(order)),
-        groups=groups,
+        restore=paddle.to_tensor(restore),
+        groups=_groups_of(sorted_lengths),
     )
 
 
-def row_means(hidden: paddle.Tensor, groups: Sequence[RowGroup]) -> paddle.Tensor:
+def _groups_of(sorted_lengths: np.ndarray) -> list[RowGroup]:
+    lengths, counts = np.unique(sorted_lengths, return_counts=True)
+    groups = []
+    for rows, length in zip(counts.tolist(), lengths.tolist()):
+        groups.append(RowGroup(rows, length))
+    return groups
+
+
+def row_means(hidden: Tensor, groups: Sequence[RowGroup]) -> Tensor:
     """Returns the mean over each packed row's tokens, [N, H]; hidden: [T, H]."""
+    group_parts = split_by_group(hidden, groups)  # [rows * length, H] each
     means = []
-    for group, group_hidden in zip(groups, split_by_group(hidden, groups)):
-        by_row = group_hidden.reshape([group.rows, group.length, -1])  # [rows, length, H]
+    for (rows, length), part in zip(groups, group_parts):
+        by_row = part.reshape([rows, length, -1])  # [rows, length, H]
         means.append(by_row.mean(axis=1))  # [rows, H]
     return paddle.concat(means)  # [N, H]
 
 
-def split_by_group(hidden: paddle.Tensor, groups: Sequence[RowGroup]) -> list[paddle.Tensor]:
+def split_by_group(hidden: Tensor, groups: Sequence[RowGroup]) -> list[Tensor]:
     """Returns the tokens of each group, [rows * length, H] each; hidden: [T, H]."""
-    return paddle.split(hidden, [group.tokens for group in groups])
+    counts = [group.tokens for group in groups]
+    return paddle.split(hidden, counts)

@@ -80,8 +80,12 @@ class Engine:
         """
         lengths = [len(row.token_ids) for row in rows]
         batches = batches_of_similar_length(lengths, batch_tokens)
-        rows_of_batches = ([rows[place] for place in batch] for batch in batches)
-        outputs = list(self.run_batches(rows_of_batches, len(batches)))
+
+        def rows_of_batches() -> Iterator[Sequence[Encoding]]:
+            for batch in batches:
+                yield [rows[place] for place in batch]
+
+        outputs = list(self.run_batches(rows_of_batches(), len(batches)))
         places = np.concatenate(batches)
         return np.concatenate(outputs)[np.argsort(places)]
 

@@ -32,6 +32,9 @@ from rocketqa.inference.padded_encoder import (
 )
 from rocketqa.jobs.seeds import generator
 from rocketqa.text.tokenizer import Encoding
+from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.config_files import class_of_checkpoint, read_config_file
+from rocketqa.weights.pretrained import TOKENIZER_FILES
 
 # The largest difference between the outputs of a graph and of its checkpoint that is accepted. It
 # is relative to the largest output where that is above 1.
@@ -47,6 +50,25 @@ class GraphToExport(NamedTuple):
     name: str
     layer: nn.Layer
     model: Callable[[PackedRows], paddle.Tensor]
+
+
+def export_checkpoint(checkpoint: Path, folder: Path, graph_format: str) -> dict[str, float]:
+    """Writes the graphs of a checkpoint (`write_graphs`), and beside them its tokenizer's files.
+
+    Returns the largest difference of each graph from the checkpoint, by its name. Raises DataError
+    where `checkpoint` is neither a dual encoder nor a cross encoder.
+    """
+    settings = read_config_file(checkpoint)
+    model: DualEncoder | CrossEncoder
+    if class_of_checkpoint(settings) == CrossEncoder.__name__:
+        model, _ = load_model(checkpoint, CrossEncoder)
+    else:
+        model, _ = load_model(checkpoint, DualEncoder)
+    differences = write_graphs(model, folder, graph_format)
+    for name in TOKENIZER_FILES:
+        if (checkpoint / name).is_file():
+            (folder / name).write_bytes((checkpoint / name).read_bytes())
+    return differences
 
 
 def graphs_of(model: DualEncoder | CrossEncoder) -> Iterator[GraphToExport]:

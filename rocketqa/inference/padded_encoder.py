@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import paddle
 import paddle.nn.functional as F
-from paddle import nn
+from paddle import Tensor, nn
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.encoder.ernie import EncoderLayer, Ernie
@@ -26,7 +26,8 @@ MASKED_SCORE = -1e9  # is added to the attention scores of padding
 def padded_inputs(rows: Sequence[Encoding]) -> dict[str, np.ndarray]:
     """Returns the inputs of a graph, int64 [N, L] each: 0 on padding; the mask is 1 on tokens."""
     longest = max(len(row.token_ids) for row in rows)
-    inputs = {name: np.zeros((len(rows), longest), np.int64) for name in INPUTS}
+    shape = (len(rows), longest)
+    inputs = {name: np.zeros(shape, np.int64) for name in INPUTS}
     for place, row in enumerate(rows):
         length = len(row.token_ids)
         inputs["token_ids"][place, :length] = row.token_ids
@@ -37,7 +38,9 @@ def padded_inputs(rows: Sequence[Encoding]) -> dict[str, np.ndarray]:
 
 def padded_twin(model: Ernie | CrossEncoder) -> nn.Layer:
     """Returns the layer that computes the output of a model from padded rows."""
-    return PaddedCrossEncoder(model) if isinstance(model, CrossEncoder) else PaddedErnie(model)
+    if isinstance(model, CrossEncoder):
+        return PaddedCrossEncoder(model)
+    return PaddedErnie(model)
 
 
 class PaddedErnie(nn.Layer):
@@ -50,32 +53,39 @@ class PaddedErnie(nn.Layer):
         super().__init__()
         self.embeddings = ernie.embeddings
         self.first_only = ernie.config.representation == "first"
-        self.layers = nn.LayerList([PaddedLayer(layer) for layer in ernie.encoder.layers])
+        layers = [PaddedLayer(layer) for layer in ernie.encoder.layers]
+        self.layers = nn.LayerList(layers)
 
-    def forward(
-        self, token_ids: paddle.Tensor, type_ids: paddle.Tensor, mask: paddle.Tensor
-    ) -> paddle.Tensor:
+    def forward(self, token_ids: Tensor, type_ids: Tensor, mask: Tensor) -> Tensor:
         """Returns the vectors, [N, H]; token_ids, type_ids and mask: int64 [N, L]."""
         tables = self.embeddings
         positions = paddle.arange(token_ids.shape[1])  # [L]
-        hidden = tables.word_embeddings(token_ids) + tables.position_embeddings(positions)
+        hidden = tables.word_embeddings(token_ids)  # [N, L, H]
+        hidden = hidden + tables.position_embeddings(positions)  # [N, L, H]
         hidden = hidden + tables.token_type_embeddings(type_ids)  # [N, L, H]
         if tables.use_task_id:
-            hidden = hidden + tables.task_type_embeddings(paddle.zeros_like(type_ids))
+            task_ids = paddle.zeros_like(type_ids)  # [N, L]
+            hidden = hidden + tables.task_type_embeddings(task_ids)  # [N, L, H]
         hidden = tables.layer_norm(hidden)  # [N, L, H]
         padding = 1 - mask.astype("float32")  # [N, L]
-        score_mask = (padding * MASKED_SCORE).unsqueeze([1, 2])  # [N, 1, 1, L]
+        score_mask = padding * MASKED_SCORE  # [N, L]
+        score_mask = score_mask.unsqueeze([1, 2])  # [N, 1, 1, L]
         *inner_layers, last_layer = self.layers
         for layer in inner_layers:
             hidden = layer(hidden, score_mask, False)  # [N, L, H]
         hidden = last_layer(hidden, score_mask, self.first_only)  # [N, a, H]
-        return hidden[:, 0] if self.first_only else masked_means(hidden, mask.astype("float32"))
+        if self.first_only:
+            return hidden[:, 0]  # [N, H]
+        return masked_means(hidden, mask.astype("float32"))  # [N, H]
 
 
-def masked_means(hidden: paddle.Tensor, mask: paddle.Tensor) -> paddle.Tensor:
+def masked_means(hidden: Tensor, mask: Tensor) -> Tensor:
     """Returns the mean over each row's tokens, [N, H]; hidden: [N, L, H], mask: float32 [N, L]."""
-    sums = paddle.matmul(mask.unsqueeze(1), hidden)[:, 0]  # [N, H]
-    return sums / mask.sum(axis=1, keepdim=True)  # [N, H]
+    row_masks = mask.unsqueeze(1)  # [N, 1, L]
+    sums = paddle.matmul(row_masks, hidden)  # [N, 1, H]
+    sums = sums[:, 0]  # [N, H]
+    counts = mask.sum(axis=1, keepdim=True)  # [N, 1]
+    return sums / counts  # [N, H]
 
 
 class PaddedLayer(nn.Layer):
@@ -88,11 +98,11 @@ class PaddedLayer(nn.Layer):
         self.scale = attention.head_size**-0.5
         size = attention.heads * attention.head_size
         projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        weight = paddle.concat([projection.weight for projection in projections], axis=1)
-        bias = paddle.concat([projection.bias for projection in projections])
+        weights = [projection.weight for projection in projections]  # [H, H] each
+        biases = [projection.bias for projection in projections]  # [H] each
         self.qkv = nn.Linear(size, 3 * size)
-        self.qkv.weight.set_value(weight)  # [H, 3 H]
-        self.qkv.bias.set_value(bias)  # [3 H]
+        self.qkv.weight.set_value(paddle.concat(weights, axis=1))  # [H, 3 H]
+        self.qkv.bias.set_value(paddle.concat(biases))  # [3 H]
         self.out_proj = attention.out_proj
         self.linear1 = layer.linear1
         self.linear2 = layer.linear2
@@ -100,14 +110,13 @@ class PaddedLayer(nn.Layer):
         self.norm2 = layer.norm2
         self.activation = layer.activation
 
-    def forward(
-        self, hidden: paddle.Tensor, score_mask: paddle.Tensor, first_only: bool
-    ) -> paddle.Tensor:
+    def forward(self, hidden: Tensor, score_mask: Tensor, first_only: bool) -> Tensor:
         """Returns the layer's output, [N, L, H], or [N, 1, H] for the first tokens alone.
 
         hidden: [N, L, H]. score_mask: [N, 1, 1, L], which is added to the attention scores.
         """
-        qkv = self.qkv(hidden).reshape([0, 0, 3, self.heads, -1])  # [N, L, 3, h, d]
+        qkv = self.qkv(hidden)  # [N, L, 3 H]
+        qkv = qkv.reshape([0, 0, 3, self.heads, -1])  # [N, L, 3, h, d]
         qkv = qkv.transpose([2, 0, 3, 1, 4])  # [3, N, h, L, d]
         q = qkv[0]  # [N, h, L, d]
         k = qkv[1]
@@ -115,9 +124,11 @@ class PaddedLayer(nn.Layer):
         if first_only:
             q = q[:, :, :1]  # [N, h, 1, d]
             hidden = hidden[:, :1]  # [N, 1, H]
-        scores = paddle.matmul(q * self.scale, k, transpose_y=True) + score_mask  # [N, h, a, L]
-        weights = F.softmax(scores)  # [N, h, a, L]
-        context = paddle.matmul(weights, v).transpose([0, 2, 1, 3])  # [N, a, h, d]
+        q = q * self.scale  # [N, h, a, d]
+        scores = paddle.matmul(q, k, transpose_y=True)  # [N, h, a, L]
+        weights = F.softmax(scores + score_mask)  # [N, h, a, L]
+        context = paddle.matmul(weights, v)  # [N, h, a, d]
+        context = context.transpose([0, 2, 1, 3])  # [N, a, h, d]
         context = context.flatten(2)  # [N, a, H]
         hidden = self.norm1(hidden + self.out_proj(context))  # [N, a, H]
         intermediate = self.activation(self.linear1(hidden))  # [N, a, F]
@@ -133,10 +144,9 @@ class PaddedCrossEncoder(nn.Layer):
         self.dense = model.ernie.pooler.dense
         self.classifier = model.classifier
 
-    def forward(
-        self, token_ids: paddle.Tensor, type_ids: paddle.Tensor, mask: paddle.Tensor
-    ) -> paddle.Tensor:
+    def forward(self, token_ids: Tensor, type_ids: Tensor, mask: Tensor) -> Tensor:
         """Returns the probabilities, [N]; token_ids, type_ids and mask: int64 [N, L]."""
         vectors = self.ernie(token_ids, type_ids, mask)  # [N, H]
         pooled = paddle.tanh(self.dense(vectors))  # [N, H]
-        return F.softmax(self.classifier(pooled))[:, 1]  # [N]
+        probabilities = F.softmax(self.classifier(pooled))  # [N, 2]
+        return probabilities[:, 1]  # [N]
