@@ -7,7 +7,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-from misbehaving_server import wait_until
+from waiting import wait_until
 
 FLAGS = (
     "--headless",
