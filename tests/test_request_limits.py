@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 import uvicorn
 from asgi_calls import call_search
-from misbehaving_server import wait_until
 from tiny_service import VALID_BODY, search_answers, serving
+from waiting import wait_until
 
 from rocketqa.search import request_limits
 from rocketqa.search.answer import Answer
