@@ -47,8 +47,7 @@ def add_check_flag(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help=f"build nothing: exit 0 if everything is up to date, else {NOT_FINISHED} "
-        "(default: build)",
+        help=f"build nothing: exit 0 if everything is up to date, else {NOT_FINISHED}",
     )
 
 

@@ -1,13 +1,13 @@
-"""The published ERNIEs as folders to start from: what PaddleNLP names, fetched, read as data and checked."""
+"""A published ERNIE becomes a folder to start from: downloaded, read as data and checked."""
 
 import http.server
 import json
 import threading
 
 import pytest
-from data_prep_runs import call
+from data_prep_runs import call, data_prep_module
 
-from rocketqa.encoder.ernie import initial_weights
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.weights.pretrained import load_pretrained
 
 VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
@@ -67,17 +67,18 @@ def test_a_published_encoder_becomes_a_folder_to_start_from(tmp_path, published,
     folder, weights = published
     given = ["--from", folder.parent] if way == "from a folder" else []
     arguments = ["--output", tmp_path / "checkpoints", "--model", "ernie-there", *given]
-    status, said = call("ernie_weights.py", *arguments)
-    assert status == 0 and said.endswith(
-        f"{sum(value.size for value in weights.values()):,} parameters\n"
-    )
+    status, stderr = call("ernie_weights.py", *arguments)
+    parameters = sum(value.size for value in weights.values())
+    assert status == 0
+    assert stderr.endswith(f"{parameters:,} parameters\n")
     assert (tmp_path / "checkpoints" / "downloads").exists() == (not given)
-    found = load_pretrained(tmp_path / "checkpoints" / "ernie-there")
-    assert found.config == tiny_config._replace(layer_norm_eps=1e-5)
-    assert found.weights.keys() == weights.keys()
-    assert all((found.weights[name] == value).all() for name, value in weights.items())
-    assert found.tokenizer_files["vocab.txt"] == VOCABULARY.encode()
-    assert json.loads(found.tokenizer_files["tokenizer_config.json"]) == {
+    encoder = load_pretrained(tmp_path / "checkpoints" / "ernie-there")
+    assert encoder.config == tiny_config._replace(layer_norm_eps=1e-5)
+    assert encoder.weights.keys() == weights.keys()
+    for name, value in weights.items():
+        assert (encoder.weights[name] == value).all()
+    assert encoder.tokenizer_files["vocab.txt"] == VOCABULARY.encode()
+    assert json.loads(encoder.tokenizer_files["tokenizer_config.json"]) == {
         "tokenizer_class": "ErnieTokenizer",
         "do_lower_case": True,
     }
@@ -93,39 +94,28 @@ def test_a_published_file_with_a_parameter_too_few_is_refused_by_its_name(tmp_pa
         {name: paddle.to_tensor(value) for name, value in weights.items()},
         str(folder / "ernie.pdparams"),
     )
-    status, said = call(
-        "ernie_weights.py",
-        "--output",
-        tmp_path / "made",
-        "--model",
-        "ernie-there",
-        "--from",
-        folder.parent,
-    )
-    assert status == 2 and said.endswith(
-        "got missing ['encoder.layers.0.linear1.bias'], unexpected []\n"
-    )
+    flags = ("--output", tmp_path / "made", "--model", "ernie-there", "--from", folder.parent)
+    status, stderr = call("ernie_weights.py", *flags)
+    assert status == 2
+    assert stderr.endswith("got missing ['encoder.layers.0.linear1.bias'], unexpected []\n")
     assert not (tmp_path / "made" / "ernie-there").exists()
 
 
 def test_a_name_that_paddlenlp_does_not_know_is_refused(tmp_path):
-    status, said = call("ernie_weights.py", "--output", tmp_path, "--model", "ernie-9")
-    assert (
-        status == 2
-        and "--model ernie-9: expected a name among" in said
-        and "ernie-2.0-large-en" in said
-    )
+    status, stderr = call("ernie_weights.py", "--output", tmp_path, "--model", "ernie-9")
+    assert status == 2
+    assert "--model ernie-9: expected a name among" in stderr
+    assert "ernie-2.0-large-en" in stderr
 
 
 def test_the_papers_two_encoders_are_known_with_their_architecture():
-    from ernie_weights import MODELS, published
-
-    for name, (size, layers) in zip(MODELS, ((768, 12), (1024, 24)), strict=True):
-        settings, urls = published(name)
-        assert (settings["hidden_size"], settings["num_hidden_layers"]) == (size, layers)
-        assert (settings["hidden_act"], settings["type_vocab_size"], settings["vocab_size"]) == (
-            "gelu",
-            4,
-            30522,
-        )
+    ernie_weights = data_prep_module("ernie_weights")
+    sizes_and_layers = ((768, 12), (1024, 24))
+    for name, (size, layers) in zip(ernie_weights.MODELS, sizes_and_layers, strict=True):
+        settings, urls = ernie_weights.published(name)
+        assert settings["hidden_size"] == size
+        assert settings["num_hidden_layers"] == layers
+        assert settings["hidden_act"] == "gelu"
+        assert settings["type_vocab_size"] == 4
+        assert settings["vocab_size"] == 30522
         assert urls.keys() == {"model_state.pdparams", "vocab.txt"}

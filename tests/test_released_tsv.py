@@ -1,9 +1,10 @@
-"""The released text TSVs become our files and come back to the same bytes, with ids made of the texts or kept."""
+"""The released text TSVs become our files, and an export gives the same bytes again."""
 
 import pytest
 from data_prep_runs import call, read, write
 
-from rocketqa.files.formats import read_collection, read_examples, read_pairs, read_queries
+from rocketqa.files.examples import read_examples, read_pairs
+from rocketqa.files.formats import read_collection, read_queries
 
 SIX = (
     'who is he\tAaron\tAaron is a prophet\t-\tGod at Sinai "granted\t0\n'
@@ -20,9 +21,15 @@ DATA = {
 
 
 def imported(tmp_path, content: str, *flags, name: str = "out"):
+    """Imports a TSV with this content and returns the folder."""
     source = write(tmp_path, source__tsv=content) / "source.tsv"
     assert call("released_tsv.py", "import", source, "--output", tmp_path / name, *flags)[0] == 0
     return tmp_path / name
+
+
+def export(folder, *flags) -> tuple[int, str]:
+    """Exports a folder; returns the exit status and stderr."""
+    return call("released_tsv.py", "export", folder, *flags)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +39,7 @@ def imported(tmp_path, content: str, *flags, name: str = "out"):
 )
 def test_there_and_back_are_the_same_bytes(tmp_path, content):
     folder = imported(tmp_path, content)
-    assert call("released_tsv.py", "export", folder, "--output", tmp_path / "back.tsv")[0] == 0
+    assert export(folder, "--output", tmp_path / "back.tsv")[0] == 0
     assert read(tmp_path, "back.tsv") == content
 
 
@@ -41,63 +48,46 @@ def test_there_and_back_are_the_same_bytes_with_the_ids_of_a_corpus(tmp_path, co
     data = write(tmp_path / "data", **DATA)
     folder = imported(tmp_path, content, "--data", data)
     assert not (folder / "collection.tsv").exists()
-    assert (
-        call(
-            "released_tsv.py", "export", folder, "--output", tmp_path / "back.tsv", "--data", data
-        )[0]
-        == 0
-    )
+    status, _ = export(folder, "--output", tmp_path / "back.tsv", "--data", data)
+    assert status == 0
     assert read(tmp_path, "back.tsv") == content
 
 
 def test_ids_of_a_corpus_are_kept_the_first_of_two_equal_texts(tmp_path):
     data = write(tmp_path / "data", **DATA)
-    assert (
-        read(imported(tmp_path, SIX, "--data", data), "examples.dual.tsv")
-        == "t1\t7\t8\nt1\t7\t9\nu1\t8\t7\n"
-    )
-    assert (
-        read(imported(tmp_path, FOUR, "--data", data), "examples.cross.tsv")
-        == "t1\t7\t1\nt1\t8\t0\n"
-    )
+    dual = imported(tmp_path, SIX, "--data", data)
+    assert read(dual, "examples.dual.tsv") == "t1\t7\t8\nt1\t7\t9\nu1\t8\t7\n"
+    cross = imported(tmp_path, FOUR, "--data", data)
+    assert read(cross, "examples.cross.tsv") == "t1\t7\t1\nt1\t8\t0\n"
 
 
 def test_made_ids_are_those_of_the_texts_each_text_once(tmp_path):
-    dual, cross = imported(tmp_path, SIX), imported(tmp_path, FOUR, name="cross")
-    assert (
-        len(read_collection(dual / "collection.tsv")) == 3
-        and len(read_queries(dual / "queries.tsv")) == 2
-    )
-    assert (
-        read(cross, "collection.tsv")
-        == "\n".join(read(dual, "collection.tsv").split("\n")[:2]) + "\n"
-    )
-    examples, pairs = (
-        read_examples(dual / "examples.dual.tsv"),
-        read_pairs(cross / "examples.cross.tsv"),
-    )
+    dual = imported(tmp_path, SIX)
+    cross = imported(tmp_path, FOUR, name="cross")
+    assert len(read_collection(dual / "collection.tsv")) == 3
+    assert len(read_queries(dual / "queries.tsv")) == 2
+    passages = read(dual, "collection.tsv").splitlines(keepends=True)
+    assert read(cross, "collection.tsv") == "".join(passages[:2])
+    examples = read_examples(dual / "examples.dual.tsv")
+    pairs = read_pairs(cross / "examples.cross.tsv")
     assert [example.positive_id for example in examples[:2]] == [pairs[0].passage_id] * 2
-    assert read(imported(tmp_path, SIX, name="again"), "examples.dual.tsv") == read(
-        dual, "examples.dual.tsv"
-    )
+    again = imported(tmp_path, SIX, name="again")
+    assert read(again, "examples.dual.tsv") == read(dual, "examples.dual.tsv")
 
 
 def test_examples_of_ours_with_several_negatives_become_a_row_each(tmp_path):
     data = write(tmp_path / "data", **DATA)
     examples = write(tmp_path / "examples", **{"examples__dual__tsv": "t1\t7\t8\t9\n"})
-    assert (
-        call(
-            "released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data
-        )[0]
-        == 0
-    )
+    status, _ = export(examples, "--output", tmp_path / "back.tsv", "--data", data)
+    assert status == 0
     assert read(tmp_path, "back.tsv") == SIX[: SIX.index("where")]
 
 
-def test_rows_that_no_training_takes_are_left_out_and_said(tmp_path):
+def test_rows_whose_negative_is_the_positive_are_left_out_and_reported(tmp_path):
     source = write(tmp_path, source__tsv=SIX + "where\tAaron\ta\tAaron\ta\t0\n") / "source.tsv"
-    told = call("released_tsv.py", "import", source, "--output", tmp_path / "out")[1]
-    assert "1 rows left out whose negative is the positive" in told and "out: 3 rows" in told
+    _, stderr = call("released_tsv.py", "import", source, "--output", tmp_path / "out")
+    assert "1 rows left out whose negative is the positive" in stderr
+    assert "out: 3 rows" in stderr
 
 
 @pytest.mark.parametrize(
@@ -113,26 +103,27 @@ def test_rows_that_no_training_takes_are_left_out_and_said(tmp_path):
 )
 def test_a_fault_ends_in_one_line(tmp_path, content, line):
     source = write(tmp_path, source__tsv=content) / "source.tsv"
-    status, told = call("released_tsv.py", "import", source, "--output", tmp_path / "out")
-    assert (
-        status == 2 and line in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
-    )
+    status, stderr = call("released_tsv.py", "import", source, "--output", tmp_path / "out")
+    assert status == 2
+    assert line in stderr
+    assert stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_text_or_an_id_that_is_not_there_is_named(tmp_path):
+def test_a_text_without_an_id_is_named(tmp_path):
     data = write(tmp_path / "data", **DATA | {"collection__tsv": "7\tAaron\tAaron is a prophet\n"})
     source = write(tmp_path, source__tsv=SIX) / "source.tsv"
-    told = call("released_tsv.py", "import", source, "--output", tmp_path / "out", "--data", data)[
-        1
-    ]
-    assert "source.tsv:1: expected a text of --data, got 'God at Sinai" in told
+    flags = ("--output", tmp_path / "out", "--data", data)
+    _, stderr = call("released_tsv.py", "import", source, *flags)
+    assert "source.tsv:1: expected a text of --data, got 'God at Sinai" in stderr
+
+
+def test_an_id_without_a_text_is_named(tmp_path):
+    data = write(tmp_path / "data", **DATA | {"collection__tsv": "7\tAaron\tAaron is a prophet\n"})
     examples = write(tmp_path / "examples", **{"examples__dual__tsv": "t1\t7\t99\n"})
-    told = call(
-        "released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data
-    )[1]
-    assert "examples.dual.tsv:1: expected an id with a text, got '99'" in told
+    flags = ("--output", tmp_path / "back.tsv", "--data", data)
+    _, stderr = export(examples, *flags)
+    assert "examples.dual.tsv:1: expected an id with a text, got '99'" in stderr
     (data / "collection.tsv").write_bytes(b"7\tAaron\n")
-    told = call(
-        "released_tsv.py", "export", examples, "--output", tmp_path / "back.tsv", "--data", data
-    )[1]
-    assert "collection.tsv:1: expected 3 columns, got 2" in told
+    _, stderr = export(examples, *flags)
+    assert "collection.tsv:1: expected 3 columns, got 2" in stderr

@@ -1,0 +1,79 @@
+"""BM25 ranks passages that share rare words with a query first, and retrieves no others."""
+
+import math
+
+import pytest
+from data_prep_runs import call, read, write
+
+from rocketqa.files.runs import RunFile
+
+COLLECTION = (
+    "p1\tAaron\tprophet spoke\n"
+    "p2\t\tprophet prophet walked\n"
+    "p3\tSinai\tmountain desert\n"
+    "p4\t\tmountain walked\n"
+)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A collection and queries."""
+    queries = "q1\tprophet\nq2\taaron prophet\nq3\tunheard\n"
+    return write(tmp_path, collection__tsv=COLLECTION, queries__tsv=queries)
+
+
+def retrieve(data, depth: int, *flags: str) -> tuple[int, str]:
+    """Writes bm25.run in a folder; returns the exit status and stderr."""
+    files = ("--collection", data / "collection.tsv", "--queries", data / "queries.tsv")
+    return call("bm25.py", *files, "--depth", depth, "--output", data / "bm25.run", *flags)
+
+
+def score(frequency: int, document_frequency: int, length: int) -> float:
+    """Returns Lucene's BM25 of one word in a passage of the collection, with k1 0.9 and b 0.4."""
+    passages = 4
+    mean_length = (3 + 3 + 3 + 2) / passages
+    rarity = math.log(1 + (passages - document_frequency + 0.5) / (document_frequency + 0.5))
+    normalised_length = 0.9 * (1 - 0.4 + 0.4 * length / mean_length)
+    return rarity * frequency / (frequency + normalised_length)
+
+
+def test_scores_are_those_of_lucenes_formula(data):
+    assert retrieve(data, 4)[0] == 0
+    run = dict(RunFile(data / "bm25.run"))
+    scores = {scored.passage_id: scored.score for scored in run["q1"]}
+    assert scores.keys() == {"p1", "p2"}
+    assert scores["p1"] == pytest.approx(score(1, 2, 3), rel=1e-5)
+    assert scores["p2"] == pytest.approx(score(2, 2, 3), rel=1e-5)
+
+
+def test_a_title_is_part_of_the_passage(data):
+    retrieve(data, 4)
+    run = dict(RunFile(data / "bm25.run"))
+    assert [scored.passage_id for scored in run["q2"]] == ["p1", "p2"]
+
+
+def test_passages_without_a_word_of_the_query_are_not_retrieved(data):
+    retrieve(data, 4)
+    assert "q3" not in dict(RunFile(data / "bm25.run"))
+    assert "p3" not in read(data, "bm25.run")
+
+
+def test_no_more_passages_than_the_depth_are_retrieved(data):
+    retrieve(data, 1)
+    run = dict(RunFile(data / "bm25.run"))
+    assert [scored.passage_id for scored in run["q1"]] == ["p2"]
+
+
+def test_a_finished_run_is_not_made_again(data):
+    assert retrieve(data, 2, "--check")[0] == 3
+    assert retrieve(data, 2)[0] == 0
+    assert retrieve(data, 2)[1].endswith("bm25.run: up to date\n")
+    assert retrieve(data, 3, "--check")[0] == 3
+
+
+def test_a_fault_ends_in_one_line(data):
+    write(data, queries__tsv="q1\n")
+    status, stderr = retrieve(data, 2)
+    assert status == 2
+    assert "queries.tsv:1: expected 2 columns, got 1" in stderr
+    assert "Traceback" not in stderr

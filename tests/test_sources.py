@@ -1,0 +1,89 @@
+"""Source files are read line by line, and a fault in one is named with its file and line."""
+
+import gzip
+
+import pytest
+from data_prep_runs import data_prep_module
+
+from rocketqa.files.errors import DataError
+
+sources = data_prep_module("sources")
+
+
+def rows_of(path, *widths: int) -> list[tuple[str, list[str]]]:
+    """Returns the rows of a file, their places without the folder."""
+    rows = sources.read_foreign(path, widths or None)
+    return [(place.rsplit("/", 1)[-1], columns) for place, columns in rows]
+
+
+def test_rows_have_their_place_and_their_columns(tmp_path):
+    path = tmp_path / "rows.tsv"
+    path.write_bytes(b"1\ta b\r\n2\tc\rd\n3\t\xc3\xa9")
+    assert rows_of(path, 2) == [
+        ("rows.tsv:1", ["1", "a b"]),
+        ("rows.tsv:2", ["2", "c d"]),
+        ("rows.tsv:3", ["3", "é"]),
+    ]
+
+
+def test_a_gzipped_file_is_read_as_its_content(tmp_path):
+    path = tmp_path / "rows.tsv.gz"
+    path.write_bytes(gzip.compress(b"1\ta\n"))
+    assert rows_of(path, 2) == [("rows.tsv.gz:1", ["1", "a"])]
+
+
+def test_any_number_of_columns_can_be_allowed(tmp_path):
+    path = tmp_path / "rows.tsv"
+    path.write_bytes(b"1\n2\ta\tb\n")
+    assert [columns for _, columns in rows_of(path)] == [["1"], ["2", "a", "b"]]
+
+
+@pytest.mark.parametrize(
+    "name, content, fault",
+    [
+        ("rows.tsv", b"1\ta\n2\n", "rows.tsv:2: expected 2 or 3 columns, got 1"),
+        ("rows.tsv", b"1\tcaf\xe9\n", "rows.tsv:1: expected UTF-8, got byte 0xe9 at 5"),
+        ("rows.tsv.gz", b"1\ta\n", "rows.tsv.gz: expected a whole gzip file, got Not a gzipped"),
+        ("rows.tsv.gz", gzip.compress(b"1\ta\n")[:-9], "rows.tsv.gz: expected a whole gzip file"),
+    ],
+)
+def test_a_fault_is_named(tmp_path, name, content, fault):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=fault):
+        rows_of(tmp_path / name, 2, 3)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match="gone.tsv: expected a file, got nothing there"):
+        rows_of(tmp_path / "gone.tsv")
+
+
+def test_a_text_is_one_line():
+    assert sources.one_line(" a\tb\nc\rd ", "f:1") == " a b c d "
+    for empty in ("", " ", "\t\n"):
+        with pytest.raises(DataError, match="f:1: expected a text, got an empty one"):
+            sources.one_line(empty, "f:1")
+
+
+def test_an_id_has_no_spaces():
+    assert sources.identifier("q-1", "f:1", "query_id") == "q-1"
+    for value in ("", "a b", " a", "a\t"):
+        with pytest.raises(DataError, match="f:1: expected a query_id without spaces, got "):
+            sources.identifier(value, "f:1", "query_id")
+
+
+def test_different_ids_are_accepted(tmp_path):
+    ids = sources.IdColumn(tmp_path / "rows.tsv")
+    ids.refuse_repeated()
+    for value in ("a", "b", "c"):
+        ids.add(value)
+    ids.refuse_repeated()
+
+
+def test_the_first_row_that_repeats_an_id_is_named(tmp_path):
+    ids = sources.IdColumn(tmp_path / "rows.tsv", first_line=2)
+    for value in ("a", "b", "c", "b", "a", "b"):
+        ids.add(value)
+    expected = "rows.tsv:5: expected each id once, got that of line 3 again"
+    with pytest.raises(DataError, match=expected):
+        ids.refuse_repeated()
