@@ -22,11 +22,12 @@ def test_rows_of_similar_length_share_a_budget_of_padded_tokens(lengths, max_tok
 
 
 def test_every_row_is_in_one_batch_and_a_batch_ends_only_where_the_next_row_does_not_fit():
-    lengths = np.random.default_rng(0).integers(1, 60, 500).tolist()
-    batches = batches_of_similar_length(lengths, 256)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
-    longest = [max(lengths[i] for i in batch) for batch in batches]
-    shortest = [min(lengths[i] for i in batch) for batch in batches]
+    lengths = np.random.default_rng(0).integers(1, 60, 500)
+    batches = batches_of_similar_length(lengths.tolist(), 256)
+    rows = np.concatenate(batches)
+    assert sorted(rows.tolist()) == list(range(500))
+    longest = [lengths[batch].max() for batch in batches]
+    shortest = [lengths[batch].min() for batch in batches]
     for batch, length in zip(batches, longest):
         assert len(batch) * length <= 256
     for batch, next_length in zip(batches, shortest[1:]):

@@ -5,9 +5,9 @@ result:
 
 - Rows are packed (`packing.py`): dense products, norms and dropout see the tokens of all rows as
   one sequence, [T, H]. There is no padding in it, so no time is spent on padding.
-- The vector of a row is that of its first token. No other output of the last layer is ever read, so
-  the last layer computes its output for the first tokens alone. Their attention still reads all
-  tokens of their rows.
+- The vector of a row is that of its first token. No other output of the last layer is ever read,
+  so the last layer computes its output for the first tokens alone. Their attention still reads all
+  tokens of their rows. (With `representation` "mean" all tokens leave the last layer.)
 
 Letters:
     N  rows                          H  hidden size
@@ -67,10 +67,9 @@ class Ernie(nn.Layer):
         return paddle.gather(vectors, rows.restore)  # [N, H]
 
     def pooled(self, rows: PackedRows) -> Tensor:
-        """Returns tanh(dense(vector)) of each row, [N, H]. The encoder has to be built with a
-        pooler.
-        """
-        return paddle.tanh(self.pooler.dense(self(rows)))
+        """Returns tanh(dense(vector)) of each row, [N, H], of an encoder that has a pooler."""
+        vectors = self(rows)  # [N, H]
+        return paddle.tanh(self.pooler.dense(vectors))  # [N, H]
 
     def _run_layer(
         self,
@@ -80,8 +79,9 @@ class Ernie(nn.Layer):
         groups: list[RowGroup],
         first_only: bool = False,
     ) -> Tensor:
-        """Returns the output of a layer, [A, H]. With `recompute`, training keeps none of the
-        layer's activations.
+        """Returns the output of a layer, [A, H].
+
+        With `recompute`, training does not keep the activations of the layer.
         """
         if self.recompute and self.training and paddle.is_grad_enabled():
             return recompute(layer, tokens, attending, groups, first_only)
@@ -89,9 +89,7 @@ class Ernie(nn.Layer):
 
 
 class Embeddings(nn.Layer):
-    """Embeds packed tokens: the sum of their word, position, type (and task 0) embeddings, norm,
-    dropout.
-    """
+    """Embeds packed tokens: dropout(norm(word + position + type [+ task 0])), [T, H]."""
 
     def __init__(self, config: ErnieConfig):
         super().__init__()
@@ -139,8 +137,8 @@ class EncoderLayer(nn.Layer):
     ) -> Tensor:
         """Returns the layer's output for the attending tokens, [A, H].
 
-        tokens: [T, H], which the attention reads. attending: [A, H], the same `tokens`, or with
-        `first_only` those that begin a row.
+        tokens: [T, H], which the attention reads. attending: [A, H], all of `tokens`, or with
+        `first_only` the first token of each row.
         """
         context = self.self_attn(tokens, attending, groups, first_only)  # [A, H]
         out_proj = self.self_attn.out_proj
@@ -196,8 +194,9 @@ class Attention(nn.Layer):
         groups: list[RowGroup],
         first_only: bool,
     ) -> Tensor:
-        """Returns the context of each attending token, [A, H]: the weighted sum of the values of
-        its row's tokens.
+        """Returns the context of each attending token, [A, H].
+
+        It is the weighted sum of the values of all tokens of the row.
         """
         if cpu_kernels.usable(tokens):
             return self._by_kernels(tokens, attending, groups, first_only)
@@ -216,8 +215,9 @@ class Attention(nn.Layer):
         return paddle.concat(contexts)  # [A, H]
 
     def _attend_in_group(self, rows: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Returns the contexts of a group of rows of equal length, [R * a, H]; q: [R * a, H], k and
-        v: [R * L, H].
+        """Returns the contexts within a group of rows of equal length, [R * a, H].
+
+        q: [R * a, H]. k and v: [R * L, H].
         """
         q = self._by_head(q, rows)  # [R, h, a, d]
         k = self._by_head(k, rows)  # [R, h, L, d]
@@ -240,8 +240,9 @@ class Attention(nn.Layer):
         groups: list[RowGroup],
         first_only: bool,
     ) -> Tensor:
-        """Returns what `forward` returns, on a CPU. Keys and values are one product; the kernel
-        adds the biases.
+        """Returns what `forward` returns, on a CPU.
+
+        Keys and values are one product. The kernel adds the biases.
         """
         kv_weights = [self.k_proj.weight, self.v_proj.weight]
         biases = [self.q_proj.bias, self.k_proj.bias, self.v_proj.bias]

@@ -31,10 +31,9 @@ def initial_weights(config: ErnieConfig, seed: int) -> dict[str, np.ndarray]:
 def truncated_normal(
     drawing: np.random.Generator, shape: Sequence[int], deviation: float
 ) -> np.ndarray:
-    """Returns float32 values of a normal distribution with mean 0; a value beyond two deviations is
-    drawn again.
+    """Returns float32 values of a normal distribution with mean 0, cut off at two deviations.
 
-    This is the initialiser of the released code.
+    A value beyond them is drawn again, as the initialiser of the released code does.
     """
     values = drawing.standard_normal(shape)
     beyond = np.abs(values) > 2

@@ -1,5 +1,4 @@
-"""Rows of tokens without padding: all rows of a batch are sorted by length and laid end to end as
-one sequence.
+"""Packs the rows of a batch without padding: sorted by length, laid end to end as one sequence.
 
 Every dense product, norm and dropout of the encoder works on this sequence, [T, H]. Only attention
 has to know where a row begins and ends. It takes one group of rows of equal length at a time, so it
@@ -19,9 +18,7 @@ from rocketqa.text.tokenizer import Encoding
 
 
 class RowGroup(NamedTuple):
-    """Neighbouring packed rows of equal length: how many rows, and how many tokens each of them
-    has.
-    """
+    """Neighbouring packed rows of equal length: how many rows, and how many tokens in each."""
 
     rows: int
     length: int
