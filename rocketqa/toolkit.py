@@ -41,8 +41,9 @@ from rocketqa.text.call_arguments import (
 )
 from rocketqa.text.tokenizer import text_encoder_of
 from rocketqa.training.batches import Batches, CrossBatches, DualBatches
-from rocketqa.training.loop import Task, run_training
+from rocketqa.training.loop import Task
 from rocketqa.training.objective import Objective
+from rocketqa.training.run import run_training
 from rocketqa.training.settings import (
     LOG,
     CrossEncoderSettings,

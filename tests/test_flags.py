@@ -5,9 +5,7 @@ from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 import pytest
 
 from rocketqa.cli.__main__ import VERBS
-from rocketqa.cli.flags import finite, job_of, memory, positive, settings_of, text_length
-from rocketqa.cli.training_flags import add_training_flags, init_source
-from rocketqa.training.settings import TrainingSettings
+from rocketqa.cli.flags import finite, job_of, memory, positive, text_length
 
 
 @pytest.mark.parametrize(
@@ -48,23 +46,6 @@ def test_every_flag_belongs_to_the_job_unless_it_is_named(tmp_path):
     job = job_of("verb", args, inputs=("run", "qrels"), not_identity=("speed",), tokenizer="t")
     assert job.identity["flags"] == {"depth": 5, "qrels": None, "tokenizer": "t"}
     assert set(job.identity["inputs"]) == {"run"}
-
-
-def test_an_initial_encoder_is_a_folder_or_a_name(tmp_path):
-    assert init_source(str(tmp_path)) == tmp_path
-    assert init_source("ernie-tiny") == "ernie-tiny"
-
-
-def test_the_command_line_fills_the_record_of_settings(tmp_path):
-    parser = ArgumentParser()
-    add_training_flags(parser)
-    words = f"--output {tmp_path}/o --init tiny --collection c --queries q r --examples e --seed 3"
-    words += " --batch-size 4 --epochs 2 --learning-rate 1e-3 --warmup 0.1 --decay linear"
-    settings = settings_of(
-        TrainingSettings, parser.parse_args([*words.split(), "--weight-decay=0"])
-    )
-    assert settings.seed == 3 and settings.init == "tiny" and settings.save_every == 500
-    assert [path.name for path in settings.queries] == ["q", "r"]
 
 
 def parser_of(verb: str) -> ArgumentParser:

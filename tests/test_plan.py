@@ -29,7 +29,9 @@ def test_the_steps_of_ms_marco_are_the_papers():
     assert "520 steps x 10 epochs = 5,200" in line_of(lines, "train dual_encoder_1")
     assert "9,939 steps x 2 epochs = 19,878" in line_of(lines, "train cross_encoder")
     assert "502,939,000 lines" in line_of(lines, "retrieve for train")
-    assert lines[-1].endswith("hours: unknown, RATES names no rate (measure: rocketqa benchmark)")
+    assert lines[-1].endswith(
+        "hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
+    )
 
 
 def test_the_steps_of_natural_questions_are_the_papers():
@@ -107,3 +109,23 @@ def test_a_plan_begins_with_the_data_and_ends_with_a_report_on_all_models(env):
     assert "/queries.train.tsv" in line_of(lines, "rocketqa statistics").split("--queries")[1]
     assert "--by-rank" in report
     assert "/dual_encoder_2/train_log.tsv" in report
+
+
+@pytest.mark.parametrize(
+    "variables, stage_1",
+    [
+        ({"MAX_STEPS": "100"}, "20,800, of which 100 are taken (MAX_STEPS);"),
+        ({"MAX_STEPS": "30000"}, "20,800;"),
+        ({"EPOCHS_1": "0", "MIN_STEPS": "50"}, "520 steps x 0 epochs = 0;"),
+        ({"MIN_STEPS": "30000"}, "20,800, then on to 30,000;"),
+    ],
+)
+def test_the_plan_counts_the_steps_that_a_training_takes(variables, stage_1):
+    line = line_of(plan("marco", **variables), "train dual_encoder_0")
+    assert stage_1 in line
+
+
+def test_planned_hours_are_those_of_the_steps_that_are_taken():
+    rates = "train=1 cross=1 encode=1 score=1"
+    line = line_of(plan("marco", MAX_STEPS="100", RATES=rates), "train dual_encoder_0")
+    assert "; 14.2 h on 8 devices" in line  # 100 x 4,096 rows / 8 / 3,600

@@ -2,11 +2,11 @@
 
 import os
 import random
-import signal
 import subprocess
-import time
+from pathlib import Path
 
 import pytest
+from launching import kill_at
 from toy_files import (
     ENVIRONMENT,
     cross_flags,
@@ -17,140 +17,133 @@ from toy_files import (
     verb,
     write_tiny_flight,
 )
+from training_logs import WEIGHTS, complaint
 
-WEIGHTS = "model.safetensors"
 # Dropout, chunks, FGM, loss scale: all that a step draws or keeps.
-TRAININGS = {
-    "train-dual-encoder": (dual_flags, {"batch-size": 2, "accumulate": 2, "loss-scale": 2.0**61}),
-    "train-cross-encoder": (cross_flags, {"batch-size": 2, "accumulate": 2, "fgm": 0.01}),
+SETTINGS = {
+    "train-dual-encoder": {"accumulate": 2, "loss-scale": 2.0**61},
+    "train-cross-encoder": {"accumulate": 2, "fgm": 0.01},
 }
+DUAL = "train-dual-encoder"
 
 
-def flags_of(name, folder, output, **changed) -> list[str]:
-    flags, settings = TRAININGS[name]
-    settings = settings | changed
-    return (
-        flags(folder, output, settings.pop("batch-size"), **settings)
-        if flags is dual_flags
-        else flags(folder, output, **settings)
-    )
+def flags_of(name: str, folder: Path, output: Path, **changed: object) -> list[str]:
+    settings = SETTINGS[name] | changed
+    if name == DUAL:
+        return dual_flags(folder, output, 2, **settings)
+    return cross_flags(folder, output, **{"batch-size": 2}, **settings)
 
 
-def killed(folder, output, name, devices, instant, **changed) -> None:
-    """Starts a training and kills all of its processes with SIGKILL, so many seconds after its first state is there."""
+def states_in(output: Path) -> list[str]:
+    """Returns the names of the states of an unfinished training."""
+    part = output.with_name(f"{output.name}.part")
+    return [path.name for path in part.glob("state-*")]
+
+
+def kill(folder: Path, output: Path, name: str, devices: int, delay: float, **changed) -> None:
+    """Starts a training and kills all its processes, so many seconds after its first state."""
     flags = flags_of(name, folder, output, **changed)
-    process = subprocess.Popen(
-        verb(name, *flags) if devices == 1 else launched(folder, devices, name, flags),
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    part = output.with_name(output.name + ".part")
-    deadline = time.monotonic() + 120
-    while not list(part.glob("state-*")):
-        assert process.poll() is None and time.monotonic() < deadline, (
-            "ended before it could be killed"
-        )
-        time.sleep(0.001)
-    time.sleep(instant)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command = verb(name, *flags) if devices == 1 else launched(folder, devices, name, flags)
+    kill_at(command, lambda: bool(states_in(output)), delay)
+
+
+def files_in(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
+def log_without_rates(output: Path) -> list[list[str]]:
+    lines = (output / "train_log.tsv").read_text().splitlines()
+    return [line.split("\t")[:5] for line in lines]
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices):
     write_tiny_flight(tmp_path, dropout=0.1)
     settings = {"epochs": 30 * devices, "save-every": 7, "keep": 2}  # 300 steps
-    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    straight = tmp_path / "straight"
+    broken = tmp_path / "broken"
     run_training(tmp_path, devices, name, flags_of(name, tmp_path, straight, **settings))
-    instants, begun = random.Random(os.environ.get("KILL_SEED", "1")), []
+    instants = random.Random(os.environ.get("KILL_SEED", "1"))
+    states = []
     for _ in range(int(os.environ.get("KILLS", "2"))):
-        killed(tmp_path, broken, name, devices, instants.uniform(0, 0.7), **settings)
+        kill(tmp_path, broken, name, devices, instants.uniform(0, 0.7), **settings)
         assert not broken.exists(), "killed too late"
-        begun += [path.name for path in (tmp_path / "broken.part").glob("state-*")]
+        states += states_in(broken)
     run_training(tmp_path, devices, name, flags_of(name, tmp_path, broken, **settings))
-    assert begun and "state-294" not in begun
-    files = {path.relative_to(straight) for path in straight.rglob("*") if path.is_file()}
-    assert files == {path.relative_to(broken) for path in broken.rglob("*") if path.is_file()}
-    assert {path.parts[0] for path in files if len(path.parts) > 1} == {"state-287", "state-294"}
+    assert states and "state-294" not in states
+    files = files_in(straight)
+    assert files == files_in(broken)
+    folders = {path.parts[0] for path in files if len(path.parts) > 1}
+    assert folders == {"state-287", "state-294"}
     for file in files:
         if file.name not in ("train_log.tsv", "meta.json"):
             assert (broken / file).read_bytes() == (straight / file).read_bytes(), file
-    columns = [
-        [line.split("\t")[:5] for line in (path / "train_log.tsv").read_text().splitlines()]
-        for path in (broken, straight)
-    ]
-    assert columns[0] == columns[1] and len(columns[0]) == 301
+    log = log_without_rates(straight)
+    assert log == log_without_rates(broken)
+    assert len(log) == 301
 
 
 def test_the_best_model_by_dev_is_the_same_after_a_kill(tmp_path):
     write_tiny_flight(tmp_path, dropout=0.1)
-    settings = {
-        "epochs": 30,
-        "save-every": 7,
-        "evaluate-every": 3,
-        "dev-examples": tmp_path / "examples.dual.tsv",
-    }
-    name = "train-dual-encoder"
-    run_training(tmp_path, 1, name, flags_of(name, tmp_path, tmp_path / "a", **settings))
-    killed(tmp_path, tmp_path / "b", name, 1, 0.5, **settings)
-    run_training(tmp_path, 1, name, flags_of(name, tmp_path, tmp_path / "b", **settings))
+    dev = {"evaluate-every": 3, "dev-examples": tmp_path / "examples.dual.tsv"}
+    settings = {"epochs": 30, "save-every": 7, **dev}
+    run_training(tmp_path, 1, DUAL, flags_of(DUAL, tmp_path, tmp_path / "a", **settings))
+    kill(tmp_path, tmp_path / "b", DUAL, 1, 0.5, **settings)
+    run_training(tmp_path, 1, DUAL, flags_of(DUAL, tmp_path, tmp_path / "b", **settings))
     for file in ("best/model.safetensors", "best/best.json", WEIGHTS):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
+def change_heads(folder: Path) -> None:
+    replace_in(folder / "init/config.json", '"num_attention_heads": 2', '"num_attention_heads": 1')
+
+
+def change_vocabulary(folder: Path) -> None:
+    replace_in(folder / "init/vocab.txt", "w7", "another")
+
+
+def change_nothing(folder: Path) -> None:
+    pass
+
+
+def replace_in(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+OTHER_BYTES = "expected the init of its unfinished work, got other bytes"
+
+
 @pytest.mark.parametrize(
-    "file, change, complaint",
+    "change, flags, expected",
     [
         (
-            "",
+            change_nothing,
             {"learning-rate": 0.002},
             "expected learning-rate 0.001, as its unfinished work has, got 0.002",
         ),
-        ("", {"accumulate": 1}, "expected accumulate 2, as its unfinished work has, got 1"),
         (
-            "config.json",
-            {"old": '"num_attention_heads": 2', "new": '"num_attention_heads": 1'},
-            "expected the init of its unfinished work, got other bytes",
+            change_nothing,
+            {"accumulate": 1},
+            "expected accumulate 2, as its unfinished work has, got 1",
         ),
-        (
-            "vocab.txt",
-            {"old": "w7", "new": "another"},
-            "expected the init of its unfinished work, got other bytes",
-        ),
+        (change_heads, {}, OTHER_BYTES),
+        (change_vocabulary, {}, OTHER_BYTES),
     ],
 )
-def test_the_state_of_another_training_is_neither_gone_on_from_nor_thrown_away(
-    tmp_path, file, change, complaint
+def test_the_state_of_another_training_is_neither_used_nor_thrown_away(
+    tmp_path, change, flags, expected
 ):
     write_tiny_flight(tmp_path)
-    killed(tmp_path, tmp_path / "x", "train-dual-encoder", 1, 0, **{"epochs": 30, "save-every": 5})
+    output = tmp_path / "x"
+    settings = {"epochs": 30, "save-every": 5}
+    kill(tmp_path, output, DUAL, 1, 0, **settings)
     before = {path.name for path in (tmp_path / "x.part").iterdir()}
-    if file:
-        path = tmp_path / "init" / file
-        assert change["old"] in path.read_text()
-        path.write_text(path.read_text().replace(change["old"], change["new"]))
-        change = {}
-    done = subprocess.run(
-        verb(
-            "train-dual-encoder",
-            *flags_of(
-                "train-dual-encoder",
-                tmp_path,
-                tmp_path / "x",
-                **{"epochs": 30, "save-every": 5} | change,
-            ),
-        ),
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 2 and done.stderr.splitlines()[-1] == (
-        f"rocketqa train-dual-encoder: {tmp_path}/x.part: {complaint}; to begin anew, remove the folder"
-    )
+    change(tmp_path)
+    line = complaint(DUAL, *flags_of(DUAL, tmp_path, output, **settings, **flags))
+    assert line == f"{tmp_path}/x.part: {expected}; to begin anew, remove the folder"
     assert {path.name for path in (tmp_path / "x.part").iterdir()} == before
 
 
@@ -173,21 +166,19 @@ def test_a_finished_training_is_not_repeated(tmp_path):
         ("queries.tsv", "q40\n", "queries.tsv:41: expected 2 columns, got 1"),
     ],
 )
-def test_a_bad_input_ends_the_training_with_one_line_and_status_2(tmp_path, file, line, message):
+def test_a_bad_input_ends_the_training_with_one_line_and_leaves_nothing(
+    tmp_path, file, line, message
+):
     write_tiny_flight(tmp_path)
     with (tmp_path / file).open("a") as lines:
         lines.write(line)
-    done = subprocess.run(
-        verb("train-dual-encoder", *dual_flags(tmp_path, tmp_path / "out", 4)),
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    complaint = [
-        line
-        for line in done.stderr.splitlines()
-        if line.startswith("rocketqa train-dual-encoder: ")
-    ]
-    assert done.returncode == 2 and len(complaint) == 1 and complaint[0].endswith(message)
-    assert "Traceback" not in done.stderr and not (tmp_path / "out").exists()
+    assert complaint(DUAL, *dual_flags(tmp_path, tmp_path / "out", 4)).endswith(message)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_check_needs_no_launch(tmp_path):
+    write_tiny_flight(tmp_path)
+    command = verb(DUAL, *dual_flags(tmp_path, tmp_path / "out", 4), "--check")
+    environment = ENVIRONMENT | {"PADDLE_TRAINERS_NUM": "2"}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 3

@@ -1,4 +1,4 @@
-"""Rates count steps alone, and nothing of the warm-up; the log keeps the lines of the steps that count."""
+"""Rates count steps alone and leave out the warm-up; a resumed log keeps the lines before."""
 
 from rocketqa.training.train_log import COLUMNS, Log, Meter
 

@@ -6,11 +6,11 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 from rocketqa import __version__
 from rocketqa.files.errors import DataError
 
-MKL_AVX2, MKL_AVX512 = "5", "7"
 VERBS = (  # in the order of work
     "validate",
     "plan",
@@ -31,65 +31,77 @@ VERBS = (  # in the order of work
     "export",
     "benchmark",
 )
+# Values of MKL_DEBUG_CPU_TYPE.
+MKL_AVX2 = "5"
+MKL_AVX512 = "7"
 
 
 def usage() -> str:
-    """Returns a line for each verb: the first of its docstring."""
+    """Returns the list of the verbs, each with the first line of its docstring."""
     lines = [
         f"rocketqa {__version__}: dense passage retrieval as in RocketQA (NAACL 2021)",
         "",
-        "usage: rocketqa VERB ...; rocketqa VERB --help tells its flags",
+        "usage: rocketqa VERB ...; rocketqa VERB --help shows its flags and an example",
         "",
     ]
     for verb in VERBS:
-        lines.append(f"  {verb:20}{_module(verb).__doc__.splitlines()[0]}")
+        summary = str(_module(verb).__doc__).splitlines()[0]
+        lines.append(f"  {verb:20}{summary}")
     return "\n".join(lines)
 
 
-def _module(verb: str):
+def _module(verb: str) -> ModuleType:
     return importlib.import_module(f"rocketqa.cli.{verb.replace('-', '_')}")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs `rocketqa VERB ...` and returns its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    if not argv or argv[0] in ("-h", "--help", "--version"):
-        print(__version__ if argv[:1] == ["--version"] else usage())
-        return 0 if argv else 2
-    if argv[0] not in VERBS:
-        print(f"rocketqa: expected one of {', '.join(VERBS)}, got {argv[0]}", file=sys.stderr)
+    if not argv:
+        print(usage())
+        return 2
+    verb, *flags = argv
+    if verb in ("-h", "--help"):
+        print(usage())
+        return 0
+    if verb == "--version":
+        print(__version__)
+        return 0
+    if verb not in VERBS:
+        print(f"rocketqa: expected one of {', '.join(VERBS)}, got {verb}", file=sys.stderr)
         return 2
     use_the_processor()
     silence_noise()
     try:
-        return _module(argv[0]).main(argv[1:])
-    except BrokenPipeError:  # the reader of our output has seen enough
+        return _module(verb).main(flags)
+    except BrokenPipeError:  # whoever reads our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (DataError, OSError) as error:
-        print(f"rocketqa {argv[0]}: {error}", file=sys.stderr)
+        print(f"rocketqa {verb}: {error}", file=sys.stderr)
         return 2
 
 
 def use_the_processor() -> None:
-    """Gives Paddle the cores of this process (it takes one unless told before its import) and their instructions.
+    """Gives Paddle the cores of this process and the instructions of its processor.
 
-    Paddle's matrix products are MKL's, which take a slow path on AMD processors unless told what these can do: 39
-    instead of 153 GFLOP/s a core where that was measured. What the user has set stays.
+    Both must be said before Paddle is imported. Paddle takes one core unless OMP_NUM_THREADS says
+    otherwise. Its matrix products are those of MKL, which takes a slow path on AMD processors
+    unless MKL_DEBUG_CPU_TYPE says what they can do: 39 instead of 153 GFLOP/s a core where that was
+    measured. What the user has set stays.
     """
-    processes = int(os.environ.get("PADDLE_LOCAL_SIZE", os.environ.get("PADDLE_TRAINERS_NUM", "1")))
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
-    processor = (
-        Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
-    )
+    processes = os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM", "1")
+    cores = len(os.sched_getaffinity(0))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // int(processes))))
+    description = Path("/proc/cpuinfo")
+    processor = description.read_text(encoding="utf-8") if description.is_file() else ""
     if "AuthenticAMD" in processor and " avx2 " in processor:
-        os.environ.setdefault(
-            "MKL_DEBUG_CPU_TYPE", MKL_AVX512 if " avx512f " in processor else MKL_AVX2
-        )
+        best = MKL_AVX512 if " avx512f " in processor else MKL_AVX2
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", best)
 
 
 def silence_noise() -> None:
-    """Keeps what Paddle and faiss say of themselves off the screen; errors are shown."""
+    """Hides the messages of Paddle and faiss that are no errors."""
     os.environ.setdefault("GLOG_minloglevel", "2")
     warnings.filterwarnings("ignore", message="No ccache found")
     logging.getLogger("faiss").setLevel(logging.WARNING)

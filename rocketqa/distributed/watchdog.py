@@ -1,11 +1,11 @@
-"""Failure detection and barriers: the processes of a launch watch each other, and wait for each other.
+"""Failure detection and barriers: the processes of a launch watch and wait for each other.
 
-A process that dies takes the others with it: Paddle's launcher sees to that. A process that is stopped,
-swapped out or stuck leaves them waiting: on GPUs for half an hour; on CPUs gloo gives up after 30
-seconds, also on a process that only saves a state or has the longer texts. Therefore each process has
-a thread that writes a heartbeat, a small file in a folder of the launch: the step, what the process is
-busy with, and the line of code that it is at. The same thread reads the heartbeats of the others.
-`barrier` waits for the others for as long as they live.
+A process that dies takes the others with it: Paddle's launcher sees to that. A process that is
+stopped, swapped out or stuck leaves them waiting: on GPUs for half an hour; on CPUs gloo gives up
+after 30 seconds, also on a process that only saves a state or has the longer texts. Therefore each
+process has a thread that writes a heartbeat, a small file in a folder of the launch: the step, what
+the process is busy with, and the line of code that it is at. The same thread reads the heartbeats
+of the others. `barrier` waits for the others for as long as they live.
 """
 
 import json
@@ -41,8 +41,8 @@ class LastHeard(NamedTuple):
 class Watchdog:
     """Watches from `start` to `stop`. A process that is alone is not watched.
 
-    folder: where the heartbeats are. what: the name that error lines begin with. rank: the number of
-    this process, 0 to count - 1. beat, silence, patience: seconds, see the constants above.
+    folder: where the heartbeats are. what: the name that error lines begin with. rank: the number
+    of this process, 0 to count - 1. beat, silence, patience: seconds, see the constants above.
     """
 
     def __init__(

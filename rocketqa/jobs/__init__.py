@@ -1,1 +1,1 @@
-"""Artefacts that are whole or not there: jobs and their manifests, downloads, archives, seeds, progress bars."""
+"""Artefacts that are whole or absent: jobs, manifests, downloads, archives, seeds, progress."""

@@ -11,7 +11,6 @@ The word `titles` (yes, no or mixed) is passed on from the manifests of the inpu
 output: from a collection to everything that is made of it.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from typing import TypeVar
 from rocketqa import __version__
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.atomic_files import read_object, write_atomically
+from rocketqa.jobs.locks import lock_directory
 from rocketqa.jobs.manifest import (
     MANIFEST,
     current_commit,
@@ -124,7 +124,7 @@ class Job:
         """
         self._refuse_to_replace_what_is_not_an_artefact()
         if self.part.is_dir():
-            os.close(_lock(self.part))
+            os.close(lock_directory(self.part))
         if self.is_finished():
             print(f"{self.output}: up to date", file=sys.stderr)
             return 0
@@ -198,7 +198,7 @@ class Job:
         """
         while True:
             self.part.mkdir(exist_ok=True)
-            lock = _lock(self.part)
+            lock = lock_directory(self.part)
             if self.part.is_dir() and os.fstat(lock).st_ino == self.part.stat().st_ino:
                 break
             os.close(lock)
@@ -295,16 +295,3 @@ class Job:
             os.rename(self.output, stale)
         os.rename(self.part, self.output)
         shutil.rmtree(stale, ignore_errors=True)
-
-
-def _lock(directory: Path) -> int:
-    """Locks a directory and returns its descriptor; closing it unlocks. A killed process leaves no
-    lock behind.
-    """
-    lock = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"{directory}: another process works there; waiting for it to end", file=sys.stderr)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock

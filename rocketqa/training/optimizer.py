@@ -1,4 +1,4 @@
-"""Adam with warm-up and decay as in the released `optimization.py`, clipping, and the loss scale."""
+"""Adam with warm-up and decay as in the released `optimization.py`; clipping; the loss scale."""
 
 import math
 
@@ -43,7 +43,7 @@ def adam(model: nn.Layer, weight_decay: float) -> paddle.optimizer.Optimizer:
 
 @paddle.no_grad()
 def clip(model: nn.Layer, clip_norm: float, loss_scale: float = 1.0) -> float:
-    """Divides the gradients by the loss scale, clips their global norm, and returns the norm before.
+    """Divides the gradients by the loss scale, clips their global norm, returns the norm before.
 
     Gradients that are not finite stay as they are: the caller must not take such a step.
     """
@@ -61,10 +61,10 @@ def clip(model: nn.Layer, clip_norm: float, loss_scale: float = 1.0) -> float:
 class LossScale:
     """The factor of the loss that keeps small gradients from vanishing in float16.
 
-    A dynamic scale is multiplied by 0.8 after two steps in a row with gradients that are not finite,
-    and doubled after 1,000 good ones. These are fleet's defaults, which the released code leaves as
-    they are. Gradients are judged after their reduction over the devices: an overflow on one device
-    is an overflow on all, so that all of them leave out the same steps.
+    A dynamic scale is multiplied by 0.8 after two steps in a row with gradients that are not
+    finite, and doubled after 1,000 good ones. These are fleet's defaults, which the released code
+    leaves as they are. Gradients are judged after their reduction over the devices: an overflow on
+    one device is an overflow on all, so that all of them leave out the same steps.
     """
 
     INITIAL = 2.0**15
@@ -78,7 +78,7 @@ class LossScale:
         self.bad = 0
 
     def update(self, finite: bool) -> None:
-        """Counts a step by whether its gradients were finite, and changes the scale when it is time."""
+        """Counts a step by whether its gradients were finite, and changes the scale when due."""
         if not self.dynamic:
             return
         if finite:

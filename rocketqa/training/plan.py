@@ -227,7 +227,9 @@ class PipelinePlan:
         hours = [self.hours(cost) for cost in costs if cost.rate]
         known = [value for value in hours if value is not None]
         if len(known) < len(hours):
-            return f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
+            return (
+                f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
+            )
         return f"{total}, {sum(known):.0f} h"
 
 

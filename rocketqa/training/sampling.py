@@ -29,19 +29,21 @@ from rocketqa.files.rows import RAISE_FAULTS, Check
 from rocketqa.files.runs import Ranking, RunFile, ScoredPassage
 from rocketqa.jobs.seeds import generator
 
+PassageIds = Collection[str]
+
 
 class QueryPositives(NamedTuple):
     """A query, its positives, and all passages that must not be its negatives."""
 
     query_id: str
     positives: list[str]
-    excluded: Collection[str]
+    excluded: PassageIds
 
 
 class NegativeSource(Protocol):
     """Where the negatives of a query come from."""
 
-    def negatives(self, query_id: str, excluded: Collection[str], count: int) -> list[str]:
+    def negatives(self, query_id: str, excluded: PassageIds, count: int) -> list[str]:
         """Returns the ids of up to `count` negatives that are not excluded."""
 
 
@@ -54,7 +56,7 @@ class RandomNegatives:
         passages = iterate_collection(collection, seen=self.known_ids)
         self.passage_ids = sorted_ids(passage.passage_id for passage in passages)
 
-    def negatives(self, query_id: str, excluded: Collection[str], count: int) -> list[str]:
+    def negatives(self, query_id: str, excluded: PassageIds, count: int) -> list[str]:
         """Returns the ids of `count` random passages that are not excluded."""
         return random_negatives(query_id, self.passage_ids, excluded, count, self.seed)
 
@@ -66,7 +68,7 @@ class RetrievedNegatives(NamedTuple):
     scores: RunFile | None
     settings: HardNegativeSettings
 
-    def negatives(self, query_id: str, excluded: Collection[str], count: int) -> list[str]:
+    def negatives(self, query_id: str, excluded: PassageIds, count: int) -> list[str]:
         """Returns the ids of up to `count` hard negatives."""
         ranking = self.run.get(query_id, [])
         scores = None if self.scores is None else self.scores.scores(query_id)
@@ -173,14 +175,15 @@ def passages_with_answer(
     """Returns the ids of the retrieved passages whose text or title holds an answer."""
     found: set[str] = set()
     for scored in ranking:
-        _, title, text = passages[scored.passage_id]
-        if has_answer_string(text, answers) or has_answer_string(title, answers):
-            found.add(scored.passage_id)
+        passage = passages[scored.passage_id]
+        in_text = has_answer_string(passage.text, answers)
+        if in_text or has_answer_string(passage.title, answers):
+            found.add(passage.passage_id)
     return found
 
 
 def random_negatives(
-    query_id: str, passage_ids: Sequence[str], excluded: Collection[str], count: int, seed: int
+    query_id: str, passage_ids: Sequence[str], excluded: PassageIds, count: int, seed: int
 ) -> list[str]:
     """Returns the ids of `count` random passages that are not excluded.
 
@@ -192,7 +195,8 @@ def random_negatives(
     random = generator(seed, "random passages", query_id)
     chosen: list[str] = []
     while len(chosen) < count:
-        passage_id = passage_ids[int(random.integers(len(passage_ids)))]
+        place = int(random.integers(len(passage_ids)))
+        passage_id = passage_ids[place]
         if passage_id not in excluded and passage_id not in chosen:
             chosen.append(passage_id)
     return chosen

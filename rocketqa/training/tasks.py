@@ -14,7 +14,8 @@ from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import TextEncoder, Tokens, text_encoder_of
 from rocketqa.training.batches import CrossBatches, DualBatches
 from rocketqa.training.dev_measure import cross_encoder_mrr, dual_encoder_mrr
-from rocketqa.training.loop import Task, run_training
+from rocketqa.training.loop import Task
+from rocketqa.training.run import run_training
 from rocketqa.training.settings import CrossEncoderSettings, DualEncoderSettings, TrainingSettings
 from rocketqa.weights.pretrained import Pretrained, load_pretrained
 

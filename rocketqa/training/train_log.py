@@ -60,7 +60,7 @@ class Log:
         self.visualdl = _visualdl_writer(visualdl) if visualdl else None
 
     def write(self, row: dict[str, float]) -> None:
-        """Adds a step. Rates are empty during the warm-up, and dev measures where there are none."""
+        """Adds a step. Rates are empty during the warm-up, dev measures where there are none."""
         warming_up = row["step"] <= self.first_rate
         values = {}
         for name, value in row.items():

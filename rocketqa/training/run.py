@@ -1,0 +1,63 @@
+"""One training from its settings to its checkpoint: a job that all processes of a launch share."""
+
+from collections.abc import Callable, Sequence
+
+import paddle
+
+from rocketqa.distributed import devices
+from rocketqa.files.errors import DataError
+from rocketqa.training.loop import FLOAT32, Task, Training
+from rocketqa.training.settings import TrainingSettings
+from rocketqa.weights.checkpoint import clean_up, save_model
+
+
+def run_training(
+    verb: str,
+    settings: TrainingSettings,
+    prepare: Callable[[], Task],
+    check: bool = False,
+    constants: Sequence[str] = (),
+) -> int:
+    """Trains, writes the checkpoint, and returns the exit status.
+
+    `prepare` reads the inputs; it is called only where there is something to do. Raises DataError
+    for settings that do not go together, and wherever an input is not as it should be.
+    """
+    job = settings.job(verb, devices.launched(), constants)
+
+    def train(workspace: devices.Workspace) -> None:
+        refuse_unless_supported(settings.precision)
+        refuse_half_a_dev_measure(settings)
+        task = prepare()
+        schedule = settings.schedule(len(task.batches), devices.count())
+        summary = schedule.summary()
+        if devices.is_main():
+            print(f"{settings.output}: {summary}", flush=True)
+        Training(task, schedule, settings, workspace).run()
+        if devices.is_main():
+            save_model(workspace.part, task.model, task.tokenizer_files)
+            clean_up(workspace.part, settings.keep)
+        job.facts["steps"] = schedule.total_steps
+        job.facts["steps_per_epoch"] = schedule.steps_per_epoch
+
+    return job.run_in(devices.working_on, train, check)
+
+
+def refuse_unless_supported(precision: str) -> None:
+    """Raises DataError where the device would silently compute in float32 instead."""
+    if precision != FLOAT32 and paddle.device.get_device().startswith("cpu"):
+        raise DataError(
+            f"--precision {precision}: expected a GPU, "
+            "got a CPU, where Paddle's autocast does nothing"
+        )
+    if precision == "bfloat16" and not paddle.amp.is_bfloat16_supported():
+        raise DataError(
+            "--precision bfloat16: expected a GPU that computes in it, "
+            "got an older one: take float16"
+        )
+
+
+def refuse_half_a_dev_measure(settings: TrainingSettings) -> None:
+    """Raises DataError where only one of the two flags for a measure on dev examples is given."""
+    if bool(settings.evaluate_every) != bool(settings.dev_examples):
+        raise DataError("--evaluate-every: expected it together with --dev-examples, got one alone")
