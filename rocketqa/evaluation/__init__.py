@@ -1,1 +1,1 @@
-"""Measures of runs, the denoising report, the tables and figures of the paper."""
+"""Measures of runs, the report on denoising, and the tables and figures of the paper."""

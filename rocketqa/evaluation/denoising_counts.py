@@ -23,6 +23,7 @@ from rocketqa.jobs.seeds import number
 
 LABELLED, UNKNOWN, IRRELEVANT, RELEVANT = range(4)
 KINDS = 4
+KNOWN_RELEVANCE = {IRRELEVANT: False, RELEVANT: True}
 # The last rank of each range; one more range, without an end, follows.
 RANK_ENDS = np.array([1, 2, 5, *range(10, 101, 10), *range(200, 1001, 100)])
 TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -76,22 +77,21 @@ class DenoisingCounts:
         """
         if not top:
             return
-        kinds = np.array([_kind_of(scored.passage_id, positives, truth) for scored in top])
-        values = np.array([score_of(scores, query_id, scored.passage_id) for scored in top])
+        passage_ids = [scored.passage_id for scored in top]
+        kinds = np.array([_kind_of(each, positives, truth) for each in passage_ids])
+        values = np.array([score_of(scores, query_id, each) for each in passage_ids])
         rank_ranges = RANK_ENDS.searchsorted([scored.rank for scored in top])
-        np.add.at(self.passages, (kinds, rank_ranges, self._intervals(values)), 1)
+        intervals = self.edges.searchsorted(values, "right")
+        np.add.at(self.passages, (kinds, rank_ranges, intervals), 1)
         self.queries += 1
         is_unlabelled = kinds != LABELLED
         if is_unlabelled.any():
-            lowest = values[is_unlabelled].min()
-            self.lowest_scores[self._intervals(lowest)] += 1
+            lowest = intervals[is_unlabelled].min()
+            self.lowest_scores[lowest] += 1
             best = values.argmax()
-            self.best_scores[kinds[best], self.edges.searchsorted(values[best])] += 1
+            best_interval = self.edges.searchsorted(values[best])
+            self.best_scores[kinds[best], best_interval] += 1
         self._note_removal(query_id, top, values, kinds)
-
-    def _intervals(self, values: np.ndarray) -> np.ndarray:
-        """Returns the interval of each score; an edge belongs to the interval above it."""
-        return self.edges.searchsorted(values, "right")
 
     def _note_removal(
         self,
@@ -104,20 +104,27 @@ class DenoisingCounts:
 
         The order is a number from the seed and the query id, so it does not depend on the file.
         """
-        is_removed = (kinds != LABELLED) & (values >= self.max_negative)
+        is_unlabelled = kinds != LABELLED
+        is_removed = is_unlabelled & (values >= self.max_negative)
         removed = np.flatnonzero(is_removed).tolist()
+        if not removed:
+            return
         order = -number(self.seed, "removals", query_id, bits=64)
         is_full = len(self._removals) == MAX_REMOVALS
-        if not removed or (is_full and order <= self._removals[0][0]):
+        if is_full and order < self._removals[0][0]:
             return
         [place] = draw(query_id, removed, 1, self.seed, "removal")
-        scored = top[place]
-        relevant = {RELEVANT: True, IRRELEVANT: False}.get(int(kinds[place]))
-        score = float(values[place])
-        removal = Removal(query_id, scored.rank, score, scored.passage_id, relevant)
-        heapq.heappush(self._removals, (order, removal))
-        if len(self._removals) > MAX_REMOVALS:
-            heapq.heappop(self._removals)
+        removal = Removal(
+            query_id=query_id,
+            rank=top[place].rank,
+            score=float(values[place]),
+            passage_id=top[place].passage_id,
+            relevant=KNOWN_RELEVANCE.get(int(kinds[place])),
+        )
+        if is_full:
+            heapq.heapreplace(self._removals, (order, removal))
+        else:
+            heapq.heappush(self._removals, (order, removal))
 
     def removals(self) -> list[Removal]:
         """Returns up to 20 removals of different queries, in a random order."""
@@ -125,7 +132,8 @@ class DenoisingCounts:
 
     def passages_below(self, edge: float) -> np.ndarray:
         """Returns the numbers of passages [kind, range of ranks] whose score is below an edge."""
-        return self.passages[..., : self.edges.searchsorted(edge) + 1].sum(-1)
+        end = self.edges.searchsorted(edge) + 1
+        return self.passages[:, :, :end].sum(2)
 
     def unlabelled_passages(self) -> int:
         """Returns the number of unlabelled passages."""
@@ -133,16 +141,19 @@ class DenoisingCounts:
 
     def removed_passages(self) -> int:
         """Returns the number of unlabelled passages that denoising removes."""
-        kept = self.passages_below(self.max_negative)[UNKNOWN:].sum()
-        return self.unlabelled_passages() - int(kept)
+        below = self.passages_below(self.max_negative)
+        kept = int(below[UNKNOWN:].sum())
+        return self.unlabelled_passages() - kept
 
     def queries_with_score_below(self, edge: float) -> int:
         """Returns the number of queries with an unlabelled passage whose score is below an edge."""
-        return self.lowest_scores[: self.edges.searchsorted(edge) + 1].sum()
+        end = self.edges.searchsorted(edge) + 1
+        return self.lowest_scores[:end].sum()
 
     def best_above(self, edge: float) -> np.ndarray:
         """Returns the numbers of queries [kind] whose best-scored passage is above an edge."""
-        return self.best_scores[:, self.edges.searchsorted(edge) + 1 :].sum(1)
+        begin = self.edges.searchsorted(edge) + 1
+        return self.best_scores[:, begin:].sum(1)
 
 
 def _kind_of(passage_id: str, positives: Collection[str], truth: Collection[str] | None) -> int:

@@ -10,8 +10,9 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_measures
 from rocketqa.files.rows import read_rows
 
-Points = Sequence[tuple[float, float]]  # (x, y)
-Curves = Mapping[str, Points]  # name -> its points
+Point = tuple[float, float]  # x, y
+Points = Sequence[Point]
+Curves = dict[str, list[Point]]  # name -> its points
 
 CURVE_FIGURES = ("4", "6")  # the paper's figures that are curves
 SMOOTHED_POINTS = 50  # points of a training curve at most
@@ -62,9 +63,7 @@ def read_sources(
     logs: files MODEL/train_log.tsv. Raises DataError if a point's file lacks the measure.
     """
     measure = main_measure(measured)
-    curves: dict[str, dict[str, list[tuple[float, float]]]] = {
-        figure: {} for figure in CURVE_FIGURES
-    }
+    curves: dict[str, Curves] = {figure: {} for figure in CURVE_FIGURES}
     for point in points:
         values = read_measures(point.path)
         if measure not in values:
@@ -84,7 +83,9 @@ def read_sources(
 def removed_by_rank(path: Path) -> dict[str, float]:
     """Returns range of ranks -> percent of its unlabelled passages that are removed."""
     removed = {}
-    for row in list(read_rows(path, (BY_RANK_COLUMNS,)))[1:]:  # after the names of the columns
+    rows = read_rows(path, (BY_RANK_COLUMNS,))
+    next(rows)  # the names of the columns
+    for row in rows:
         first, last, _, _, share, *_ = row.columns
         ranks = first if first == last else f"{first}-{last.replace('more', '')}"
         removed[ranks] = 100 * float(share)
@@ -93,8 +94,13 @@ def removed_by_rank(path: Path) -> dict[str, float]:
 
 def losses_of(path: Path) -> Points:
     """Returns (step, loss) of each line of a train_log.tsv."""
-    rows = list(read_rows(path, None))[1:]  # after the names of the columns
-    return [(float(row.columns[0]), float(row.columns[1])) for row in rows]
+    losses = []
+    rows = read_rows(path, None)
+    next(rows)  # the names of the columns
+    for row in rows:
+        step, loss, *_ = row.columns
+        losses.append((float(step), float(loss)))
+    return losses
 
 
 def smoothed(points: Points) -> Points:

@@ -16,7 +16,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from rocketqa.evaluation.figure_values import (
-    Curves,
+    Points,
     Sources,
     losses_of,
     removed_by_rank,
@@ -101,7 +101,9 @@ def bars(values: Mapping[str, float], y_label: str) -> Figure:
     return figure
 
 
-def lines(curves: Curves, x_label: str, y_label: str, with_markers: bool = True) -> Figure:
+def lines(
+    curves: Mapping[str, Points], x_label: str, y_label: str, with_markers: bool = True
+) -> Figure:
     """Returns a figure with a line for each name through its points."""
     figure = Figure()
     axes = figure.subplots()

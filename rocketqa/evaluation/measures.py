@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable
 
 from rocketqa.files.errors import DataError
 
-Rankings = dict[str, list[str]]  # query_id -> passage ids by rank
+Ranking = list[str]  # passage ids of a query by rank
+Relevant = Iterable[str]  # ids of the relevant passages of a query
+Rankings = dict[str, Ranking]  # query_id -> its ranking
 Judgements = dict[str, list[str]]  # query_id -> ids of its relevant passages
-Measure = Callable[[list[str], Iterable[str], int], float]  # ranking, relevant, k -> value
+Measure = Callable[[Ranking, Relevant, int], float]  # ranking, relevant, k -> value
 
 
-def reciprocal_rank(ranking: list[str], relevant: Iterable[str], k: int) -> float:
+def reciprocal_rank(ranking: Ranking, relevant: Relevant, k: int) -> float:
     """Returns 1 / rank of the first relevant passage among the top k, 0 without one."""
     for rank, passage_id in enumerate(ranking[:k], 1):
         if passage_id in relevant:
@@ -25,15 +27,19 @@ def reciprocal_rank(ranking: list[str], relevant: Iterable[str], k: int) -> floa
     return 0.0
 
 
-def success(ranking: list[str], relevant: Iterable[str], k: int) -> float:
+def success(ranking: Ranking, relevant: Relevant, k: int) -> float:
     """Returns 1 if a relevant passage is among the top k, else 0."""
-    return float(any(passage_id in relevant for passage_id in ranking[:k]))
+    for passage_id in ranking[:k]:
+        if passage_id in relevant:
+            return 1.0
+    return 0.0
 
 
-def recall(ranking: list[str], relevant: Iterable[str], k: int) -> float:
+def recall(ranking: Ranking, relevant: Relevant, k: int) -> float:
     """Returns the share of the relevant passages that are among the top k."""
-    relevant = set(relevant)
-    return len(relevant.intersection(ranking[:k])) / len(relevant)
+    wanted = set(relevant)
+    retrieved = wanted.intersection(ranking[:k])
+    return len(retrieved) / len(wanted)
 
 
 MEASURES: dict[str, Measure] = {
@@ -47,9 +53,11 @@ MEASURES: dict[str, Measure] = {
 def parse_measure(name: str) -> tuple[Measure, int]:
     """Returns the function and k of a name such as `MRR@10`. Raises DataError for another name."""
     kind, _, k = name.partition("@")
-    if kind not in MEASURES or not k.isdecimal() or int(k) < 1:
-        raise DataError(f"measure: expected one of {', '.join(MEASURES)} and @k, got {name}")
-    return MEASURES[kind], int(k)
+    is_known = kind in MEASURES
+    if is_known and k.isdecimal() and int(k) >= 1:
+        return MEASURES[kind], int(k)
+    kinds = ", ".join(MEASURES)
+    raise DataError(f"measure: expected one of {kinds} and @k, got {name}")
 
 
 def per_query(rankings: Rankings, judgements: Judgements, measure: str) -> dict[str, float]:
@@ -62,11 +70,11 @@ def per_query(rankings: Rankings, judgements: Judgements, measure: str) -> dict[
     evaluated = [query_id for query_id in rankings if query_id in judgements]
     if not evaluated:
         raise DataError("run: expected queries of the judgements, got none of them")
-    queries = dict.fromkeys([*evaluated, *judgements])
-    return {
-        query_id: function(rankings.get(query_id, []), judgements[query_id], k)
-        for query_id in queries
-    }
+    values = {}
+    for query_id in dict.fromkeys([*evaluated, *judgements]):
+        ranking = rankings.get(query_id, [])
+        values[query_id] = function(ranking, judgements[query_id], k)
+    return values
 
 
 def mean(values: dict[str, float]) -> float:

@@ -53,7 +53,7 @@ class Expected(NamedTuple):
 
 def read_expected(path: Path, flight: str) -> list[Expected]:
     """Returns the paper's numbers for one flight, that is one data set: "marco" or "nq"."""
-    rows = iter(read_rows(path, (8,)))
+    rows = read_rows(path, (8,))
     next(rows)  # the names of the columns
     return [_expected(row) for row in rows if row.columns[0] == flight]
 

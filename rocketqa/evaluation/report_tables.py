@@ -66,15 +66,21 @@ def read_measured(file: MeasuresFile) -> list[Measured]:
 
     Counts of queries are left out, except those of the model "data".
     """
-    measured = []
-    for measure, value in read_measures(file.path).items():
-        if "@" in measure or file.model == DATA:
-            measured.append(Measured(file.model, file.seed, measure, value))
+    model, seed, path = file
+    values = read_measures(path)
+    if model != DATA:
+        values = _without_counts(values)
+    measured = [Measured(model, seed, measure, value) for measure, value in values.items()]
     if file.truth.is_file():
-        for measure, value in read_measures(file.truth).items():
-            if "@" in measure:
-                measured.append(Measured(file.model, file.seed, f"{measure}-truth", value))
+        by_truth = _without_counts(read_measures(file.truth))
+        for measure, value in by_truth.items():
+            measured.append(Measured(model, seed, f"{measure}-truth", value))
     return measured
+
+
+def _without_counts(values: Mapping[str, float]) -> dict[str, float]:
+    """Returns the measures, which have names such as MRR@10, without the numbers of queries."""
+    return {measure: value for measure, value in values.items() if "@" in measure}
 
 
 def main_measure(measured: Sequence[Measured]) -> str:
@@ -92,16 +98,20 @@ def medians(measured: Iterable[Measured], ablation: Path | None) -> dict[tuple[s
     The value of a row of the ablation is the median over its seeds.
     """
     values: ValueLists = {(row.model, row.measure): [row.value] for row in measured}
-    for row in _read_ablation(ablation) if ablation else []:
-        values.setdefault((row.model, row.measure), []).append(row.value)
+    if ablation:
+        for row in _read_ablation(ablation):
+            values.setdefault((row.model, row.measure), []).append(row.value)
     return {key: median(values_of_seeds) for key, values_of_seeds in values.items()}
 
 
 def _read_ablation(path: Path) -> list[Measured]:
     measured = []
-    for row in list(read_rows(path, (4,)))[1:]:  # after the names of the columns
-        model, seed, measure, value = row.columns
-        measured.append(Measured(model, seed, measure, row.checked_number(value, measure)))
+    rows = read_rows(path, (4,))
+    next(rows)  # the names of the columns
+    for row in rows:
+        model, seed, measure, text = row.columns
+        value = row.checked_number(text, measure)
+        measured.append(Measured(model, seed, measure, value))
     return measured
 
 
@@ -117,7 +127,9 @@ def report_table(measured: Iterable[Measured], paper: Values) -> Table:
 def ablation_table(measured: Iterable[Measured]) -> Table:
     """Returns ablation.tsv, which holds the main measures alone."""
     table: Table = [["row", "seed", "measure", "value"]]
-    table += [list(row) for row in measured if row.measure in MAIN_MEASURES]
+    for row in measured:
+        if row.measure in MAIN_MEASURES:
+            table.append(list(row))
     return table
 
 
@@ -126,23 +138,31 @@ def summary_lines(measured: Sequence[Measured], paper: Values) -> list[str]:
     values: ValueLists = {}
     for row in measured:
         values.setdefault((row.model, row.measure), []).append(row.value)
-    models = list(dict.fromkeys(row.model for row in measured if row.model != DATA))
-    known = {measure for model, measure in values if model != DATA}
+    of_models = [row for row in measured if row.model != DATA]
+    known = {row.measure for row in of_models}
     shown = [measure for measure in SHOWN_MEASURES if measure in known]
-    seeds = len(next(iter(values.values()), []))
+    columns = [PAPER_NAMES.get(measure, measure) for measure in shown]
+    first_values = next(iter(values.values()), [])
+    seeds = len(first_values)
     of_seeds = f", medians of {seeds} seeds" if seeds > 1 else ""
     lines = [
         f"Percent{of_seeds}; in brackets the paper's.",
         "",
-        markdown_row(["model", *(PAPER_NAMES.get(measure, measure) for measure in shown)]),
-        markdown_rule(len(shown) + 1),
+        markdown_row(["model", *columns]),
+        markdown_rule(len(columns) + 1),
     ]
-    for model in models:
-        cells = [_cell(values.get((model, name)), paper.get((model, name))) for name in shown]
+    for model in dict.fromkeys(row.model for row in of_models):
+        keys = [(model, measure) for measure in shown]
+        cells = [_cell(values.get(key), paper.get(key)) for key in keys]
         lines.append(markdown_row([model, *cells]))
     return lines
 
 
 def _cell(our_values: list[float] | None, paper_value: float | None) -> str:
-    ours = f"{100 * median(our_values):.2f}" if our_values else ""
-    return ours if paper_value is None else f"{ours} ({100 * paper_value:.2f})"
+    """Returns our value and the paper's in percent, either of which may be missing."""
+    cell = ""
+    if our_values:
+        cell = f"{100 * median(our_values):.2f}"
+    if paper_value is not None:
+        cell += f" ({100 * paper_value:.2f})"
+    return cell
