@@ -1,1 +1,1 @@
-"""The training loop: schedule, batches, optimizer, log, and the measure on a dev set."""
+"""Training: the sampling of its rows, schedule, batches, loop, optimizer, log, dev measure."""
