@@ -9,7 +9,8 @@ from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.cross_encoder import losses_and_hits as pair_losses_and_hits
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
-from rocketqa.encoder.ernie import Ernie, initial_weights
+from rocketqa.encoder.ernie import Ernie
+from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import load_text_encoder
