@@ -39,40 +39,50 @@ def test_all_parameters_are_there_with_their_shapes(weights):
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
     """Returns the cosine of the angle between two vectors."""
-    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    norms = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / norms)
 
 
 def test_words_of_one_meaning_have_similar_embeddings(weights):
     words = weights["embeddings.word_embeddings.weight"]
     for group in RELATED:
         for word in group[1:]:
-            assert cosine(words[group[0]], words[word]) > 0.5
+            similarity = cosine(words[group[0]], words[word])
+            assert similarity > 0.5
     others = [cosine(words[10], words[word]) for word in range(22, 40)]
     assert np.mean(np.abs(others)) < 0.3
 
 
 def test_embeddings_have_the_same_norm(weights):
-    norms = np.linalg.norm(weights["embeddings.word_embeddings.weight"], axis=1)
-    assert norms == pytest.approx(np.full(40, toy_encoder.WORD_NORM), rel=1e-5)
+    words = weights["embeddings.word_embeddings.weight"]
+    norms = np.linalg.norm(words, axis=1)
+    expected = np.full(40, toy_encoder.WORD_NORM)
+    assert norms == pytest.approx(expected, rel=1e-5)
 
 
 def first_layer_logits(weights, words: list[int], text: list[int]) -> np.ndarray:
     """Returns the attention logits of the first layer, a mean over heads, without positions."""
-    embeddings = weights["embeddings.word_embeddings.weight"][words]
-    embeddings = embeddings + weights["embeddings.token_type_embeddings.weight"][text]
+    word_embeddings = weights["embeddings.word_embeddings.weight"]
+    type_embeddings = weights["embeddings.token_type_embeddings.weight"]
+    embeddings = word_embeddings[words] + type_embeddings[text]
     centred = embeddings - embeddings.mean(axis=1, keepdims=True)
-    inputs = centred / centred.std(axis=1, keepdims=True)  # [tokens, H]
+    deviations = centred.std(axis=1, keepdims=True)
+    inputs = centred / deviations  # [tokens, H]
     name = toy_encoder.FIRST_ATTENTION
-    query = inputs @ weights[f"{name}.q_proj.weight"] + weights[f"{name}.q_proj.bias"]
+    query = inputs @ weights[f"{name}.q_proj.weight"]
+    query += weights[f"{name}.q_proj.bias"]
     key = inputs @ weights[f"{name}.k_proj.weight"]
     heads = CONFIG.num_attention_heads
     per_head = CONFIG.hidden_size // heads
     return query @ key.T / per_head**0.5 / heads  # [tokens, tokens]
 
 
+PAIR = [5, 6, 7, 8, 5, 6, 7, 8]  # four words in the first text and the same in the second
+TEXT = [0, 0, 0, 0, 1, 1, 1, 1]
+
+
 def test_a_token_attends_to_equal_tokens(weights):
-    words = [5, 6, 7, 8, 5, 6, 7, 8]
-    logits = first_layer_logits(weights, words, [0, 0, 0, 0, 1, 1, 1, 1])
+    logits = first_layer_logits(weights, PAIR, TEXT)
     for token in range(4):
         equal = logits[token, token + 4]
         others = [logits[token, other + 4] for other in range(4) if other != token]
@@ -80,25 +90,31 @@ def test_a_token_attends_to_equal_tokens(weights):
 
 
 def test_a_token_prefers_the_first_text(weights):
-    words = [5, 6, 7, 8, 5, 6, 7, 8]
-    logits = first_layer_logits(weights, words, [0, 0, 0, 0, 1, 1, 1, 1])
+    logits = first_layer_logits(weights, PAIR, TEXT)
     for token in range(8):
-        first, second = logits[token, token % 4], logits[token, token % 4 + 4]
-        assert first > second + 1
+        word = token % 4
+        in_first = logits[token, word]
+        in_second = logits[token, word + 4]
+        assert in_first > in_second + 1
 
 
 def test_the_last_layer_passes_on_what_it_attends_to(weights):
     name = toy_encoder.LAST_ATTENTION
-    product = weights[f"{name}.v_proj.weight"] @ weights[f"{name}.out_proj.weight"]
-    assert product == pytest.approx(np.eye(CONFIG.hidden_size), abs=1e-5)
+    value = weights[f"{name}.v_proj.weight"]
+    output = weights[f"{name}.out_proj.weight"]
+    identity = np.eye(CONFIG.hidden_size)
+    assert value @ output == pytest.approx(identity, abs=1e-5)
 
 
 def test_the_folder_can_be_trained_from(tmp_path):
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "-", "bu", "da", "##wa"]
-    toy_encoder.write_initial_encoder(tmp_path / "init", vocabulary, [["bu", "da"]], 32, 0.1, 1)
-    encoder = load_pretrained(tmp_path / "init")
+    meanings = [["bu", "da"]]
+    folder = tmp_path / "init"
+    toy_encoder.write_initial_encoder(folder, vocabulary, meanings, 32, 0.1, 1)
+    encoder = load_pretrained(folder)
     assert encoder.config.vocab_size == 8
     assert encoder.config.hidden_dropout_prob == 0.1
-    assert encoder.tokenizer_files["vocab.txt"].decode().split() == vocabulary
-    config = json.loads((tmp_path / "init/config.json").read_text())
+    words = encoder.tokenizer_files["vocab.txt"].decode()
+    assert words.split() == vocabulary
+    config = json.loads((folder / "config.json").read_text())
     assert config["attention_probs_dropout_prob"] == 0.1
