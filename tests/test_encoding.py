@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from toy_files import write_tiny_flight
 
-from rocketqa.distributed.devices import Workspace
+from rocketqa.distributed.watchdog import Workspace
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
-from rocketqa.inference.encoding import EncodingSettings, encode
+from rocketqa.inference.encoding import encode
+from rocketqa.inference.encoding_plan import EncodingSettings
 from rocketqa.text.token_store import COLLECTION, QUERIES
 from rocketqa.weights.checkpoint import save_model, set_weights
 from rocketqa.weights.pretrained import load_pretrained

@@ -1,10 +1,13 @@
 """The whole procedure on tiny data: its report is true, nothing is repeated, kills do no harm."""
 
+import ast
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,3 +171,21 @@ def test_a_procedure_killed_again_and_again_ends_in_the_same_bytes(finished, sma
         process.wait()
     run_procedure(tmp_path, small_world)
     assert artefacts(tmp_path) == artefacts(folder)
+
+
+def test_the_python_of_the_readme_runs_on_the_models_of_a_procedure(finished, small_world):
+    """The same calls, on the small world's passages instead of the toy data's."""
+    folder, _ = finished
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    block = block.replace("checkpoints/toy", f"{folder}/c").replace("data/toy", str(small_world))
+    block = re.sub(r"rows\[\d+\]", "rows[3]", block)
+    done = subprocess.run(
+        [sys.executable, "-c", block], capture_output=True, text=True, check=True, timeout=120
+    )
+    expected = [ast.literal_eval(shown) for shown in re.findall(r"# (\[.*\])", block)]
+    printed = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+    assert len(printed) == len(expected) == 2
+    for values, shown in zip(printed, expected):
+        assert len(values) == len(shown)
+        assert len(set(values)) == 1  # three times the same passage

@@ -42,7 +42,7 @@ ROWS = (
 ROW_OF = {entry: row for row, entries in enumerate(ROWS) for entry in entries}
 WITHOUT_PADDLE = (
     *("files", "jobs", "evaluation", "text", "distributed.watchdog", "training.schedule"),
-    *("training.settings", "distributed.place", "weights.released_archives"),
+    *("training.settings", "weights.released_archives"),
     *("denoised_hard_negatives", "data_augmentation", "search.vectors", "training.sampling"),
     *("encoder.config", "encoder.batch_plan", "inference.encoding_plan"),
 )

@@ -7,7 +7,6 @@ whatever the number of shards, processes and machines.
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rocketqa.cli.flags import (
     add_inference_flags,
@@ -17,12 +16,14 @@ from rocketqa.cli.flags import (
     on_all_devices,
     positive,
 )
-from rocketqa.inference.encoding_plan import FEWEST_COLLECTION_SHARDS, SHARD_ROWS, Part
+from rocketqa.distributed.watchdog import Workspace
+from rocketqa.inference.encoding_plan import (
+    FEWEST_COLLECTION_SHARDS,
+    SHARD_ROWS,
+    EncodingSettings,
+    Part,
+)
 from rocketqa.text.token_store import COLLECTION, QUERIES
-
-if TYPE_CHECKING:  # they load Paddle
-    from rocketqa.distributed.devices import Workspace
-    from rocketqa.inference.encoding import EncodingSettings
 
 EXAMPLE = (
     "rocketqa encode --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
 
-    def make(workspace: "Workspace") -> None:
+    def make(workspace: Workspace) -> None:
         from rocketqa.inference.encoding import encode
 
         job.facts.update(encode(settings_of(args), workspace, args.output.name))
@@ -91,10 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     return job.run_in(on_all_devices, make, args.check)
 
 
-def settings_of(args: Namespace) -> "EncodingSettings":
+def settings_of(args: Namespace) -> EncodingSettings:
     """Returns the settings of the encoding."""
-    from rocketqa.inference.encoding import EncodingSettings
-
     is_collection = args.collection is not None
     return EncodingSettings(
         checkpoint=args.checkpoint,

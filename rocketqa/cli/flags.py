@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from rocketqa.distributed.watchdog import Workspace
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from rocketqa.distributed.devices import Workspace
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
 
@@ -44,7 +42,7 @@ def settings_of(kind: type[Settings], args: Namespace) -> Settings:
     return kind(**{field.name: getattr(args, field.name) for field in fields(kind)})
 
 
-def on_all_devices(job: Job) -> "AbstractContextManager[Workspace]":
+def on_all_devices(job: Job) -> AbstractContextManager[Workspace]:
     """Opens a job for all processes of a launch (`Job.run_in`); Paddle is loaded only here."""
     from rocketqa.distributed.devices import working_on
 

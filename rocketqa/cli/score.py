@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rocketqa.cli.flags import (
     add_format_flag,
@@ -13,9 +12,7 @@ from rocketqa.cli.flags import (
     positive,
     text_length,
 )
-
-if TYPE_CHECKING:  # it loads Paddle
-    from rocketqa.distributed.devices import Workspace
+from rocketqa.distributed.watchdog import Workspace
 
 EXAMPLE = (
     "rocketqa score --checkpoint checkpoints/cross_encoder --collection collection.tsv "
@@ -62,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     job = job_of("score", args, inputs=("checkpoint", "collection", "queries", "run"))
 
-    def make(workspace: "Workspace") -> None:
+    def make(workspace: Workspace) -> None:
         from rocketqa.inference.scoring import ScoringSettings, score
 
         settings = ScoringSettings(

@@ -11,24 +11,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
 import paddle.distributed as dist
 from paddle import nn
 from paddle.distributed import fleet
 from paddle.distributed.fleet.utils.log_util import set_log_level
 
-from rocketqa.distributed.watchdog import Watchdog
+from rocketqa.distributed.watchdog import Watchdog, Workspace
 from rocketqa.jobs.job import Job
 
 HEARTBEATS = ".alive-"  # ending of the folder of the heartbeats, before the name of the launch
-
-
-class Workspace(NamedTuple):
-    """What each process of a launch works with: the part directory of the job, and the watchdog."""
-
-    part: Path
-    watchdog: Watchdog
 
 
 def launched() -> int:

@@ -1,22 +1,18 @@
 """The device that a Python program computes on, and the cores that Paddle may use there."""
 
 import os
-from typing import TYPE_CHECKING
+
+import paddle
+import paddle.distributed as dist
 
 from rocketqa.files.errors import DataError
 
-if TYPE_CHECKING:
-    import paddle
 
-
-def place_of(use_cuda: bool, device_id: int) -> "paddle.base.core.Place":
+def place_of(use_cuda: bool, device_id: int) -> paddle.base.core.Place:
     """Returns the CPU, or the GPU `device_id`; in a launch, the GPU that the launcher assigned.
 
     Raises DataError where there is no such GPU.
     """
-    import paddle
-    import paddle.distributed as dist
-
     if not use_cuda:
         use_all_cores()
         return paddle.CPUPlace()
@@ -35,9 +31,6 @@ def use_all_cores() -> None:
 
     By default Paddle uses one core, which is half the speed on two.
     """
-    import paddle
-    import paddle.distributed as dist
-
     if "OMP_NUM_THREADS" not in os.environ:
         cores = len(os.sched_getaffinity(0)) // dist.get_world_size()
         paddle.base.core.set_num_threads(max(1, cores))

@@ -193,3 +193,10 @@ class Watchdog:
         line = f"{self.what}: step {self.step}: {complaint} (told by device {self.rank})"
         print(line, file=sys.stderr, flush=True)
         os._exit(2)
+
+
+class Workspace(NamedTuple):
+    """What each process of a launch works with: the part directory of the job, and the watchdog."""
+
+    part: Path
+    watchdog: Watchdog

@@ -3,14 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from rocketqa.distributed import devices
+from rocketqa.distributed.watchdog import Workspace
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.inference.encoding_plan import EncodingPlan, Part
+from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.atomic_files import write_array
 from rocketqa.jobs.progress import bar
@@ -28,28 +28,7 @@ from rocketqa.weights.checkpoint import load_model
 TOKENS = ".tokens"  # a folder in the part directory, which is not part of the result
 
 
-@dataclass(frozen=True, kw_only=True)
-class EncodingSettings:
-    """What is encoded, and how; see `rocketqa encode --help`.
-
-    source: a file of texts, or the folder of its tokens. kind: COLLECTION or QUERIES. max_length
-    and batch_tokens are in tokens. part: the part of the shards that is made here.
-    """
-
-    checkpoint: Path
-    source: Path
-    kind: str
-    max_length: int
-    batch_tokens: int
-    num_shards: int | None = None
-    part: Part = Part()
-    dtype: str = "float32"
-    precision: str = "float32"
-
-
-def encode(
-    settings: EncodingSettings, workspace: devices.Workspace, output_name: str
-) -> dict[str, int]:
+def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -> dict[str, int]:
     """Writes the shards of this part that are not there yet; returns how many rows and shards it
     has.
 
@@ -119,7 +98,7 @@ class ShardEncoder:
 
 
 def _tokens(
-    settings: EncodingSettings, workspace: devices.Workspace, text_encoder: TextEncoder
+    settings: EncodingSettings, workspace: Workspace, text_encoder: TextEncoder
 ) -> TokenStore:
     """Returns the tokens of the rows: those that were given, or those that all devices make here
     once.

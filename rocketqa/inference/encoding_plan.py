@@ -4,6 +4,8 @@ All rows are sorted by length and cut into batches; a shard is a run of whole ba
 do not depend on the number of shards, processes or machines, so a row always has the same vector.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +35,25 @@ class Part(NamedTuple):
         """Returns the numbers, from 0 to total - 1, that belong to this part."""
         begin = total * (self.number - 1) // self.parts
         return range(begin, total * self.number // self.parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingSettings:
+    """What is encoded, and how; see `rocketqa encode --help`.
+
+    source: a file of texts, or the folder of its tokens. kind: COLLECTION or QUERIES. max_length
+    and batch_tokens are in tokens. part: the part of the shards that is made here.
+    """
+
+    checkpoint: Path
+    source: Path
+    kind: str
+    max_length: int
+    batch_tokens: int
+    num_shards: int | None = None
+    part: Part = Part()
+    dtype: str = "float32"
+    precision: str = "float32"
 
 
 class EncodingPlan:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.distributed import devices
+from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.rows import Check
 from rocketqa.files.runs import RunFile, ScoredPassage, ranked, run_lines
 from rocketqa.inference.engine import Engine
@@ -44,7 +45,7 @@ class ScoringSettings:
     format: str = "trec"
 
 
-def score(settings: ScoringSettings, workspace: devices.Workspace, output_name: str) -> None:
+def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> None:
     """Writes the run, ranked by the scores of the cross encoder, as `output_name` in the part
     directory.
 
