@@ -25,7 +25,7 @@ load_env "$@"
 # evaluate_released_models: makes and measures the checkpoints of RELEASED (words MODEL=SOURCE).
 evaluate_released_models() {
     [ -n "$RELEASED" ] ||
-        fail "$ENV: expected RELEASED to name released models for this flight, got none"
+        fail "$ENV: expected RELEASED to name released models, got none"
     prepare_data
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
     vocabulary=$CHECKPOINT_DIR/dual_encoder_2/vocab.txt

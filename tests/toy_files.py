@@ -18,12 +18,20 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 def write_tiny_flight(folder: Path, dropout: float = 0.0) -> None:
     """Writes collection, queries, labels, examples and initial weights into a folder."""
-    dual_examples = (f"q{i}\tp{i}\tp{(i + 11) % 40}" for i in range(40))
-    cross_examples = (f"q{i}\tp{(i * 5) % 40}\t{int(i % 8 == 0)}" for i in range(40))
-    queries = (f"q{i}\t{WORDS[i * 3 % 40]} {WORDS[i]}" for i in range(40))
+    queries = []
+    labels = []
+    dual_examples = []
+    cross_examples = []
+    for i in range(40):
+        queries.append(f"q{i}\t{WORDS[i * 3 % 40]} {WORDS[i]}")
+        labels.append(f"q{i}\t0\tp{i}\t1")
+        negative = (i + 11) % 40
+        dual_examples.append(f"q{i}\tp{i}\tp{negative}")
+        candidate = (i * 5) % 40
+        cross_examples.append(f"q{i}\tp{candidate}\t{int(i % 8 == 0)}")
     write_lines(folder / "collection.tsv", _passages())
     write_lines(folder / "queries.tsv", queries)
-    write_lines(folder / "qrels.tsv", (f"q{i}\t0\tp{i}\t1" for i in range(40)))
+    write_lines(folder / "qrels.tsv", labels)
     write_lines(folder / "examples.dual.tsv", dual_examples)
     write_lines(folder / "examples.cross.tsv", cross_examples)
     _write_initial_weights(folder / "init", dropout)
