@@ -1,6 +1,7 @@
-"""A checkpoint gives back the model to the byte, and a training that was stopped goes on as if it had not been."""
+"""A checkpoint gives back its model to the byte; a stopped training continues from it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -10,19 +11,20 @@ from safetensors.numpy import load_file
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
+from rocketqa.encoder.config import ErnieConfig
 from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
 from rocketqa.training.optimizer import adam, clip
 from rocketqa.weights.checkpoint import (
     best_value,
+    clean_up,
     load_model,
     load_state,
     save_best,
     save_model,
     save_state,
     set_weights,
-    clean_up,
 )
 
 FILES = {
@@ -39,19 +41,23 @@ def config(tiny_config):
     )
 
 
-def dual_encoder(config, seed: int = 1) -> DualEncoder:
+def names(folder: Path) -> set[str]:
+    """Returns the names in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def dual_encoder(config: ErnieConfig, seed: int = 1) -> DualEncoder:
+    """Returns a dual encoder with drawn weights, the same ones for the same seed."""
     model = DualEncoder(config)
     set_weights(model, DualEncoder.from_encoder_weights(initial_weights(config, seed)), "test")
     return model
 
 
-def cross_encoder(config, seed: int = 1) -> CrossEncoder:
+def cross_encoder(config: ErnieConfig, seed: int = 1) -> CrossEncoder:
+    """Returns a cross encoder with drawn weights, the same ones for the same seed."""
     model = CrossEncoder(config)
-    set_weights(
-        model,
-        CrossEncoder.from_encoder_weights(initial_weights(config, seed), config, seed),
-        "test",
-    )
+    encoder = initial_weights(config, seed)
+    set_weights(model, CrossEncoder.from_encoder_weights(encoder, config, seed), "test")
     return model
 
 
@@ -59,10 +65,11 @@ def weights_of(model) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in model.state_dict().items()}
 
 
-def assert_same_bytes(found: dict, expected: dict):
+def assert_same_bytes(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name].dtype == value.dtype and found[name].tobytes() == value.tobytes(), name
+        assert found[name].dtype == value.dtype
+        assert found[name].tobytes() == value.tobytes(), name
 
 
 @pytest.mark.parametrize("build", [dual_encoder, cross_encoder])
@@ -71,11 +78,7 @@ def test_a_saved_model_is_loaded_to_the_byte_with_its_configuration_and_tokenize
 ):
     model = build(config)
     save_model(tmp_path, model, FILES)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "model.safetensors",
-        "config.json",
-        *FILES,
-    }
+    assert names(tmp_path) == {"model.safetensors", "config.json", *FILES}
     loaded, encoder = load_model(tmp_path, type(model))
     assert_same_bytes(weights_of(loaded), weights_of(model))
     assert loaded.config == config
@@ -84,7 +87,8 @@ def test_a_saved_model_is_loaded_to_the_byte_with_its_configuration_and_tokenize
 
 def test_a_loaded_model_is_ready_for_inference_without_dropout(tmp_path, config, random_rows):
     save_model(tmp_path, cross_encoder(config), FILES)
-    model, rows = load_model(tmp_path, CrossEncoder)[0], pack(random_rows(4))
+    model, _ = load_model(tmp_path, CrossEncoder)
+    rows = pack(random_rows(4))
     assert model.probability(rows).tolist() == model.probability(rows).tolist()
     model.train()
     assert model.probability(rows).tolist() != model.probability(rows).tolist()
@@ -98,9 +102,23 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path, config):
     (tmp_path / "config.json").write_text(json.dumps(config._asdict()))
     with pytest.raises(DataError, match="expected a DualEncoder, got another model"):
         load_model(tmp_path, DualEncoder)
+    (tmp_path / "config.json").write_text(json.dumps({"model": "two\nlines"}))
+    with pytest.raises(DataError, match="expected a DualEncoder, got another model$"):
+        load_model(tmp_path, DualEncoder)
     (tmp_path / "config.json").unlink()
     with pytest.raises(DataError, match="expected a checkpoint with config.json, got none"):
         load_model(tmp_path, DualEncoder)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"half"])
+def test_missing_or_damaged_weights_are_refused(tmp_path, config, content):
+    save_model(tmp_path, dual_encoder(config), FILES)
+    (tmp_path / "model.safetensors").unlink()
+    if content is not None:
+        (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(DataError, match="model.safetensors: expected whole weights, got ") as error:
+        load_model(tmp_path, DualEncoder)
+    assert "\n" not in str(error.value)
 
 
 def test_missing_and_unexpected_parameters_are_named(config):
@@ -144,11 +162,11 @@ class Training:
         for step in range(begin, end):
             paddle.seed(step)
             self.optimizer.set_lr(0.01 / (step + 1))
-            queries, passages = self.random_rows(3, seed=step), self.random_rows(3, seed=100 + step)
-            q_reps, p_reps = self.model(pack(queries), pack(passages))
-            nn.functional.cross_entropy(
-                paddle.matmul(q_reps, p_reps, transpose_y=True), paddle.arange(3)
-            ).backward()
+            queries = pack(self.random_rows(3, seed=step))
+            passages = pack(self.random_rows(3, seed=100 + step))
+            q_reps, p_reps = self.model(queries, passages)  # [3, H] each
+            logits = paddle.matmul(q_reps, p_reps, transpose_y=True)  # [3, 3]
+            nn.functional.cross_entropy(logits, paddle.arange(3)).backward()
             clip(self.model, 1.0)
             self.optimizer.step()
             self.optimizer.clear_grad()
@@ -157,18 +175,20 @@ class Training:
         save_state(part, step, self.model, FILES, self.optimizer, extra, keep)
 
 
-def test_going_on_from_a_state_equals_never_having_stopped_whatever_layers_were_built_before(
+def test_a_continued_training_equals_one_without_a_stop_whatever_layers_were_built_before(
     tmp_path, config, random_rows
 ):
-    whole, stopped = Training(config, random_rows), Training(config, random_rows)
-    whole.run(0, 6)
+    uninterrupted = Training(config, random_rows)
+    stopped = Training(config, random_rows)
+    uninterrupted.run(0, 6)
     stopped.run(0, 3)
     stopped.save(tmp_path, 3)
-    nn.Linear(2, 2), nn.Embedding(2, 2), nn.LayerNorm(2)  # shifts Paddle's automatic names unevenly
+    # Layers that are built in between shift Paddle's automatic names, each kind by another number.
+    _ = (nn.Linear(2, 2), nn.Embedding(2, 2), nn.LayerNorm(2))
     resumed = Training(config, random_rows, seed=2)
     assert load_state(tmp_path, resumed.model, resumed.optimizer)[0] == 3
     resumed.run(3, 6)
-    assert_same_bytes(weights_of(resumed.model), weights_of(whole.model))
+    assert_same_bytes(weights_of(resumed.model), weights_of(uninterrupted.model))
 
 
 def test_a_state_holds_every_moment_by_the_name_of_its_parameter(tmp_path, config, random_rows):
@@ -176,12 +196,13 @@ def test_a_state_holds_every_moment_by_the_name_of_its_parameter(tmp_path, confi
     training.run(0, 1)
     training.save(tmp_path, 1)
     state = load_file(tmp_path / "state-1" / "optimizer.safetensors")
-    names = [name for name, _ in training.model.named_parameters()]
-    assert {key.split("|")[0] for key in state} == set(names)
-    moments = {key: value for key, value in state.items() if "moment" in key}
-    assert len(moments) == 2 * len(names)
     shapes = {name: list(value.shape) for name, value in training.model.named_parameters()}
-    assert all(list(value.shape) == shapes[key.split("|")[0]] for key, value in moments.items())
+    assert {key.split("|")[0] for key in state} == set(shapes)
+    moments = {key: value for key, value in state.items() if "moment" in key}
+    assert len(moments) == 2 * len(shapes)
+    for key, value in moments.items():
+        name, _ = key.split("|")
+        assert list(value.shape) == shapes[name]
 
 
 def test_only_the_newest_state_is_kept(tmp_path, config, random_rows):
@@ -189,7 +210,7 @@ def test_only_the_newest_state_is_kept(tmp_path, config, random_rows):
     for step in (9, 10):
         training.run(step - 1, step)
         training.save(tmp_path, step)
-        assert [path.name for path in tmp_path.iterdir()] == [f"state-{step}"]
+        assert names(tmp_path) == {f"state-{step}"}
     assert load_state(tmp_path, training.model, training.optimizer)[0] == 10
 
 
@@ -200,9 +221,8 @@ def test_the_newest_of_two_states_counts_by_its_number(tmp_path, config, random_
     older = (tmp_path / "state-9").rename(tmp_path / "kept")
     training.run(1, 2)
     training.save(tmp_path, 10)
-    older.rename(
-        tmp_path / "state-9"
-    )  # as a kill between renaming the new one and dropping the old one leaves it
+    # As a kill leaves it between the renaming of the new state and the removal of the old one.
+    older.rename(tmp_path / "state-9")
     resumed = Training(config, random_rows, seed=2)
     assert load_state(tmp_path, resumed.model, resumed.optimizer)[0] == 10
     assert_same_bytes(weights_of(resumed.model), weights_of(training.model))
@@ -223,23 +243,18 @@ def test_a_half_written_state_is_ignored_and_overwritten(tmp_path, config, rando
     (tmp_path / "state.tmp" / "rest").write_bytes(b"of an older format")
     assert load_state(tmp_path, training.model, training.optimizer)[0] == 0
     training.save(tmp_path, 1)
-    assert {path.name for path in tmp_path.iterdir()} == {"state-1"}
-    assert {path.name for path in (tmp_path / "state-1").iterdir()} == {
-        "model.safetensors",
-        "config.json",
-        *FILES,
-        "optimizer.safetensors",
-        "state.json",
-    }
+    assert names(tmp_path) == {"state-1"}
+    checkpoint = {"model.safetensors", "config.json", *FILES}
+    assert names(tmp_path / "state-1") == {*checkpoint, "optimizer.safetensors", "state.json"}
 
 
 def test_the_last_states_are_kept_as_many_as_asked_for(tmp_path, config, random_rows):
     training = Training(config, random_rows)
     for step in (8, 9, 10, 11):
         training.save(tmp_path, step, keep=3)
-    assert {path.name for path in tmp_path.iterdir()} == {"state-9", "state-10", "state-11"}
+    assert names(tmp_path) == {"state-9", "state-10", "state-11"}
     clean_up(tmp_path, 2)
-    assert {path.name for path in tmp_path.iterdir()} == {"state-10", "state-11"}
+    assert names(tmp_path) == {"state-10", "state-11"}
 
 
 def test_a_state_is_a_checkpoint_and_brings_back_what_else_was_saved(tmp_path, config, random_rows):
@@ -248,10 +263,9 @@ def test_a_state_is_a_checkpoint_and_brings_back_what_else_was_saved(tmp_path, c
     training.save(tmp_path, 4, scale=512.0, good=3)
     model, _ = load_model(tmp_path / "state-4", DualEncoder)
     assert_same_bytes(weights_of(model), weights_of(training.model))
-    assert load_state(tmp_path, training.model, training.optimizer) == (
-        4,
-        {"scale": 512.0, "good": 3},
-    )
+    step, extra = load_state(tmp_path, training.model, training.optimizer)
+    assert step == 4
+    assert extra == {"scale": 512.0, "good": 3}
 
 
 def test_the_best_model_stays_though_later_ones_are_worse(tmp_path, config, random_rows):
@@ -261,14 +275,12 @@ def test_the_best_model_stays_though_later_ones_are_worse(tmp_path, config, rand
     (tmp_path / "best.tmp").mkdir()
     training.run(0, 1)
     save_best(tmp_path, 10, 0.75, training.model, FILES)
-    assert best_value(tmp_path) == 0.75 and [path.name for path in tmp_path.iterdir()] == [
-        "best-10"
-    ]
+    assert best_value(tmp_path) == 0.75
+    assert names(tmp_path) == {"best-10"}
     clean_up(tmp_path, 0)
-    assert [path.name for path in tmp_path.iterdir()] == ["best"]
-    assert_same_bytes(
-        weights_of(load_model(tmp_path / "best", DualEncoder)[0]), weights_of(training.model)
-    )
+    assert names(tmp_path) == {"best"}
+    best, _ = load_model(tmp_path / "best", DualEncoder)
+    assert_same_bytes(weights_of(best), weights_of(training.model))
 
 
 def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
@@ -277,4 +289,4 @@ def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
     (tmp_path / "state.tmp").mkdir()
     (tmp_path / "train_log.tsv").write_text("step\n")
     clean_up(tmp_path, 0)
-    assert [path.name for path in tmp_path.iterdir()] == ["train_log.tsv"]
+    assert names(tmp_path) == {"train_log.tsv"}

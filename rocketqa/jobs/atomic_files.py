@@ -14,8 +14,7 @@ BLOCK = 1 << 20  # bytes copied at a time
 
 
 def read_object(path: Path) -> dict:
-    """Returns the JSON object in a file; an empty one where the file is missing or holds anything
-    else.
+    """Returns the JSON object in a file, an empty one where the file is missing or damaged.
 
     It is for manifests and notes of unfinished work: an unreadable one counts as none. All other
     JSON files are read with `rocketqa.files.json_files`, which refuses what it cannot read.
@@ -57,9 +56,7 @@ def write_array(path: Path, values: np.ndarray) -> None:
 
 
 def join_pieces(pieces: Iterable[Path], output: Path) -> int:
-    """Writes the parts of a text, one after the other, into one file, and returns its number of
-    lines.
-    """
+    """Writes the parts of a text one after the other into a file; returns its number of lines."""
     lines = 0
     with output.open("wb") as joined:
         for path in pieces:

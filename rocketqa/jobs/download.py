@@ -82,9 +82,7 @@ def fetch(source: Source, path: Path, patience: Patience = PATIENT) -> Path:
 
 
 def _check_new(source: Source, downloaded: Path, path: Path) -> None:
-    """Raises DataError where a downloaded file is not the published one; records its digests for
-    `path`.
-    """
+    """Raises DataError where a download is not the published file; records its digests."""
     _check(downloaded, _known_about(source), source.url, path)
 
 

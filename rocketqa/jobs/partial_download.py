@@ -1,5 +1,4 @@
-"""One HTTP request that appends to a partial file: the rest of the file where the server can, else
-the whole file.
+"""One HTTP request that appends to a partial file the bytes that are missing.
 
 What has been received lies in `NAME.partial`; `NAME.partial.json` notes the URL, the validator
 (what identifies this version of the file: a strong ETag, or the date of its last change) and the
@@ -29,8 +28,9 @@ UNCODED = ("", "identity")
 
 
 class Source(NamedTuple):
-    """A published file and what is known about it: size in bytes, digests, and headers that its
-    server needs.
+    """A published file and what is known about it.
+
+    size: in bytes. headers: that its server needs.
     """
 
     url: str
@@ -60,8 +60,9 @@ class PartialFile:
         return self.file.tell()
 
     def announced(self) -> dict:
-        """Returns what the server announced of these bytes: url, validator and size; empty where
-        nothing is known.
+        """Returns what the server announced of these bytes: url, validator and size.
+
+        The result is empty where nothing is known.
         """
         note = read_object(self.note)
         return note if note.get("url") == self.source.url else {}
@@ -79,11 +80,10 @@ class PartialFile:
 
 
 def receive(partial: PartialFile, timeout: float) -> int | None:
-    """Appends what one request gives, and returns the announced length of the whole file, None
-    where there is none.
+    """Appends what one request gives, and returns the announced length of the whole file.
 
-    Raises DataError where another request would not help, and errors of `urllib` and `http.client`
-    where it may.
+    The length is None where the server announces none. Raises DataError where another request would
+    not help, and errors of `urllib` and `http.client` where it may.
     """
     source = partial.source
     with _open_url(partial, timeout) as response:
@@ -145,17 +145,19 @@ def _is_same_version(headers: Message, validator: str) -> bool:
 
 
 def _length_of_whole(response: http.client.HTTPResponse, source: Source) -> int | None:
-    """Returns the announced length of a file that follows as a whole, None where its end is marked
-    otherwise.
+    """Returns the announced length of a file that follows as a whole.
 
-    Raises DataError where the file comes in another form, and HTTPException where it is empty, or
-    could be a part of the file without anybody noticing.
+    The length is None where the end is marked otherwise. Raises DataError where the file comes in
+    another form, and HTTPException where it is empty, or could be a part of the file without
+    anybody noticing.
     """
     coding = printable(response.headers.get("Content-Encoding", ""))
     if coding.lower() not in UNCODED and not source.name.endswith(GZIPPED):
         raise DataError(f"{source.url}: expected the file as it is, got it encoded as {coding}")
     length = response.headers.get("Content-Length", "")
-    size = int(length) if re.fullmatch(COUNT, length) else source.size
+    size = source.size
+    if re.fullmatch(COUNT, length):
+        size = int(length)
     if size == 0:
         raise http.client.HTTPException("an empty one")
     if not (size or response.chunked or source.md5 or source.sha256):
@@ -175,7 +177,8 @@ def _append(response: http.client.HTTPResponse, partial: PartialFile, size: int 
     """Appends the answer's bytes; stops after the first block beyond the announced length."""
     name = partial.source.name
     begin = partial.received
-    with bar(total=size, initial=begin, unit="B", unit_scale=True, desc=name) as progress:
+    progress = bar(total=size, initial=begin, unit="B", unit_scale=True, desc=name)
+    with progress:
         while size is None or partial.received <= size:
             block = response.read1(BLOCK)
             if not block:
@@ -186,5 +189,7 @@ def _append(response: http.client.HTTPResponse, partial: PartialFile, size: int 
 
 def printable(message: object) -> str:
     """Returns a message of a server or library in one line that a terminal can show."""
-    characters = [character if character.isprintable() else " " for character in str(message)]
-    return " ".join("".join(characters).split())[:LONGEST_SHOWN]
+    text = str(message)
+    unprintable = {ord(character): " " for character in text if not character.isprintable()}
+    words = text.translate(unprintable).split()
+    return " ".join(words)[:LONGEST_SHOWN]

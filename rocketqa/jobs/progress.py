@@ -1,6 +1,4 @@
-"""Progress bars: tqdm with the time that is left, on the first device, where a person watches a
-terminal.
-"""
+"""Progress bars with the time that is left, shown where a person watches a terminal."""
 
 import os
 import sys
@@ -15,11 +13,10 @@ WATCHED = "ROCKETQA_WATCHED"
 
 
 def bar(items: Iterable | None = None, main: bool = True, **settings: Any) -> tqdm:
-    """Returns a tqdm bar over `items`; it shows nothing where no person watches, or where `main` is
-    False.
+    """Returns a tqdm bar over `items`, which shows nothing where no person watches.
 
-    main: whether this is the first device. settings: tqdm's own, such as `total`, `unit` and
-    `desc`.
+    main: whether this is the first device; the bars of all others show nothing. settings: tqdm's
+    own, such as `total`, `unit` and `desc`.
     """
     is_watched = sys.stderr.isatty() or os.environ.get(WATCHED) == "yes"
     return tqdm(items, disable=not (main and is_watched), **settings)

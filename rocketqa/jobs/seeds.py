@@ -1,8 +1,7 @@
-"""Random generators: each is made from a seed, what it is for, and an id or a step; the global one
-is never used.
+"""Random generators, each made from a seed, what it is for, and an id or a step.
 
-So a draw does not depend on the order of the work, on the number of processes, or on a training
-that was resumed.
+The global generators are never used. So a draw does not depend on the order of the work, on the
+number of processes, or on a training that was resumed.
 """
 
 import hashlib
@@ -16,9 +15,11 @@ def generator(seed: int, purpose: str, *identity: object) -> np.random.Generator
 
 
 def number(seed: int, purpose: str, *identity: object, bits: int = 31) -> int:
-    """Returns a number from 0 to below 2**bits, for libraries that take a plain seed; `bits` is at
-    most 256.
+    """Returns a number from 0 to below 2**bits, for libraries that take a plain seed.
+
+    bits: at most 256.
     """
-    name = "\t".join(map(str, (seed, purpose, *identity)))
+    words = (seed, purpose, *identity)
+    name = "\t".join(map(str, words))
     digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest, "big") >> (256 - bits)

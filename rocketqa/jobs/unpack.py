@@ -64,9 +64,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def _is_of_archive(error: OSError) -> bool:
-    """Returns whether an error says that the archive is broken, not that the disk is full or the
-    like.
-    """
+    """Returns whether an error says that the archive is broken; others are the disk's."""
     is_gzip_error = isinstance(error, ERRORS_OF_BROKEN_ARCHIVES)
     return is_gzip_error or error.errno in ERRNOS_OF_BROKEN_ARCHIVES
 

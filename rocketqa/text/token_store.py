@@ -1,5 +1,4 @@
-"""Token stores: texts that were tokenised once, as arrays on disk that all readers map into memory
-and share.
+"""Token stores: texts that were tokenised once, as arrays that all readers map into memory.
 
 A store is a folder. For each segment of 2**18 rows it has three lists: `titles` and `texts` (ids of
 the vocabulary, without special tokens and not cut to a length) and `ids` (bytes of UTF-8).
@@ -29,6 +28,7 @@ LISTS = ("titles", "texts", "ids")
 SEGMENT_ROWS = 1 << 18
 BLOCK_ROWS = 4096  # rows that are tokenised at a time
 COLLECTION, QUERIES = "collection", "queries"
+NO_IDS = np.array([], np.uint32)
 SPECIAL_TOKENS = {QUERIES: 2, COLLECTION: 3}  # of a row for the dual encoder
 
 
@@ -57,9 +57,7 @@ class TokenStore(Mapping[str, Tokens]):
     """
 
     def __init__(self, folder: Path, kind: str, encoder: TextEncoder):
-        """Raises DataError where the folder is no store of that kind, or was made with another
-        tokenizer.
-        """
+        """Opens a store. Raises DataError where it is of another kind or another tokenizer."""
         if not (folder / SUMMARY).is_file():
             raise DataError(
                 f"{folder}: expected a folder that `rocketqa tokenize` has made, got none"
@@ -98,13 +96,15 @@ class TokenStore(Mapping[str, Tokens]):
         return self.ids[segment][row].tobytes().decode("utf-8")
 
     def lengths(self, max_length: int) -> np.ndarray:
-        """Returns how many tokens each row has for the dual encoder, with special tokens, int32
-        [rows].
+        """Returns how many tokens each row has for the dual encoder, int32 [rows].
+
+        Special tokens are counted; a longer row has `max_length`.
         """
         lengths = np.concatenate([segment.lengths() for segment in self.texts])
         if self.kind == COLLECTION:
             of_titles = np.concatenate([segment.lengths() for segment in self.titles])
-            lengths += np.where(of_titles > 0, of_titles, len(self.encoder.no_title))
+            of_no_title = len(self.encoder.no_title)
+            lengths += np.where(of_titles > 0, of_titles, of_no_title)
         lengths += SPECIAL_TOKENS[self.kind]
         return np.minimum(lengths, max_length).astype(np.int32)
 
@@ -158,8 +158,7 @@ def write_store(
     count: int = 1,
     advance: Callable[[int], object] = lambda rows: None,
 ) -> int:
-    """Writes the segments that fall to process `rank` of `count`, and returns the number of rows of
-    the file.
+    """Writes the segments of process `rank` of `count`, and returns the rows of the whole file.
 
     Segments that are there already stay. advance: is called with the number of further rows that
     are done. After all processes have ended, one of them calls `finish_store`.
@@ -197,27 +196,28 @@ def _write_segment(
     encoder: TextEncoder,
     advance: Callable[[int], object],
 ) -> None:
-    lists: dict[str, list[np.ndarray]] = {name: [] for name in LISTS}
+    lists: dict[str, list[np.ndarray]] = {"titles": [], "texts": [], "ids": []}
     for begin in range(0, len(texts), BLOCK_ROWS):
         block = texts[begin : begin + BLOCK_ROWS]
         passages = [text if isinstance(text, Passage) else text.text for text in block]
         for title, body in encoder.tokens(passages):
-            lists["titles"].append(np.array([] if title is None else title, np.uint32))
+            title_ids = NO_IDS if title is None else title
+            lists["titles"].append(title_ids.astype(np.uint32))
             lists["texts"].append(body.astype(np.uint32))
         for text in block:
             identifier, *_ = text
-            lists["ids"].append(np.frombuffer(identifier.encode("utf-8"), np.uint8))
+            content = identifier.encode("utf-8")
+            lists["ids"].append(np.frombuffer(content, np.uint8))
         advance(len(block))
     for name, rows in lists.items():
         values_file, ends_file = _list_files(folder, name, segment)
         write_array(values_file, _in_two_bytes_if_possible(np.concatenate(rows)))
-        write_array(ends_file, np.cumsum([len(row) for row in rows]))
+        lengths = [len(row) for row in rows]
+        write_array(ends_file, np.cumsum(lengths))
 
 
 def _in_two_bytes_if_possible(values: np.ndarray) -> np.ndarray:
-    """Returns ids of the vocabulary as uint16 where the largest fits, and all other values as they
-    are.
-    """
+    """Returns ids of the vocabulary as uint16 where the largest fits, other values unchanged."""
     is_ids = values.dtype == np.uint32
     if is_ids and values.max(initial=0) < 1 << 16:
         return values.astype(np.uint16)
@@ -237,10 +237,13 @@ def _list_files(folder: Path, name: str, segment: int) -> tuple[Path, Path]:
 
 
 def open_collection(path: Path, encoder: TextEncoder) -> Mapping[str, Passage | Tokens]:
-    """Returns passage_id -> passage of a collection.tsv, or its tokens of a store; the texts stay
-    on disk.
+    """Returns passage_id -> passage of a collection.tsv, or passage_id -> tokens of a store.
+
+    The texts stay on disk.
     """
-    return TokenStore(path, COLLECTION, encoder) if path.is_dir() else CollectionFile(path)
+    if path.is_dir():
+        return TokenStore(path, COLLECTION, encoder)
+    return CollectionFile(path)
 
 
 def open_queries(paths: Sequence[Path], encoder: TextEncoder) -> Mapping[str, Query | Tokens]:

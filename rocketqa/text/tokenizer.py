@@ -7,47 +7,48 @@
 A query is cut at its end to L_q tokens. Title and text of a passage are cut longest first to L_p
 tokens, query and passage of a pair to L tokens.
 
-WordPiece is Google BERT's, through the `tokenizers` library. Vocabularies that are not WordPiece
-(ernie-tiny) come with a PaddleNLP tokenizer.
+Words are split by WordPiece. Vocabularies that are not WordPiece (ernie-tiny) come with a PaddleNLP
+tokenizer.
 """
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from rocketqa.files.errors import DataError
+from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.formats import Passage, Query
 from rocketqa.files.json_files import JsonObject, parse_json_object
 from rocketqa.text.word_list import check_word_list
+from rocketqa.text.wordpiece import LONGEST_WORD, Tokenize, wordpiece
 
 # Official code: a dual-encoder passage without a title has "-" in its place (a cross-encoder one
 # has nothing).
 NO_TITLE = "-"
 VOCABULARY = "vocab.txt"
 SETTINGS = "tokenizer_config.json"
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 WORDPIECE_CLASSES = ("BertTokenizer", "ErnieTokenizer")
-LONGEST_WORD = 100  # characters, as in Google BERT: a longer word is [UNK]
 
-Tokenize = Callable[[Sequence[str]], list[list[int]]]  # texts -> ids without special tokens
 Ids = TypeVar("Ids", list[int], np.ndarray)
 
 
 class Tokens(NamedTuple):
-    """A tokenised passage or query: ids without special tokens, of the title [l_title] and of the
-    text [l_text].
+    """A tokenised passage or query: ids without special tokens, not cut to a length.
 
-    title: None where there is no title, as in every query. A TextEncoder takes Tokens wherever it
-    takes a text.
+    title: [l_title], None where there is no title, as in every query. text: [l_text]. A TextEncoder
+    takes Tokens wherever it takes a text.
     """
 
     title: np.ndarray | None
     text: np.ndarray
+
+
+QueryText = str | Tokens
+PassageText = Passage | Tokens
 
 
 class Encoding(NamedTuple):
@@ -55,50 +56,6 @@ class Encoding(NamedTuple):
 
     token_ids: np.ndarray
     type_ids: np.ndarray
-
-
-def wordpiece(
-    vocab_file: Path, lowercase: bool = True, remove_spaces: bool = False
-) -> tuple[Tokenize, dict[str, int]]:
-    """Returns Google BERT's WordPiece over a `vocab.txt`, and the vocabulary, word -> id.
-
-    remove_spaces: the released code's `for_cn`, for Chinese. Raises DataError where a special token
-    is missing or the file is not UTF-8.
-    """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-
-    vocabulary = _read_vocabulary(vocab_file)
-    word_piece = models.WordPiece(
-        vocabulary, unk_token="[UNK]", max_input_chars_per_word=LONGEST_WORD
-    )
-    tokenizer = Tokenizer(word_piece)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-
-    def tokenize(texts: Sequence[str]) -> list[list[int]]:
-        if remove_spaces:
-            texts = [text.replace(" ", "") for text in texts]
-        encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
-
-    return tokenize, vocabulary
-
-
-def _read_vocabulary(path: Path) -> dict[str, int]:
-    """Returns word -> id.
-
-    Lines end with a line feed alone: a word may be another line separator, as U+2028.
-    """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected UTF-8, got {error.reason}") from None
-    words = content.removesuffix("\n").split("\n")
-    vocabulary = {word: index for index, word in enumerate(words)}
-    for token in SPECIAL_TOKENS:
-        if token not in vocabulary:
-            raise DataError(f"{path.name}: expected the token {token}, got a vocabulary without it")
-    return vocabulary
 
 
 class TextEncoder:
@@ -116,7 +73,7 @@ class TextEncoder:
         [no_title] = tokenize([NO_TITLE])
         self.no_title = np.array(no_title, np.int64)
 
-    def tokens(self, texts: Sequence[str | Passage | Tokens]) -> list[Tokens]:
+    def tokens(self, texts: Sequence[QueryText | Passage]) -> list[Tokens]:
         """Returns the ids of queries (plain texts) or of passages; Tokens are returned as they are.
 
         Texts and Tokens cannot be mixed.
@@ -133,20 +90,23 @@ class TextEncoder:
                 assert isinstance(text, str), "texts and tokens cannot be mixed"
                 titles.append("")
                 bodies.append(text)
-        ids_of_titles = iter(self.tokenize([title for title in titles if title]))
-        ids_of_bodies = self.tokenize(bodies)
+        given_titles = [title for title in titles if title]
+        ids_of_titles = iter(self.tokenize(given_titles))
         tokens = []
-        for title, body in zip(titles, ids_of_bodies):
-            title_ids = np.array(next(ids_of_titles), np.int64) if title else None
-            tokens.append(Tokens(title_ids, np.array(body, np.int64)))
+        for title, body_ids in zip(titles, self.tokenize(bodies)):
+            title_array = None
+            if title:
+                title_array = np.array(next(ids_of_titles), np.int64)
+            body_array = np.array(body_ids, np.int64)
+            tokens.append(Tokens(title_array, body_array))
         return tokens
 
-    def queries(self, texts: Sequence[str | Tokens], max_length: int) -> list[Encoding]:
+    def queries(self, texts: Sequence[QueryText], max_length: int) -> list[Encoding]:
         """Returns a row for each query, at most `max_length` tokens with [CLS] and [SEP]."""
         room = max_length - 2
         return [self._row(query.text[:room]) for query in self.tokens(texts)]
 
-    def passages(self, passages: Sequence[Passage | Tokens], max_length: int) -> list[Encoding]:
+    def passages(self, passages: Sequence[PassageText], max_length: int) -> list[Encoding]:
         """Returns a row for each passage, at most `max_length` tokens with [CLS] and two [SEP]."""
         rows = []
         for title, text in self.tokens(passages):
@@ -157,10 +117,14 @@ class TextEncoder:
         return rows
 
     def pairs(
-        self, queries: Sequence[str | Tokens], passages: Sequence[Passage | Tokens], max_length: int
+        self,
+        queries: Sequence[QueryText],
+        passages: Sequence[PassageText],
+        max_length: int,
     ) -> list[Encoding]:
-        """Returns a row for each query with its passage, at most `max_length` tokens with [CLS] and
-        two [SEP].
+        """Returns a row for each query with its passage.
+
+        A row has at most `max_length` tokens with [CLS] and two [SEP].
         """
         rows = []
         for query, (title, text) in zip(self.tokens(queries), self.tokens(passages)):
@@ -228,15 +192,13 @@ def text_encoder_of(tokenizer_files: dict[str, bytes]) -> TextEncoder:
 
 
 def _text_encoder(folder: Path, place: object) -> TextEncoder:
-    """Returns the tokenizer of a folder; `place` is what error messages call its
-    `tokenizer_config.json`.
-    """
+    """Returns the tokenizer of a folder; error messages name its settings file `place`."""
     settings = JsonObject({}, place)
     if (folder / SETTINGS).is_file():
         settings = parse_json_object((folder / SETTINGS).read_bytes(), place)
     tokenizer_class = settings.get("tokenizer_class", str, "BertTokenizer").removesuffix("Fast")
     if tokenizer_class not in WORDPIECE_CLASSES:
-        return _paddlenlp_text_encoder(folder)
+        return _paddlenlp_text_encoder(folder, place)
     return _wordpiece_text_encoder(folder, settings)
 
 
@@ -248,16 +210,22 @@ def _wordpiece_text_encoder(folder: Path, settings: JsonObject) -> TextEncoder:
     remove_spaces = settings.get("remove_spaces", bool, False)
     tokenize, vocabulary = wordpiece(vocab_file, lowercase, remove_spaces)
     rules = f"WordPiece {(lowercase, remove_spaces)} {LONGEST_WORD}\n"
-    digest = hashlib.sha256(rules.encode() + vocab_file.read_bytes()).hexdigest()
+    identity = rules.encode() + vocab_file.read_bytes()
+    digest = hashlib.sha256(identity).hexdigest()
     return TextEncoder(tokenize, vocabulary["[CLS]"], vocabulary["[SEP]"], digest)
 
 
-def _paddlenlp_text_encoder(folder: Path) -> TextEncoder:
+def _paddlenlp_text_encoder(folder: Path, place: object) -> TextEncoder:
     from paddlenlp.transformers import AutoTokenizer
 
     for word_list in sorted(folder.glob("*.pickle")):  # PaddleNLP loads them
         check_word_list(word_list)
-    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    except Exception as error:  # noqa: BLE001  PaddleNLP raises of every kind.
+        raise DataError(
+            f"{place}: expected a tokenizer that PaddleNLP can load, got {one_line(error)}"
+        ) from error
 
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
         return [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)) for text in texts]
@@ -268,8 +236,6 @@ def _paddlenlp_text_encoder(folder: Path) -> TextEncoder:
     return TextEncoder(tokenize, tokenizer.cls_token_id, tokenizer.sep_token_id, digest)
 
 
-def text_or_tokens(query: Query | Tokens) -> str | Tokens:
-    """Returns a query in the form that the TextEncoder takes: its text, or its tokens where it is
-    tokenised.
-    """
+def text_or_tokens(query: Query | Tokens) -> QueryText:
+    """Returns a query as the TextEncoder takes it: its text, or its tokens where it has some."""
     return query if isinstance(query, Tokens) else query.text

@@ -1,5 +1,4 @@
-"""Pickled word lists, such as ernie-tiny's `dict.wordseg.pickle`: a file is refused where loading
-it could run code.
+"""Pickled word lists, as ernie-tiny has one: refused where loading them could run code.
 
 PaddleNLP loads this list with `pickle`, which calls whatever the file names. So the file is read
 here first, by an unpickler that knows sets and frozensets of words and refuses every other name.

@@ -1,5 +1,4 @@
-"""Checkpoints: folders with weights, `config.json`, the tokenizer's files, the training log and the
-manifest.
+"""Checkpoints: folders with weights, configuration, tokenizer, training log and manifest.
 
 While a model trains, the job's part folder holds further checkpoints:
 
@@ -43,9 +42,11 @@ MEASURE = "MRR@10"  # by which the best model is chosen
 NO_MEASURE = -1.0  # below every measure
 
 Model = TypeVar("Model", bound=nn.Layer)
+Arrays = dict[str, np.ndarray]
+TokenizerFiles = dict[str, bytes]  # name -> content
 
 
-def save_model(directory: Path, model: nn.Layer, tokenizer_files: dict[str, bytes]) -> None:
+def save_model(directory: Path, model: nn.Layer, tokenizer_files: TokenizerFiles) -> None:
     """Writes weights, configuration and tokenizer of a dual or cross encoder."""
     save_file(_arrays(model.state_dict()), directory / WEIGHTS)
     write_checkpoint_config(directory, type(model).__name__, model.config)
@@ -74,7 +75,7 @@ def load_model(
     return model, load_text_encoder(directory)
 
 
-def read_own_weights(path: Path) -> dict[str, np.ndarray]:
+def read_own_weights(path: Path) -> Arrays:
     """Returns the arrays of a safetensors file that we wrote.
 
     Raises DataError where it is missing or damaged.
@@ -85,7 +86,7 @@ def read_own_weights(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: expected whole weights, got {one_line(error)}") from error
 
 
-def set_weights(model: nn.Layer, weights: dict[str, np.ndarray], source: str) -> None:
+def set_weights(model: nn.Layer, weights: Arrays, source: str) -> None:
     """Sets every parameter of a model.
 
     source: where the weights are from, for error messages. Raises DataError that names parameters
@@ -100,30 +101,33 @@ def set_weights(model: nn.Layer, weights: dict[str, np.ndarray], source: str) ->
             f"got missing {missing[:5]}, unexpected {unexpected[:5]}"
         )
     for name, parameter in parameters.items():
-        expected, got = list(parameter.shape), list(weights[name].shape)
+        expected = list(parameter.shape)
+        got = list(weights[name].shape)
         if got != expected:
             raise DataError(f"{source}: expected {name} of shape {expected}, got {got}")
         parameter.set_value(weights[name])
 
 
-def _arrays(state: dict[str, paddle.Tensor]) -> dict[str, np.ndarray]:
-    return {name: np.ascontiguousarray(value.numpy()) for name, value in state.items()}
+def _arrays(tensors: dict[str, paddle.Tensor]) -> Arrays:
+    arrays = {}
+    for name, tensor in tensors.items():
+        arrays[name] = np.ascontiguousarray(tensor.numpy())
+    return arrays
 
 
 def save_state(
     part: Path,
     step: int,
     model: nn.Layer,
-    tokenizer_files: dict[str, bytes],
+    tokenizer_files: TokenizerFiles,
     optimizer: paddle.optimizer.Optimizer,
     extra: dict[str, float],
     keep: int,
 ) -> None:
-    """Writes the state after `step` steps, whole or not at all, and removes all but the newest
-    `keep` states.
+    """Writes the state after `step` steps, and removes all but the newest `keep` states.
 
-    A state is also a checkpoint, which any verb takes. extra: numbers that `load_state` returns
-    again.
+    A state is complete or absent. It is also a checkpoint, which any verb takes. extra: numbers
+    that `load_state` returns again.
     """
     unfinished = _empty_folder(part / "state.tmp")
     save_model(unfinished, model, tokenizer_files)
@@ -133,12 +137,8 @@ def save_state(
     _remove_all_but_newest(part, "state", keep)
 
 
-def _optimizer_arrays(
-    model: nn.Layer, optimizer: paddle.optimizer.Optimizer
-) -> dict[str, np.ndarray]:
-    """Returns the optimizer's tensors by `parameter's structured name|kind`, such as
-    `...weight|_moment1_0`.
-    """
+def _optimizer_arrays(model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Arrays:
+    """Returns the optimizer's tensors by `STRUCTURED_NAME|KIND`, e.g. `...weight|_moment1_0`."""
     structured_names = {parameter.name: name for name, parameter in model.named_parameters()}
     tensors = {}
     for key, value in optimizer.state_dict().items():
@@ -170,14 +170,16 @@ def load_state(
         optimizer_state[automatic_names[name] + kind] = paddle.to_tensor(value)
     optimizer.set_state_dict(optimizer_state)
     extra = read_json_object(newest / EXTRA)
-    return _step_of(newest), {name: extra.number(name) for name in extra.fields}
+    numbers = {name: extra.number(name) for name in extra.fields}
+    return _step_of(newest), numbers
 
 
 def save_best(
-    part: Path, step: int, value: float, model: nn.Layer, tokenizer_files: dict[str, bytes]
+    part: Path, step: int, value: float, model: nn.Layer, tokenizer_files: TokenizerFiles
 ) -> None:
-    """Saves the model as the best so far by the dev measure, whole or not at all: the checkpoint
-    `best-STEP/`.
+    """Saves the model with the best dev measure so far as the checkpoint `best-STEP/`.
+
+    The folder is complete or absent.
     """
     unfinished = _empty_folder(part / "best.tmp")
     save_model(unfinished, model, tokenizer_files)

@@ -1,5 +1,4 @@
-"""A folder's `config.json`: the architecture of an encoder, in a checkpoint of ours or as others
-write it.
+"""The `config.json` of a model folder: the architecture, in our form or in that of others.
 
     a checkpoint of ours           {"model": "DualEncoder", "encoder": {fields of ErnieConfig}}
     Hugging Face's, PaddleNLP's    the same fields at the top, among many that we do not need
@@ -37,9 +36,7 @@ def write_checkpoint_config(folder: Path, class_name: str, config: ErnieConfig) 
 
 
 def class_of_checkpoint(settings: JsonObject) -> str:
-    """Returns the class that a checkpoint of ours names, such as `DualEncoder`; empty for other
-    folders.
-    """
+    """Returns the class that a checkpoint of ours names, as `DualEncoder`; else an empty text."""
     return settings.get("model", str, "")
 
 

@@ -1,5 +1,4 @@
-"""The parameters of one encoder: their names and shapes, and how those of BERT and ERNIE become
-ours.
+"""The parameters of one encoder: names, shapes, and how those of BERT and ERNIE become ours.
 
 Letters in shapes: V vocabulary, H hidden size, I intermediate size. Dense weights are [in, out]
 here and in PaddleNLP, [out, in] in Hugging Face's files.

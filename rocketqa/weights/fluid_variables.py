@@ -1,5 +1,4 @@
-"""Paddle's old binary form of a tensor, one file a variable, as `fluid.io.save_persistables` wrote
-and reads it.
+"""Paddle's old binary form of a tensor, one file a variable: `fluid.io.save_persistables`.
 
     HEADER         version 0, sequence levels 0, version 0, bytes of the description
     description    a protobuf `TensorDesc`: the number type, then each dimension
@@ -65,11 +64,10 @@ def _shape_of(description: bytes, path: Path) -> list[int]:
 
 
 def _fields_of(description: bytes) -> list[tuple[int, int]]:
-    """Returns the (tag, value) pairs of a protobuf message whose tags have one byte and whose
-    values are varints.
+    """Returns the (tag, value) pairs of a protobuf message.
 
-    A varint has 7 bits a byte, the lowest first. A value that is cut off has the bits that are
-    there.
+    Its tags have one byte and its values are varints: 7 bits a byte, the lowest first. A value that
+    is cut off has the bits that are there.
     """
     fields = []
     place = 0

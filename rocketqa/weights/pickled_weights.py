@@ -1,8 +1,7 @@
-"""Weights in PyTorch's zip files and in Paddle's pickles, built without running anything that the
-files name.
+"""Weights in PyTorch's zip files and Paddle's pickles, read without running what they name.
 
-    pytorch_model.bin       a zip: NAME/data.pkl describes tensors, NAME/data/KEY holds their bytes
-    model_state.pdparams    one pickle of numpy arrays, with the bytes inside
+pytorch_model.bin       a zip: NAME/data.pkl describes tensors, NAME/data/KEY holds their bytes
+model_state.pdparams    one pickle of numpy arrays, with the bytes inside
 """
 
 import io
@@ -106,8 +105,9 @@ def _torch_tensor(value: object, storage_bytes: Callable[[str], bytes], place: s
 
 
 def _fits(offset: int, shape: Sequence[int], strides: Sequence[int], stored: int) -> bool:
-    """Returns whether a view reads only within a storage of so many values, and holds no more than
-    those.
+    """Returns whether a view reads only values of its storage, and not more values than it has.
+
+    stored: the number of values of the storage.
     """
     if min((offset, *shape, *strides)) < 0:
         return False

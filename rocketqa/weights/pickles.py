@@ -38,9 +38,7 @@ KNOWN_CALLS = (REBUILD_TENSOR, REBUILD_PARAMETER, REBUILD_ARRAY, NUMPY_TYPE, ENC
 
 
 class RecordedCall:
-    """A call that a pickle asks for: the function's name, the arguments, and the state set
-    afterwards.
-    """
+    """A call that a pickle asks for: the function's name, its arguments, and a later state."""
 
     def __init__(self, function: str, arguments: tuple):
         self.function = function

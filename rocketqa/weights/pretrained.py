@@ -31,9 +31,7 @@ TOKENIZER_FILES = ("vocab.txt", "tokenizer_config.json", "spm_cased_simp_sampled
 
 
 class Pretrained(NamedTuple):
-    """An encoder to start from: its architecture, its weights by our names, and its tokenizer's
-    files.
-    """
+    """An encoder to start from: architecture, weights by our names, and tokenizer files."""
 
     config: ErnieConfig
     weights: dict[str, np.ndarray]
@@ -41,12 +39,12 @@ class Pretrained(NamedTuple):
 
 
 def load_pretrained(source: str | Path, checkpoint_class: str = "", **overrides: Any) -> Pretrained:
-    """Returns the initial encoder; for a checkpoint of the class `checkpoint_class` all of its
-    weights.
+    """Returns the weights that a training starts from.
 
-    source: a folder or a name. overrides: fields of the architecture that replace the source's
-    where they are not None. Raises DataError where the source is not there, cannot be downloaded,
-    or is no such model.
+    source: a folder or a name. checkpoint_class: the class of our checkpoints that are accepted
+    too; all of their weights are returned, those of an encoder otherwise. overrides: fields of the
+    architecture that replace the source's where they are not None. Raises DataError where the
+    source is not there, cannot be downloaded, or is no such model.
     """
     folder = Path(source)
     if folder.is_dir():
@@ -93,9 +91,7 @@ def _refuse_longer_vocabulary(pretrained: Pretrained, source: str | Path) -> Non
 
 
 def _from_name(name: str) -> Pretrained:
-    """Returns the model that PaddleNLP has under a name, downloaded where it is not in PaddleNLP's
-    cache.
-    """
+    """Returns the model that PaddleNLP has under a name, downloaded where it is not cached."""
     if Path(name).exists() or name.startswith((".", "/", "~")):
         got = "a file" if Path(name).exists() else "nothing there"
         raise DataError(

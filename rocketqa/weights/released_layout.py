@@ -134,9 +134,7 @@ def variable_names(kind: Kind, config: ErnieConfig) -> dict[str, str]:
 
 
 def _encoder_names(config: ErnieConfig) -> dict[str, str]:
-    """Returns the parameters of one encoder, ours -> the released ones, both without their
-    prefixes.
-    """
+    """Returns the parameters of one encoder, ours -> the released ones, without prefixes."""
     names = {}
     for ours, released in EMBEDDINGS.items():
         if ours != "task_type_embeddings" or config.use_task_id:

@@ -49,10 +49,9 @@ NOT_RELEASED = ("layer_norm_eps", "intermediate_size", "type_vocab_size", "repre
 
 
 class Released(NamedTuple):
-    """A model: its network, our state dict, its tokenizer's files, and its lengths by the names of
-    our flags.
+    """A model as numbers and files: network, our state dict, tokenizer files and lengths.
 
-    files: everything that it was read from.
+    lengths: in tokens, by the names of our flags. files: everything that the model was read from.
     """
 
     kind: Kind

@@ -6,8 +6,8 @@
     a vocabulary    a word a line; in ERNIE 1.0's also its index after a tab
 
 Switches in config.json: `for_cn` removes the spaces from texts, `share_parameter` means one encoder
-for queries and passages, `joint_training` means a re-ranker of RocketQAv2.
-All released networks have epsilon 1e-5 and an inner size of 4 H.
+for queries and passages, `joint_training` means a re-ranker of RocketQAv2. All released networks
+have epsilon 1e-5 and an inner size of 4 H.
 """
 
 import json

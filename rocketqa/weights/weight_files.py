@@ -1,5 +1,6 @@
-"""Files of weights that others wrote, read as data: nothing in them is run, and only plain tensors
-are taken.
+"""Files of weights that others wrote, read as data: nothing in them is run.
+
+Only plain tensors are taken.
 
     model.safetensors          numbers with a JSON header
     pytorch_model.bin          PyTorch's zip format, see `pickled_weights`
@@ -23,10 +24,10 @@ Weights = dict[str, np.ndarray]
 
 
 def read_weights(folder: Path) -> Weights:
-    """Returns the weights of a folder by the names that they have there; 2-byte floats become
-    float32.
+    """Returns the weights of a folder by the names that they have there.
 
-    Raises DataError where there are no weights, or a file is broken or holds something else.
+    Floats of 2 bytes become float32. Raises DataError where there are no weights, or a file is
+    broken or holds something else.
     """
     for name in FILES:
         index = folder / f"{name}.index.json"
