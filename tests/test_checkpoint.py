@@ -116,7 +116,7 @@ def test_missing_or_damaged_weights_are_refused(tmp_path, config, content):
     (tmp_path / "model.safetensors").unlink()
     if content is not None:
         (tmp_path / "model.safetensors").write_bytes(content)
-    with pytest.raises(DataError, match="model.safetensors: expected whole weights, got ") as error:
+    with pytest.raises(DataError, match="model.safetensors: expected complete weights") as error:
         load_model(tmp_path, DualEncoder)
     assert "\n" not in str(error.value)
 

@@ -82,7 +82,8 @@ def state(folder: Path) -> Reading:
     model = DualEncoder(CONFIG)
     optimizer = adam(model, weight_decay=0.0)
     save_state(folder, 5, model, FILES, optimizer, {"scale": 2.0}, keep=1)
-    return Reading(folder / "state-5/state.json", lambda: load_state(folder, model, optimizer))
+    file = folder / "state-5/state.json"
+    return Reading(file, lambda: load_state(folder, model, optimizer, expected=["scale"]))
 
 
 def best(folder: Path) -> Reading:
@@ -158,7 +159,7 @@ def test_what_is_no_object_is_refused_with_its_file(tmp_path, reader):
 def test_an_empty_object_is_refused_or_has_defaults(tmp_path, reader):
     reading = reader(tmp_path)
     reading.file.write_text("{}")
-    if reader in (tokenizer_config, state):
+    if reader is tokenizer_config:
         reading.read()
     else:
         assert refusal(reading).startswith(str(tmp_path))
@@ -194,6 +195,7 @@ MODEL = {"model": "DualEncoder", "encoder": CONFIG._asdict()}
             {"job": {"flags": {"query_length": "16"}}},
             'a whole number for job.flags.query_length, got "16"',
         ),
+        (state, {"good": 2}, "a number for scale, got nothing"),
         (state, {"scale": "2"}, 'a number for scale, got "2"'),
         (state, {"scale": [2]}, "a number for scale, got a list"),
         (best, {"step": 5}, "a number for MRR@10, got nothing"),

@@ -101,7 +101,7 @@ def test_a_zip_is_held_to_the_same(tmp_path, name, mode):
 def test_a_cut_archive_is_refused(tmp_path):
     tar = tar_of(tmp_path / "a.tar.gz", ("big", os.urandom(100_000), tarfile.REGTYPE))
     tar.write_bytes(tar.read_bytes()[:50_000])
-    with pytest.raises(DataError, match="expected a whole tar or zip archive"):
+    with pytest.raises(DataError, match="expected a complete tar or zip archive"):
         unpack(tar, tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 
@@ -165,6 +165,6 @@ def test_a_tar_without_its_end_is_refused_wherever_it_is_cut(tmp_path, length):
             member.size = 5
             tar.addfile(member, io.BytesIO(b"hello"))
     archive.write_bytes(archive.read_bytes()[:length])
-    with pytest.raises(DataError, match="a.tar: expected a whole tar or zip archive, got "):
+    with pytest.raises(DataError, match="a.tar: expected a complete tar or zip archive, got "):
         unpack(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()

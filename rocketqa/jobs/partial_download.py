@@ -128,10 +128,10 @@ def _length_of_rest(headers: Message, partial: PartialFile) -> int:
     got = content_range
     match = CONTENT_RANGE.fullmatch(content_range)
     if match:
-        first, _, whole = map(int, match.groups())
-        if first == partial.received and whole == (size or whole):
+        first, _, length = map(int, match.groups())
+        if first == partial.received and length == (size or length):
             if _is_same_version(headers, str(announced.get("validator") or "")):
-                return whole
+                return length
             got = "those of another version"
     received = partial.received
     partial.empty()

@@ -56,7 +56,7 @@ def unpack(archive: Path, folder: Path) -> Path:
             if isinstance(error, OSError) and not _is_of_archive(error):
                 raise
             raise DataError(
-                f"{archive}: expected a whole tar or zip archive, got {error}"
+                f"{archive}: expected a complete tar or zip archive, got {error}"
             ) from None
 
     job.run(copy_members)
@@ -129,7 +129,7 @@ def _tar_members(archive: Path) -> Members:
         # zeros.
         if not stream.last_read or stream.last_read.strip(b"\0"):
             raise DataError(
-                f"{archive}: expected a whole tar or zip archive, got one without its end"
+                f"{archive}: expected a complete tar or zip archive, got one without its end"
             )
         while rest := file.read(BLOCK):  # to the last byte, where gzip checks its sum
             if rest.strip(b"\0"):

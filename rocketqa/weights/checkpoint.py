@@ -12,7 +12,7 @@ many layers were built before. No random generator is saved: every step seeds it
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +37,6 @@ WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 EXTRA = "state.json"
 MEASURED = "best.json"
-LOG = "train_log.tsv"
 MEASURE = "MRR@10"  # by which the best model is chosen
 NO_MEASURE = -1.0  # below every measure
 
@@ -83,7 +82,7 @@ def read_own_weights(path: Path) -> Arrays:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: expected whole weights, got {one_line(error)}") from error
+        raise DataError(f"{path}: expected complete weights, got {one_line(error)}") from error
 
 
 def set_weights(model: nn.Layer, weights: Arrays, source: str) -> None:
@@ -151,12 +150,16 @@ def _optimizer_arrays(model: nn.Layer, optimizer: paddle.optimizer.Optimizer) ->
 
 
 def load_state(
-    part: Path, model: nn.Layer, optimizer: paddle.optimizer.Optimizer
+    part: Path,
+    model: nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    expected: Collection[str] = (),
 ) -> tuple[int, dict[str, float]]:
     """Restores the newest state into model and optimizer.
 
-    Returns how many steps it has behind it and its `extra` numbers; 0 and no numbers where there is
-    no state.
+    expected: names of `extra` numbers that the state must have. Returns how many steps the state
+    has behind it, and its `extra` numbers; 0 and no numbers where there is no state. Raises
+    DataError where a file of the state is damaged.
     """
     states = _folders_by_step(part, "state")
     if not states:
@@ -170,7 +173,8 @@ def load_state(
         optimizer_state[automatic_names[name] + kind] = paddle.to_tensor(value)
     optimizer.set_state_dict(optimizer_state)
     extra = read_json_object(newest / EXTRA)
-    numbers = {name: extra.number(name) for name in extra.fields}
+    names = [*expected, *extra.fields]
+    numbers = {name: extra.number(name) for name in names}
     return _step_of(newest), numbers
 
 

@@ -53,7 +53,7 @@ class TensorUnpickler(pickle.Unpickler):
     """Reads a pickle and returns a `RecordedCall` wherever the pickle asks for a call."""
 
     def find_class(self, module: str, name: str) -> type | str | Callable[..., RecordedCall]:
-        """Returns what stands for a name: a recorder of calls, or the name itself.
+        """Returns what the unpickler uses for a name: a recorder of calls, or the name.
 
         Raises DataError on a name that pickles of tensors do not need.
         """
@@ -72,7 +72,7 @@ class TensorUnpickler(pickle.Unpickler):
         return record
 
     def persistent_load(self, storage: object) -> object:
-        """Returns PyTorch's description of a storage as it stands in the pickle."""
+        """Returns PyTorch's description of a storage, unchanged."""
         return storage
 
 

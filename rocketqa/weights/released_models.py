@@ -17,7 +17,8 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, parse_json_object, read_json_object
 from rocketqa.jobs.manifest import MANIFEST
-from rocketqa.weights.checkpoint import EXTRA, LOG, MEASURED, OPTIMIZER, WEIGHTS, read_own_weights
+from rocketqa.training.settings import LOG
+from rocketqa.weights.checkpoint import EXTRA, MEASURED, OPTIMIZER, WEIGHTS, read_own_weights
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint, config_of_checkpoint
 from rocketqa.weights.fluid_variables import read_variable, variable_bytes
 from rocketqa.weights.released_layout import (

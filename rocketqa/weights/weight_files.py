@@ -50,7 +50,7 @@ def read_file(path: Path) -> Weights:
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001  A broken file breaks its reader in any way.
-        raise DataError(f"{path}: expected whole weights, got {one_line(error)}") from error
+        raise DataError(f"{path}: expected complete weights, got {one_line(error)}") from error
 
 
 def _read_indexed_files(index: Path) -> Weights:
