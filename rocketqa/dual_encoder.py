@@ -16,8 +16,7 @@ TOWERS = ("query_encoder", "passage_encoder")
 
 
 class DualEncoder(nn.Layer):
-    """Queries and passages -> their vectors: the first token out of the last layer, not normalised.
-    """
+    """Queries and passages -> vectors: the first token out of the last layer, not normalised."""
 
     def __init__(self, config: ErnieConfig):
         super().__init__()

@@ -1,4 +1,6 @@
-"""What each process of tests/test_cross_batch_negatives.py computes: with ours, and with what is known to be wrong."""
+"""What each process of tests/test_cross_batch_negatives.py computes: with ours, and with what is
+known to be wrong.
+"""
 
 import sys
 from contextlib import contextmanager

@@ -1,4 +1,6 @@
-"""Any number of processes and chunks give the loss and the gradients of one process on the joint batch."""
+"""Any number of processes and chunks give the loss and the gradients of one process on the joint
+batch.
+"""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +33,9 @@ def joint_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]
 
 
 def slow_loss_and_gradients(q, p, left_out=None):
-    """The joint loss over all queries in float64, and its gradients, written out. q [A, B, H], p [A, B*P, H]."""
+    """The joint loss over all queries in float64, and its gradients, written out. q [A, B, H], p
+    [A, B*P, H].
+    """
     passages = p.reshape(-1, H)
     loss, q_gradient, p_gradient = 0.0, np.zeros_like(q), np.zeros_like(passages)
     for device in range(len(q)):
@@ -49,7 +53,9 @@ def slow_loss_and_gradients(q, p, left_out=None):
 
 
 def reps_of(devices: int) -> SimpleNamespace:
-    """Returns representations, passage numbers with repetitions, and two known positives of each query."""
+    """Returns representations, passage numbers with repetitions, and two known positives of each
+    query.
+    """
     drawing = np.random.default_rng(5)
     ids = drawing.integers(0, 12, (devices, B * P))
     known = np.stack(
@@ -127,7 +133,9 @@ def test_in_batch_negatives_see_no_other_device(launched):
 
 
 def furthest(out, name, expected) -> float:
-    """Returns how far a device's whole gradient is from the expected one, relative to that one's norm, at most."""
+    """Returns how far a device's whole gradient is from the expected one, relative to that one's
+    norm, at most.
+    """
     size = np.sqrt(sum((value.astype(np.float64) ** 2).sum() for value in expected.values()))
     return (
         max(
@@ -217,7 +225,8 @@ def test_the_loss_scale_multiplies_every_gradient(places):
 
 
 def test_positives_are_found_in_each_chunk():
-    # Two chunks of two queries with three passages each: positives at 0 1 of six, and at 6 7 of twelve.
+    # Two chunks of two queries with three passages each: positives at 0 1 of six, and at 6 7 of
+    # twelve.
     assert positive_places(4, 12, 2).tolist() == [0, 1, 6, 7]
     assert positive_places(3, 6, 1).tolist() == [0, 1, 2]
 
@@ -232,7 +241,8 @@ def test_loss_of_a_batch_worked_out_by_hand():
     second = -np.log(1 / (3 + np.exp(2)))  # logits 0 0 0 2
     np.testing.assert_allclose(losses.numpy(), [first, second], rtol=1e-6)
     assert hits.tolist() == [1.0, 0.0]
-    # The second positive is a copy of the first, and the last passage is known to answer the second query.
+    # The second positive is a copy of the first, and the last passage is known to answer the second
+    # query.
     known = KnownPositives(np.array([7, 7, 8, 9]), [[7], [7, 9]])
     losses, hits = losses_and_hits(q_reps, p_reps, True, known_positives=known)
     np.testing.assert_allclose(

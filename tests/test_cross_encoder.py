@@ -1,4 +1,6 @@
-"""Pairs are judged by softmax over two classes; FGM is what the released code has; chunks are as devices."""
+"""Pairs are judged by softmax over two classes; FGM is what the released code has; chunks are as
+devices.
+"""
 
 import numpy as np
 import paddle
@@ -54,7 +56,9 @@ def test_losses_and_hits_worked_out_by_hand():
 
 
 def test_the_perturbation_is_epsilon_along_the_clean_gradient_of_the_whole_matrix(model, pairs):
-    """The gradient by finite differences of the loss without dropout, the shift by the released formula."""
+    """The gradient by finite differences of the loss without dropout, the shift by the released
+    formula.
+    """
     encoder, labels = model(dropout=0.5), paddle.to_tensor(LABELS)
     words = encoder.ernie.embeddings.word_embeddings.weight
     before = words.numpy()

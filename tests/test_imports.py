@@ -96,7 +96,8 @@ def imports_of(name: str) -> set[str]:
 def test_imports_are_found_in_every_form():
     source = (
         "import rocketqa.files.formats\nfrom rocketqa import __version__, toolkit\nimport numpy\n"
-        "def late():\n    from rocketqa.encoder.ernie import Ernie\n    from .jobs.seeds import number\n"
+        "def late():\n    from rocketqa.encoder.ernie import Ernie\n"
+        "    from .jobs.seeds import number\n"
         "    from . import dual_encoder\n"
     )
     assert imported(source, "rocketqa") == {

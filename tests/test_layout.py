@@ -1,5 +1,4 @@
-"""Every module has its test, no file is too long, and the tools that check the style find nothing.
-"""
+"""Every module has its test, no file is too long, and the tools for style and types are content."""
 
 import re
 import subprocess

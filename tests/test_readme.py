@@ -66,7 +66,16 @@ FORMS_OF_DATA = re.compile(
 )
 OTHERS = {
     *("train_log.tsv", "nq_eval.py", "reader_de.py", "reader_ce.py", "optimization.py"),
-    *("bm25.train.run", "by_rank.tsv", "test_NAME.py", "OUTPUT.part/", "best/", "_fixture.py"),
+    *(
+        "bm25.train.run",
+        "by_rank.tsv",
+        "test_NAME.py",
+        "OUTPUT.part/",
+        "best/",
+        "marco.env",
+        "nq.env",
+        "_fixture.py",
+    ),
 }
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from rocketqa.files.errors import DataError
-from rocketqa.files.formats import LabelledPair, Passage, Query, TrainingExample
+from rocketqa.files.examples import LabelledPair, TrainingExample
+from rocketqa.files.formats import Passage, Query
 from rocketqa.files.released_rows import read_cross_training_set, read_dual_training_set
 
 

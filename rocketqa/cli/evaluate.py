@@ -32,7 +32,9 @@ def build_parser() -> ArgumentParser:
         type=Path,
         help="a passage is relevant if its text, in --collection, holds an answer of its query",
     )
-    parser.add_argument("--collection", type=Path, help="with --answers: the passages' texts")
+    parser.add_argument(
+        "--collection", type=Path, help="with --answers: the passages' texts (default: none)"
+    )
     parser.add_argument(
         "--measures",
         nargs="+",
@@ -59,7 +61,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--with-titles",
         action="store_true",
-        help="search `title . text` for the answers, not the text alone (DPR's option)",
+        help="search `title . text` for the answers, not the text alone (as DPR can; default: no)",
     )
     return parser
 

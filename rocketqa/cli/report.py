@@ -73,7 +73,7 @@ def _add_source_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tables",
         action="store_true",
-        help="with --measures: add the paper's tables with our values and verdicts",
+        help="with --measures: add the paper's tables with our values and verdicts (default: no)",
     )
     parser.add_argument(
         "--ablated",
@@ -87,7 +87,7 @@ def _add_figure_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--figures",
         action="store_true",
-        help="with --measures: draw the figures that there are values for into figures/",
+        help="with --measures: draw the figures that have values, into figures/ (default: no)",
     )
     parser.add_argument(
         "--by-rank",

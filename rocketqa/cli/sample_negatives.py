@@ -51,22 +51,24 @@ def _add_input_flags(parser: ArgumentParser) -> None:
         help="the positive is the best-ranked passage of --run with an answer in text or title; "
         "no passage with an answer is a negative (needs --run and --collection)",
     )
-    parser.add_argument("--run", type=Path, help="take the negatives from these retrieved passages")
+    parser.add_argument(
+        "--run", type=Path, help="take the negatives from these retrieved passages (default: none)"
+    )
     parser.add_argument(
         "--collection",
         type=Path,
         help="without --run: draw random negatives from all these passages; "
-        "with --answers: search their texts",
+        "with --answers: search their texts (default: none)",
     )
     parser.add_argument(
         "--also-positive",
         type=Path,
-        help="labels of further passages that are not taken as negatives",
+        help="labels of further passages that are not taken as negatives (default: none)",
     )
     parser.add_argument(
         "--scores",
         type=Path,
-        help="the run scored by the cross encoder: denoise the negatives with it",
+        help="the run scored by the cross encoder: denoise the negatives with it (default: none)",
     )
 
 

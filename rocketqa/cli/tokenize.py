@@ -5,10 +5,15 @@ from pathlib import Path
 
 from rocketqa.cli.flags import add_job_flags, job_of
 
+EXAMPLE = (
+    "rocketqa tokenize --checkpoint checkpoints/dual_encoder --collection collection.tsv "
+    "--output tokens/collection"
+)
+
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa tokenize", description=__doc__)
+    parser = ArgumentParser("rocketqa tokenize", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
         "--checkpoint",

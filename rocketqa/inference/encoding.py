@@ -128,7 +128,7 @@ def _tokens(
 
 
 def _remove_tokens(part: Path) -> None:
-    """Removes the tokens; they are renamed first, so that a kill leaves no half of them in place."""
+    """Removes the tokens; renamed first, so that a kill leaves no half of them in place."""
     tokens = part / TOKENS
     stale = part / f"{TOKENS}.stale"
     shutil.rmtree(stale, ignore_errors=True)

@@ -20,7 +20,7 @@ import paddle.distributed as dist
 from paddle import nn
 
 from rocketqa.distributed import devices
-from rocketqa.distributed.watchdog import Watchdog
+from rocketqa.distributed.watchdog import Watchdog, Workspace
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.progress import bar
 from rocketqa.jobs.seeds import number
@@ -67,7 +67,7 @@ class Training:
         task: Task,
         schedule: Schedule,
         settings: TrainingSettings,
-        workspace: devices.Workspace,
+        workspace: Workspace,
     ):
         self.task = task
         self.schedule = schedule
@@ -88,7 +88,8 @@ class Training:
 
     def run(self) -> None:
         """Takes all steps that are left."""
-        done, state = load_state(self.part, self.model, self.optimizer)
+        expected = self.loss_scale.state().keys()
+        done, state = load_state(self.part, self.model, self.optimizer, expected)
         if state:
             self.loss_scale.restore(state)
         self.model.train()

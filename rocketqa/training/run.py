@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import paddle
 
 from rocketqa.distributed import devices
+from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.errors import DataError
 from rocketqa.training.loop import FLOAT32, Task, Training
 from rocketqa.training.settings import TrainingSettings
@@ -25,7 +26,7 @@ def run_training(
     """
     job = settings.job(verb, devices.launched(), constants)
 
-    def train(workspace: devices.Workspace) -> None:
+    def train(workspace: Workspace) -> None:
         refuse_unless_supported(settings.precision)
         refuse_half_a_dev_measure(settings)
         task = prepare()
