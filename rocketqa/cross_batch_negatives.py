@@ -1,13 +1,17 @@
 """Cross-batch negatives (section 3.3.1): the passages of all devices are negatives for every query.
 
-Letters: A devices, N chunks a device (1 unless gradients are accumulated), B queries a chunk, P
-passages a query (the positive first), H hidden size.
+With in-batch negatives, a query of a batch of B has B - 1 negatives: the positives of the other
+queries. With the passages of all A devices it has A*B - 1.
 
-Each device holds q_reps [N*B, H] and p_reps [N*B*P, H], chunk after chunk: B positives, then
-B*(P-1) hard negatives (the order of the released code). The passages are gathered, device after
-device; the queries stay where they are. Every device computes the loss of its own N*B queries
-against all A*N*B*P passages. Training averages the gradients over the devices. The average is the
-gradient of the mean loss over all A*N*B queries: that of one process on the joint batch.
+Letters: A devices, N chunks a device (1 unless gradients are accumulated), B queries a chunk, P
+passages a query (its positive and P - 1 hard negatives), H hidden size.
+
+Each device holds q_reps [N*B, H] and p_reps [N*B*P, H]. In each chunk the first B passages are the
+positives, then come all first hard negatives, then all second ones (the order of the released
+code). The passages are gathered, device after device; the queries stay where they are. Every device
+computes the loss of its own N*B queries against all A*N*B*P passages. Training averages the
+gradients over the devices. The average is the gradient of the mean loss over all A*N*B queries:
+that of one process on the joint batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,66 +73,15 @@ def _all_gather(tensor: paddle.Tensor) -> list[paddle.Tensor]:
     return parts
 
 
-class KnownPositives:
-    """Passages that are excluded as negatives of a query: its known positives, and copies of them,
-    on every device.
-
-    # Deviation: the paper and the released code take every other passage of the batch for a
-    negative, also the known positives of the query and copies of its positive. A switch,
-    MASK_POSITIVES, off by default.
-    """
-
-    def __init__(self, passages: np.ndarray, positives: Sequence[Sequence[int]]):
-        """`passages`: numbers of the own passages, int64 [N*B*P]; `positives`: those of each own
-        query, N*B lists.
-        """
-        self.passages = passages
-        self.positives = positives
-
-    def mask(self, labels: np.ndarray, cross_batch: bool) -> np.ndarray:
-        """Returns which passages are left out of the softmax of each query, bool [N*B, A*N*B*P].
-
-        The passage that `labels` [N*B] names, the positive that the query is trained on, always
-        stays.
-        """
-        candidates = self.passages
-        if cross_batch and dist.get_world_size() > 1:
-            parts = _all_gather(paddle.to_tensor(self.passages))
-            candidates = np.concatenate([part.numpy() for part in parts])
-        mask = np.stack([np.isin(candidates, numbers) for numbers in self.positives])
-        mask[np.arange(len(labels)), labels] = False
-        return mask
-
-    @staticmethod
-    def joined(parts: Sequence["KnownPositives | None"]) -> "KnownPositives | None":
-        """Returns the known positives of several chunks as one; None where nothing is masked."""
-        present = [part for part in parts if part is not None]
-        if not present:
-            return None
-        passages = np.concatenate([part.passages for part in present])
-        positives = [numbers for part in present for numbers in part.positives]
-        return KnownPositives(passages, positives)
-
-
-class DualChunk(NamedTuple):
-    """A chunk for the dual encoder: queries [B], passages [B*P] with the positives first, and what
-    to mask, if any.
-    """
-
-    queries: PackedRows
-    passages: PackedRows
-    known_positives: KnownPositives | None
-
-
 def losses_and_hits(
     q_reps: paddle.Tensor,
     p_reps: paddle.Tensor,
     cross_batch: bool,
     chunks: int = 1,
-    known_positives: KnownPositives | None = None,
+    known_positives: "KnownPositives | None" = None,
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Returns the negative log-likelihood of each query's positive (equation 2), and whether it
-    ranks first: [N*B].
+    """Returns the negative log-likelihood of each query's positive (equation 2), and whether that
+    passage ranks first: float32 [N*B] both.
 
     q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. The similarity is the
     dot product, without temperature. Without `cross_batch` only the given passages are candidates
@@ -136,13 +89,25 @@ def losses_and_hits(
     """
     candidates = gather(p_reps) if cross_batch else p_reps  # [A*N*B*P, H], or [N*B*P, H]
     logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
-    # Paddle's softmax on a CPU makes a finite loss of infinite logits.
-    finite = logits.isfinite().all(axis=1)  # [N*B]
     first_own_passage = dist.get_rank() * p_reps.shape[0] if cross_batch else 0
     places = positive_places(q_reps.shape[0], p_reps.shape[0], chunks)
     labels = paddle.to_tensor(first_own_passage + places)  # [N*B]
+    excluded = None
     if known_positives is not None:
         excluded = known_positives.mask(labels.numpy(), cross_batch)  # [N*B, A*N*B*P]
+    return negative_log_likelihoods(logits, labels, excluded)
+
+
+def negative_log_likelihoods(
+    logits: paddle.Tensor, labels: paddle.Tensor, excluded: np.ndarray | None
+) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Returns the losses and hits of logits [N*B, candidates] and labels [N*B].
+
+    excluded: the candidates that are left out of the softmax of each query, bool like the logits.
+    """
+    # Paddle's softmax on a CPU makes a finite loss of infinite logits.
+    finite = logits.isfinite().all(axis=1)  # [N*B]
+    if excluded is not None:
         minus_infinity = paddle.full_like(logits, -np.inf)
         logits = paddle.where(paddle.to_tensor(excluded), minus_infinity, logits)
     losses = F.cross_entropy(logits, labels, reduction="none").reshape([-1])  # [N*B]
@@ -156,6 +121,16 @@ def positive_places(queries: int, passages: int, chunks: int) -> np.ndarray:
     first_of_chunk = np.arange(chunks)[:, None] * (passages // chunks)  # [N, 1]
     place_in_chunk = np.arange(queries // chunks)  # [B]
     return (first_of_chunk + place_in_chunk).reshape(-1).astype(np.int64)
+
+
+class DualChunk(NamedTuple):
+    """A chunk for the dual encoder: queries [B], passages [B*P] with the positives first, and what
+    to mask, if any.
+    """
+
+    queries: PackedRows
+    passages: PackedRows
+    known_positives: "KnownPositives | None"
 
 
 class NegativesObjective:
@@ -211,7 +186,9 @@ def _forward_backward_cached(
     q_reps, p_reps = forward_no_grad(model, chunks, step)
     known_positives = KnownPositives.joined([chunk.known_positives for chunk in chunks])
     step.barrier()
-    losses, hits = losses_and_hits(q_reps, p_reps, True, len(chunks), known_positives)
+    losses, hits = losses_and_hits(
+        q_reps, p_reps, cross_batch=True, chunks=len(chunks), known_positives=known_positives
+    )
     cache = build_cache(losses, q_reps, p_reps, len(chunks), step.loss_scale)
     for n, (chunk, gradients) in enumerate(zip(chunks, cache)):
         forward_backward_chunk(model, chunk, n, gradients, step)
@@ -258,3 +235,44 @@ def forward_backward_chunk(
     with step.chunk_context(n):
         q_reps, p_reps = model(chunk.queries, chunk.passages)  # [B, H], [B*P, H]
     paddle.autograd.backward([q_reps, p_reps], list(gradients))
+
+
+class KnownPositives:
+    """Passages that are excluded as negatives of a query: its known positives, and copies of them,
+    on every device.
+
+    # Deviation: the paper and the released code take every other passage of the batch for a
+    negative, also the known positives of the query and copies of its positive. A switch,
+    MASK_POSITIVES, off by default.
+    """
+
+    def __init__(self, passages: np.ndarray, positives: Sequence[Sequence[int]]):
+        """`passages`: numbers of the own passages, int64 [N*B*P]; `positives`: those of each own
+        query, N*B lists.
+        """
+        self.passages = passages
+        self.positives = positives
+
+    def mask(self, labels: np.ndarray, cross_batch: bool) -> np.ndarray:
+        """Returns which passages are left out of the softmax of each query, bool [N*B, A*N*B*P].
+
+        The passage that `labels` [N*B] names, the positive that the query is trained on, always
+        stays.
+        """
+        candidates = self.passages
+        if cross_batch and dist.get_world_size() > 1:
+            parts = _all_gather(paddle.to_tensor(self.passages))
+            candidates = np.concatenate([part.numpy() for part in parts])
+        mask = np.stack([np.isin(candidates, numbers) for numbers in self.positives])
+        mask[np.arange(len(labels)), labels] = False
+        return mask
+
+    @staticmethod
+    def joined(parts: Sequence["KnownPositives | None"]) -> "KnownPositives | None":
+        """Returns the known positives of several chunks as one; None where nothing is masked."""
+        present = [part for part in parts if part is not None]
+        if not present:
+            return None
+        passages = np.concatenate([part.passages for part in present])
+        positives = [numbers for part in present for numbers in part.positives]
+        return KnownPositives(passages, positives)

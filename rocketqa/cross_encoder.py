@@ -138,8 +138,9 @@ def perturbed(model: CrossEncoder, chunk: CrossChunk, epsilon: float) -> Iterato
 
 
 def _gradient_by_word_embeddings(model: CrossEncoder, chunk: CrossChunk) -> paddle.Tensor:
-    """Returns the gradient of the mean loss without dropout by the word embeddings, [vocabulary,
-    H]; no other is left.
+    """Returns the gradient of the mean loss by the word embeddings, [vocabulary, H].
+
+    The loss is without dropout. The gradients of the other parameters stay as they were.
     """
     words = model.ernie.embeddings.word_embeddings.weight
     trained = [parameter for parameter in model.parameters() if not parameter.stop_gradient]

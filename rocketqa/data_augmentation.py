@@ -4,7 +4,7 @@ The retriever finds passages for an unlabelled query, and the cross encoder scor
 confident decisions become pseudo-labels (the paper's thresholds are 0.9 and 0.1, section 4.1.3):
 
     positive     the passage with the highest P(relevant), if that is above `min_positive`
-    negatives    the passages whose P(relevant) is below `max_negative`
+    negatives    the passages whose P(relevant) is below `max_negative`, in the order of their ranks
 
 A query without a confident positive and a confident negative gives no training row.
 """
@@ -17,7 +17,6 @@ from rocketqa.denoised_hard_negatives import (
     confident_negatives,
     dual_examples,
     score_of,
-    unlabelled_passages,
 )
 from rocketqa.files.examples import TrainingExample
 from rocketqa.files.formats import line_of
@@ -67,10 +66,12 @@ def pseudo_labelled_examples(
 ) -> list[TrainingExample]:
     """Returns the training rows of one unlabelled query; none without a confident positive.
 
-    Source: the released `construct_unlabel_train_de.py`. Raises DataError if a candidate has no
-    score.
+    Raises DataError if a candidate has no score.
+
+    # Official code: only the best passage above `min_positive` is a positive, not all of them
+    (`construct_unlabel_train_de.py`).
     """
-    candidates = unlabelled_passages(ranking, (), settings.depth)
+    candidates = [scored.passage_id for scored in ranking if scored.rank <= settings.depth]
     positive_id = confident_positive(query_id, candidates, scores, settings.min_positive)
     if positive_id is None:
         return []

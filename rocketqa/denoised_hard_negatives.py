@@ -31,7 +31,7 @@ class HardNegativeSettings(NamedTuple):
     """How hard negatives are chosen among the retrieved passages of a query."""
 
     depth: int  # the candidates are the unlabelled passages at ranks 1 to `depth`
-    max_score: float  # a candidate is a negative if its P(relevant) is below this
+    max_negative: float  # a candidate is a negative if its P(relevant) is below this
     order: str  # "rank": the candidates with the best ranks; "random": any of them
     fill_depth: int  # missing negatives come from the ranks after `depth` up to this one; 0: never
     seed: int
@@ -47,11 +47,12 @@ def hard_negatives(
 ) -> list[str]:
     """Returns the ids of up to `count` hard negatives of a query.
 
-    They are denoised unless `scores` is None. Raises DataError if a candidate has no score.
+    They are denoised unless `scores` is None; those that are filled up from deeper ranks never are.
+    Raises DataError if a candidate has no score.
     """
     candidates = unlabelled_passages(ranking, positives, settings.depth)
     if scores is not None:
-        candidates = confident_negatives(query_id, candidates, scores, settings.max_score)
+        candidates = confident_negatives(query_id, candidates, scores, settings.max_negative)
     if settings.order == "random":
         candidates = draw(query_id, candidates, count, settings.seed, "sample")
     negatives = candidates[:count]
@@ -71,16 +72,16 @@ def unlabelled_passages(
 
 
 def confident_negatives(
-    query_id: str, candidates: Iterable[str], scores: Scores, max_score: float
+    query_id: str, candidates: Iterable[str], scores: Scores, max_negative: float
 ) -> list[str]:
-    """Returns the candidates whose P(relevant) is below `max_score`, in their order.
+    """Returns the candidates whose P(relevant) is below `max_negative`, in their order.
 
     Scores are found by query id and passage id. Raises DataError if a candidate has none.
     """
     return [
         passage_id
         for passage_id in candidates
-        if score_of(scores, query_id, passage_id) < max_score
+        if score_of(scores, query_id, passage_id) < max_negative
     ]
 
 

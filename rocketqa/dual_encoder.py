@@ -16,7 +16,9 @@ TOWERS = ("query_encoder", "passage_encoder")
 
 
 class DualEncoder(nn.Layer):
-    """Queries and passages -> vectors: the first token out of the last layer, not normalised."""
+    """Queries and passages -> vectors, not normalised: the first token out of the last layer, or
+    the mean over the tokens (`ErnieConfig.representation`).
+    """
 
     def __init__(self, config: ErnieConfig):
         super().__init__()

@@ -27,7 +27,7 @@ SCORES = {
     ("q", "d"): 0.2,
     ("q", "e"): 0.01,
 }
-SETTINGS = HardNegativeSettings(depth=5, max_score=0.1, order="rank", fill_depth=0, seed=1)
+SETTINGS = HardNegativeSettings(depth=5, max_negative=0.1, order="rank", fill_depth=0, seed=1)
 
 
 def test_hard_negatives_are_the_rejected_unlabelled_passages_by_rank():

@@ -3,7 +3,7 @@
 import pytest
 
 from rocketqa.evaluation.judgements import (
-    passages_with_answer,
+    first_passages_with_answer,
     read_answers_in_mode,
     read_judgements,
     read_rankings,
@@ -87,9 +87,9 @@ def test_the_first_passage_with_an_answer_is_the_relevant_one():
     }
     rankings = {"q1": ["p1", "p2", "p3"], "q2": ["p1"], "q9": ["p1"]}
     answers = {"q1": ("Moon",), "q2": ("Saturn",), "q3": ("Moon",)}
-    hits = passages_with_answer(rankings, answers, collection)
+    hits = first_passages_with_answer(rankings, answers, collection)
     assert hits == {"q1": ["p2"], "q2": [], "q3": []}
-    with_titles = passages_with_answer(rankings, answers, collection, with_titles=True)
+    with_titles = first_passages_with_answer(rankings, answers, collection, with_titles=True)
     assert with_titles == {"q1": ["p1"], "q2": [], "q3": []}
 
 

@@ -171,7 +171,7 @@ def test_the_tree_names_every_room_and_module_of_the_method():
 
 
 def test_the_table_of_rooms_is_that_of_the_imports():
-    table = text_of("rocketqa/README.md").split("| row | room |")[1].split("\n\n")[0]
+    table = text_of("rocketqa/README.md").split("| layer | room |")[1].split("\n\n")[0]
     rows = [line.split("|")[2] for line in table.splitlines()[2:]]
     assert len(rows) == len(ROWS)
     for cell, entries in zip(rows, ROWS):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
 
@@ -101,7 +102,7 @@ def add_format_flag(parser: ArgumentParser) -> None:
     """Adds the format of the run that a verb writes."""
     parser.add_argument(
         "--format",
-        choices=("trec", "msmarco", "released"),
+        choices=tuple(RUN_FORMATS),
         default="trec",
         help="format of the run: the six columns of TREC, the three of MS MARCO (query_id, "
         "passage_id, rank), or those and a score as in the released code; equal scores are ranked "

@@ -197,7 +197,7 @@ def _open_inputs(args: Namespace) -> tuple[Iterable[QueryPositives], NegativeSou
     run = RunFile(args.run, Check(passage_ids=passages))
     settings = HardNegativeSettings(
         depth=args.depth,
-        max_score=args.max_score,
+        max_negative=args.max_score,
         order=args.order,
         fill_depth=args.fill_depth,
         seed=args.seed,

@@ -22,8 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 BEAT = 2.0  # seconds between two heartbeats
 # Seconds without a heartbeat after which a process counts as stopped; gloo gives up after 30.
 SILENCE = 20.0
-# Seconds that a step may always take. Where an earlier step took a tenth of that or more, it is ten
-# times the longest step.
+# The limit of a step, in seconds: the larger of this and ten times the longest step so far.
 PATIENCE = 40.0
 POLL = 0.002  # seconds between two looks at the heartbeats while a process waits at a barrier
 

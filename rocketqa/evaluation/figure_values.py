@@ -42,7 +42,7 @@ def curve_point(figure: str, curve: str, x: str, path: str) -> CurvePoint:
 
 
 class Sources(NamedTuple):
-    """The values that there are for the figures; an empty one means that its figure is left out."""
+    """The values of each figure. A figure without values is left out."""
 
     measure: str  # its name in the paper
     by_model: Mapping[str, float]  # model -> percent

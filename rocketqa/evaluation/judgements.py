@@ -109,7 +109,7 @@ def read_answers_in_mode(path: Path, mode: str) -> dict[str, tuple[str, ...]]:
     return stripped
 
 
-def passages_with_answer(
+def first_passages_with_answer(
     rankings: Rankings,
     answers: Answers,
     collection: Mapping[str, Passage],

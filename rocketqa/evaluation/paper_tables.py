@@ -51,11 +51,11 @@ class Expected(NamedTuple):
         return "value" if self.is_count else self.measure
 
 
-def read_expected(path: Path, flight: str) -> list[Expected]:
-    """Returns the paper's numbers for one flight, that is one data set: "marco" or "nq"."""
+def read_expected(path: Path, data_set: str) -> list[Expected]:
+    """Returns the paper's numbers on one data set: "marco" or "nq"."""
     rows = read_rows(path, (8,))
     next(rows)  # the names of the columns
-    return [_expected(row) for row in rows if row.columns[0] == flight]
+    return [_expected(row) for row in rows if row.columns[0] == data_set]
 
 
 def _expected(row: Row) -> Expected:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.evaluation.judgements import (
-    passages_with_answer,
+    first_passages_with_answer,
     read_answers_in_mode,
     read_judgements,
     read_rankings,
@@ -73,7 +73,7 @@ def evaluate_by_answers(
     rankings = read_top_passages(run, depth, mode)
     _check_passages(run, rankings, answers_of, passages)
     matches = has_pattern if match == "regex" else has_answer
-    hits = passages_with_answer(rankings, answers_of, passages, matches, with_titles)
+    hits = first_passages_with_answer(rankings, answers_of, passages, matches, with_titles)
     if mode == "released":
         hits = {query_id: relevant for query_id, relevant in hits.items() if query_id in rankings}
     _warn_of_queries_and_passages(run, answers, rankings, hits, mode, warn)

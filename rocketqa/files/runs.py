@@ -1,9 +1,11 @@
-"""Runs: the passages that were retrieved for each query, in one of three forms.
+"""Runs: the passages that were retrieved for each query, in one of several formats.
 
-    query_id, Q0, passage_id, rank (from 1), score, tag     TREC
-    query_id, passage_id, rank                              MS MARCO
-    query_id, passage_id, rank, score                       released code
+    query_id, Q0, passage_id, rank (from 1), score, tag     trec
+    query_id, passage_id, rank                              msmarco (MS MARCO)
+    query_id, passage_id, rank, score                       released (the released code)
 
+A new format of tab-separated lines is one more entry of RUN_FORMATS: the readers, the writers and
+the `--format` flag follow it.
 The run of MS MARCO's training queries has half a billion lines, so a RunFile reads the passages of
 one query at a time.
 """
@@ -11,9 +13,9 @@ one query at a time.
 import io
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,13 +30,45 @@ from rocketqa.files.rows import (
 )
 
 RUN_TAG = "rocketqa"
-RUN_FORMATS = {  # Nine digits hold a float32 score exactly.
-    "trec": "{0.query_id}\tQ0\t{0.passage_id}\t{0.rank}\t{0.score:.9g}\t" + RUN_TAG,
-    "msmarco": "{0.query_id}\t{0.passage_id}\t{0.rank}",
-    "released": "{0.query_id}\t{0.passage_id}\t{0.rank}\t{0.score:.9g}",
+
+
+class RunFormat(NamedTuple):
+    """One format of a run. The number of columns tells a reader which format a file has.
+
+    columns: how many columns a line has; each format has another number. fields: takes query_id,
+    passage_id, rank and, where the format has one, the score out of the columns. has_scores:
+    whether it does. template: makes a line of a ScoredPassage; nine digits hold a float32 score
+    exactly.
+    """
+
+    columns: int
+    fields: Callable[[list[str]], tuple[str, ...]]
+    has_scores: bool
+    template: str
+
+
+RUN_FORMATS = {
+    "trec": RunFormat(
+        columns=6,
+        fields=itemgetter(0, 2, 3, 4),
+        has_scores=True,
+        template="{0.query_id}\tQ0\t{0.passage_id}\t{0.rank}\t{0.score:.9g}\t" + RUN_TAG,
+    ),
+    "msmarco": RunFormat(
+        columns=3,
+        fields=itemgetter(0, 1, 2),
+        has_scores=False,
+        template="{0.query_id}\t{0.passage_id}\t{0.rank}",
+    ),
+    "released": RunFormat(
+        columns=4,
+        fields=itemgetter(0, 1, 2, 3),
+        has_scores=True,
+        template="{0.query_id}\t{0.passage_id}\t{0.rank}\t{0.score:.9g}",
+    ),
 }
-TREC_COLUMNS, MSMARCO_COLUMNS, RELEASED_COLUMNS = 6, 3, 4
-RUN_COLUMNS = (TREC_COLUMNS, MSMARCO_COLUMNS, RELEASED_COLUMNS)
+FORMAT_WITH_COLUMNS = {run_format.columns: run_format for run_format in RUN_FORMATS.values()}
+RUN_COLUMNS = tuple(FORMAT_WITH_COLUMNS)
 
 
 class ScoredPassage(NamedTuple):
@@ -59,7 +93,7 @@ class Segment(NamedTuple):
 
 
 def iterate_run(path: Path, check: Check = RAISE_FAULTS) -> Iterator[RunLine]:
-    """Yields (row, scored passage) of a run. The number of columns tells its form.
+    """Yields (row, scored passage) of a run. The number of columns tells its format.
 
     The ranks are not checked. After a fault an unreadable rank is 0 and an unreadable score nan.
     """
@@ -68,8 +102,8 @@ def iterate_run(path: Path, check: Check = RAISE_FAULTS) -> Iterator[RunLine]:
 
 
 def _scored_passage(row: Row) -> ScoredPassage:
-    """Returns the scored passage of a row. MS MARCO's form holds no score: it becomes 1 / rank."""
-    query_id, passage_id, rank_text, *scores = _columns_without_constants(row)
+    """Returns the scored passage of a row. In a format without scores, it becomes 1 / rank."""
+    query_id, passage_id, rank_text, *scores = _format_of(row).fields(row.columns)
     row.checked_query_id(query_id)
     row.checked_passage_id(passage_id)
     rank = row.checked_integer(rank_text, "rank")
@@ -80,11 +114,9 @@ def _scored_passage(row: Row) -> ScoredPassage:
     return ScoredPassage(query_id, passage_id, rank, score)
 
 
-def _columns_without_constants(row: Row) -> list[str]:
-    """Returns query_id, passage_id, rank and, where the form has one, the score."""
-    if len(row.columns) == TREC_COLUMNS:
-        return row.columns[:1] + row.columns[2:5]
-    return row.columns
+def _format_of(row: Row) -> RunFormat:
+    """Returns the format of a row, by its number of columns."""
+    return FORMAT_WITH_COLUMNS[len(row.columns)]
 
 
 class RunFile(Mapping[str, Ranking]):
@@ -162,10 +194,12 @@ def _query_id_of(line: RunLine) -> str:
 
 
 def open_scores(path: Path) -> RunFile:
-    """Returns a run with scores. Raises DataError on MS MARCO's form, which has none."""
+    """Returns a run with scores. Raises DataError where its format has none."""
+    with_scores = [str(form.columns) for form in RUN_FORMATS.values() if form.has_scores]
     for row in read_rows(path, RUN_COLUMNS):
-        if len(row.columns) == MSMARCO_COLUMNS:
-            row.report("columns", "6 or 4 columns, a score among them", str(MSMARCO_COLUMNS))
+        if not _format_of(row).has_scores:
+            expected = f"{' or '.join(with_scores)} columns, a score among them"
+            row.report("columns", expected, str(len(row.columns)))
         break
     return RunFile(path)
 
@@ -205,7 +239,7 @@ def _has_readable_rank(row: Row) -> bool:
     """Returns whether the rank of a row is an integer."""
     if row.malformed:
         return False
-    rank_text = _columns_without_constants(row)[2]
+    rank_text = _format_of(row).fields(row.columns)[2]
     return parse_integer(rank_text) is not None
 
 
@@ -243,6 +277,6 @@ def ranked(query_id: str, scores: Iterable[tuple[str, float]]) -> Ranking:
     ]
 
 
-def run_lines(ranking: Iterable[ScoredPassage], form: str = "trec") -> Iterator[str]:
-    """Yields the lines of a run. form: one of RUN_FORMATS."""
-    return map(RUN_FORMATS[form].format, ranking)
+def run_lines(ranking: Iterable[ScoredPassage], run_format: str = "trec") -> Iterator[str]:
+    """Yields the lines of a run. run_format: one of RUN_FORMATS."""
+    return map(RUN_FORMATS[run_format].template.format, ranking)

@@ -117,11 +117,13 @@ def _block_file(part: Path, begin: int) -> Path:
     return part / f"block-{begin:09}"
 
 
-def _write_block(file: Path, rankings: Sequence[Pairs], scores: Sequence[float], form: str) -> None:
+def _write_block(
+    file: Path, rankings: Sequence[Pairs], scores: Sequence[float], run_format: str
+) -> None:
     """Writes the rankings by their new scores; where the file is, the block is finished."""
     remaining = iter(scores)
     lines: list[str] = []
     for ranking in rankings:
         scored = [(pair.passage_id, next(remaining)) for pair in ranking]
-        lines += run_lines(ranked(ranking[0].query_id, scored), form)
+        lines += run_lines(ranked(ranking[0].query_id, scored), run_format)
     write_piece(file, lines)

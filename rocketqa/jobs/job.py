@@ -25,8 +25,10 @@ from rocketqa.files.errors import DataError
 from rocketqa.jobs.atomic_files import read_object, write_atomically
 from rocketqa.jobs.locks import lock_directory
 from rocketqa.jobs.manifest import (
+    JOB,
     MANIFEST,
     current_commit,
+    difference,
     digest,
     file_digest,
     files_below,
@@ -35,9 +37,7 @@ from rocketqa.jobs.manifest import (
     titles_of,
 )
 
-JOB = "job.json"  # in the part directory: which job its unfinished work belongs to
 NOT_FINISHED = 3  # exit status of --check where the output is not finished
-REMOVE = "; to begin anew, remove the folder"
 
 Input = Path | Sequence[Path] | str | None
 Workspace = TypeVar("Workspace")
@@ -73,12 +73,19 @@ class Job:
         self.logs = logs
         self.keep_unfinished = keep_unfinished
         self.facts: dict[str, object] = {}  # further entries of the manifest
-        given = {name: paths for name, value in inputs.items() if (paths := paths_in(value))}
+        self.input_names: dict[str, list[str]] = {}
         all_flags = dict(flags)
-        all_flags |= {name: value for name, value in inputs.items() if name not in given}
-        digests = {name: [digest(path) for path in paths] for name, paths in given.items()}
-        self.input_names = {name: [str(path) for path in paths] for name, paths in given.items()}
-        self.titles = titles_of(path for paths in given.values() for path in paths)
+        digests: dict[str, list[str]] = {}
+        all_paths: list[Path] = []
+        for name, value in inputs.items():
+            paths = paths_in(value)
+            if not paths:
+                all_flags[name] = value
+                continue
+            digests[name] = [digest(path) for path in paths]
+            self.input_names[name] = [str(path) for path in paths]
+            all_paths += paths
+        self.titles = titles_of(all_paths)
         identity = {"verb": verb, "flags": all_flags, "inputs": digests}
         self.identity = json.loads(json.dumps(identity))  # as it will be read back
         self.part = output.with_name(f"{output.name}.part")
@@ -122,7 +129,7 @@ class Job:
         by a killed script. Raises DataError where something that is not an artefact stands in the
         way of the output.
         """
-        self._refuse_to_replace_what_is_not_an_artefact()
+        self._refuse_foreign_output()
         if self.part.is_dir():
             os.close(lock_directory(self.part))
         if self.is_finished():
@@ -130,9 +137,9 @@ class Job:
             return 0
         return NOT_FINISHED if check else None
 
-    def _refuse_to_replace_what_is_not_an_artefact(self) -> None:
+    def _refuse_foreign_output(self) -> None:
         is_directory = self.output.is_dir()
-        if not self.output.exists() or self._manifest_that_is_there():
+        if not self.output.exists() or self._read_manifest():
             return
         if is_directory and not any(self.output.iterdir()):
             return
@@ -148,7 +155,7 @@ class Job:
 
     def is_finished(self) -> bool:
         """Returns whether the output is there, whole, and made by this very job."""
-        manifest = self._manifest_that_is_there()
+        manifest = self._read_manifest()
         if not self.output.exists() or manifest.get("job") != self.identity:
             return False
         directory = self.output if self.output.is_dir() else self.output.parent
@@ -158,7 +165,7 @@ class Job:
                 return False
         return True
 
-    def _manifest_that_is_there(self) -> dict:
+    def _read_manifest(self) -> dict:
         """Returns the manifest of the output; empty where there is none, or where the file is
         something else.
         """
@@ -187,7 +194,7 @@ class Job:
             yield self.part
             self._finish()
         except BaseException:
-            self._leave_nothing_empty_behind()
+            self._remove_empty_part()
             raise
         finally:
             os.close(lock)
@@ -221,7 +228,7 @@ class Job:
             and self.keep_unfinished
             and any(self.part.glob(self.keep_unfinished))
         ):
-            raise DataError(self._difference_from(other))
+            raise DataError(difference(self.part, other, self.identity))
         for path in self.part.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -229,32 +236,10 @@ class Job:
                 path.unlink()
         write_atomically(job_file, json.dumps(self.identity))
 
-    def _leave_nothing_empty_behind(self) -> None:
+    def _remove_empty_part(self) -> None:
         """Removes the part directory where a refusal came before any work."""
         if self.part.is_dir() and {path.name for path in self.part.iterdir()} <= {JOB}:
             shutil.rmtree(self.part)
-
-    def _difference_from(self, other: dict) -> str:
-        """Returns the line that says in what an unfinished job differs from this one."""
-        if other.keys() != self.identity.keys():
-            return (
-                f"{self.part / JOB}: expected the identity of its unfinished work, "
-                f"got something else{REMOVE}"
-            )
-        for name, value in self.identity["flags"].items():
-            before = other["flags"].get(name)
-            if before != value:
-                flag = name.replace("_", "-")
-                return (
-                    f"{self.part}: expected {flag} {before}, as its unfinished work has, "
-                    f"got {value}{REMOVE}"
-                )
-        inputs = self.identity["inputs"]
-        changed = [name for name in inputs if other["inputs"].get(name) != inputs[name]]
-        return (
-            f"{self.part}: expected the {', '.join(changed)} of its unfinished work, "
-            f"got other bytes{REMOVE}"
-        )
 
     def _finish(self) -> None:
         """Writes the manifest and moves the output into place."""

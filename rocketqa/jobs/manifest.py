@@ -16,6 +16,8 @@ from rocketqa.files.rows import file_fault
 from rocketqa.jobs.atomic_files import read_object
 
 MANIFEST = "meta.json"
+JOB = "job.json"  # in a part directory: which job its unfinished work belongs to
+REMOVE = "; to begin anew, remove the folder"
 TITLES = {"yes", "no", "mixed"}
 
 
@@ -92,3 +94,27 @@ def paths_in(value: object) -> Sequence[Path]:
     """Returns the paths of an input, a path or a list of them; none where it is something else."""
     values = value if isinstance(value, list | tuple) else [value]
     return [item for item in values if isinstance(item, Path)]
+
+
+def difference(part: Path, unfinished: dict, wanted: dict) -> str:
+    """Returns the line that says in what the job of an unfinished part directory differs.
+
+    unfinished, wanted: the identities of both jobs (verb, flags, digests of the inputs).
+    """
+    if unfinished.keys() != wanted.keys():
+        return (
+            f"{part / JOB}: expected the identity of its unfinished work, "
+            f"got something else{REMOVE}"
+        )
+    for name, value in wanted["flags"].items():
+        before = unfinished["flags"].get(name)
+        if before != value:
+            flag = name.replace("_", "-")
+            return (
+                f"{part}: expected {flag} {before}, as its unfinished work has, got {value}{REMOVE}"
+            )
+    inputs = wanted["inputs"]
+    changed = [name for name in inputs if unfinished["inputs"].get(name) != inputs[name]]
+    return (
+        f"{part}: expected the {', '.join(changed)} of its unfinished work, got other bytes{REMOVE}"
+    )

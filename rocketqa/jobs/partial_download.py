@@ -148,8 +148,8 @@ def _length_of_whole(response: http.client.HTTPResponse, source: Source) -> int 
     """Returns the announced length of a file that follows as a whole.
 
     The length is None where the end is marked otherwise. Raises DataError where the file comes in
-    another form, and HTTPException where it is empty, or could be a part of the file without
-    anybody noticing.
+    another form, and HTTPException where it is empty, or where its length cannot be
+    checked.
     """
     coding = printable(response.headers.get("Content-Encoding", ""))
     if coding.lower() not in UNCODED and not source.name.endswith(GZIPPED):

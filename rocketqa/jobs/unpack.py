@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.job import JOB, Job
-from rocketqa.jobs.manifest import MANIFEST
+from rocketqa.jobs.job import Job
+from rocketqa.jobs.manifest import JOB, MANIFEST
 
 GZIP_MARK = b"\x1f\x8b"  # the first bytes of a gzip file
 BLOCK = 1 << 20  # bytes copied at a time
@@ -33,8 +33,8 @@ ERRORS_OF_BROKEN_ARCHIVES = (
     NotImplementedError,
     UnicodeDecodeError,
 )
-# Libraries also raise an OSError without a number, or with this one, on a broken archive. Others
-# are the disk's.
+# On a broken archive, libraries also raise an OSError with one of these numbers. Any other number
+# is an error of the disk.
 ERRNOS_OF_BROKEN_ARCHIVES = (None, errno.EINVAL)
 
 Members = Iterator[tuple[str, IO[bytes]]]  # the name of each file and its content
@@ -53,7 +53,7 @@ def unpack(archive: Path, folder: Path) -> Path:
         try:
             _copy_members(archive, part)
         except (*ERRORS_OF_BROKEN_ARCHIVES, OSError) as error:
-            if isinstance(error, OSError) and not _is_of_archive(error):
+            if isinstance(error, OSError) and not _means_broken_archive(error):
                 raise
             raise DataError(
                 f"{archive}: expected a complete tar or zip archive, got {error}"
@@ -63,7 +63,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def _is_of_archive(error: OSError) -> bool:
+def _means_broken_archive(error: OSError) -> bool:
     """Returns whether an error says that the archive is broken; others are the disk's."""
     is_gzip_error = isinstance(error, ERRORS_OF_BROKEN_ARCHIVES)
     return is_gzip_error or error.errno in ERRNOS_OF_BROKEN_ARCHIVES

@@ -38,9 +38,9 @@ def refusal(status: int, error: str, headers: Mapping[str, str] | None = None) -
 class Gate:
     """Middleware that passes on complete requests of limited size, a limited number at a time.
 
-    hosts: the names in the Host header that are accepted; None accepts every name. A web page from
-    elsewhere can make a browser send requests to this machine under a name of that page's own,
-    which then stands in the Host header.
+    hosts: the names in the Host header that are accepted; None accepts every name. It is a guard
+    against DNS rebinding: a hostile web page can make a browser send requests to this machine, but
+    the Host header then holds the name of that page.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None):

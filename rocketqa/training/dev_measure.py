@@ -25,12 +25,14 @@ def dual_encoder_mrr(model: DualEncoder, dev: DualBatches) -> float:
         q_parts.append(q_reps.numpy())
         p_parts.append(p_reps.numpy())
         passage_ids += dev.passage_ids(indices)
-    place_of = {
-        passage_id: place for place, passage_id in enumerate(passage_ids)
-    }  # each counts once
-    all_p_reps = np.concatenate(p_parts)[list(place_of.values())]
-    scores = np.concatenate(q_parts) @ all_p_reps.T  # [examples, distinct passages]
+    # A passage that several examples name competes once: its last place stands for it.
+    place_of: dict[str, int] = {}
+    for place, passage_id in enumerate(passage_ids):
+        place_of[passage_id] = place
     distinct_ids = np.array(list(place_of))
+    distinct_places = list(place_of.values())
+    distinct_p_reps = np.concatenate(p_parts)[distinct_places]
+    scores = np.concatenate(q_parts) @ distinct_p_reps.T  # [examples, distinct passages]
     positives: dict[str, set[str]] = {}
     for example in dev.examples:
         positives.setdefault(example.query_id, set()).add(example.positive_id)

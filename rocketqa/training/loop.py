@@ -39,8 +39,8 @@ from rocketqa.weights.checkpoint import (
 )
 
 FLOAT32 = "float32"
-# Gloo gives up a collective operation after 30 seconds. Where a step takes longer than this, in
-# seconds, devices may be so far apart, and wait for each other before they communicate.
+# Gloo gives up a collective operation after 30 seconds. After a step that took longer than this, in
+# seconds, devices may arrive that far apart: they meet at a barrier first.
 LONG_STEP = 3.0
 
 

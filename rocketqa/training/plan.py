@@ -77,24 +77,25 @@ class PipelinePlan:
     def _number(self, name: str) -> int:
         return int(self.variables[name])
 
-    def schedule(self, rows: int, epochs: str, cross: str = "") -> Schedule:
-        """Returns the schedule of a training; `cross` is the ending of the cross encoder's
-        variables.
+    def schedule(self, rows: int, epochs: str, suffix: str = "") -> Schedule:
+        """Returns the schedule of a training.
+
+        suffix: the ending of its variables: "" for a dual encoder, "_CROSS" for the cross encoder.
         """
         max_steps = self.variables["MAX_STEPS"]
         return Schedule(
             examples=rows,
-            batch_size=self._number(f"BATCH_SIZE{cross}"),
-            devices=self._number(f"DEVICES{cross}"),
-            chunks=self._number(f"ACCUMULATE{cross}"),
+            batch_size=self._number(f"BATCH_SIZE{suffix}"),
+            devices=self._number(f"DEVICES{suffix}"),
+            chunks=self._number(f"ACCUMULATE{suffix}"),
             epochs=self._number(epochs),
-            min_steps=self._number(f"MIN_STEPS{cross}"),
+            min_steps=self._number(f"MIN_STEPS{suffix}"),
             max_steps=int(max_steps) if max_steps else None,
         )
 
-    def training(self, what: str, rows: int, epochs: str, cross: str = "") -> Cost:
+    def training(self, what: str, rows: int, epochs: str, suffix: str = "") -> Cost:
         """Returns the cost of a training over so many rows."""
-        schedule = self.schedule(rows, epochs, cross)
+        schedule = self.schedule(rows, epochs, suffix)
         arithmetic = (
             f"{rows:,} rows / ({schedule.factors()} = {schedule.batch:,}) = "
             f"{schedule.steps_per_epoch:,} steps x {schedule.epochs} epochs = "
@@ -104,15 +105,15 @@ class PipelinePlan:
             arithmetic += f", then on to {schedule.total_steps:,}"
         if schedule.total_steps < schedule.steps_of_epochs:
             arithmetic += f", of which {schedule.total_steps:,} are taken (MAX_STEPS)"
-        towers = 1 if cross else 2
-        memory = towers * self._encoder(f"INIT{cross}").parameters * BYTES_A_TRAINED_PARAMETER
+        towers = 1 if suffix else 2
+        memory = towers * self._encoder(f"INIT{suffix}").parameters * BYTES_A_TRAINED_PARAMETER
         if memory:
             arithmetic += (
                 f"; {memory / GIB:.1f} GiB a device for weights, gradients and moments, "
                 "activations besides"
             )
         work = schedule.total_steps * schedule.batch
-        return Cost(what, arithmetic, work, "cross" if cross else "train", schedule.devices)
+        return Cost(what, arithmetic, work, "cross" if suffix else "train", schedule.devices)
 
     def _encoder(self, init: str) -> EncoderSize:
         return ENCODERS.get(self.variables[init], EncoderSize())

@@ -1,4 +1,4 @@
-"""Training rows with sampled negatives for all queries of a file (steps 1 to 3 of section 3.4).
+"""Training rows with sampled negatives for all queries of a file (stages 1 to 3, section 3.4).
 
 positives    the labelled passages of a query, or its best-ranked passage that holds an answer
 negatives    random passages of the collection (step 1), or retrieved passages, denoised or not

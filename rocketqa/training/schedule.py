@@ -2,9 +2,9 @@
 no Paddle.
 
 Every epoch is one seeded order of all examples. A step takes the next A*N*B of them: device r takes
-the r-th N*B of those, as N chunks of B examples. So all devices have equally many full batches, and
-the remainder of an epoch is dropped, another one in each epoch. `rocketqa plan` counts with the
-same schedule.
+the r-th N*B of those, as N chunks of B examples. So all devices get the same number of full
+batches. Examples that are left over at the end of an epoch are dropped; which ones differs by
+epoch. `rocketqa plan` counts with the same schedule.
 # Deviation: the released code deals the lines of the file out to the devices once, and shuffles
 within each device.
 """
