@@ -21,7 +21,7 @@ from toolkit_fixture import (
 import rocketqa
 from rocketqa.files.errors import DataError
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[1] / "rocketqa/README.md"
 
 
 @pytest.fixture(scope="module")
