@@ -11,7 +11,7 @@
 # writes  CHECKPOINT_DIR: dual_encoder_0, cross_encoder, dual_encoder_1, dual_encoder_2;
 #         OUTPUT_DIR: report.tsv, report.md, figures/ and what the stages write
 #
-# Cost on the toy data with two cores: MEASURED_MINUTES minutes; 72 MB of disk.
+# Cost on the toy data with two cores: 6 minutes; 72 MB of disk.
 # Results on the toy data: in the heads of the stage scripts, and all together in README.md here.
 set -eu
 case "$*" in
