@@ -18,7 +18,7 @@ from rocketqa.denoised_hard_negatives import (
     dual_examples,
     score_of,
 )
-from rocketqa.files.examples import TrainingExample
+from rocketqa.files.examples import TrainingExample, TrainingRows
 from rocketqa.files.formats import line_of
 from rocketqa.files.runs import Ranking, RunFile, ScoredPassage
 
@@ -33,17 +33,9 @@ class PseudoLabelSettings(NamedTuple):
     negatives_per_row: int  # hard negatives of each row
 
 
-class PseudoLabels(NamedTuple):
-    """The training rows of a run as lines of a file, and how many queries gave any or none."""
-
-    lines: list[str]
-    labelled_queries: int
-    queries_left_out: int
-
-
 def pseudo_label(
     run: Mapping[str, Ranking], scores: RunFile, settings: PseudoLabelSettings
-) -> PseudoLabels:
+) -> TrainingRows:
     """Returns the training rows of all queries of a run, in the run's order.
 
     Raises DataError if a candidate has no score.
@@ -55,7 +47,7 @@ def pseudo_label(
         lines.extend(line_of(example) for example in examples)
         if examples:
             labelled_queries += 1
-    return PseudoLabels(lines, labelled_queries, len(run) - labelled_queries)
+    return TrainingRows(lines, labelled_queries, len(run) - labelled_queries)
 
 
 def pseudo_labelled_examples(

@@ -5,13 +5,15 @@ describes.
 import math
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.files.examples import TrainingRows
+from rocketqa.files.formats import write_lines
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
@@ -36,6 +38,26 @@ def job_of(
     left_out = {"output", "check", *inputs, *not_identity}
     flags = {name: value for name, value in given.items() if name not in left_out}
     return Job(verb, args.output, flags=flags, inputs={name: given[name] for name in inputs})
+
+
+def run_for_rows(job: Job, rows_of_job: Callable[[], TrainingRows], check: bool) -> int:
+    """Runs a job that makes a file of training rows, and returns the exit status of its verb.
+
+    The counts of the rows and of their queries are printed, and recorded in the manifest.
+    """
+
+    def make(part: Path) -> None:
+        rows = rows_of_job()
+        counts = {
+            "rows": len(rows.lines),
+            "queries": rows.queries,
+            "queries left out": rows.queries_left_out,
+        }
+        job.facts.update(counts)
+        write_lines(part / job.output.name, rows.lines)
+        print(f"{job.output}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+    return job.run(make, check)
 
 
 def settings_of(kind: type[Settings], args: Namespace) -> Settings:
@@ -152,12 +174,7 @@ def add_search_flags(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="a cross encoder that re-ranks the retrieved passages (default: none)",
     )
-    parser.add_argument(
-        "--query-length",
-        type=text_length,
-        default=32,
-        help="tokens of a query, [CLS] and [SEP] included (default: 32)",
-    )
+    _add_query_length(parser)
     parser.add_argument(
         "--max-length",
         type=text_length,
@@ -175,14 +192,18 @@ def add_search_flags(parser: ArgumentParser) -> None:
     )
 
 
-def add_text_flags(parser: ArgumentParser) -> None:
-    """Adds the lengths of the two inputs of the dual encoder."""
+def _add_query_length(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--query-length",
         type=text_length,
         default=32,
         help="tokens of a query, [CLS] and [SEP] included (default: 32)",
     )
+
+
+def add_text_flags(parser: ArgumentParser) -> None:
+    """Adds the lengths of the two inputs of the dual encoder."""
+    _add_query_length(parser)
     parser.add_argument(
         "--passage-length",
         type=text_length,

@@ -3,10 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, finite, job_of, positive
-from rocketqa.data_augmentation import PseudoLabels, PseudoLabelSettings, pseudo_label
+from rocketqa.cli.flags import add_job_flags, finite, job_of, positive, run_for_rows
+from rocketqa.data_augmentation import PseudoLabelSettings, pseudo_label
 from rocketqa.files.errors import DataError
-from rocketqa.files.formats import write_lines
+from rocketqa.files.examples import TrainingRows
 from rocketqa.files.runs import RunFile, open_scores
 
 EXAMPLE = (
@@ -70,22 +70,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     job = job_of("pseudo-label", args, inputs=("run", "scores"))
-
-    def make(part: Path) -> None:
-        labels = _pseudo_labels(args)
-        counts = {
-            "rows": len(labels.lines),
-            "queries": labels.labelled_queries,
-            "queries left out": labels.queries_left_out,
-        }
-        job.facts.update(counts)
-        write_lines(part / args.output.name, labels.lines)
-        print(f"{args.output}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-
-    return job.run(make, args.check)
+    return run_for_rows(job, lambda: _pseudo_labels(args), args.check)
 
 
-def _pseudo_labels(args: Namespace) -> PseudoLabels:
+def _pseudo_labels(args: Namespace) -> TrainingRows:
     settings = PseudoLabelSettings(
         depth=args.depth,
         min_positive=args.min_positive,

@@ -4,11 +4,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, finite, job_of, positive
+from rocketqa.cli.flags import add_job_flags, finite, job_of, positive, run_for_rows
 from rocketqa.denoised_hard_negatives import HardNegativeSettings
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.errors import DataError
-from rocketqa.files.formats import write_lines
+from rocketqa.files.examples import TrainingRows
 from rocketqa.files.rows import Check
 from rocketqa.files.runs import RunFile, open_scores
 from rocketqa.training.sampling import (
@@ -17,7 +17,6 @@ from rocketqa.training.sampling import (
     RandomNegatives,
     RetrievedNegatives,
     RowSettings,
-    SampledRows,
     queries_by_answer,
     queries_by_label,
     sample_rows,
@@ -134,19 +133,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     _check_flags(args)
     job = job_of("sample-negatives", args, inputs=INPUTS)
-
-    def make(part: Path) -> None:
-        sampled = _sample(args)
-        counts = {
-            "rows": len(sampled.lines),
-            "queries": sampled.queries,
-            "queries left out": sampled.queries_left_out,
-        }
-        job.facts.update(counts)
-        write_lines(part / args.output.name, sampled.lines)
-        print(f"{args.output}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-
-    return job.run(make, args.check)
+    return run_for_rows(job, lambda: _sample(args), args.check)
 
 
 def _check_flags(args: Namespace) -> None:
@@ -163,7 +150,7 @@ def _check_flags(args: Namespace) -> None:
         )
 
 
-def _sample(args: Namespace) -> SampledRows:
+def _sample(args: Namespace) -> TrainingRows:
     """Reads the inputs and returns the rows. Raises DataError if there are none."""
     queries, source = _open_inputs(args)
     settings = RowSettings(

@@ -28,6 +28,14 @@ class LabelledPair(NamedTuple):
     label: int
 
 
+class TrainingRows(NamedTuple):
+    """Training rows as lines of a file, and how many queries gave any or none."""
+
+    lines: list[str]
+    queries: int
+    queries_left_out: int
+
+
 def read_examples(*paths: Path, check: Check = RAISE_FAULTS) -> list[TrainingExample]:
     """Returns the rows of examples.dual.tsv files. All rows have the same number of negatives."""
     examples: list[TrainingExample] = []

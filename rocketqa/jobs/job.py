@@ -53,8 +53,7 @@ class Job:
     among the flags.
     logs: names of files of the output that are kept but do not count as part of the result.
     keep_unfinished: a glob pattern. Unfinished work that matches it is not thrown away for a job
-    with other flags or
-    inputs: that job is refused.
+    with other flags or inputs: that job is refused.
 
     Raises DataError where an input is missing or damaged.
     """

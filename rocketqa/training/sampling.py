@@ -17,7 +17,7 @@ from rocketqa.denoised_hard_negatives import (
     hard_negatives,
 )
 from rocketqa.files.answers import has_answer_string
-from rocketqa.files.examples import LabelledPair, TrainingExample
+from rocketqa.files.examples import LabelledPair, TrainingExample, TrainingRows
 from rocketqa.files.formats import (
     Passage,
     iterate_collection,
@@ -84,17 +84,9 @@ class RowSettings(NamedTuple):
     keep_one_sided: bool = False  # cross: a query without negatives gives rows of its positives
 
 
-class SampledRows(NamedTuple):
-    """Training rows as lines of a file, and how many queries gave any or none."""
-
-    lines: list[str]
-    queries: int
-    queries_left_out: int
-
-
 def sample_rows(
     queries: Iterable[QueryPositives], source: NegativeSource, settings: RowSettings
-) -> SampledRows:
+) -> TrainingRows:
     """Returns the training rows of all queries, in their order."""
     lines: list[str] = []
     used = left_out = 0
@@ -105,7 +97,7 @@ def sample_rows(
             used += 1
         else:
             left_out += 1
-    return SampledRows(lines, used, left_out)
+    return TrainingRows(lines, used, left_out)
 
 
 def rows_of_query(
