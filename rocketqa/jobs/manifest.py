@@ -7,6 +7,7 @@ digest of every file of the result.
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ MANIFEST = "meta.json"
 JOB = "job.json"  # in a part directory: which job its unfinished work belongs to
 REMOVE = "; to begin anew, remove the folder"
 TITLES = {"yes", "no", "mixed"}
+VERB = re.compile(r"[a-z_-]+(?: [a-z]+)?")  # such as `train-dual-encoder`, `released_tsv import`
 
 
 def manifest_of(path: Path) -> Path:
@@ -81,6 +83,17 @@ def titles_of(inputs: Iterable[Path]) -> str | None:
     if len(recorded) > 1:
         return "mixed"
     return recorded.pop() if recorded else None
+
+
+def made_by(path: Path) -> str:
+    """Returns what an artefact is by its manifest, such as "the output of `encode`", for an error
+    message; empty where no manifest says so.
+    """
+    job = read_object(manifest_of(path)).get("job")
+    verb = job.get("verb") if isinstance(job, dict) else None
+    if isinstance(verb, str) and VERB.fullmatch(verb):
+        return f"the output of `{verb}`"
+    return ""
 
 
 def current_commit() -> str:

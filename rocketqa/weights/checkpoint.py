@@ -26,12 +26,8 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.json_files import read_json_object
 from rocketqa.text.tokenizer import TextEncoder, load_text_encoder
-from rocketqa.weights.config_files import (
-    CONFIG,
-    class_of_checkpoint,
-    config_of_checkpoint,
-    write_checkpoint_config,
-)
+from rocketqa.weights.config_files import config_of_checkpoint, write_checkpoint_config
+from rocketqa.weights.model_kinds import checkpoint_settings
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -60,14 +56,7 @@ def load_model(
 
     Raises DataError where the directory is no checkpoint of that class, or a file of it is damaged.
     """
-    path = directory / CONFIG
-    if not path.is_file():
-        raise DataError(f"{directory}: expected a checkpoint with {CONFIG}, got none")
-    settings = read_json_object(path)
-    found_class = class_of_checkpoint(settings)
-    if found_class != model_class.__name__:
-        got = found_class if found_class.isidentifier() else "another model"
-        raise DataError(f"{directory}: expected a {model_class.__name__}, got {got}")
+    settings = checkpoint_settings(directory, model_class.__name__)
     model = model_class(config_of_checkpoint(settings))
     set_weights(model, read_own_weights(directory / WEIGHTS), str(directory))
     model.eval()
