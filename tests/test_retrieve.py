@@ -17,7 +17,7 @@ def folders(tmp_path):
 
 
 def test_queries_of_another_checkpoint_are_refused(folders, capsys):
-    write_vectors(folders / "queries", ["q"], np.ones((1, 24)), checkpoint="new")
+    write_vectors(folders / "queries", ["q"], np.ones((1, 24)), queries="q", checkpoint="new")
     write_vectors(folders / "passages.1", ["p"], np.ones((1, 24)), checkpoint="old")
     assert retrieve(folders) == 2
     assert "expected vectors of the dual encoder that encoded" in capsys.readouterr().err
@@ -51,7 +51,8 @@ def test_the_manifest_holds_the_overlap_of_an_approximate_index(folders, capsys)
         ("500MB", 500_000_000),
         ("2k", None),
         ("1.5KiB", 1536),
-        ("100", 100),
+        ("100B", 100),
+        ("100", None),
         ("0", None),
         ("1iB", None),
         ("", None),

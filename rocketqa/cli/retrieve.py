@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from rocketqa.cli.flags import add_format_flag, add_job_flags, job_of, memory, positive
+from rocketqa.search.encodings import check_encodings
 
 EXAMPLE = (
     "rocketqa retrieve --query-vectors vectors/queries.dev --passage-vectors vectors/collection "
@@ -63,6 +64,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    check_encodings(args.query_vectors, args.passage_vectors)
     job = job_of(
         "retrieve",
         args,
@@ -74,11 +76,11 @@ def main(argv: list[str] | None = None) -> int:
         from rocketqa.search.approximate_search import ApproximateSearch, overlap
         from rocketqa.search.batch_retrieval import Search, first_segment, retrieve_run
         from rocketqa.search.exact_search import ExactSearch
-        from rocketqa.search.vectors import VectorStore, check_same_encoder
+        from rocketqa.search.vectors import VectorStore, check_same_size
 
         queries = VectorStore([args.query_vectors])
         passages = VectorStore(args.passage_vectors)
-        check_same_encoder(queries, passages)
+        check_same_size(queries, passages)
         exact = ExactSearch(passages, args.max_memory)
         search: Search = exact
         if args.index:

@@ -14,9 +14,11 @@ from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.manifest import digest
 from rocketqa.search.answer import Answer, ranked_answers
+from rocketqa.search.encodings import COLLECTION, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.model_kinds import checkpoint_settings
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -75,14 +77,19 @@ def load_retriever(
 
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens.
 
-    Raises DataError where the vectors were made by another dual encoder or from another collection.
+    Raises DataError where a checkpoint is of another kind, and where the vectors were made by
+    another dual encoder or from another collection.
     """
+    refuse_other_side(passage_vectors, COLLECTION)
+    checkpoint_settings(checkpoint, DualEncoder.__name__)
+    if cross_encoder is not None:
+        checkpoint_settings(cross_encoder, CrossEncoder.__name__)
     passages = VectorStore(passage_vectors)
     _check_sources(passages, checkpoint, collection)
     relevance = None
     if cross_encoder is not None:
         relevance = _relevance(cross_encoder, pair_length)
-    encode = _query_encoder(checkpoint, query_length)
+    encode = _query_encoder(checkpoint, query_length, passages)
     search = ExactSearch(passages, max_memory)
     return Retriever(encode, search, CollectionFile(collection), relevance)
 
@@ -102,9 +109,17 @@ def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) ->
             )
 
 
-def _query_encoder(checkpoint: Path, query_length: int) -> EncodeQuery:
-    """Returns a function from a query to its vector, float32 [1, H]."""
+def _query_encoder(checkpoint: Path, query_length: int, passages: VectorStore) -> EncodeQuery:
+    """Returns a function from a query to its vector, float32 [1, H].
+
+    Raises DataError where the vectors of the passages have another size.
+    """
     model, text_encoder = load_model(checkpoint, DualEncoder)
+    if model.config.hidden_size != passages.size:
+        raise DataError(
+            f"{checkpoint}: expected vectors of size {passages.size}, as in "
+            f"{passages.directories[0]}, got {model.config.hidden_size}: encode again"
+        )
     engine = Engine(model.query_encoder)
 
     def encode(query: str) -> ndarray:
