@@ -125,7 +125,8 @@ def test_an_unknown_id_is_refused_before_anything_is_scored(flight, tmp_path, li
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     number = len(run.read_text().splitlines())
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"rocketqa score: {run}:{number}: {complaint}"
+    cure = "give the --queries and the --collection that the run was retrieved from"
+    assert done.stderr.splitlines()[-1] == f"rocketqa score: {run}:{number}: {complaint}: {cure}"
     assert {path.name for path in tmp_path.iterdir()} == {"bad.run"}
 
 

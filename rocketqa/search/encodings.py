@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import read_json_object
-from rocketqa.jobs.manifest import MANIFEST, made_by
+from rocketqa.jobs.manifest import MANIFEST, digest, made_by
 
 SHARD = re.compile(r"[1-9][0-9]*/[1-9][0-9]*")
 ALL_SHARDS = "1/1"
@@ -103,6 +103,22 @@ def side_of(directory: Path) -> str | None:
     if job is None:
         return None
     return QUERIES if isinstance(job.get(QUERIES), list) else COLLECTION
+
+
+def digests_before_tokenizing(directory: Path) -> object:
+    """Returns the digests of the file whose tokens were encoded, for a comparison with others.
+
+    They are in the manifest of the tokens. None where the collection was encoded without
+    `rocketqa tokenize`, and where its tokens are not there any more.
+    """
+    encoding = read_json_object(directory / MANIFEST)
+    paths = encoding.nested("inputs").require(COLLECTION, list)
+    tokens = Path(str(paths[0]))
+    digests = encoding.nested("job").nested("inputs").require(COLLECTION, list)
+    if not (tokens / MANIFEST).is_file() or digests != [digest(tokens)]:
+        return None
+    inputs = read_json_object(tokens / MANIFEST).nested("job").nested("inputs")
+    return inputs.fields.get(COLLECTION)
 
 
 def check_directories(directories: Sequence[Path]) -> EncodingJob | None:

@@ -14,7 +14,7 @@ from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.manifest import digest
 from rocketqa.search.answer import Answer, ranked_answers
-from rocketqa.search.encodings import COLLECTION, refuse_other_side
+from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
@@ -101,12 +101,19 @@ def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) ->
     """
     if passages.job is None:
         return
-    for name, path in (("checkpoint", checkpoint), ("collection", collection)):
-        if passages.job.get(name) != [digest(path)]:
-            raise DataError(
-                f"{path}: expected the {name} that {passages.directories[0]} was encoded with, "
-                "got another: encode again"
-            )
+    folder = passages.directories[0]
+    if passages.job["checkpoint"] != [digest(checkpoint)]:
+        raise _other_source(checkpoint, "checkpoint", folder)
+    digests = [digest(collection)]
+    is_encoded = passages.job["collection"] == digests
+    if not is_encoded and digests_before_tokenizing(folder) != digests:
+        raise _other_source(collection, "collection", folder)
+
+
+def _other_source(path: Path, name: str, folder: Path) -> DataError:
+    return DataError(
+        f"{path}: expected the {name} that {folder} was encoded with, got another: encode again"
+    )
 
 
 def _query_encoder(checkpoint: Path, query_length: int, passages: VectorStore) -> EncodeQuery:
