@@ -4,18 +4,18 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 
 EXAMPLE = "rocketqa export --checkpoint DIR --format onnx --output output/deployed"
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa export", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa export", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
         "--checkpoint",
-        type=Path,
+        type=to_path,
         required=True,
         help="a dual encoder, which becomes two graphs, or a cross encoder, which becomes one",
     )

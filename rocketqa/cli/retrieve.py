@@ -4,7 +4,17 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import add_format_flag, add_job_flags, job_of, memory, positive
+from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
+    add_format_flag,
+    add_job_flags,
+    job_of,
+    memory,
+    to_path,
+    to_text,
+)
+from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.search.encodings import check_encodings
 
 EXAMPLE = (
@@ -15,25 +25,28 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa retrieve", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa retrieve", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
         "--query-vectors",
-        type=Path,
+        type=to_path,
         required=True,
         metavar="DIR",
         help="folder of encoded queries, as `rocketqa encode --queries` makes it",
     )
     parser.add_argument(
         "--passage-vectors",
-        type=Path,
+        type=to_path,
         required=True,
         nargs="+",
         metavar="DIR",
         help="folder of an encoded collection, or the folders of all its shards",
     )
     parser.add_argument(
-        "--depth", type=positive, required=True, help="largest number of passages for each query"
+        "--depth",
+        type=NumberType(WHOLE_FROM_1),
+        required=True,
+        help="largest number of passages for each query",
     )
     parser.add_argument(
         "--max-memory",
@@ -45,6 +58,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--index",
+        type=to_text,
         metavar="FACTORY",
         help="search approximately with an index that faiss makes from this factory string, such "
         "as HNSW32 or IVF4096,PQ64; prints its overlap with exact search for a sample of the "
@@ -52,6 +66,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--index-parameters",
+        type=str,
         default="",
         metavar="NAME=VALUE,...",
         help="settings of the index for searching, such as nprobe=32 or efSearch=128 (default: "
