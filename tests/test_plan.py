@@ -1,10 +1,14 @@
 """`rocket.sh --plan` prints the commands and the arithmetic of the paper, and runs nothing."""
 
+import re
 import subprocess
 
 import pytest
 from script_runs import ROOT, folders_below, run_script
 from toy_files import verb
+
+from rocketqa.files.errors import DataError
+from rocketqa.training.plan import PipelinePlan
 
 MODELS = ("dual_encoder_0", "cross_encoder", "dual_encoder_1", "dual_encoder_2")
 
@@ -95,8 +99,34 @@ def test_a_rate_that_is_not_a_number_is_refused():
     assert done.returncode == 2
     assert done.stderr == (
         "rocketqa plan: RATES: expected words NAME=NUMBER of train, cross, encode, score, "
-        "got fast\n"
+        "each once, got fast\n"
     )
+
+
+@pytest.mark.parametrize(
+    "name, value, fault",
+    [
+        ("BATCH_SIZE", "two", "expected a whole number from 1, got two"),
+        ("BATCH_SIZE", "0", "expected a whole number from 1, got 0"),
+        ("BATCH_SIZE_CROSS", "-4", "expected a whole number from 1, got -4"),
+        ("DEVICES", "", "expected a whole number from 1, got an empty text"),
+        ("DEVICES_INFERENCE", "0", "expected a whole number from 1, got 0"),
+        ("ACCUMULATE", "1.5", "expected a whole number from 1, got 1.5"),
+        ("EPOCHS_1", "-1", "expected a whole number from 0, got -1"),
+        ("MIN_STEPS", "nan", "expected a whole number from 0, got nan"),
+        ("MAX_STEPS", "0", "expected a whole number from 1, got 0"),
+        ("RETRIEVE_DEPTH", "1e3", "expected a whole number from 1, got 1e3"),
+        ("DUAL_NEGATIVES", "none", "expected a whole number from 1, got none"),
+        ("RATES", "train=0", "train: expected a finite number above 0, got 0"),
+        ("ROWS", "collection=-1", "collection: expected a whole number from 0, got -1"),
+    ],
+)
+def test_a_value_that_a_variable_cannot_have_is_one_line(name, value, fault):
+    env = (ROOT / "run_scripts/toy.env").read_text()
+    given = dict(re.findall(r"^([A-Z][A-Z0-9_]*)=([^'\"\n]*)$", env, re.MULTILINE))
+    with pytest.raises(DataError) as error:
+        list(PipelinePlan(given | {name: value}).lines())
+    assert str(error.value) == f"{name}: {fault}"
 
 
 @pytest.mark.parametrize("env", ["marco", "nq"])

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
+from rocketqa.training.plan_numbers import parse_numbers
 from rocketqa.training.schedule import Schedule
 
 FILES = (
@@ -59,13 +61,14 @@ class Cost(NamedTuple):
 class PipelinePlan:
     """The plan of one run of all stages.
 
-    variables: those of the env file, by name. Raises DataError where ROWS or RATES are malformed.
+    variables: those of the env file, by name. Raises DataError where the value of one is wrong, as
+    the methods do.
     """
 
     def __init__(self, variables: Mapping[str, str]):
         self.variables = variables
-        self.rates = parse_numbers(variables["RATES"], RATES, "RATES")
-        expected = parse_numbers(variables["ROWS"], FILES, "ROWS")
+        self.rates = parse_numbers(variables.get("RATES", ""), RATES, "RATES", ABOVE_0)
+        expected = parse_numbers(variables.get("ROWS", ""), FILES, "ROWS", WHOLE_FROM_0)
         self.rows: dict[str, int] = {}
         self.sources: dict[str, str] = {}  # how the rows of a file are known
         for name in FILES:
@@ -74,23 +77,26 @@ class PipelinePlan:
             if self.rows[name]:
                 self.sources[name] = "counted" if counted else "expected"
 
-    def _number(self, name: str) -> int:
-        return int(self.variables[name])
+    def _number(self, name: str, range: Range = WHOLE_FROM_1) -> int:
+        try:
+            return int(range.read(self.variables.get(name, "")))
+        except ValueError as error:
+            raise DataError(f"{name}: {error}") from None
 
     def schedule(self, rows: int, epochs: str, suffix: str = "") -> Schedule:
         """Returns the schedule of a training.
 
         suffix: the ending of its variables: "" for a dual encoder, "_CROSS" for the cross encoder.
         """
-        max_steps = self.variables["MAX_STEPS"]
+        max_steps = self._number("MAX_STEPS") if self.variables.get("MAX_STEPS") else None
         return Schedule(
             examples=rows,
             batch_size=self._number(f"BATCH_SIZE{suffix}"),
             devices=self._number(f"DEVICES{suffix}"),
             chunks=self._number(f"ACCUMULATE{suffix}"),
-            epochs=self._number(epochs),
-            min_steps=self._number(f"MIN_STEPS{suffix}"),
-            max_steps=int(max_steps) if max_steps else None,
+            epochs=self._number(epochs, WHOLE_FROM_0),
+            min_steps=self._number(f"MIN_STEPS{suffix}", WHOLE_FROM_0),
+            max_steps=max_steps,
         )
 
     def training(self, what: str, rows: int, epochs: str, suffix: str = "") -> Cost:
@@ -232,19 +238,6 @@ class PipelinePlan:
                 f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
             )
         return f"{total}, {sum(known):.0f} h"
-
-
-def parse_numbers(text: str, names: tuple[str, ...], variable: str) -> dict[str, float]:
-    """Returns name -> number of words NAME=NUMBER. Raises DataError on any other word."""
-    numbers: dict[str, float] = {}
-    for word in text.split():
-        name, _, value = word.partition("=")
-        if name not in names or not value.replace(".", "", 1).isdecimal():
-            raise DataError(
-                f"{variable}: expected words NAME=NUMBER of {', '.join(names)}, got {word}"
-            )
-        numbers[name] = float(value) if "." in value else int(value)
-    return numbers
 
 
 def count_lines(path: Path) -> int:
