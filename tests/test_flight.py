@@ -77,12 +77,16 @@ def finished(small_world, tmp_path_factory):
 
 
 def artefacts(folder: Path) -> dict[str, bytes]:
-    """Returns path -> bytes, without logs (they hold rates) and manifests (they hold paths)."""
+    """Returns path -> bytes, without logs (they hold rates) and manifests (they hold paths).
+
+    The name of the folder, which the command of report.md holds, is left out.
+    """
     left_out = ("train_log.tsv", ".meta.json", "meta.json")
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.endswith(left_out):
-            found[str(path.relative_to(folder))] = path.read_bytes()
+            content = path.read_bytes().replace(str(folder).encode(), b"")
+            found[str(path.relative_to(folder))] = content
     return found
 
 
@@ -121,6 +125,20 @@ def test_the_report_holds_the_measures_of_every_model_beside_the_papers(finished
         assert rows[model, "MRR@10"][1] == PAPER_VALUES[model]
     assert (folder / "o/report.md").read_text().strip() in printed
     assert not list(folder.rglob("*.part")), "unfinished artefacts are left behind"
+
+
+def test_the_report_begins_with_a_command_that_searches(finished):
+    folder, _ = finished
+    report = (folder / "o/report.md").read_text()
+    assert report.startswith("# Which checkpoint to use\n\n- Dual encoder: `")
+    command = report.split("```sh\n")[1].split("```")[0].replace("your query", "dimosahis vumi")
+    environment = script_environment()
+    done = subprocess.run(
+        ["sh", "-euc", command], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"1\t\S+\t\S+\t", done.stdout)
+    assert "\n- Judged queries: 20.\n- Depth: 30 passages were retrieved" in report
 
 
 def test_a_second_call_makes_nothing_again(finished, small_world):

@@ -19,7 +19,7 @@ SHRUNK = {
     "LAYER_NORM_EPS": "",
     "DATA_PREP": "",
     "RETRIEVE_DEPTH": "30",
-    "RERANK_DEPTH": "5",
+    "RERANK_DEPTH": "10",
     "MAX_NEGATIVE": "0.6",
     "MIN_POSITIVE": "0.01",
 }
