@@ -7,7 +7,12 @@ import pytest
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.files.errors import DataError
-from rocketqa.weights.model_kinds import MODEL_NAMES, TRAINING_VERBS, checkpoint_settings
+from rocketqa.weights.model_kinds import (
+    MODEL_NAMES,
+    TRAINING_VERBS,
+    checkpoint_settings,
+    warn_of_other_length,
+)
 from rocketqa.weights.pretrained import load_pretrained
 from rocketqa.weights.released_layout import KINDS
 
@@ -129,4 +134,16 @@ def test_a_training_refuses_a_released_model_with_the_command_that_imports_it(tm
     (tmp_path / "config.json").write_text(json.dumps(RELEASED))
     assert refusal(load_pretrained, tmp_path, checkpoint_class="DualEncoder") == (
         f"{tmp_path}: expected an encoder to start from, got a model that Baidu released: {IMPORT}"
+    )
+
+
+def test_a_length_that_the_training_did_not_have_is_told(tmp_path, capsys):
+    (tmp_path / "meta.json").write_text('{"job": {"flags": {"query_length": 32}}}')
+    warn_of_other_length(tmp_path, "query_length", 32)
+    warn_of_other_length(tmp_path, "max_length", 8)
+    warn_of_other_length(tmp_path / "nowhere", "query_length", 8)
+    assert capsys.readouterr().err == ""
+    warn_of_other_length(tmp_path, "query_length", 16)
+    assert capsys.readouterr().err == (
+        f"{tmp_path}: was trained with --query-length 32 and is used with --query-length 16\n"
     )

@@ -26,6 +26,7 @@ from rocketqa.inference.encoding_plan import (
     Part,
 )
 from rocketqa.text.token_store import COLLECTION, QUERIES
+from rocketqa.weights.model_kinds import checkpoint_settings
 
 EXAMPLE = (
     "rocketqa encode --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -82,6 +83,7 @@ def part_of_many(value: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    checkpoint_settings(args.checkpoint, "DualEncoder")
     job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
 
     def make(workspace: Workspace) -> None:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
+from rocketqa.weights.model_kinds import TRAINING_VERBS, checkpoint_settings
 
 EXAMPLE = "rocketqa export --checkpoint DIR --format onnx --output output/deployed"
 
@@ -32,6 +33,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    checkpoint_settings(args.checkpoint, *TRAINING_VERBS)
     job = job_of("export", args, inputs=("checkpoint",))
     differences: dict[str, float] = {}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, to_path
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
 from rocketqa.evaluation.denoising_report import count_run, denoising_tables, report_lines
+from rocketqa.evaluation.judgements import refuse_other_queries
 from rocketqa.evaluation.tables import Table, tsv_lines
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.formats import read_positives, read_queries, write_lines
@@ -98,14 +99,25 @@ def main(argv: list[str] | None = None) -> int:
     return job.run(make, args.check)
 
 
+def _positives(labels: Path | None, run: RunFile) -> dict[str, list[str]]:
+    """Returns query_id -> ids of its relevant passages. Raises DataError where the run has none of
+    the queries.
+    """
+    if labels is None:
+        return {}
+    positives = read_positives(labels)
+    refuse_other_queries(run.path, run, labels, positives)
+    return positives
+
+
 def _count(args: Namespace) -> tuple[DenoisingCounts, dict[str, Table]]:
     """Reads the inputs and returns the counts and the tables of the report."""
     queries = read_queries(args.queries)
     passages = CollectionFile(args.collection)
     run = RunFile(args.run, Check(query_ids=queries))
     scores = open_scores(args.scores)
-    positives = read_positives(args.qrels) if args.qrels else {}
-    truth = read_positives(args.truth) if args.truth else {}
+    positives = _positives(args.qrels, run)
+    truth = _positives(args.truth, run)
     counts = DenoisingCounts(args.max_negative, args.min_positive, args.seed)
     count_run(run, scores, passages, positives, truth, args.depth, counts)
     return counts, denoising_tables(counts, queries, passages)

@@ -14,6 +14,7 @@ from rocketqa.cli.flags import (
 )
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
+from rocketqa.weights.model_kinds import checkpoint_settings
 
 EXAMPLE = (
     "rocketqa score --checkpoint checkpoints/cross_encoder --collection collection.tsv "
@@ -58,6 +59,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    checkpoint_settings(args.checkpoint, "CrossEncoder")
     job = job_of("score", args, inputs=("checkpoint", "collection", "queries", "run"))
 
     def make(workspace: Workspace) -> None:

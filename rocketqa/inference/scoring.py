@@ -22,6 +22,7 @@ from rocketqa.jobs.progress import bar
 from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import Encoding, TextEncoder, text_or_tokens
 from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.model_kinds import warn_of_other_length
 
 BLOCK_PAIRS = 4096
 
@@ -54,6 +55,8 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     """
     part, watchdog = workspace
     model, text_encoder = load_model(settings.checkpoint, CrossEncoder)
+    if devices.is_main():
+        warn_of_other_length(settings.checkpoint, "max_length", settings.max_length)
     engine = Engine(model, settings.precision)
     run, encode_pairs = _inputs(settings, text_encoder)
     query_ids = list(run)

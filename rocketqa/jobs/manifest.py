@@ -89,11 +89,23 @@ def made_by(path: Path) -> str:
     """Returns what an artefact is by its manifest, such as "the output of `encode`", for an error
     message; empty where no manifest says so.
     """
-    job = read_object(manifest_of(path)).get("job")
-    verb = job.get("verb") if isinstance(job, dict) else None
+    verb = _recorded_job(path).get("verb")
     if isinstance(verb, str) and VERB.fullmatch(verb):
         return f"the output of `{verb}`"
     return ""
+
+
+def flag_of(path: Path, name: str) -> object:
+    """Returns the value of a flag of the job that made an artefact; None where no manifest says
+    so.
+    """
+    flags = _recorded_job(path).get("flags")
+    return flags.get(name) if isinstance(flags, dict) else None
+
+
+def _recorded_job(path: Path) -> dict:
+    job = read_object(manifest_of(path)).get("job")
+    return job if isinstance(job, dict) else {}
 
 
 def current_commit() -> str:

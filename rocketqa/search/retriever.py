@@ -18,7 +18,7 @@ from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, ref
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
-from rocketqa.weights.model_kinds import checkpoint_settings
+from rocketqa.weights.model_kinds import checkpoint_settings, warn_of_other_length
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -122,6 +122,7 @@ def _query_encoder(checkpoint: Path, query_length: int, passages: VectorStore) -
     Raises DataError where the vectors of the passages have another size.
     """
     model, text_encoder = load_model(checkpoint, DualEncoder)
+    warn_of_other_length(checkpoint, "query_length", query_length)
     if model.config.hidden_size != passages.size:
         raise DataError(
             f"{checkpoint}: expected vectors of size {passages.size}, as in "
@@ -138,6 +139,7 @@ def _query_encoder(checkpoint: Path, query_length: int, passages: VectorStore) -
 def _relevance(checkpoint: Path, pair_length: int) -> ScorePassages:
     """Returns a function from a query and passages to P(relevant) of each passage."""
     model, text_encoder = load_model(checkpoint, CrossEncoder)
+    warn_of_other_length(checkpoint, "max_length", pair_length)
     engine = Engine(model)
 
     def relevance(query: str, passages: Sequence[Passage]) -> list[float]:

@@ -5,12 +5,13 @@ weights of others       an encoder in Hugging Face's or PaddleNLP's layout
 a released model        files as Baidu published them, for the released package
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, read_json_object
-from rocketqa.jobs.manifest import made_by
+from rocketqa.jobs.manifest import flag_of, made_by
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint
 
 MODEL_NAMES = {  # by the class that a checkpoint names
@@ -67,6 +68,19 @@ def kind_in(settings: JsonObject) -> str:
         return RELEASED
     is_encoder = all(name in settings for name in ENCODER_FIELDS)
     return ENCODER if is_encoder else OTHER
+
+
+def warn_of_other_length(checkpoint: Path, name: str, length: int) -> None:
+    """Prints a line where texts are cut at another length than in the training of a checkpoint.
+
+    name: the flag of the length, such as "query_length". A checkpoint without a manifest is not
+    compared.
+    """
+    trained = flag_of(checkpoint, name)
+    if isinstance(trained, int) and trained != length:
+        flag = f"--{name.replace('_', '-')}"
+        line = f"{checkpoint}: was trained with {flag} {trained} and is used with {flag} {length}"
+        print(line, file=sys.stderr)
 
 
 def trained_by(classes: Sequence[str]) -> str:
