@@ -1,6 +1,5 @@
 """A checkpoint gives back its model to the byte; a stopped training continues from it."""
 
-import json
 from pathlib import Path
 
 import numpy as np

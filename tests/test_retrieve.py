@@ -23,6 +23,24 @@ def test_queries_of_another_checkpoint_are_refused(folders, capsys):
     assert "expected vectors of the dual encoder that encoded" in capsys.readouterr().err
 
 
+def test_exchanged_vectors_are_refused_and_nothing_is_written(folders, capsys):
+    write_vectors(folders / "queries", ["p"], np.ones((1, 24)), checkpoint="m")
+    write_vectors(folders / "passages.1", ["q"], np.ones((1, 24)), queries="q", checkpoint="m")
+    assert retrieve(folders) == 2
+    assert capsys.readouterr().err == (
+        f"rocketqa retrieve: {folders}/queries: expected vectors of queries for --query-vectors, "
+        "got vectors of a collection: exchange --query-vectors and --passage-vectors\n"
+    )
+    assert not list(folders.glob("a.run*"))
+
+
+def test_queries_of_another_size_leave_nothing(folders, capsys):
+    write_vectors(folders / "queries", ["q"], np.ones((1, 7)))
+    assert retrieve(folders) == 2
+    assert f"{folders}/queries: expected vectors of size 24, as in" in capsys.readouterr().err
+    assert not list(folders.glob("a.run*"))
+
+
 def test_the_manifest_names_what_decides_the_run(folders):
     retrieve(folders, "--max-memory", "40KB")
     manifest = json.loads((folders / "a.run.meta.json").read_text())
