@@ -73,4 +73,5 @@ done
 # Each row is three words, so OUTPUT_DIR must not contain spaces.
 # shellcheck disable=SC2086
 rocketqa report --ablation $rows --expected run_scripts/expected.tsv \
-    --paper-flight "$PAPER_FLIGHT" --output "$first_output/ablation.tsv"
+    --paper-flight "$PAPER_FLIGHT" --retrieve-depth "$RETRIEVE_DEPTH" \
+    --output "$first_output/ablation.tsv"

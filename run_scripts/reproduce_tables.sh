@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the report of a run: the measures of every model that exists, beside the paper's numbers.
+# Writes the report of a flight: which checkpoint to use, the command that searches with it, and
+# the measures of every model that exists, beside the paper's numbers.
 # With TABLES=yes, which is for the paper's data sets, the report also holds the paper's tables 1,
 # 2, 3, 6 and 7 with a verdict on each number.
 # sh run_scripts/reproduce_tables.sh [ENV] [--released]
@@ -58,7 +59,11 @@ write_statistics() {
 # write_report FLAGS ...: writes the report with its figures. FLAGS name the measures and tables.
 write_report() {
     set -- "$@" --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
-        --output "$OUTPUT_DIR/report.tsv" --figures
+        --output "$OUTPUT_DIR/report.tsv" --figures \
+        --retrieve-depth "$RETRIEVE_DEPTH" --rerank-depth "$RERANK_DEPTH" \
+        --checkpoints "$CHECKPOINT_DIR" --vectors "$OUTPUT_DIR" \
+        --collection "$DATA_DIR/collection.tsv" \
+        --query-length "$QUERY_LENGTH" --max-length "$PAIR_LENGTH"
     by_rank=$OUTPUT_DIR/denoising.train/by_rank.tsv
     if exists "$by_rank"; then set -- "$@" --by-rank "$by_rank"; fi
     # The name of a point is figureN.CURVE.X.measures.tsv.
