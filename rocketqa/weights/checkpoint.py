@@ -42,11 +42,28 @@ TokenizerFiles = dict[str, bytes]  # name -> content
 
 
 def save_model(directory: Path, model: nn.Layer, tokenizer_files: TokenizerFiles) -> None:
-    """Writes weights, configuration and tokenizer of a dual or cross encoder."""
+    """Writes weights, configuration and tokenizer of a dual or cross encoder.
+
+    Raises DataError, before anything is written, where a weight is not finite.
+    """
+    refuse_non_finite(model.state_dict(), directory)
     save_file(_arrays(model.state_dict()), directory / WEIGHTS)
     write_checkpoint_config(directory, type(model).__name__, model.config)
     for name, content in tokenizer_files.items():
         (directory / name).write_bytes(content)
+
+
+def refuse_non_finite(tensors: dict[str, paddle.Tensor], folder: Path) -> None:
+    """Raises DataError where a tensor has a number that is not finite. It names the output that the
+    folder is a part of, and the tensor.
+    """
+    for name, tensor in tensors.items():
+        if not bool(paddle.isfinite(tensor).all()):
+            output = folder.with_name(folder.name.removesuffix(".part"))
+            raise DataError(
+                f"{output}: expected finite weights to save, got nan or infinity in {name}: "
+                "the training has diverged, a lower learning rate may help"
+            )
 
 
 def load_model(
@@ -117,15 +134,19 @@ def save_state(
     A state is complete or absent. It is also a checkpoint, which any verb takes. extra: numbers
     that `load_state` returns again.
     """
+    optimizer_tensors = _optimizer_tensors(model, optimizer)
+    refuse_non_finite(model.state_dict() | optimizer_tensors, part)
     unfinished = _empty_folder(part / "state.tmp")
     save_model(unfinished, model, tokenizer_files)
-    save_file(_optimizer_arrays(model, optimizer), unfinished / OPTIMIZER)
+    save_file(_arrays(optimizer_tensors), unfinished / OPTIMIZER)
     (unfinished / EXTRA).write_text(json.dumps(extra) + "\n", encoding="utf-8")
     os.replace(unfinished, part / f"state-{step}")
     _remove_all_but_newest(part, "state", keep)
 
 
-def _optimizer_arrays(model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Arrays:
+def _optimizer_tensors(
+    model: nn.Layer, optimizer: paddle.optimizer.Optimizer
+) -> dict[str, paddle.Tensor]:
     """Returns the optimizer's tensors by `STRUCTURED_NAME|KIND`, e.g. `...weight|_moment1_0`."""
     structured_names = {parameter.name: name for name, parameter in model.named_parameters()}
     tensors = {}
@@ -135,7 +156,7 @@ def _optimizer_arrays(model: nn.Layer, optimizer: paddle.optimizer.Optimizer) ->
             owner = max(owners, key=len)
             kind = key.removeprefix(owner)
             tensors[f"{structured_names[owner]}|{kind}"] = value
-    return _arrays(tensors)
+    return tensors
 
 
 def load_state(
@@ -174,6 +195,7 @@ def save_best(
 
     The folder is complete or absent.
     """
+    refuse_non_finite(model.state_dict(), part)
     unfinished = _empty_folder(part / "best.tmp")
     save_model(unfinished, model, tokenizer_files)
     measured = json.dumps({"step": step, MEASURE: value})
