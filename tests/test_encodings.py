@@ -60,6 +60,8 @@ def test_several_folders_have_to_be_there(tmp_path):
     first, _ = write_shards(tmp_path, "1/2", "2/2")
     with pytest.raises(DataError, match="nowhere: expected a folder of vectors, got nothing there"):
         check_directories([first, tmp_path / "nowhere"])
+    with pytest.raises(DataError, match="nowhere: expected a folder of vectors, got nothing there"):
+        check_encodings(tmp_path / "nowhere", [first])
 
 
 def encoded(folder, side=None, checkpoint="m"):

@@ -56,6 +56,9 @@ def check_encodings(queries: Path, passages: Sequence[Path]) -> None:
 
     Only the manifests are read. Vectors of another program have none and are not checked.
     """
+    for directory in (queries, *passages):
+        if not directory.exists():
+            raise DataError(f"{directory}: expected a folder of vectors, got nothing there")
     _check_sides(queries, passages)
     job_of_queries = check_directories([queries])
     job_of_passages = check_directories(passages)
