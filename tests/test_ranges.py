@@ -9,7 +9,6 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import (
     ABOVE_0,
     ANY_WHOLE,
-    FINITE,
     FROM_0,
     HIDDEN_SIZE,
     LEARNING_RATE,
@@ -24,7 +23,7 @@ from rocketqa.files.ranges import (
 NO_NUMBERS = ("", " ", "two", "nan", "inf", "-inf", "1e999", "1_000", " 1", "1 ", "0x10", "\u0663")
 
 
-@pytest.mark.parametrize("kind", [ABOVE_0, FINITE, FROM_0, SHARE_OF_STEPS, WHOLE_FROM_1, ANY_WHOLE])
+@pytest.mark.parametrize("kind", [ABOVE_0, FROM_0, SHARE_OF_STEPS, WHOLE_FROM_1, ANY_WHOLE])
 @pytest.mark.parametrize("text", [*NO_NUMBERS, "1,5", "--1", "1.2.3", "1e", "." * 9, "9" * 5000])
 def test_what_is_no_number_is_refused_in_one_line(kind, text):
     with pytest.raises(ValueError, match=f"^expected {kind.expected}, got .") as error:
@@ -41,8 +40,7 @@ def test_what_is_no_number_is_refused_in_one_line(kind, text):
         (ANY_WHOLE, ["-7", "0", "-9007199254740992"], ["1.5"]),
         (HIDDEN_SIZE, ["12", "768"], ["0", "100", "-12"]),
         (TOKENS, ["8", "512"], ["7", "513", "-8"]),
-        (FINITE, ["-3", ".5", "5.", "1e-400", "-2E+3"], ["1e400"]),
-        (FROM_0, ["0", "0.0", "7"], ["-5", "-1e-9"]),
+        (FROM_0, ["0", ".5", "5.", "1e-400", "+2E+3"], ["-5", "-1e-9", "1e400"]),
         (ABOVE_0, ["1e-9", "3"], ["0", "0.0", "-1", "1e-999"]),
         (SHARE_OF_STEPS, ["0", "0.1", "1"], ["100", "-3", "1.0001"]),
         (LEARNING_RATE, ["3e-5", "1"], ["0", "-1", "1e5"]),

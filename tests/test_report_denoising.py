@@ -73,4 +73,6 @@ def test_labels_of_other_queries_are_refused(command, tmp_path, capsys, flag):
 def test_a_number_that_means_nothing_is_refused(capsys, flags):
     with pytest.raises(SystemExit, match="2"):
         main(["report-denoising", *flags])
-    assert f"argument {flags[0]}: expected a " in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert line.startswith(f"rocketqa report-denoising: {flags[0]}: expected a ")
+    assert line.count("\n") == 1

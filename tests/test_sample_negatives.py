@@ -240,4 +240,6 @@ def test_a_cross_encoder_that_rejects_nothing_is_named(tmp_path, capsys):
 def test_a_number_that_means_nothing_is_refused(capsys, flags):
     with pytest.raises(SystemExit, match="2"):
         main(["sample-negatives", *flags])
-    assert f"argument {flags[0]}: expected a " in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert line.startswith(f"rocketqa sample-negatives: {flags[0]}: expected a ")
+    assert line.count("\n") == 1

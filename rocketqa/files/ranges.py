@@ -93,7 +93,6 @@ PORT = Range("a port, 0 to 65535", 0, 65535, whole=True)
 PERCENT = Range("a whole number of percent, 1 to 100", 1, 100, whole=True)
 HIDDEN_SIZE = Range("a multiple of the 12 heads", 12, LARGEST, whole=True, step=12)
 
-FINITE = Range("a finite number")
 FROM_0 = Range("a finite number from 0", 0)
 ABOVE_0 = Range("a finite number above 0", 0, without_low=True)
 PROBABILITY = Range("a probability, 0 to 1", 0, 1)
