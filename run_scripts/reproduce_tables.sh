@@ -22,12 +22,13 @@ esac
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 load_env "$@"
+ask_first reproduce_tables.sh
 
 # evaluate_released_models: makes and measures the checkpoints of RELEASED (words MODEL=SOURCE).
 evaluate_released_models() {
     [ -n "$RELEASED" ] ||
         fail "$ENV: expected RELEASED to name released models, got none"
-    prepare_data
+    prepare_data reproduce_tables.sh
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
     vocabulary=$CHECKPOINT_DIR/dual_encoder_2/vocab.txt
     for pair in $RELEASED; do

@@ -14,6 +14,7 @@ from rocketqa.files.errors import DataError
 VERBS = (  # in the order of work
     "validate",
     "plan",
+    "preflight",
     "statistics",
     "tokenize",
     "sample-negatives",

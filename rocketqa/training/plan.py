@@ -6,6 +6,7 @@ steps with the schedule of the trainings themselves. It needs no Paddle.
 """
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,14 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_numbers import parse_numbers
 from rocketqa.training.schedule import Schedule
+from rocketqa.weights.config_files import (
+    CONFIG,
+    class_of_checkpoint,
+    config_of_checkpoint,
+    config_of_encoder,
+    read_config_file,
+)
+from rocketqa.weights.encoder_weights import parameter_shapes
 
 FILES = (
     "collection",
@@ -22,7 +31,8 @@ FILES = (
     "queries.test",
     "queries.unlabelled",
 )
-RATES = ("train", "cross", "encode", "score")
+TRAINING_RATES = ("train", "cross")
+RATES = (*TRAINING_RATES, "encode", "score")
 BYTES_A_RUN_LINE = 45
 BYTES_A_NUMBER = 4  # float32
 # Adam in float32 keeps four numbers of each parameter: weight, gradient and two moments.
@@ -112,17 +122,20 @@ class PipelinePlan:
         if schedule.total_steps < schedule.steps_of_epochs:
             arithmetic += f", of which {schedule.total_steps:,} are taken (MAX_STEPS)"
         towers = 1 if suffix else 2
-        memory = towers * self._encoder(f"INIT{suffix}").parameters * BYTES_A_TRAINED_PARAMETER
+        parameters = towers * self._encoder(f"INIT{suffix}").parameters
+        memory = parameters * BYTES_A_TRAINED_PARAMETER
         if memory:
             arithmetic += (
                 f"; {memory / GIB:.1f} GiB a device for weights, gradients and moments, "
                 "activations besides"
             )
         work = schedule.total_steps * schedule.batch
-        return Cost(what, arithmetic, work, "cross" if suffix else "train", schedule.devices)
+        rate = "cross" if suffix else "train"
+        checkpoint = parameters * BYTES_A_NUMBER
+        return Cost(what, arithmetic, work, rate, schedule.devices, checkpoint)
 
     def _encoder(self, init: str) -> EncoderSize:
-        return ENCODERS.get(self.variables[init], EncoderSize())
+        return size_of_encoder(self.variables[init])
 
     def encoding(self, model: str, split: str) -> Cost:
         """Returns the cost of encoding the collection and the queries of a split."""
@@ -201,6 +214,17 @@ class PipelinePlan:
             ],
         )
 
+    def disk(self) -> tuple[float, float]:
+        """Returns the bytes that are written into OUTPUT_DIR, and those into CHECKPOINT_DIR."""
+        outputs = checkpoints = 0.0
+        for _, costs in self.stages():
+            for cost in costs:
+                if cost.rate in TRAINING_RATES:
+                    checkpoints += cost.disk
+                else:
+                    outputs += cost.disk
+        return outputs, checkpoints
+
     def hours(self, cost: Cost) -> float | None:
         """Returns the hours of a step on its devices; None where its rate is not known."""
         if cost.rate not in self.rates:
@@ -238,6 +262,21 @@ class PipelinePlan:
                 f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
             )
         return f"{total}, {sum(known):.0f} h"
+
+
+def size_of_encoder(init: str) -> EncoderSize:
+    """Returns the size of the encoder that a value of INIT names; zeros where it is not known."""
+    folder = Path(init)
+    if not (folder / CONFIG).is_file():
+        return ENCODERS.get(init, EncoderSize())
+    try:
+        settings = read_config_file(folder)
+        of_ours = class_of_checkpoint(settings)
+        config = config_of_checkpoint(settings) if of_ours else config_of_encoder(settings)
+    except DataError:
+        return EncoderSize()
+    shapes = parameter_shapes(config)
+    return EncoderSize(sum(map(prod, shapes.values())), config.hidden_size)
 
 
 def count_lines(path: Path) -> int:

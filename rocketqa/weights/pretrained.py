@@ -136,7 +136,7 @@ def _from_name(name: str) -> Pretrained:
 
 
 def is_known_name(name: str) -> bool:
-    """Returns whether PaddleNLP lists a model of this name, or has fetched one; nothing is fetched."""
+    """Returns whether PaddleNLP lists a model of this name or has fetched one. Fetches nothing."""
     from paddlenlp.transformers import BertModel, ErnieModel
     from paddlenlp.utils.env import MODEL_HOME
 
