@@ -43,7 +43,7 @@ ROW_OF = {entry: row for row, entries in enumerate(ROWS) for entry in entries}
 WITHOUT_PADDLE = (
     *("files", "jobs", "evaluation", "text", "distributed.watchdog", "training.schedule"),
     *("training.settings", "weights.released_archives", "weights.model_kinds"),
-    *("training.flight_variables", "training.preflight"),
+    *("training.flight_variables", "training.preflight", "distributed.launch_variables"),
     *("denoised_hard_negatives", "data_augmentation", "training.sampling"),
     *("search.encodings", "search.vectors"),
     *("encoder.config", "encoder.batch_plan", "inference.encoding_plan"),
