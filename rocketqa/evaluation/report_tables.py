@@ -194,24 +194,30 @@ def summary_lines(
     """
     values: ValueLists = {}
     for row in measured:
-        values.setdefault((row.model, row.measure), []).append(row.value)
+        key = (row.model, row.measure)
+        values.setdefault(key, []).append(row.value)
     of_models = [row for row in measured if row.model != DATA]
     known = {row.measure for row in of_models}
     shown = [measure for measure in SHOWN_MEASURES if measure in known]
-    models = list(dict.fromkeys(row.model for row in of_models))
-    head = ["model"] if descriptions is None else ["model", "what it is"]
+    head = ["model"]
+    if descriptions is not None:
+        head.append("what it is")
     head += [PAPER_NAMES.get(measure, measure) for measure in shown]
-    lines = []
-    for model in models:
-        cells = [model] if descriptions is None else [model, descriptions.get(model, "")]
-        keys = [(model, measure) for measure in shown]
-        cells += [_cell(values.get(key), paper.get(key)) for key in keys]
+    lines = [markdown_row(head), markdown_rule(len(head))]
+    has_paper = False
+    for model in dict.fromkeys(row.model for row in of_models):
+        cells = [model]
+        if descriptions is not None:
+            cells.append(descriptions.get(model, ""))
+        for measure in shown:
+            key = (model, measure)
+            cells.append(_cell(values.get(key), paper.get(key)))
+            has_paper = has_paper or key in paper
         lines.append(markdown_row(cells))
-    has_paper = any((model, measure) in paper for model in models for measure in shown)
     title = "Percent" + _seeds(values)
     if has_paper:
         title += f"; in brackets the paper's on {paper_data}"
-    return [f"{title}.", "", markdown_row(head), markdown_rule(len(head)), *lines]
+    return [f"{title}.", "", *lines]
 
 
 def _seeds(values: ValueLists) -> str:
