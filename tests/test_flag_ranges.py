@@ -182,6 +182,17 @@ def test_an_empty_path_or_text_is_refused(verb, capsys):
             "such as 3e-5, got nan",
         ),
         (
+            "train-dual-encoder",
+            ["--decay", "cosine"],
+            "rocketqa train-dual-encoder: --decay: expected one of 'linear', 'constant', "
+            "got 'cosine'",
+        ),
+        (
+            "encode",
+            ["--dtype"],
+            "rocketqa encode: --dtype: expected one argument, got none",
+        ),
+        (
             "retrieve",
             ["--max-memory", "4"],
             "rocketqa retrieve: --max-memory: expected bytes above 0 with their unit, "

@@ -17,6 +17,9 @@ from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
+# What argparse says about a word that is no choice, and about a flag at the end of a line.
+INVALID_CHOICE = r"invalid choice: (.*) \(choose from (.*)\)$"
+NO_VALUE = r"(expected (at least )?one argument)$"
 SMALLEST_WITHOUT_UNIT = 1_000_000  # bytes: a smaller number is one of another unit
 
 
@@ -58,6 +61,8 @@ class VerbParser(ArgumentParser):
         """Prints the line and exits with status 2."""
         about_a_flag = message.startswith("argument ")
         line = message.removeprefix("argument ")
+        line = re.sub(INVALID_CHOICE, r"expected one of \2, got \1", line)
+        line = re.sub(NO_VALUE, r"\1, got none", line)
         hint = "" if about_a_flag else f" ({self.prog} --help shows the flags)"
         self.exit(2, f"{self.prog}: {line}{hint}\n")
 
