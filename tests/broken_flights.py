@@ -31,6 +31,17 @@ def emptied(name: str) -> Break:
     return change
 
 
+def appended(name: str, line: str) -> Break:
+    """Returns what adds a line to a file of the data."""
+
+    def change(folder: Path) -> dict[str, str]:
+        with (folder / "data" / name).open("a") as file:
+            file.write(f"{line}\n")
+        return {}
+
+    return change
+
+
 def exported(**variables: str) -> Break:
     """Returns what exports variables; FOLDER in a value stands for the folder of the flight."""
 
@@ -105,6 +116,14 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
     "unlabelled queries without a row": (
         emptied("queries.unlabelled.tsv"),
         "FOLDER/data/queries.unlabelled.tsv: expected rows, got an empty file",
+    ),
+    "a label without its passage": (
+        appended("qrels.dev.tsv", "q1\t0\t1"),
+        "FOLDER/data/qrels.dev.tsv:41: expected ",
+    ),
+    "an unlabelled query with the id of a training query": (
+        appended("queries.unlabelled.tsv", "q7\tw7"),
+        "FOLDER/data/queries.unlabelled.tsv:41: expected each id once, got 'q7' again",
     ),
     "no answers to train by": (
         exported(POSITIVES="answers"),

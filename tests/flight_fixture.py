@@ -18,8 +18,9 @@ def write_flight(folder: Path) -> Path:
     data = folder / "data"
     data.mkdir()
     write_tiny_flight(data)
-    for split in ("train", "dev", "unlabelled"):
-        shutil.copy(data / "queries.tsv", data / f"queries.{split}.tsv")
+    queries = (data / "queries.tsv").read_text()
+    for split, letter in (("train", "q"), ("dev", "q"), ("unlabelled", "u")):
+        (data / f"queries.{split}.tsv").write_text(queries.replace("q", letter))
     for split in ("train", "dev"):
         shutil.copy(data / "qrels.tsv", data / f"qrels.{split}.tsv")
     places = {

@@ -5,11 +5,12 @@ variables, the files, the initial weights (read in full, or fetched by their nam
 Nothing is made, but PaddleNLP keeps a model that it has fetched.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
+from rocketqa.files.formats import read_answers, read_qrels, read_queries
 from rocketqa.files.rows import file_fault
 from rocketqa.text.tokenizer import text_encoder_of
 from rocketqa.training.flight_variables import wrong_variables
@@ -32,6 +33,12 @@ COLUMNS = {
     "qrels": "query_id, 0, passage_id, relevance",
     "answers": "query_id, answer, answer ...",
 }
+READERS: Mapping[str, Callable[..., object]] = {
+    "queries": read_queries,
+    "qrels": read_qrels,
+    "answers": read_answers,
+}
+TOGETHER = ("queries.train.tsv", "queries.unlabelled.tsv")  # stage 4 reads both, with unique ids
 
 
 class Needs(NamedTuple):
@@ -119,16 +126,38 @@ def _packages(flight: Flight) -> list[str]:
 
 def _refusals_of_files(flight: Flight) -> Iterator[Refusal]:
     if flight.needs.data and not flight.data_comes and "DATA_DIR" in flight.variables:
-        folder = Path(flight.variables["DATA_DIR"])
-        for name in files_of_data(flight.variables):
-            cure = _content_of(name)
-            if flight.variables.get("DATA_PREP"):
-                cure = f"make it with: {flight.variables['DATA_PREP']}"
-            yield from _refusals_of_file(folder / name, cure)
+        yield from _refusals_of_data(Path(flight.variables["DATA_DIR"]), flight.variables)
     if flight.needs.flight:
         for path in _files_of_a_flight(flight.variables):
             cure = f"make it with: sh run_scripts/rocket.sh {flight.env}"
             yield from _refusals_of_file(path, cure)
+
+
+def _refusals_of_data(folder: Path, variables: Mapping[str, str]) -> Iterator[Refusal]:
+    """Yields the files of DATA_DIR that are missing, and the first wrong row of the others."""
+    readable = []
+    for name in files_of_data(variables):
+        cure = _content_of(name)
+        if variables.get("DATA_PREP"):
+            cure = f"make it with: {variables['DATA_PREP']}"
+        refused = list(_refusals_of_file(folder / name, cure))
+        yield from refused
+        if not refused and name != variables.get("STAGE_1_RUN"):
+            readable.append(name)
+    together = [name for name in readable if name in TOGETHER]
+    alone = [[name] for name in readable if name not in TOGETHER]
+    for names in filter(None, [together, *alone]):
+        yield from _refusals_of_rows(folder, names)
+
+
+def _refusals_of_rows(folder: Path, names: list[str]) -> Iterator[Refusal]:
+    """Yields the first wrong row of files of one kind. Stage 1 reads the collection at once."""
+    reader = READERS.get(names[0].split(".")[0])
+    if reader:
+        try:
+            reader(*[folder / name for name in names])
+        except DataError as error:
+            yield Refusal(str(error))
 
 
 def files_of_data(variables: Mapping[str, str]) -> list[str]:
