@@ -71,8 +71,9 @@ def run_procedure(folder: Path, world: Path) -> str:
 
 @pytest.fixture(scope="module")
 def finished(small_world, tmp_path_factory):
-    """The folder of a finished procedure, and what rocket.sh printed."""
-    folder = tmp_path_factory.mktemp("finished")
+    """The folder of a finished procedure, and what rocket.sh printed. Its name has a blank."""
+    folder = tmp_path_factory.mktemp("finished") / "my flight"
+    folder.mkdir()
     return folder, run_procedure(folder, small_world)
 
 
@@ -152,6 +153,20 @@ def test_a_second_call_makes_nothing_again(finished, small_world):
     before = times()
     run_procedure(folder, small_world)
     assert times() == before
+
+
+def test_the_ablation_measures_its_rows_in_a_folder_with_a_blank(finished, small_world, tmp_path):
+    folder, _ = finished
+    copy = tmp_path / "my copy"
+    shutil.copytree(folder, copy)
+    run_script("ablation.sh", ABLATION_SEEDS="1", **shrunk_variables(copy, small_world))
+    _, *lines = (copy / "o/ablation.tsv").read_text().splitlines()
+    rows = {line.split("\t")[0] for line in lines}
+    assert rows == {
+        *("in_batch", "cross_batch", "hard_without_denoising", "denoised", "augmented"),
+    }
+    unchanged = artefacts(folder).keys() & artefacts(copy).keys()
+    assert "c/dual_encoder_2/model.safetensors" in unchanged
 
 
 def test_stages_run_again_where_their_inputs_changed(finished, small_world, tmp_path):
