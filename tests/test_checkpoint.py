@@ -1,6 +1,5 @@
 """A checkpoint gives back its model to the byte; a stopped training continues from it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -96,17 +95,10 @@ def test_a_loaded_model_is_ready_for_inference_without_dropout(tmp_path, config,
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path, config):
     save_model(tmp_path, dual_encoder(config), FILES)
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match="expected a cross encoder, got a dual encoder: give "):
         load_model(tmp_path, CrossEncoder)
-    assert str(error.value) == f"{tmp_path}: expected a CrossEncoder, got DualEncoder"
-    (tmp_path / "config.json").write_text(json.dumps(config._asdict()))
-    with pytest.raises(DataError, match="expected a DualEncoder, got another model"):
-        load_model(tmp_path, DualEncoder)
-    (tmp_path / "config.json").write_text(json.dumps({"model": "two\nlines"}))
-    with pytest.raises(DataError, match="expected a DualEncoder, got another model$"):
-        load_model(tmp_path, DualEncoder)
     (tmp_path / "config.json").unlink()
-    with pytest.raises(DataError, match="expected a checkpoint with config.json, got none"):
+    with pytest.raises(DataError, match="expected a dual encoder, got a folder without config"):
         load_model(tmp_path, DualEncoder)
 
 
@@ -281,6 +273,46 @@ def test_the_best_model_stays_though_later_ones_are_worse(tmp_path, config, rand
     assert names(tmp_path) == {"best"}
     best, _ = load_model(tmp_path / "best", DualEncoder)
     assert_same_bytes(weights_of(best), weights_of(training.model))
+
+
+def spoil(tensor, value: float) -> None:
+    """Makes one number of a tensor another one."""
+    numbers = tensor.numpy()
+    numbers.flat[0] = value
+    tensor.set_value(numbers)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, config, random_rows, value):
+    training = Training(config, random_rows)
+    training.run(0, 1)
+    part = tmp_path / "out.part"
+    part.mkdir()
+    training.save(part, 1)
+    name = "query_encoder.embeddings.word_embeddings.weight"
+    spoil(dict(training.model.named_parameters())[name], value)
+    for save in (
+        lambda: save_model(part, training.model, FILES),
+        lambda: training.save(part, 2),
+        lambda: save_best(part, 2, 0.5, training.model, FILES),
+    ):
+        with pytest.raises(DataError) as error:
+            save()
+        assert str(error.value) == (
+            f"{tmp_path}/out: expected finite weights to save, got nan or infinity in {name}: "
+            "the training has diverged, a lower learning rate may help"
+        )
+        assert names(part) == {"state-1"}
+
+
+def test_moments_that_are_not_finite_are_never_saved(tmp_path, config, random_rows):
+    training = Training(config, random_rows)
+    training.run(0, 1)
+    moments = training.optimizer.state_dict()
+    spoil(next(value for key, value in moments.items() if "moment2" in key), np.inf)
+    with pytest.raises(DataError, match=r"got nan or infinity in [\w.]+\|_moment2_0: "):
+        training.save(tmp_path, 1)
+    assert not names(tmp_path)
 
 
 def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
