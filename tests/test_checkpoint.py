@@ -3,18 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
-from paddle import nn
+from checkpoint_fixture import FILES, Training, cross_encoder, dual_encoder
 from safetensors.numpy import load_file
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.encoder.config import ErnieConfig
-from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
-from rocketqa.training.optimizer import adam, clip
 from rocketqa.weights.checkpoint import (
     best_value,
     clean_up,
@@ -22,14 +18,8 @@ from rocketqa.weights.checkpoint import (
     load_state,
     save_best,
     save_model,
-    save_state,
     set_weights,
 )
-
-FILES = {
-    "vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nparis\nParis\n",
-    "tokenizer_config.json": b'{"do_lower_case": false}',
-}
 
 
 @pytest.fixture
@@ -43,21 +33,6 @@ def config(tiny_config):
 def names(folder: Path) -> set[str]:
     """Returns the names in a folder."""
     return {path.name for path in folder.iterdir()}
-
-
-def dual_encoder(config: ErnieConfig, seed: int = 1) -> DualEncoder:
-    """Returns a dual encoder with drawn weights, the same ones for the same seed."""
-    model = DualEncoder(config)
-    set_weights(model, DualEncoder.from_encoder_weights(initial_weights(config, seed)), "test")
-    return model
-
-
-def cross_encoder(config: ErnieConfig, seed: int = 1) -> CrossEncoder:
-    """Returns a cross encoder with drawn weights, the same ones for the same seed."""
-    model = CrossEncoder(config)
-    encoder = initial_weights(config, seed)
-    set_weights(model, CrossEncoder.from_encoder_weights(encoder, config, seed), "test")
-    return model
 
 
 def weights_of(model) -> dict[str, np.ndarray]:
@@ -139,32 +114,6 @@ def test_a_parameter_of_another_shape_is_named_even_where_it_could_be_broadcast(
             match=rf"^here: expected classifier.bias of shape .*\[2\].*, got \[{shape}\]$",
         ):
             set_weights(model, weights, "here")
-
-
-class Training:
-    """A training whose every step follows from its number, as the training loop's do."""
-
-    def __init__(self, config, random_rows, seed: int = 1):
-        self.model = dual_encoder(config, seed)
-        self.model.train()
-        self.optimizer = adam(self.model, weight_decay=0.1)
-        self.random_rows = random_rows
-
-    def run(self, begin: int, end: int) -> None:
-        for step in range(begin, end):
-            paddle.seed(step)
-            self.optimizer.set_lr(0.01 / (step + 1))
-            queries = pack(self.random_rows(3, seed=step))
-            passages = pack(self.random_rows(3, seed=100 + step))
-            q_reps, p_reps = self.model(queries, passages)  # [3, H] each
-            logits = paddle.matmul(q_reps, p_reps, transpose_y=True)  # [3, 3]
-            nn.functional.cross_entropy(logits, paddle.arange(3)).backward()
-            clip(self.model, 1.0)
-            self.optimizer.step()
-            self.optimizer.clear_grad()
-
-    def save(self, part, step: int, keep: int = 1, **extra: float) -> None:
-        save_state(part, step, self.model, FILES, self.optimizer, extra, keep)
 
 
 def test_a_continued_training_equals_one_without_a_stop_whatever_layers_were_built_before(
