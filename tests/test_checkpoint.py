@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoint_fixture import FILES, Training, cross_encoder, dual_encoder
+from paddle import nn
 from safetensors.numpy import load_file
 
 from rocketqa.cross_encoder import CrossEncoder
