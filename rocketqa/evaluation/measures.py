@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable
 
 from rocketqa.files.errors import DataError
 
-Ranking = list[str]  # passage ids of a query by rank
+RankedIds = list[str]  # passage ids of a query by rank
 Relevant = Iterable[str]  # ids of the relevant passages of a query
-Rankings = dict[str, Ranking]  # query_id -> its ranking
+Rankings = dict[str, RankedIds]  # query_id -> its ranking
 Judgements = dict[str, list[str]]  # query_id -> ids of its relevant passages
-Measure = Callable[[Ranking, Relevant, int], float]  # ranking, relevant, k -> value
+Measure = Callable[[RankedIds, Relevant, int], float]  # ranking, relevant, k -> value
 
 
-def reciprocal_rank(ranking: Ranking, relevant: Relevant, k: int) -> float:
+def reciprocal_rank(ranking: RankedIds, relevant: Relevant, k: int) -> float:
     """Returns 1 / rank of the first relevant passage among the top k, 0 without one."""
     for rank, passage_id in enumerate(ranking[:k], 1):
         if passage_id in relevant:
@@ -27,7 +27,7 @@ def reciprocal_rank(ranking: Ranking, relevant: Relevant, k: int) -> float:
     return 0.0
 
 
-def success(ranking: Ranking, relevant: Relevant, k: int) -> float:
+def success(ranking: RankedIds, relevant: Relevant, k: int) -> float:
     """Returns 1 if a relevant passage is among the top k, else 0."""
     for passage_id in ranking[:k]:
         if passage_id in relevant:
@@ -35,7 +35,7 @@ def success(ranking: Ranking, relevant: Relevant, k: int) -> float:
     return 0.0
 
 
-def recall(ranking: Ranking, relevant: Relevant, k: int) -> float:
+def recall(ranking: RankedIds, relevant: Relevant, k: int) -> float:
     """Returns the share of the relevant passages that are among the top k."""
     wanted = set(relevant)
     retrieved = wanted.intersection(ranking[:k])
