@@ -11,8 +11,9 @@ from pathlib import Path
 
 from builds import run_script, script_parser
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_path
 from rocketqa.files.formats import read_collection, read_queries, write_lines
+from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.files.runs import ranked, run_lines
 
 K1, B = 0.9, 0.4
@@ -28,11 +29,14 @@ def build_parser() -> ArgumentParser:
     )
     add_job_flags(parser)
     parser.add_argument(
-        "--collection", type=Path, required=True, help="rows of passage_id, title, text"
+        "--collection", type=to_path, required=True, help="rows of passage_id, title, text"
     )
-    parser.add_argument("--queries", type=Path, required=True, help="rows of query_id, text")
+    parser.add_argument("--queries", type=to_path, required=True, help="rows of query_id, text")
     parser.add_argument(
-        "--depth", type=int, required=True, help="largest number of passages for a query"
+        "--depth",
+        type=NumberType(WHOLE_FROM_1),
+        required=True,
+        help="largest number of passages for a query",
     )
     return parser
 

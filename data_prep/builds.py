@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.cli.flags import VerbParser, to_path
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.job import NOT_FINISHED, Job
@@ -34,7 +35,7 @@ class BuildSettings(NamedTuple):
 
 def script_parser(script: str, description: str, example: str) -> ArgumentParser:
     """Returns a parser for a script of data_prep/ whose help ends with an example command."""
-    return ArgumentParser(
+    return VerbParser(
         f"data_prep/{script}",
         description=description,
         epilog=f"Example:\n  {example}",
@@ -53,18 +54,18 @@ def add_check_flag(parser: ArgumentParser) -> None:
 
 def add_build_flags(parser: ArgumentParser, output: str) -> None:
     """Adds the flags of BuildSettings; `output` is the help text of --output."""
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
+    parser.add_argument("--output", type=to_path, required=True, metavar="DIR", help=output)
     parser.add_argument(
         "--from",
         dest="from_folder",
-        type=Path,
+        type=to_path,
         metavar="DIR",
         help="take the published files, packed or unpacked, from this folder (default: download "
         "them)",
     )
     parser.add_argument(
         "--downloads",
-        type=Path,
+        type=to_path,
         metavar="DIR",
         help="keep downloads and unpacked archives here (default: OUTPUT/downloads)",
     )

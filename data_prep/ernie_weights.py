@@ -15,7 +15,9 @@ from typing import Any
 
 from builds import add_check_flag, run_script, script_parser
 
+from rocketqa.cli.flags import NumberType, to_path, to_text
 from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import EPSILON
 from rocketqa.jobs.download import Source, fetch
 from rocketqa.jobs.job import Job
 
@@ -32,13 +34,14 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=to_path,
         default=Path("checkpoints"),
         metavar="DIR",
         help="folder that gets a folder for each model (default: %(default)s)",
     )
     parser.add_argument(
         "--model",
+        type=to_text,
         nargs="+",
         default=MODELS,
         metavar="NAME",
@@ -46,7 +49,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--from",
-        type=Path,
+        type=to_path,
         dest="source",
         metavar="DIR",
         help="take DIR/NAME/FILE where it exists (default: download every file)",
@@ -54,7 +57,7 @@ def build_parser() -> ArgumentParser:
     # Official code: ERNIE 2.0 ran with Paddle's default epsilon; PaddleNLP sets 1e-12.
     parser.add_argument(
         "--layer-norm-eps",
-        type=float,
+        type=NumberType(EPSILON),
         default=1e-5,
         help="epsilon of every layer normalisation (default: %(default)s)",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from builds import add_check_flag, run_script, script_parser
 
+from rocketqa.cli.flags import to_path, to_text
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.download import Source, fetch
 from rocketqa.jobs.job import Job
@@ -42,16 +43,21 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("direction", choices=("import", "export"), help="what to do")
     parser.add_argument(
         "source",
+        type=to_text,
         help="import: a model's name, a URL, a folder or a config.json; export: a checkpoint",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument(
+        "--output", type=to_path, required=True, metavar="DIR", help="folder to make"
+    )
     parser.add_argument(
         "--vocab",
-        type=Path,
+        type=to_path,
         metavar="FILE",
         help="vocab.txt for a source without a config.json (default: the source's own)",
     )
-    parser.add_argument("--md5", help="md5 of the archive behind a URL (default: not checked)")
+    parser.add_argument(
+        "--md5", type=to_text, help="md5 of the archive behind a URL (default: not checked)"
+    )
     add_check_flag(parser)
     return parser
 

@@ -32,6 +32,7 @@ from builds import add_check_flag, run_script, script_parser
 from row_index import RowIndex, text_digest
 from sources import one_line, read_foreign
 
+from rocketqa.cli.flags import to_path
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.atomic_files import read_object
@@ -61,14 +62,14 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument("direction", choices=("import", "export"), help="what to do")
     parser.add_argument(
-        "source", type=Path, help="import: a TSV; export: a folder that import has made"
+        "source", type=to_path, help="import: a TSV; export: a folder that import has made"
     )
     parser.add_argument(
-        "--output", type=Path, required=True, help="import: folder to make; export: TSV to write"
+        "--output", type=to_path, required=True, help="import: folder to make; export: TSV to write"
     )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=to_path,
         metavar="DIR",
         help="folder with collection.tsv and queries.*.tsv whose ids are used (default: import: "
         "ids are made from the texts; export: SOURCE)",

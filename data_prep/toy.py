@@ -26,12 +26,16 @@ from builds import run_script, script_parser
 from numpy.random import Generator
 from toy_world import World, make_world, name_of, sentence, vocabulary_of
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import NumberType, add_job_flags, job_of
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
+from rocketqa.files.ranges import ANY_WHOLE, WHOLE_FROM_1, Range
 from rocketqa.jobs.seeds import generator
 
 TWO_LABELS_SHARE = 0.1  # of the queries; the others have one label
+PASSAGES_PER_FACT = Range("a whole number from 2, the labels of a query", 2, 1000, whole=True)
+FEWEST_FACTS = 4  # a quarter of them is for dev queries alone
+MOST_WORDS = 100_000  # the language has some 350,000 words of two or three syllables
 ATTEMPTS = 1000  # to find a new wording of a query
 
 PassagesOfFact = dict[int, list[str]]  # fact -> ids of the passages that state it
@@ -46,18 +50,22 @@ def build_parser() -> ArgumentParser:
     )
     add_job_flags(parser)
 
-    def add_number(flag: str, default: int, text: str) -> None:
+    def add_number(flag: str, default: int, text: str, range: Range = WHOLE_FROM_1) -> None:
         parser.add_argument(
-            flag, type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)"
+            flag,
+            type=NumberType(range),
+            default=default,
+            metavar="N",
+            help=f"{text} (default: %(default)s)",
         )
 
-    add_number("--seed", 1, "seed of all random numbers")
+    add_number("--seed", 1, "seed of all random numbers", ANY_WHOLE)
     add_number("--names", 60, "number of first names, and of last names")
     add_number("--entities", 150, "number of entities, each a first and a last name")
     add_number("--relations", 12, "number of relations")
     add_number("--synonyms", 3, "words of a relation in passages, and as many others in queries")
     add_number("--relations-per-entity", 4, "facts about each entity")
-    add_number("--passages-per-fact", 6, "passages that state a fact")
+    add_number("--passages-per-fact", 6, "passages that state a fact", PASSAGES_PER_FACT)
     add_number("--train-queries", 400, "number of training queries")
     add_number("--dev-queries", 300, "number of dev queries")
     add_number("--unlabelled-queries", 3000, "number of unlabelled queries")
@@ -71,6 +79,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def build(args: Namespace) -> int:
     """Makes the folder unless it is up to date, and returns the exit status."""
+    refuse_impossible_world(args)
     job = job_of("toy", args, inputs=())
 
     def write(part: Path) -> None:
@@ -80,6 +89,26 @@ def build(args: Namespace) -> int:
         write_initial_encoders(part, world, args.seed)
 
     return job.run(write, args.check)
+
+
+def refuse_impossible_world(args: Namespace) -> None:
+    """Raises DataError where the numbers of things do not go together."""
+    pairs = args.names**2
+    if args.entities > pairs:
+        raise DataError(
+            f"--entities: expected at most {pairs}, as many pairs of names, got {args.entities}"
+        )
+    if args.relations_per_entity > args.relations:
+        raise DataError(
+            f"--relations-per-entity: expected at most the {args.relations} of --relations, "
+            f"got {args.relations_per_entity}"
+        )
+    facts = args.entities * args.relations_per_entity
+    if facts < FEWEST_FACTS:
+        raise DataError(f"--entities: expected at least {FEWEST_FACTS} facts, got {facts}")
+    words = 2 * args.names + 2 * args.relations * args.synonyms
+    if words > MOST_WORDS:
+        raise DataError(f"--names, --synonyms: expected at most {MOST_WORDS} words, got {words}")
 
 
 def write_initial_encoders(part: Path, world: World, seed: int) -> None:

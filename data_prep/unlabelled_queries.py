@@ -30,6 +30,7 @@ from builds import (
 from releases import RELEASED_AUGMENT, folder_of
 from sources import read_foreign
 
+from rocketqa.cli.flags import to_path
 from rocketqa.files.errors import DataError
 
 FILES = {"marco": "orcas_yahoo_nq.query.txt", "nq": "mrqa.query.txt"}
@@ -52,7 +53,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--queries",
-        type=Path,
+        type=to_path,
         nargs="+",
         default=[],
         metavar="FILE",
@@ -60,7 +61,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--exclude",
-        type=Path,
+        type=to_path,
         nargs="+",
         metavar="FILE",
         help="files with queries that are left out (default: those of "

@@ -2,10 +2,10 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from builds import run_script, script_parser
 
+from rocketqa.cli.flags import to_path
 from rocketqa.jobs.unpack import unpack
 
 
@@ -16,8 +16,10 @@ def build_parser() -> ArgumentParser:
         "Unpack a tar or zip archive. Links, devices and paths outside of the folder are refused.",
         "python data_prep/unpack.py data/marco/downloads/marco.tar.gz --output data/marco/corpus",
     )
-    parser.add_argument("archive", type=Path, help="tar archive, compressed or not, or zip archive")
-    parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    parser.add_argument(
+        "archive", type=to_path, help="tar archive, compressed or not, or zip archive"
+    )
+    parser.add_argument("--output", type=to_path, required=True, help="folder to make")
     return parser
 
 

@@ -90,7 +90,8 @@ def score_of(scores: Scores, query_id: str, passage_id: str) -> float:
     score = scores.get((query_id, passage_id))
     if score is None:
         raise DataError(
-            f"scores: expected a score of query {query_id} and passage {passage_id}, got none"
+            f"--scores: expected a score of query {query_id} and passage {passage_id}, got none: "
+            "score this --run, at least as deep"
         )
     return score
 

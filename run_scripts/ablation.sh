@@ -16,6 +16,11 @@ set -eu
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 load_env "$@"
+ask_first ablation.sh
+
+# The rows of the table, each with the model that it measures.
+ROWS_AND_MODELS="in_batch=in_batch cross_batch=dual_encoder_0
+    hard_without_denoising=hard_without_denoising denoised=dual_encoder_1 augmented=dual_encoder_2"
 
 # train_rows: trains every model of one seed.
 train_rows() {
@@ -46,15 +51,10 @@ train_rows() {
     )
 }
 
-# evaluate_row ROW MODEL: evaluates a model and adds its row to the table.
-evaluate_row() {
-    evaluate "$2"
-    rows="$rows $1 $SEED $OUTPUT_DIR/$2.measures.tsv"
-}
-
-prepare_data
-first_seed=$SEED first_output=$OUTPUT_DIR first_checkpoints=$CHECKPOINT_DIR rows=
+prepare_data ablation.sh
+first_seed=$SEED first_output=$OUTPUT_DIR first_checkpoints=$CHECKPOINT_DIR
 export SEED OUTPUT_DIR CHECKPOINT_DIR
+set --
 for SEED in $ABLATION_SEEDS; do
     OUTPUT_DIR=$first_output CHECKPOINT_DIR=$first_checkpoints
     if [ "$SEED" != "$first_seed" ]; then
@@ -63,14 +63,12 @@ for SEED in $ABLATION_SEEDS; do
     fi
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
     train_rows
-    [ -z "$INIT_BERT" ] || evaluate_row bert_base bert_base
-    evaluate_row in_batch in_batch
-    evaluate_row cross_batch dual_encoder_0
-    evaluate_row hard_without_denoising hard_without_denoising
-    evaluate_row denoised dual_encoder_1
-    evaluate_row augmented dual_encoder_2
+    for row_and_model in ${INIT_BERT:+bert_base=bert_base} $ROWS_AND_MODELS; do
+        model=${row_and_model#*=}
+        evaluate "$model"
+        set -- "$@" "${row_and_model%=*}" "$SEED" "$OUTPUT_DIR/$model.measures.tsv"
+    done
 done
-# Each row is three words, so OUTPUT_DIR must not contain spaces.
-# shellcheck disable=SC2086
-rocketqa report --ablation $rows --expected run_scripts/expected.tsv \
-    --paper-flight "$PAPER_FLIGHT" --output "$first_output/ablation.tsv"
+rocketqa report --ablation "$@" --expected run_scripts/expected.tsv \
+    --paper-flight "$PAPER_FLIGHT" --retrieve-depth "$RETRIEVE_DEPTH" \
+    --output "$first_output/ablation.tsv"

@@ -15,6 +15,7 @@ set -eu
 model=$1
 shift
 load_env "$@"
+ask_first evaluate.sh
 require_evaluation_data
 require "$CHECKPOINT_DIR/$model" "sh run_scripts/rocket.sh $ENV"
 evaluate "$model"

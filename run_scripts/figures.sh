@@ -14,6 +14,7 @@ set -eu
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 load_env "$@"
+ask_first figures.sh
 require "$CHECKPOINT_DIR/dual_encoder_2" "sh run_scripts/rocket.sh $ENV"
 # Points of an earlier call are deleted; the models and runs that they were measured on stay.
 rm -f "$OUTPUT_DIR"/figure[46].*.measures.tsv*

@@ -6,10 +6,16 @@
 # env_variables               prints the names of the variables that the env file sets.
 # load_env [ENV]              reads the env file (by default toy.env) and makes `rocketqa` runnable.
 # print_command COMMAND ...   prints a command of the plan, the first time that it comes up.
+# with_variables COMMAND ..   runs a command with NAME=VALUE for each variable of the env file.
 # print_costs                 prints the rows, steps, disk space and hours of the planned run.
+# preflight SCRIPT FLAGS ..   prints a line for everything that would stop the script; is true if
+#                             nothing would.
+# ask_first SCRIPT            stops if something would, else makes the folders; once for a flight.
+# end_plan SCRIPT             ends a planned run with its costs and the lines of preflight.
 # exists FILE                 is true if FILE exists or if the planned run has made it by then.
 # require FILE COMMAND        stops unless FILE exists, and names the command that makes it.
-# prepare_data                runs DATA_PREP if a file of DATA_DIR is missing.
+# data_comes                  is true if DATA_PREP will make the files of DATA_DIR.
+# prepare_data SCRIPT         runs DATA_PREP if a file of DATA_DIR is missing, and asks again.
 # require_labelled_data       stops unless the collection and the labelled queries D_L exist.
 # require_unlabelled_queries  stops unless the unlabelled queries of stage 4 exist.
 # require_evaluation_data     stops unless the queries of EVALUATE_SPLIT and their judgements exist.
@@ -45,9 +51,11 @@ load_env() {
     case $ENV in /*) ;; *) ENV=$PWD/$ENV ;; esac
     cd "$ROOT" || fail "$ROOT: expected a folder, got none"
     set --
+    EXPORTED=
     for name in $(env_variables); do
         if value=$(printenv "$name"); then
             set -- "$@" "$name=$value"
+            EXPORTED="$EXPORTED $name"
         fi
     done
     # shellcheck source=run_scripts/toy.env
@@ -58,7 +66,6 @@ load_env() {
     ENV=${ENV#"$ROOT/"}
     # shellcheck source=run_scripts/setup.sh
     . run_scripts/setup.sh
-    [ "${PLAN-no}" = yes ] || mkdir -p "$CHECKPOINT_DIR" "$OUTPUT_DIR"
 }
 
 # The words are quoted where needed, so that a shell can read the line back.
@@ -82,14 +89,45 @@ if [ "${PLAN-no}" = yes ]; then
 fi
 
 # The body is a subshell because it exports every variable of the env file.
-print_costs() (
-    set --
+with_variables() (
     for name in $(env_variables); do
         export "${name?}"
         set -- "$@" "$name=$(printenv "$name")"
     done
-    command rocketqa plan "$@"
+    command "$@"
 )
+
+print_costs() {
+    with_variables rocketqa plan
+}
+
+preflight() {
+    script=$1
+    shift
+    [ "${PLAN-no}" = no ] || set -- "$@" --plan
+    ! data_comes || set -- "$@" --data-comes
+    # EXPORTED is a list of names. The last flag takes one word, so that the variables can follow.
+    # shellcheck disable=SC2086
+    with_variables rocketqa preflight --exported $EXPORTED "$@" --env "$ENV" --script "$script"
+}
+
+# With --plan, wrong variables stop at once; end_plan prints the other lines, below the plan.
+ask_first() {
+    [ -z "${ROCKETQA_ASKED-}" ] || return 0
+    if [ "${PLAN-no}" = no ]; then
+        preflight "$1" || exit 2
+        mkdir -p "$CHECKPOINT_DIR" "$OUTPUT_DIR"
+    elif ! preflight "$1" --variables-only 2>/dev/null; then
+        preflight "$1" || exit 2
+    fi
+    ROCKETQA_ASKED=yes
+    export ROCKETQA_ASKED
+}
+
+end_plan() {
+    print_costs
+    preflight "$1" || exit 2
+}
 
 exists() {
     [ -e "$1" ] || [ "${PLAN-no}" = yes ]
@@ -101,16 +139,23 @@ require() {
     fi
 }
 
-prepare_data() {
-    [ -n "$DATA_PREP" ] || return 0
+# The default values are for an env file that lacks variables, which preflight names.
+data_comes() {
+    [ -n "${DATA_PREP-}" ] && [ -z "${DATA_WAS_MADE-}" ] || return 1
     for name in collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv \
-        "queries.$EVALUATE_SPLIT.tsv"; do
-        if [ ! -e "$DATA_DIR/$name" ]; then
-            # DATA_PREP is a shell command whose text contains variables, so only eval can run it.
-            eval "$DATA_PREP"
-            return
-        fi
+        "queries.${EVALUATE_SPLIT-dev}.tsv"; do
+        [ -e "${DATA_DIR-}/$name" ] || return 0
     done
+    return 1
+}
+
+prepare_data() {
+    data_comes || return 0
+    # DATA_PREP is a shell command whose text contains variables, so only eval can run it.
+    eval "$DATA_PREP"
+    [ "${PLAN-no}" = no ] || return 0
+    DATA_WAS_MADE=yes
+    preflight "$1" || exit 2
 }
 
 require_labelled_data() {

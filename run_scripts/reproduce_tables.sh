@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the report of a run: the measures of every model that exists, beside the paper's numbers.
+# Writes the report of a flight: which checkpoint to use, the command that searches with it, and
+# the measures of every model that exists, beside the paper's numbers.
 # With TABLES=yes, which is for the paper's data sets, the report also holds the paper's tables 1,
 # 2, 3, 6 and 7 with a verdict on each number.
 # sh run_scripts/reproduce_tables.sh [ENV] [--released]
@@ -21,12 +22,13 @@ esac
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 load_env "$@"
+ask_first reproduce_tables.sh
 
 # evaluate_released_models: makes and measures the checkpoints of RELEASED (words MODEL=SOURCE).
 evaluate_released_models() {
     [ -n "$RELEASED" ] ||
         fail "$ENV: expected RELEASED to name released models, got none"
-    prepare_data
+    prepare_data reproduce_tables.sh
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
     vocabulary=$CHECKPOINT_DIR/dual_encoder_2/vocab.txt
     for pair in $RELEASED; do
@@ -58,7 +60,11 @@ write_statistics() {
 # write_report FLAGS ...: writes the report with its figures. FLAGS name the measures and tables.
 write_report() {
     set -- "$@" --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
-        --output "$OUTPUT_DIR/report.tsv" --figures
+        --output "$OUTPUT_DIR/report.tsv" --figures \
+        --retrieve-depth "$RETRIEVE_DEPTH" --rerank-depth "$RERANK_DEPTH" \
+        --checkpoints "$CHECKPOINT_DIR" --vectors "$OUTPUT_DIR" \
+        --collection "$DATA_DIR/collection.tsv" \
+        --query-length "$QUERY_LENGTH" --max-length "$PAIR_LENGTH"
     by_rank=$OUTPUT_DIR/denoising.train/by_rank.tsv
     if exists "$by_rank"; then set -- "$@" --by-rank "$by_rank"; fi
     # The name of a point is figureN.CURVE.X.measures.tsv.

@@ -12,6 +12,7 @@ set -eu
 model=$1 split=$2
 shift 2
 load_env "$@"
+ask_first retrieve.sh
 require "$CHECKPOINT_DIR/$model" "sh run_scripts/rocket.sh $ENV"
 require "$DATA_DIR/queries.$split.tsv" "${DATA_PREP:-a file of query_id, text}"
 retrieve "$model" "$split" "$RETRIEVE_DEPTH"

@@ -1,11 +1,12 @@
 #!/bin/sh
 # The whole procedure (section 3.4, figure 3): makes the data, trains the four stages, evaluates
 # every model and writes a report. Artefacts that are finished and up to date are not made again.
+# Before that, it names everything that would stop it (rocketqa preflight), a line each.
 # sh run_scripts/rocket.sh [ENV] [--plan]
 # SEED=3 DEVICES=1 sh run_scripts/rocket.sh run_scripts/toy.env
 #
 # --plan  runs nothing. It prints every command, then the rows, steps, disk space and hours that
-#         the run needs.
+#         the run needs, and what would stop it.
 #
 # reads   DATA_DIR (made by DATA_PREP if the env file names such a command); INIT, INIT_CROSS
 # writes  CHECKPOINT_DIR: dual_encoder_0, cross_encoder, dual_encoder_1, dual_encoder_2;
@@ -27,7 +28,8 @@ fi
 . "$(dirname "$0")/steps.sh"
 load_env "$@"
 
-prepare_data
+ask_first rocket.sh
+prepare_data rocket.sh
 require_evaluation_data
 require_unlabelled_queries
 sh run_scripts/stage1_dual.sh "$ENV"
@@ -39,4 +41,4 @@ for model in dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder; do
     evaluate "$model"
 done
 sh run_scripts/reproduce_tables.sh "$ENV"
-[ "${PLAN-no}" = no ] || print_costs
+[ "${PLAN-no}" = no ] || end_plan rocket.sh

@@ -16,6 +16,7 @@ set -eu
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 load_env "$@"
+ask_first stage1_dual.sh
 require_labelled_data
 
 # Official code: stage 1 has explicit negatives too, as many as stages 3 and 4. They are random

@@ -18,6 +18,7 @@ set -eu
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 load_env "$@"
+ask_first stage4_dual_augmented.sh
 require_labelled_data
 require_unlabelled_queries
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"

@@ -13,14 +13,28 @@ SCOPE = {
 }
 
 
-def call_search(app, receive: Callable[[], Awaitable[dict]], sent: list[dict]) -> Awaitable[int]:
-    """Awaits to the status of a POST to /search; `sent` gets the messages of the response."""
+# What turns SCOPE into the request of a browser for the answers to a query.
+BROWSER = {
+    "method": "GET",
+    "path": "/",
+    "headers": [(b"accept", b"text/html,*/*;q=0.8")],
+    "query_string": b"query=w1",
+}
+
+
+def call_search(
+    app, receive: Callable[[], Awaitable[dict]], sent: list[dict], **changed: object
+) -> Awaitable[int]:
+    """Awaits to the status of a POST to /search; `sent` gets the messages of the response.
+
+    changed: of the request.
+    """
 
     async def send(message: dict) -> None:
         sent.append(message)
 
     async def call() -> int:
-        await app(dict(SCOPE), receive, send)
+        await app(SCOPE | changed, receive, send)
         return sent[0]["status"]
 
     return call()

@@ -1,9 +1,11 @@
 """A real browser for tests: Chromium, driven by chromedriver over HTTP (the W3C's WebDriver)."""
 
+import base64
 import json
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,10 +57,33 @@ class Browser:
         self.call("POST", f"{field}/clear")
         self.call("POST", f"{field}/value", text=text)
 
+    def press(self, keys: str) -> None:
+        """Presses keys one after the other, in whatever has the focus."""
+        strokes = []
+        for key in keys:
+            strokes.append({"type": "keyDown", "value": key})
+            strokes.append({"type": "keyUp", "value": key})
+        keyboard = {"type": "key", "id": "keyboard", "actions": strokes}
+        self.call("POST", "/actions", actions=[keyboard])
+
+    def be_a_screen(self, width: int, height: int, is_phone: bool) -> None:
+        """Shows pages as on a screen of a size in CSS pixels; a phone obeys the page's viewport."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
+        command = "Emulation.setDeviceMetricsOverride"
+        self.call("POST", "/goog/cdp/execute", cmd=command, params=size)
+
+    def picture(self) -> bytes:
+        """Returns what the screen shows, as PNG."""
+        return base64.b64decode(self.call("GET", "/screenshot"))
+
     def follow(self, css: str) -> None:
         """Clicks on an element that leads to another page, and waits until that page is loaded."""
+        self.follow_from(lambda: self.call("POST", f"{self._element(css)}/click"))
+
+    def follow_from(self, act: Callable[[], object]) -> None:
+        """Does what leads to another page, and waits until that page is loaded."""
         self.run("window.left = true")
-        self.call("POST", f"{self._element(css)}/click")
+        act()
         wait_until(lambda: self.run("return !window.left && document.readyState == 'complete'"))
 
     def texts(self, css: str) -> list[str]:

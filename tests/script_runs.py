@@ -19,11 +19,12 @@ def path_with(*folders: Path) -> str:
 
 
 def sh(*command: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs dash (or sh) with these arguments, and with no other variables than these."""
+    """Runs dash (or sh) on this tree, with these arguments and no other variables than these."""
     environment = {
         "PATH": path_with(),
         "HOME": os.environ.get("HOME", "/"),
         "ROCKETQA_READY": "yes",
+        "PYTHONPATH": str(ROOT),
         **variables,
     }
     shell = shutil.which("dash") or "sh"

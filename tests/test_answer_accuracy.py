@@ -126,7 +126,7 @@ def test_an_answer_without_tokens_counts_in_official_mode_and_is_refused_in_stri
 @pytest.mark.parametrize(
     "run, flags, message",
     [
-        ("q9 p1", (), "expected queries of the judgements, got none"),
+        ("q9 p1", (), "answers.tsv, such as 'q1', got none of them, but others, such as 'q9'"),
         ("q1 p1 p9", (), "expected passages of "),
         ("q1 p1 p9", ("--mode", "official"), "expected passages of "),
         (

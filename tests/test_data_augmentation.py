@@ -55,7 +55,10 @@ def test_a_query_without_retrieved_passages_gives_no_row():
 def test_a_passage_without_a_score_is_refused():
     with pytest.raises(DataError) as refused:
         pseudo_labelled_examples("q", ranking_of("q", "a b"), {("q", "a"): 0.95}, SETTINGS)
-    assert str(refused.value) == "scores: expected a score of query q and passage b, got none"
+    assert str(refused.value) == (
+        "--scores: expected a score of query q and passage b, got none: "
+        "score this --run, at least as deep"
+    )
 
 
 def test_the_rows_of_all_queries_are_counted(tmp_path):

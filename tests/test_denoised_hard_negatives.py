@@ -68,7 +68,10 @@ def test_a_missing_score_is_refused():
     assert score_of({("q", "a"): 0.0}, "q", "a") == 0.0
     with pytest.raises(DataError) as refused:
         confident_negatives("q", "ab", {("q", "a"): 0.0}, 0.1)
-    assert str(refused.value) == "scores: expected a score of query q and passage b, got none"
+    assert str(refused.value) == (
+        "--scores: expected a score of query q and passage b, got none: "
+        "score this --run, at least as deep"
+    )
 
 
 def test_filling_up_repeats_nothing_and_ends_where_the_ranks_end():

@@ -68,6 +68,6 @@ def test_twenty_removals_are_drawn_one_a_query_whatever_the_order_of_the_queries
 
 
 def test_a_score_that_is_missing_is_refused():
-    message = "scores: expected a score of query q and passage a, got none"
+    message = "--scores: expected a score of query q and passage a, got none"
     with pytest.raises(DataError, match=message):
         DenoisingCounts(0.1, 0.9, 1).add("q", [ScoredPassage("q", "a", 1, 1.0)], {}, (), None)

@@ -2,11 +2,13 @@
 job.
 """
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
-from launching import launch
-from toy_files import train_dual, write_tiny_flight
+import pytest
+from launching import ROOT, launch
+from toy_files import ENVIRONMENT, dual_flags, train_dual, verb, write_tiny_flight
 from training_logs import column
 
 from rocketqa.distributed import devices
@@ -87,3 +89,39 @@ def test_another_launch_has_another_folder_of_heartbeats(monkeypatch, tmp_path):
         folders.add(devices._folder_of_the_launch(tmp_path / "made"))
     assert len(folders) == 3
     assert {folder.parent for folder in folders} == {Path(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    "variables, line",
+    [
+        (
+            {"PADDLE_NNODES": "2"},
+            "PADDLE_NNODES=2: expected a launch on 2 machines, got a process that trains alone",
+        ),
+        (
+            {"PADDLE_TRAINERS_NUM": "2"},
+            "PADDLE_TRAINERS_NUM=2: expected a launch of 2 processes, got 0",
+        ),
+        (
+            {"PADDLE_TRAINERS_NUM": "two"},
+            "PADDLE_TRAINERS_NUM: expected a whole number from 1, got two",
+        ),
+    ],
+)
+def test_a_training_that_would_be_alone_among_several_is_refused_in_one_line(
+    tmp_path, variables, line
+):
+    write_tiny_flight(tmp_path)
+    flags = dual_flags(tmp_path, tmp_path / "made", 4)
+    done = subprocess.run(
+        verb("train-dual-encoder", *flags),
+        env=ENVIRONMENT | variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"rocketqa train-dual-encoder: {line}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("made*"))

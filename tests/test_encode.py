@@ -12,6 +12,7 @@ from launching import kill_at
 from toy_files import ENVIRONMENT, launched, train_dual, verb, write_tiny_flight
 
 from rocketqa.cli import encode, tokenize
+from rocketqa.cli.__main__ import main
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.packing import pack
 from rocketqa.files.formats import read_collection, read_queries, write_lines
@@ -34,6 +35,23 @@ def flight(tmp_path_factory) -> Path:
     train_dual(folder, folder / "dual", devices=1, batch_size=8)
     write_lines(folder / "many.tsv", many_passages())
     return folder
+
+
+@pytest.mark.parametrize(
+    "changed, refusal",
+    [
+        ({"checkpoint": "init", "collection": "nowhere.tsv"}, "init: expected a dual encoder"),
+        ({"collection": "queries.tsv"}, "queries.tsv:1: expected 3 columns, got 2"),
+        ({"queries": "many.tsv"}, "many.tsv:1: expected 2 columns, got 3"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused_and_leaves_nothing(
+    flight, tmp_path, capsys, changed, refusal
+):
+    given = {name: flight / file for name, file in changed.items()}
+    assert main(["encode", *flags(flight, tmp_path / "out", **given)]) == 2
+    assert f"rocketqa encode: {flight}/{refusal}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def flags(folder: Path, output: Path, **changed: object) -> list[str]:

@@ -147,5 +147,8 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, output, tiny_config, capsys)
     (tmp_path / "config.json").write_text(json.dumps(tiny_config._asdict()))
     save_file(initial_weights(tiny_config, 1), tmp_path / "model.safetensors")
     assert rocketqa(["export", "--checkpoint", str(tmp_path), "--output", str(output)]) == 2
-    assert "expected a DualEncoder, got another model" in capsys.readouterr().err
+    assert (
+        f"{tmp_path}: expected a dual encoder or a cross encoder, got an encoder as others publish"
+        in capsys.readouterr().err
+    )
     assert not output.exists() and not output.with_name("out.part").exists()

@@ -25,7 +25,7 @@ def test_the_values_of_curves_and_models_are_percent_of_the_main_measure(tmp_pat
         CurvePoint("6", "augmented", 0, tmp_path / "a.tsv"),
     ]
     log = tmp_path / "dual_encoder_0" / "train_log.tsv"
-    sources = read_sources(MEASURED, points, None, [log])
+    sources = read_sources("MRR@10", MEASURED, points, None, [log])
     assert sources.measure == "MRR@10"
     assert sources.by_model == {"dual_encoder_0": 30.0, "bm25": 20.0}
     assert sources.figure_4 == {"random": [(15, 25.0), (31, 50.0)]}
@@ -37,7 +37,7 @@ def test_a_point_without_the_measure_is_refused(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("Recall@50\t0.5\n")
     with pytest.raises(DataError) as refused:
-        read_sources(MEASURED, [CurvePoint("4", "random", 15, path)], None, [])
+        read_sources("MRR@10", MEASURED, [CurvePoint("4", "random", 15, path)], None, [])
     assert str(refused.value) == f"{path}: expected a line of MRR@10, got none"
 
 
@@ -60,7 +60,7 @@ def test_the_bars_of_figure_5_are_percent_by_range_of_ranks(tmp_path):
         "first_rank\tlast_rank\tunlabelled\tremoved\tshare_removed\ta\tb\tc\td\n"
         "1\t1\t4\t3\t0.75\t\t\t\t\n2\t10\t9\t6\t0.5\t\t\t\t\n101\tmore\t4\t1\t0.25\t\t\t\t\n"
     )
-    assert removed_by_rank(path) == {"1": 75.0, "2-10": 50.0, "101-": 25.0}
+    assert removed_by_rank(path) == {"1": 75.0, "2-10": 50.0, "101+": 25.0}
 
 
 def test_losses_are_those_of_the_log(tmp_path):

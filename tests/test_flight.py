@@ -71,18 +71,23 @@ def run_procedure(folder: Path, world: Path) -> str:
 
 @pytest.fixture(scope="module")
 def finished(small_world, tmp_path_factory):
-    """The folder of a finished procedure, and what rocket.sh printed."""
-    folder = tmp_path_factory.mktemp("finished")
+    """The folder of a finished procedure, and what rocket.sh printed. Its name has a blank."""
+    folder = tmp_path_factory.mktemp("finished") / "my flight"
+    folder.mkdir()
     return folder, run_procedure(folder, small_world)
 
 
 def artefacts(folder: Path) -> dict[str, bytes]:
-    """Returns path -> bytes, without logs (they hold rates) and manifests (they hold paths)."""
+    """Returns path -> bytes, without logs (they hold rates) and manifests (they hold paths).
+
+    The name of the folder, which the command of report.md holds, is left out.
+    """
     left_out = ("train_log.tsv", ".meta.json", "meta.json")
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.endswith(left_out):
-            found[str(path.relative_to(folder))] = path.read_bytes()
+            content = path.read_bytes().replace(str(folder).encode(), b"")
+            found[str(path.relative_to(folder))] = content
     return found
 
 
@@ -123,6 +128,20 @@ def test_the_report_holds_the_measures_of_every_model_beside_the_papers(finished
     assert not list(folder.rglob("*.part")), "unfinished artefacts are left behind"
 
 
+def test_the_report_begins_with_a_command_that_searches(finished):
+    folder, _ = finished
+    report = (folder / "o/report.md").read_text()
+    assert report.startswith("# Which checkpoint to use\n\n- Dual encoder: `")
+    command = report.split("```sh\n")[1].split("```")[0].replace("your query", "dimosahis vumi")
+    environment = script_environment()
+    done = subprocess.run(
+        ["sh", "-euc", command], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"1\t\S+\t\S+\t", done.stdout)
+    assert "\n- Judged queries: 20.\n- Depth: 30 passages were retrieved" in report
+
+
 def test_a_second_call_makes_nothing_again(finished, small_world):
     folder, _ = finished
 
@@ -134,6 +153,20 @@ def test_a_second_call_makes_nothing_again(finished, small_world):
     before = times()
     run_procedure(folder, small_world)
     assert times() == before
+
+
+def test_the_ablation_measures_its_rows_in_a_folder_with_a_blank(finished, small_world, tmp_path):
+    folder, _ = finished
+    copy = tmp_path / "my copy"
+    shutil.copytree(folder, copy)
+    run_script("ablation.sh", ABLATION_SEEDS="1", **shrunk_variables(copy, small_world))
+    _, *lines = (copy / "o/ablation.tsv").read_text().splitlines()
+    rows = {line.split("\t")[0] for line in lines}
+    assert rows == {
+        *("in_batch", "cross_batch", "hard_without_denoising", "denoised", "augmented"),
+    }
+    unchanged = artefacts(folder).keys() & artefacts(copy).keys()
+    assert "c/dual_encoder_2/model.safetensors" in unchanged
 
 
 def test_stages_run_again_where_their_inputs_changed(finished, small_world, tmp_path):

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "rocketqa"
 ROWS = (
     ("files",),
     ("jobs",),
-    ("denoised_hard_negatives", "training.schedule"),
+    ("denoised_hard_negatives", "training.schedule", "search.encodings"),
     (
         "data_augmentation",
         "evaluation",
@@ -42,8 +42,10 @@ ROWS = (
 ROW_OF = {entry: row for row, entries in enumerate(ROWS) for entry in entries}
 WITHOUT_PADDLE = (
     *("files", "jobs", "evaluation", "text", "distributed.watchdog", "training.schedule"),
-    *("training.settings", "weights.released_archives"),
-    *("denoised_hard_negatives", "data_augmentation", "search.vectors", "training.sampling"),
+    *("training.settings", "weights.released_archives", "weights.model_kinds"),
+    *("training.flight_variables", "training.preflight", "distributed.launch_variables"),
+    *("denoised_hard_negatives", "data_augmentation", "training.sampling"),
+    *("search.encodings", "search.vectors"),
     *("encoder.config", "encoder.batch_plan", "inference.encoding_plan"),
 )
 SHARED_BY_VERBS = {"cli.flags", "cli.training_flags"}

@@ -8,7 +8,7 @@ from copy_job import INPUT_SHA256, LOG, alter, make, names
 
 import rocketqa
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.manifest import digest, file_digest, manifest_of, paths_in
+from rocketqa.jobs.manifest import digest, file_digest, flag_of, made_by, manifest_of, paths_in
 
 RESULT_SHA256 = hashlib.sha256(b"result\n").hexdigest()
 
@@ -33,6 +33,20 @@ def test_the_manifest_of_a_directory_lists_its_results_and_not_its_logs(job, tmp
     assert manifest_of(tmp_path / "out") == tmp_path / "out/meta.json"
     listed = json.loads((tmp_path / "out/meta.json").read_text())["outputs"]
     assert listed == dict.fromkeys(["weights", "shards/0"], RESULT_SHA256)
+
+
+def test_an_artefact_says_what_made_it_and_with_which_flags(job, tmp_path):
+    output = make(job())
+    assert made_by(output) == "the output of `copy`"
+    assert (flag_of(output, "depth"), flag_of(output, "other")) == (10, None)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"job": 1}', '{"job": {"verb": "a\\nb", "flags": 1}}']
+)
+def test_what_has_no_manifest_of_a_job_says_nothing(tmp_path, content):
+    (tmp_path / "meta.json").write_text(content)
+    assert (made_by(tmp_path), flag_of(tmp_path, "depth")) == ("", None)
 
 
 def test_logs_are_kept_but_do_not_count(job):

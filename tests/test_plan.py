@@ -1,10 +1,14 @@
 """`rocket.sh --plan` prints the commands and the arithmetic of the paper, and runs nothing."""
 
+import re
 import subprocess
 
 import pytest
-from script_runs import ROOT, folders_below, run_script
-from toy_files import verb
+from script_runs import ROOT, folders_below, run_script, variable_values
+from toy_files import verb, write_tiny_flight
+
+from rocketqa.files.errors import DataError
+from rocketqa.training.plan import PipelinePlan, size_of_encoder
 
 MODELS = ("dual_encoder_0", "cross_encoder", "dual_encoder_1", "dual_encoder_2")
 
@@ -95,8 +99,34 @@ def test_a_rate_that_is_not_a_number_is_refused():
     assert done.returncode == 2
     assert done.stderr == (
         "rocketqa plan: RATES: expected words NAME=NUMBER of train, cross, encode, score, "
-        "got fast\n"
+        "each once, got fast\n"
     )
+
+
+@pytest.mark.parametrize(
+    "name, value, fault",
+    [
+        ("BATCH_SIZE", "two", "expected a whole number from 1, got two"),
+        ("BATCH_SIZE", "0", "expected a whole number from 1, got 0"),
+        ("BATCH_SIZE_CROSS", "-4", "expected a whole number from 1, got -4"),
+        ("DEVICES", "", "expected a whole number from 1, got an empty text"),
+        ("DEVICES_INFERENCE", "0", "expected a whole number from 1, got 0"),
+        ("ACCUMULATE", "1.5", "expected a whole number from 1, got 1.5"),
+        ("EPOCHS_1", "-1", "expected a whole number from 0, got -1"),
+        ("MIN_STEPS", "nan", "expected a whole number from 0, got nan"),
+        ("MAX_STEPS", "0", "expected a whole number from 1, got 0"),
+        ("RETRIEVE_DEPTH", "1e3", "expected a whole number from 1, got 1e3"),
+        ("DUAL_NEGATIVES", "none", "expected a whole number from 1, got none"),
+        ("RATES", "train=0", "train: expected a finite number above 0, got 0"),
+        ("ROWS", "collection=-1", "collection: expected a whole number from 0, got -1"),
+    ],
+)
+def test_a_value_that_a_variable_cannot_have_is_one_line(name, value, fault):
+    env = (ROOT / "run_scripts/toy.env").read_text()
+    given = dict(re.findall(r"^([A-Z][A-Z0-9_]*)=([^'\"\n]*)$", env, re.MULTILINE))
+    with pytest.raises(DataError) as error:
+        list(PipelinePlan(given | {name: value}).lines())
+    assert str(error.value) == f"{name}: {fault}"
 
 
 @pytest.mark.parametrize("env", ["marco", "nq"])
@@ -129,3 +159,27 @@ def test_planned_hours_are_those_of_the_steps_that_are_taken():
     rates = "train=1 cross=1 encode=1 score=1"
     line = line_of(plan("marco", MAX_STEPS="100", RATES=rates), "train dual_encoder_0")
     assert "; 14.2 h on 8 devices" in line  # 100 x 4,096 rows / 8 / 3,600
+
+
+def test_a_plan_knows_the_size_of_weights_in_a_folder(tmp_path):
+    write_tiny_flight(tmp_path)
+    size = size_of_encoder(str(tmp_path / "init"))
+    # V = 46, H = 16, I = 32, 40 positions, 4 types: the embeddings, two layers, the pooler.
+    embeddings = (46 + 40 + 4 + 2) * 16
+    layer = 4 * (16 * 16 + 16) + (16 * 32 + 32) + (32 * 16 + 16) + 4 * 16
+    assert size == (embeddings + 2 * layer + (16 * 16 + 16), 16)
+    assert size_of_encoder(str(tmp_path)) == (0, 0)
+    (tmp_path / "init/config.json").write_text("{")
+    assert size_of_encoder(str(tmp_path / "init")) == (0, 0)
+
+
+def test_the_disk_of_a_flight_is_that_of_its_lines(tmp_path):
+    names = {"INIT": "ernie-2.0-base-en", "INIT_CROSS": "ernie-2.0-large-en"}
+    variables = variable_values(ROOT / "run_scripts/marco.env") | names
+    outputs, checkpoints = PipelinePlan(variables | {"DATA_DIR": str(tmp_path)}).disk()
+    # Three dual encoders of two towers, and the cross encoder, in float32.
+    assert checkpoints == (3 * 2 * 109.5e6 + 335.1e6) * 4
+    # Vectors of 768 numbers, and lines of runs.
+    texts = 3 * 8_841_823 + 502_939 + 1_700_000 + 6_980
+    lines = 1000 * (502_939 + 6_980) + 50 * (502_939 + 2 * 1_700_000 + 6_980)
+    assert outputs == texts * 768 * 4 + lines * 45

@@ -166,13 +166,6 @@ def test_a_training_starts_from_a_trained_cross_encoder_as_it_is(tmp_path, train
     started = CrossEncoder.from_encoder_weights(found.weights, trained_config, 7)
     assert started.keys() == weights.keys()
     assert all((started[name] == weights[name]).all() for name in weights)
-    with pytest.raises(
-        DataError,
-        match="expected an encoder or a DualEncoder to start from, got a trained CrossEnc",
-    ):
-        load_pretrained(folder, checkpoint_class="DualEncoder")
-    with pytest.raises(DataError, match="expected an encoder to start from, got a trained Cross"):
-        load_pretrained(folder)
 
 
 @pytest.mark.parametrize("prefix", ["", "ernie.", "bert."])
@@ -260,10 +253,11 @@ def test_a_name_that_cannot_be_had_is_refused_in_one_line_that_says_what_to_do(m
         load_pretrained("ernie-there")
     message = str(error.value)
     assert message.startswith(
-        "INIT=ernie-there: expected a folder with config.json, vocab.txt and weights, or a model"
+        "ernie-there: expected a folder with config.json, vocab.txt and weights, or a model"
     )
     assert "Without a network, run `data_prep/ernie_weights.py --model ernie-there`" in message
-    assert message.endswith("bring the folder here and set INIT=FOLDER") and "\n" not in message
+    assert message.endswith("bring the folder here and give it in place of the name")
+    assert "\n" not in message
 
 
 def test_a_folder_saved_by_paddlenlp_is_loaded_with_its_tokenizer(

@@ -54,4 +54,6 @@ def test_a_run_without_a_confident_query_is_refused(tmp_path, capsys):
 def test_a_number_that_means_nothing_is_refused(capsys, flags):
     with pytest.raises(SystemExit, match="2"):
         main(["pseudo-label", *flags])
-    assert f"argument {flags[0]}: expected a " in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert line.startswith(f"rocketqa pseudo-label: {flags[0]}: expected a ")
+    assert line.count("\n") == 1

@@ -57,7 +57,8 @@ def test_a_report_has_every_model_and_the_papers_tables(command, tmp_path, capsy
     ]
     report = (tmp_path / "out/report.md").read_text()
     assert report == capsys.readouterr().out
-    assert "| dual_encoder_2 | 36.80 (37.00) |" in report
+    assert report.startswith("# Which checkpoint to use\n\n- Dual encoder: `dual_encoder_2` (")
+    assert "| dual_encoder_2 | stage 4: data augmentation | 36.80 (37.00) |" in report
     assert "| RocketQA | 36.80 (37) within tolerance |" in report
     assert "| in-batch | (32) not run |" in report
 
@@ -97,10 +98,76 @@ def test_an_ablation_has_a_line_for_each_row_and_seed_and_joins_the_papers_table
         "in_batch\t3\tMRR@10\t0.31",
     ]
     shown = capsys.readouterr().out
-    assert shown.startswith("Percent, medians of 3 seeds; in brackets the paper's.\n")
+    assert shown.startswith("Percent, medians of 3 seeds; in brackets the paper's on mine.\n")
     assert "| in_batch | 30.00 (32.00) |" in shown
     assert main([*command, "--ablated", str(output)]) == 0
     assert "| in-batch | 30.00 (32) below |" in capsys.readouterr().out
+
+
+def search_flags(folder: Path) -> list[str]:
+    """Returns the flags that only report.md needs."""
+    places = ["--checkpoints", "c", "--vectors", "o", "--collection", f"{folder}/collection.tsv"]
+    lengths = ["--query-length", "24", "--max-length", "64"]
+    return [*places, *lengths, "--retrieve-depth", "100", "--rerank-depth", "20"]
+
+
+def test_flags_for_the_markdown_alone_change_it_and_not_the_job_of_the_table(command, tmp_path):
+    output = tmp_path / "out"
+    assert main(command) == 0
+    before = (output / "report.tsv.meta.json").read_bytes()
+    assert "rocketqa search" not in (output / "report.md").read_text()
+    assert main([*command, *search_flags(tmp_path), "--check"]) == 0
+    assert main([*command, *search_flags(tmp_path)]) == 0
+    assert (output / "report.tsv.meta.json").read_bytes() == before
+    report = (output / "report.md").read_text()
+    assert "    --checkpoint c/dual_encoder_2 \\\n" in report
+    assert "    --passage-vectors o/dual_encoder_2.vectors/collection \\\n" in report
+    assert "    --query-length 24\n" in report
+    assert "- Depth: 100 passages were retrieved for each query.\n" in report
+
+
+def test_a_measure_of_too_shallow_a_run_is_in_the_table_and_in_no_line_of_the_markdown(
+    command, tmp_path
+):
+    deep = "MRR@10\t0.368\nSuccess@1000\t0.9\nqueries_judged\t300\n"
+    written(tmp_path / "dual_encoder_2.measures.tsv", deep)
+    with (tmp_path / "expected.tsv").open("a") as lines:
+        lines.write("mine\t2\tRocketQA\tdual_encoder_2\tSuccess@1000\t97.9\t0.5\ttable 2\n")
+    assert main([*command, *search_flags(tmp_path)]) == 0
+    assert "dual_encoder_2\tSuccess@1000\t0.9\t0.979" in (tmp_path / "out/report.tsv").read_text()
+    report = (tmp_path / "out/report.md").read_text()
+    assert "90.00" not in report
+    assert "R@1000 is left out where a run has fewer passages." in report
+    assert "| RocketQA | 36.80 (37) within tolerance | (97.9) not run |" in report
+    assert "- Judged queries: 300." in report
+
+
+def test_a_flight_without_numbers_of_the_paper_has_no_brackets(command, tmp_path):
+    written(tmp_path / "expected.tsv", EXPECTED.replace("mine", "other"))
+    assert main(command) == 0
+    table = (tmp_path / "out/report.md").read_text().split("# Measures")[1]
+    assert table.startswith("\n\nPercent.\n") and "(" not in table
+
+
+def test_a_model_below_bm25_is_warned_of(command, tmp_path, capsys):
+    measures = measures_file(tmp_path, "bm25", 0.35)
+    assert main([*command[:2], measures, *command[2:]]) == 0
+    warning = "**Warning:** dual_encoder_0 has MRR@10 30.00, below BM25 with 35.00.\n"
+    assert warning in capsys.readouterr().out
+
+
+def test_a_part_of_the_paths_of_a_search_is_refused(command, tmp_path, capsys):
+    assert main([*command, "--checkpoints", "c", "--vectors", "o"]) == 2
+    assert capsys.readouterr().err == (
+        "rocketqa report: --checkpoints, --vectors, --collection: expected all or none of them, "
+        "got --checkpoints and --vectors\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_stages_over_too_few_passages_are_in_no_figure(command, tmp_path):
+    assert main([*command, "--figures", "--retrieve-depth", "5"]) == 0
+    assert "![" not in (tmp_path / "out/report.md").read_text()
 
 
 def test_words_that_are_no_triples_are_refused(tmp_path, capsys):
@@ -122,7 +189,7 @@ def test_figures_4_5_6_stages_and_training_curves_are_drawn_and_shown(command, t
     flags += point(tmp_path, "6", "augmented", 9, 0.4)
     assert main([*command, *flags]) == 0
     report = (tmp_path / "out/report.md").read_text()
-    shown = [line.split("(")[1] for line in report.splitlines() if line.startswith("![")]
+    shown = [line.split("](")[1] for line in report.splitlines() if line.startswith("![")]
     assert shown == [f"figures/{name}.png)" for name in FIGURES]
     drawn = {path.name: path.read_bytes() for path in (tmp_path / "out/figures").iterdir()}
     assert drawn.keys() == {f"{name}.{ending}" for name in FIGURES for ending in ("png", "svg")}

@@ -61,8 +61,18 @@ def test_a_passage_that_the_collection_lacks_is_refused(command, tmp_path, capsy
     assert capsys.readouterr().err.endswith("a.run: expected passages of the collection, got 'b'\n")
 
 
+@pytest.mark.parametrize("flag", ["--qrels", "--truth"])
+def test_labels_of_other_queries_are_refused(command, tmp_path, capsys, flag):
+    labels = write(tmp_path, "other.tsv", ["x1|0|a|1"])
+    assert main([*command, flag, labels, "--output", str(tmp_path / "out")]) == 2
+    assert f"a.run: expected queries of {labels}, such as 'x1', got none" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+
+
 @pytest.mark.parametrize("flags", [["--depth", "-1"], ["--max-negative", "inf"]])
 def test_a_number_that_means_nothing_is_refused(capsys, flags):
     with pytest.raises(SystemExit, match="2"):
         main(["report-denoising", *flags])
-    assert f"argument {flags[0]}: expected a " in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert line.startswith(f"rocketqa report-denoising: {flags[0]}: expected a ")
+    assert line.count("\n") == 1

@@ -3,15 +3,19 @@
 import pytest
 
 from rocketqa.evaluation.report_tables import (
+    Depths,
     Measured,
     MeasuresFile,
     ablation_table,
+    found_main_measure,
+    judged_queries,
     main_measure,
     measures_file_of_model,
     medians,
     read_measured,
     report_table,
     summary_lines,
+    too_deep,
 )
 from rocketqa.files.errors import DataError
 
@@ -70,14 +74,60 @@ def test_a_summary_has_medians_in_percent_and_the_papers_in_brackets():
         Measured("bm25", "1", "Success@50", 0.5),
         Measured("data", "", "collection", 9.0),
     ]
-    assert summary_lines(measured, PAPER) == [
-        "Percent, medians of 3 seeds; in brackets the paper's.",
+    assert summary_lines(measured, PAPER, "MS MARCO") == [
+        "Percent, medians of 3 seeds; in brackets the paper's on MS MARCO.",
         "",
         "| model | MRR@10 | R@50 |",
         "| --- | --- | --- |",
         "| dual_encoder_2 | 20.00 (37.00) |  |",
         "| bm25 |  | 50.00 |",
     ]
+
+
+def test_a_summary_without_a_number_of_the_paper_does_not_speak_of_brackets():
+    measured = [Measured("start", "", "MRR@10", 0.2)]
+    descriptions = {"start": "the initial weights"}
+    assert summary_lines(measured, PAPER, "MS MARCO", descriptions) == [
+        "Percent.",
+        "",
+        "| model | what it is | MRR@10 |",
+        "| --- | --- | --- |",
+        "| start | the initial weights | 20.00 |",
+    ]
+
+
+def test_a_number_of_the_paper_alone_stands_in_brackets_without_a_blank_before():
+    measured = [
+        Measured("bm25", "", "MRR@10", 0.2),
+        Measured("dual_encoder_2", "", "Success@50", 0.5),
+    ]
+    assert summary_lines(measured, PAPER, "MS MARCO")[-1] == "| dual_encoder_2 | (37.00) | 50.00 |"
+
+
+def test_a_measure_is_left_out_where_the_run_has_fewer_passages():
+    at_50 = [Measured(model, "", "Success@50", 0.5) for model in ("bm25", "cross_encoder")]
+    at_1000 = Measured("bm25", "", "Success@1000", 0.9)
+    truth = Measured("bm25", "", "MRR@10-truth", 0.4)
+    count = Measured("data", "", "collection", 9.0)
+    measured = [*at_50, at_1000, truth, count]
+    depths = Depths(retrieved=100, reranked=20)
+    assert depths.deep_enough(measured) == [at_50[0], truth, count]
+    assert too_deep(measured, depths) == ["R@50", "R@1000"]
+    assert Depths(1000, 50).deep_enough(measured) == measured
+    assert Depths(9, 50).deep_enough([truth]) == []
+
+
+def test_every_measure_counts_where_no_depth_is_known():
+    measured = [Measured("bm25", "", "Success@1000", 0.9)]
+    assert Depths().deep_enough(measured) == measured
+    assert too_deep(measured, Depths()) == []
+
+
+def test_judged_queries_are_counted_in_the_files_that_say_so(tmp_path):
+    (tmp_path / "bm25.measures.tsv").write_text("MRR@10\t0.1\nqueries_judged\t1491\n")
+    (tmp_path / "start.measures.tsv").write_text("MRR@10\t0.1\n")
+    paths = [tmp_path / f"{model}.measures.tsv" for model in ("bm25", "start")]
+    assert judged_queries(map(measures_file_of_model, paths)) == {"bm25": 1491}
 
 
 def test_the_values_of_the_papers_tables_are_medians_over_the_seeds_of_the_ablation(tmp_path):
@@ -98,3 +148,4 @@ def test_the_main_measure_is_the_first_that_was_measured():
     assert main_measure([accuracy, accuracy._replace(measure="MRR@10")]) == "MRR@10"
     with pytest.raises(DataError, match="measures: expected one of MRR@10, accuracy@5"):
         main_measure([accuracy._replace(measure="Recall@50")])
+    assert found_main_measure([accuracy._replace(measure="Recall@50")]) is None

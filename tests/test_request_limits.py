@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 import uvicorn
-from asgi_calls import call_search
+from asgi_calls import BROWSER, call_search
 from tiny_service import VALID_BODY, search_answers, serving
 from waiting import wait_until
 
@@ -55,6 +55,20 @@ def test_a_slow_or_one_request_too_many_is_refused(monkeypatch):
         return await asyncio.gather(*calls)
 
     assert asyncio.run(call_both()) == [408, 503]
+
+
+def test_a_browser_that_is_refused_gets_the_page(monkeypatch):
+    monkeypatch.setattr(request_limits, "MOST_REQUESTS", 0)
+    sent: list[dict] = []
+
+    async def receive_never():
+        await asyncio.sleep(5)
+
+    app = application(no_answers, 0, False)
+    assert asyncio.run(call_search(app, receive_never, sent, **BROWSER)) == 503
+    assert b"expected at most 0 requests at a time</p>" in sent[1]["body"]
+    headers = dict(sent[0]["headers"])
+    assert headers[b"connection"] == b"close" and b"text/html" in headers[b"content-type"]
 
 
 @pytest.mark.parametrize("status, closes", [(400, False), (408, True), (413, True), (503, True)])

@@ -17,10 +17,28 @@ def folders(tmp_path):
 
 
 def test_queries_of_another_checkpoint_are_refused(folders, capsys):
-    write_vectors(folders / "queries", ["q"], np.ones((1, 24)), checkpoint="new")
+    write_vectors(folders / "queries", ["q"], np.ones((1, 24)), queries="q", checkpoint="new")
     write_vectors(folders / "passages.1", ["p"], np.ones((1, 24)), checkpoint="old")
     assert retrieve(folders) == 2
     assert "expected vectors of the dual encoder that encoded" in capsys.readouterr().err
+
+
+def test_exchanged_vectors_are_refused_and_nothing_is_written(folders, capsys):
+    write_vectors(folders / "queries", ["p"], np.ones((1, 24)), checkpoint="m")
+    write_vectors(folders / "passages.1", ["q"], np.ones((1, 24)), queries="q", checkpoint="m")
+    assert retrieve(folders) == 2
+    assert capsys.readouterr().err == (
+        f"rocketqa retrieve: {folders}/queries: expected vectors of queries for --query-vectors, "
+        "got vectors of a collection: exchange --query-vectors and --passage-vectors\n"
+    )
+    assert not list(folders.glob("a.run*"))
+
+
+def test_queries_of_another_size_leave_nothing(folders, capsys):
+    write_vectors(folders / "queries", ["q"], np.ones((1, 7)))
+    assert retrieve(folders) == 2
+    assert f"{folders}/queries: expected vectors of size 24, as in" in capsys.readouterr().err
+    assert not list(folders.glob("a.run*"))
 
 
 def test_the_manifest_names_what_decides_the_run(folders):
@@ -51,7 +69,8 @@ def test_the_manifest_holds_the_overlap_of_an_approximate_index(folders, capsys)
         ("500MB", 500_000_000),
         ("2k", None),
         ("1.5KiB", 1536),
-        ("100", 100),
+        ("100B", 100),
+        ("100", None),
         ("0", None),
         ("1iB", None),
         ("", None),

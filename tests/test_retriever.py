@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ranked_collection import write_ranked_collection
+from ranked_collection import run_verb, write_ranked_collection
+from vectors_fixture import write_vectors
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_collection, read_queries, write_lines
@@ -60,6 +61,53 @@ def test_vectors_of_another_program_are_not_compared_with_the_models(folder, tmp
         (vectors / path.name).write_bytes(path.read_bytes())
     loaded = load_retriever(folder / "dual", folder / "collection.tsv", [vectors], 2**30)
     assert loaded.answer("w1 w2", 3) == retriever(folder).answer("w1 w2", 3)
+
+
+def test_vectors_of_tokens_are_searched_with_the_collection_that_was_tokenized(folder, tmp_path):
+    tokens = tmp_path / "tokens"
+    vectors = tmp_path / "vectors"
+    collection = folder / "collection.tsv"
+    common = ["--checkpoint", folder / "dual", "--collection"]
+    run_verb("tokenize", "--output", tokens, *common, collection)
+    run_verb("encode", "--output", vectors, *common, tokens)
+    loaded = load_retriever(folder / "dual", collection, [vectors], 2**30)
+    assert loaded.answer("w1 w2", 3) == retriever(folder).answer("w1 w2", 3)
+    other = tmp_path / "collection.tsv"
+    write_lines(other, ["p0\t\tw1 w2"])
+    refused = "expected the collection that .*vectors was encoded with, got another: encode again"
+    with pytest.raises(DataError, match=refused):
+        load_retriever(folder / "dual", other, [vectors], 2**30)
+    run_verb("tokenize", "--output", tokens, *common, other)
+    for path in (collection, other):  # the tokens that were encoded are not there any more
+        with pytest.raises(DataError, match=refused):
+            load_retriever(folder / "dual", path, [vectors], 2**30)
+
+
+@pytest.mark.parametrize("checkpoint, cross", [("cross", None), ("dual", "dual")])
+def test_a_checkpoint_of_the_other_kind_is_refused_before_its_digest_is_compared(
+    folder, checkpoint, cross
+):
+    vectors = [folder / "collection.vectors"]
+    cross_encoder = folder / cross if cross else None
+    collection = folder / "collection.tsv"
+    with pytest.raises(DataError, match=r"expected a .* encoder, got a .* encoder: give a check"):
+        load_retriever(folder / checkpoint, collection, vectors, 2**30, cross_encoder)
+
+
+def test_vectors_of_queries_are_refused(folder):
+    vectors = [folder / "queries.vectors"]
+    with pytest.raises(DataError) as error:
+        load_retriever(folder / "dual", folder / "collection.tsv", vectors, 2**30)
+    assert str(error.value) == (
+        f"{folder}/queries.vectors: expected vectors of a collection for --passage-vectors, "
+        "got vectors of queries: give a folder that `rocketqa encode --collection` made"
+    )
+
+
+def test_vectors_of_another_size_are_refused_when_the_models_are_loaded(folder, tmp_path):
+    vectors = write_vectors(tmp_path, ["p0"], [[1.0, 2.0]])
+    with pytest.raises(DataError, match="dual: expected vectors of size 2, as in .*, got 16"):
+        load_retriever(folder / "dual", folder / "collection.tsv", [vectors], 2**30)
 
 
 def test_vectors_of_another_collection_are_refused(folder, tmp_path):

@@ -1,11 +1,20 @@
 """A training is refused before it costs anything where its settings do not go together."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rocketqa.files.errors import DataError
-from rocketqa.training.run import refuse_half_a_dev_measure, refuse_unless_supported
+from rocketqa.files.examples import TrainingExample
+from rocketqa.training.batches import DualBatches
+from rocketqa.training.loop import Task
+from rocketqa.training.run import (
+    refuse_half_a_dev_measure,
+    refuse_positives_alone,
+    refuse_unless_supported,
+)
+from rocketqa.training.settings import DualEncoderSettings
 
 
 def test_float32_is_always_supported():
@@ -23,3 +32,49 @@ def test_half_a_dev_measure_is_refused(every, examples):
     settings = SimpleNamespace(evaluate_every=every, dev_examples=examples)
     with pytest.raises(DataError, match="expected it together with --dev-examples, got one alone"):
         refuse_half_a_dev_measure(settings)
+
+
+def dual_settings(**changed) -> DualEncoderSettings:
+    given = {
+        "output": Path("out"),
+        "init": "tiny",
+        "collection": None,
+        "queries": None,
+        "examples": [],
+        "batch_size": 1,
+        "epochs": 1,
+        "learning_rate": 1e-3,
+        "warmup": 0.1,
+        "decay": "linear",
+        "weight_decay": 0.0,
+        "seed": 1,
+    }
+    return DualEncoderSettings(**(given | changed))
+
+
+@pytest.mark.parametrize(
+    "negatives, changed, devices, is_refused",
+    [
+        ((), {}, 1, True),
+        ((), {"negatives": "in-batch", "accumulate": 4}, 1, True),
+        ((), {"negatives": "in-batch"}, 2, True),
+        ((), {}, 2, False),
+        ((), {"accumulate": 2}, 1, False),
+        ((), {"batch_size": 2, "negatives": "in-batch"}, 1, False),
+        (("p2",), {}, 1, False),
+        ((), {"epochs": 0}, 1, False),
+    ],
+)
+def test_a_query_whose_only_candidate_is_its_positive_is_refused(
+    negatives, changed, devices, is_refused
+):
+    settings = dual_settings(**changed)
+    examples = [TrainingExample(f"q{n}", "p1", negatives) for n in range(8)]
+    batches = DualBatches(examples, {}, {}, None, 8, 8)
+    task = Task(None, {}, {}, batches, None)
+    schedule = settings.schedule(len(examples), devices)
+    if is_refused:
+        with pytest.raises(DataError, match="--batch-size: expected at least 2 candidates"):
+            refuse_positives_alone(task, schedule, settings)
+    else:
+        refuse_positives_alone(task, schedule, settings)

@@ -95,6 +95,29 @@ def test_an_answer_without_a_token_is_warned_of(files):
     )
 
 
+def test_a_run_of_other_queries_is_refused_with_an_id_of_each_file(files):
+    cure = "give both of the same queries"
+    (files / "qrels.tsv").write_text("x1\t0\tp1\t1\n")
+    with pytest.raises(DataError) as refused:
+        by_labels(files, "strict", "MRR@10")
+    assert str(refused.value) == (
+        f"{files}/a.run: expected queries of {files}/qrels.tsv, such as 'x1', "
+        f"got none of them, but others, such as 'q1': {cure}"
+    )
+    (files / "answers.tsv").write_text("x1\tSaturn\n")
+    with pytest.raises(DataError, match=f"expected queries of .*answers.tsv, .*{cure}"):
+        by_answers(files, "released", "accuracy@1")
+
+
+def test_labels_without_a_relevant_passage_are_refused(files):
+    (files / "qrels.tsv").write_text("q1\t0\tp1\t0\n")
+    with pytest.raises(DataError) as refused:
+        by_labels(files, "strict", "MRR@10")
+    assert str(refused.value) == (
+        f"{files}/qrels.tsv: expected a query with a relevant passage, got none"
+    )
+
+
 def test_a_passage_that_the_collection_lacks_is_refused(files):
     (files / "collection.tsv").write_text("p1\tMoon\tApollo\n")
     with pytest.raises(DataError) as refused:

@@ -16,7 +16,6 @@ TRAINING_FILES = {
     "qrels.train.tsv",
     "queries.unlabelled.tsv",
 }
-DEV_FILES = {"queries.dev.tsv", "qrels.dev.tsv"}
 
 
 def make_empty_files(folder: Path, names: set[str]) -> None:
@@ -117,21 +116,6 @@ def test_a_stage_without_data_says_how_to_make_them_and_exits_2(tmp_path):
     done = sh("run_scripts/stage1_dual.sh", DATA_DIR=missing, **folders_below(tmp_path))
     assert done.returncode == 2
     assert "data_prep/toy.py" in done.stderr.splitlines()[-1]
-
-
-@pytest.mark.parametrize("missing", ["queries.dev.tsv", "qrels.dev.tsv", "queries.unlabelled.tsv"])
-def test_the_procedure_asks_for_every_file_before_it_trains(tmp_path, missing):
-    make_empty_files(tmp_path, (TRAINING_FILES | DEV_FILES) - {missing})
-    done = sh(
-        "run_scripts/rocket.sh",
-        "run_scripts/own.env",
-        DATA_DIR=str(tmp_path),
-        **folders_below(tmp_path),
-    )
-    assert done.returncode == 2
-    assert not any((tmp_path / "o").iterdir())
-    message = f"{tmp_path}/{missing}: expected it to be made already"
-    assert done.stderr.splitlines()[-1].startswith(message)
 
 
 def test_a_missing_env_file_is_refused(tmp_path):

@@ -158,12 +158,14 @@ def test_a_dropped_line_of_scores_is_refused_and_never_shifts_the_others(tmp_pat
     scores = write(tmp_path, "dropped.run", scores_without("p4", "q1"))
     assert main([*verb, "--scores", scores]) == 2
     assert capsys.readouterr().err == (
-        "rocketqa sample-negatives: scores: expected a score of query q1 and passage p4, got none\n"
+        "rocketqa sample-negatives: --scores: expected a score of query q1 and passage p4, "
+        "got none: score this --run, at least as deep\n"
     )
     scores = write(tmp_path, "dropped.run", scores_without("p2", "q4"))
     assert main(["pseudo-label", *common, "--scores", scores]) == 2
     assert capsys.readouterr().err == (
-        "rocketqa pseudo-label: scores: expected a score of query q4 and passage p2, got none\n"
+        "rocketqa pseudo-label: --scores: expected a score of query q4 and passage p2, got none: "
+        "score this --run, at least as deep\n"
     )
     assert not output.exists()
 
@@ -238,4 +240,6 @@ def test_a_cross_encoder_that_rejects_nothing_is_named(tmp_path, capsys):
 def test_a_number_that_means_nothing_is_refused(capsys, flags):
     with pytest.raises(SystemExit, match="2"):
         main(["sample-negatives", *flags])
-    assert f"argument {flags[0]}: expected a " in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert line.startswith(f"rocketqa sample-negatives: {flags[0]}: expected a ")
+    assert line.count("\n") == 1

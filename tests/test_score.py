@@ -12,6 +12,7 @@ from launching import kill_at
 from toy_files import ENVIRONMENT, launched, train_cross, verb, write_tiny_flight
 
 from rocketqa.cli import score, tokenize
+from rocketqa.cli.__main__ import main
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.encoder.packing import pack
 from rocketqa.files.formats import read_collection, read_queries, write_lines
@@ -111,6 +112,19 @@ def test_a_query_s_lines_may_stand_anywhere(flight, tmp_path):
         np.testing.assert_allclose(scores, others, rtol=0, atol=1e-6)
 
 
+def test_a_dual_encoder_is_refused_before_anything_is_read(flight, tmp_path, capsys):
+    checkpoint = tmp_path / "dual"
+    checkpoint.mkdir()
+    (checkpoint / "config.json").write_text('{"model": "DualEncoder"}')
+    words = flags(flight, tmp_path / "no.run", tmp_path / "out.run")
+    assert main(["score", *map(str, words), "--checkpoint", str(checkpoint)]) == 2
+    assert capsys.readouterr().err.endswith(
+        f"rocketqa score: {checkpoint}: expected a cross encoder, got a dual encoder: "
+        "give a checkpoint that `train-cross-encoder` made\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["dual"]
+
+
 @pytest.mark.parametrize(
     "line, complaint",
     [
@@ -125,7 +139,8 @@ def test_an_unknown_id_is_refused_before_anything_is_scored(flight, tmp_path, li
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     number = len(run.read_text().splitlines())
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"rocketqa score: {run}:{number}: {complaint}"
+    cure = "give the --queries and the --collection that the run was retrieved from"
+    assert done.stderr.splitlines()[-1] == f"rocketqa score: {run}:{number}: {complaint}: {cure}"
     assert {path.name for path in tmp_path.iterdir()} == {"bad.run"}
 
 

@@ -10,6 +10,7 @@ import time
 import pytest
 from tiny_service import VALID_BODY, send_request, serving
 
+from rocketqa.files.errors import DataError
 from rocketqa.search import server
 
 
@@ -25,8 +26,19 @@ def test_a_bound_socket_does_not_listen_yet():
 def test_a_port_in_use_is_an_error():
     with server.bind("127.0.0.1", 0) as bound:
         bound.listen(1)
-        with pytest.raises(OSError, match="Address already in use"):
-            server.bind("127.0.0.1", bound.getsockname()[1])
+        port = bound.getsockname()[1]
+        with pytest.raises(DataError) as refused:
+            server.bind("127.0.0.1", port)
+    assert str(refused.value) == (
+        f"--host 127.0.0.1 --port {port}: expected a free address of this machine, got: "
+        "Address already in use"
+    )
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "x" * 70, "a..b"])
+def test_a_host_that_is_not_this_machine_is_one_line(host):
+    with pytest.raises(DataError, match=f"--host {host} --port 0: expected a free address"):
+        server.bind(host, 0)
 
 
 def test_the_accepted_hosts_are_the_names_of_this_machine_where_only_it_can_connect():

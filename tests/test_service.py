@@ -1,10 +1,11 @@
 """The service answers in JSON, and what it does not take it refuses in one line of JSON."""
 
+import asyncio
 import json
 import socket
 
 import pytest
-from asgi_calls import post_search
+from asgi_calls import BROWSER, call_search, post_search
 from tiny_service import VALID_BODY, search_answers, send_request
 
 from rocketqa.search.answer import Answer
@@ -168,3 +169,33 @@ def test_a_fault_of_the_service_is_told_without_its_trace():
         post_search(application(answer_query, 0, False), VALID_BODY, sent)
     assert sent[0]["status"] == 500
     assert json.loads(sent[1]["body"]) == {"error": "the service failed; its own log says why"}
+
+
+def test_a_browser_sees_on_the_page_that_the_service_failed():
+    def answer_query(query: str, depth: int) -> list[Answer]:
+        raise ZeroDivisionError("secret")
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b""}
+
+    sent: list[dict] = []
+    with pytest.raises(ZeroDivisionError):  # for the log
+        asyncio.run(call_search(application(answer_query, 0, False), receive, sent, **BROWSER))
+    assert sent[0]["status"] == 500
+    page = sent[1]["body"].decode()
+    assert "<strong>No answer:</strong> the service failed; its own log says why</p>" in page
+    assert 'value="w1"' in page and "secret" not in page
+
+
+def test_the_page_says_what_the_scores_of_its_service_are():
+    def answer_query(query: str, depth: int) -> list[Answer]:
+        return [Answer("p1", "t", "x", 0.5)]
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b""}
+
+    for reranks, unit in ((False, "dot product 0.5,"), (True, "probability of relevance 0.5,")):
+        sent: list[dict] = []
+        app = application(answer_query, 1, reranks)
+        assert asyncio.run(call_search(app, receive, sent, **BROWSER)) == 200
+        assert unit in sent[1]["body"].decode()

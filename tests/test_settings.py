@@ -1,10 +1,17 @@
 """The record of settings decides what a training is: the same settings are the same job."""
 
-from dataclasses import replace
+import math
+from dataclasses import fields, replace
 
 import pytest
 
-from rocketqa.training.settings import CrossEncoderSettings, DualEncoderSettings
+from rocketqa.files.errors import DataError
+from rocketqa.training.settings import (
+    CHOICES,
+    RANGES,
+    CrossEncoderSettings,
+    DualEncoderSettings,
+)
 
 
 @pytest.fixture
@@ -86,6 +93,47 @@ def test_the_schedule_follows_the_settings(settings):
     schedule = replace(settings, accumulate=2, min_steps=9, max_steps=30).schedule(100, devices=3)
     assert schedule == (100, 4, 3, 2, 2, 9, 30, 7)
     assert schedule.batch == 24
+
+
+@pytest.mark.parametrize(
+    "field, value, expected",
+    [
+        ("batch_size", 0, "a whole number from 1"),
+        ("batch_size", -4, "a whole number from 1"),
+        ("batch_size", 2.5, "a whole number from 1"),
+        ("batch_size", None, "a whole number from 1"),
+        ("epochs", -1, "a whole number from 0"),
+        ("max_steps", -3, "a whole number from 1"),
+        ("max_steps", 0, "a whole number from 1"),
+        ("learning_rate", math.nan, "a rate above 0 and up to 1, such as 3e-5"),
+        ("learning_rate", -1, "a rate above 0 and up to 1, such as 3e-5"),
+        ("warmup", 100, "a share of the steps, 0 to 1"),
+        ("warmup", -3, "a share of the steps, 0 to 1"),
+        ("weight_decay", -5, "a finite number from 0"),
+        ("clip_norm", 0, "a finite number above 0"),
+        ("loss_scale", 0, "a number from 1 to 1e30"),
+        ("layer_norm_eps", math.inf, "a number above 0 and up to 1, such as 1e-5"),
+        ("query_length", 7, "8 to 512 tokens"),
+        ("seed", "one", "a whole number"),
+        ("decay", "cosine", "linear or constant"),
+        ("precision", "float8", "float32 or float16 or bfloat16"),
+        ("negatives", "all", "cross-batch or in-batch"),
+        ("representation", "last", "first or mean"),
+    ],
+)
+def test_a_field_has_the_range_of_its_flag(settings, field, value, expected):
+    with pytest.raises(DataError) as error:
+        replace(settings, **{field: value})
+    assert str(error.value) == f"{field}: expected {expected}, got {value!r}"
+
+
+@pytest.mark.parametrize("kind", [DualEncoderSettings, CrossEncoderSettings])
+def test_every_number_and_word_has_a_range_or_choices(kind):
+    for field in fields(kind):
+        is_number = field.type in (int, float, int | None, float | None)
+        assert is_number == (field.name in RANGES), field.name
+        if field.type in (str, str | None) or "Literal" in str(field.type):
+            assert field.name in CHOICES, field.name
 
 
 def test_the_cross_encoder_has_its_own_length_and_adversarial_training():

@@ -95,3 +95,27 @@ def test_examples_that_name_unknown_passages_are_refused(flight, tmp_path):
     bad.write_text("q0\tp0\tp99\n")
     with pytest.raises(DataError, match="bad.tsv:1: expected a passage_id of the collection, got"):
         dual_encoder_task(dual_settings(flight, examples=[bad]))
+
+
+@pytest.mark.parametrize(
+    "task, settings, purpose, other",
+    [
+        (dual_encoder_task, DualEncoderSettings, "dual", "cross"),
+        (cross_encoder_task, CrossEncoderSettings, "cross", "dual"),
+    ],
+)
+@pytest.mark.parametrize("given_as", ["examples", "dev_examples"])
+def test_examples_of_the_other_model_are_refused(
+    flight, tmp_path, task, settings, purpose, other, given_as
+):
+    examples = tmp_path / "examples.tsv"
+    examples.write_text("q0\tp1\t1\n")
+    manifest = tmp_path / "examples.tsv.meta.json"
+    manifest.write_text(f'{{"job": {{"flags": {{"purpose": "{other}"}}}}}}')
+    given = {"examples": [examples], "dev_examples": examples}[given_as]
+    with pytest.raises(DataError) as error:
+        task(settings(**common(flight, f"examples.{purpose}.tsv", **{given_as: given})))
+    assert str(error.value) == (
+        f"{examples}: expected examples of a {purpose} encoder, got those of a {other} encoder: "
+        f"make them with `rocketqa sample-negatives --for {purpose}`"
+    )

@@ -110,7 +110,9 @@ def test_training_reads_a_store_as_it_reads_the_file(flight, tmp_path, train):
 
 
 def test_a_store_of_another_kind_is_refused(flight, encoder):
-    with pytest.raises(DataError, match="expected tokens of queries, got those of collection"):
+    with pytest.raises(
+        DataError, match="expected tokens of --queries, got tokens of --collection: give"
+    ):
         TokenStore(flight / COLLECTION, QUERIES, encoder)
     with pytest.raises(
         DataError, match="expected a folder that `rocketqa tokenize` has made, got none"

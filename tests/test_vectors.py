@@ -1,7 +1,5 @@
 """Vectors on disk are one matrix, and what does not belong together is refused in one line."""
 
-import json
-
 import numpy as np
 import pytest
 from vectors_fixture import (
@@ -13,7 +11,7 @@ from vectors_fixture import (
 )
 
 from rocketqa.files.errors import DataError
-from rocketqa.search.vectors import VectorStore, check_same_encoder, read_job, shard_paths
+from rocketqa.search.vectors import VectorStore, check_same_size, shard_paths
 
 IDS = ["a", "b", "c", "d", "e"]
 MATRIX = np.arange(15, dtype=np.float32).reshape(5, 3)
@@ -99,109 +97,27 @@ def test_vectors_of_unequal_size_are_refused(tmp_path):
         VectorStore([tmp_path])
 
 
+def test_the_output_of_another_verb_is_named(tmp_path):
+    run = tmp_path / "a.run"
+    run.write_text("")
+    (tmp_path / "a.run.meta.json").write_text('{"job": {"verb": "retrieve"}}')
+    with pytest.raises(DataError, match="a.run: expected vectors, got the output of `retrieve`$"):
+        VectorStore([run])
+
+
 def test_the_folders_of_all_shards_are_one_collection_in_any_order(tmp_path):
     first, second = write_shards(tmp_path, "1/2", "2/2")
     assert sorted(VectorStore([first, second]).ids) == sorted(VectorStore([second, first]).ids)
     assert len(VectorStore([first, second])) == 8
 
 
-@pytest.mark.parametrize(
-    "shards, message",
-    [
-        (["1/3", "3/3"], "expected shards 1/3 to 3/3, got no 2/3"),
-        (["1/1", "1/1"], "expected shards 1/1 to 1/1 once each, got 1/1 again"),
-        (["1/2", "2/3"], "expected shards 1/2 to 2/2 once each, got 2/3 too"),
-        (["1/2"], "expected shards 1/2 to 2/2, got no 2/2"),
-    ],
-)
-def test_a_missing_or_foreign_shard_is_refused(tmp_path, shards, message):
-    with pytest.raises(DataError, match=message):
-        VectorStore(write_shards(tmp_path, *shards))
-
-
-@pytest.mark.parametrize(
-    "changed, message",
-    [
-        (
-            {"checkpoint": "other"},
-            "expected the same checkpoint as in .*0, got another: encode it again",
-        ),
-        (
-            {"collection": "other"},
-            "expected the same collection as in .*0, got another: encode it again",
-        ),
-        ({"batch_tokens": 9}, "expected the same batch-tokens as in .*0, got another: 9"),
-    ],
-)
-def test_shards_of_another_encoding_are_refused(tmp_path, changed, message):
-    folders = write_shards(tmp_path, "1/2", "2/2")
-    job = {"shard": "2/2", "checkpoint": "m", "batch_tokens": 8} | changed
-    write_vectors(folders[1], ["x"], np.eye(1, 4), **job)
-    with pytest.raises(DataError, match=message):
-        VectorStore(folders)
-
-
-@pytest.mark.parametrize("without", [0, 1])
-def test_several_folders_need_their_manifests(tmp_path, without):
-    folders = write_shards(tmp_path, "1/2", "2/2")
-    (folders[without] / "meta.json").unlink()
-    with pytest.raises(
-        DataError, match=f"{without}: expected the meta.json of an encoding, got none"
-    ):
-        VectorStore(folders)
-
-
-def test_vectors_of_two_dual_encoders_do_not_go_together(tmp_path):
-    stores = [
-        VectorStore([write_vectors(tmp_path / name, ["a"], [[1.0]], checkpoint=name)])
-        for name in ("old", "new")
-    ]
-    check_same_encoder(stores[0], stores[0])
-    with pytest.raises(DataError, match="expected vectors of the dual encoder that encoded .*new"):
-        check_same_encoder(*stores)
-    (tmp_path / "new/meta.json").unlink()
-    check_same_encoder(stores[0], VectorStore([tmp_path / "new"]))
-
-
-def test_the_job_of_an_encoding_is_read_from_its_manifest(tmp_path):
-    assert read_job(tmp_path) is None
-    write_vectors(tmp_path, ["a"], [[1.0]], checkpoint="m", batch_tokens=8)
-    assert read_job(tmp_path) == {
-        "shard": None,
-        "batch_tokens": 8,
-        "checkpoint": ["m"],
-        "collection": ["c"],
-    }
-
-
-def manifest(shard: object = None, checkpoint: object = ("m",)) -> str:
-    flags = {"shard": shard}
-    inputs = {"checkpoint": checkpoint}
-    return json.dumps({"job": {"flags": flags, "inputs": inputs}})
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        ("{", "expected a JSON object, got other text: .*"),
-        ("[]", "expected a JSON object, got a list"),
-        ("[1]", "expected a JSON object, got a list"),
-        ("{}", "expected an object for job, got nothing"),
-        ('{"job": 1}', "expected an object for job, got 1"),
-        ('{"job": {"flags": {}}}', "expected an object for job.inputs, got nothing"),
-        ('{"job": {"flags": [], "inputs": {}}}', "expected an object for job.flags, got a list"),
-        (
-            '{"job": {"flags": {}, "inputs": {}}}',
-            "expected a list for job.inputs.checkpoint, got nothing",
-        ),
-        (manifest(checkpoint="m"), 'expected a list for job.inputs.checkpoint, got "m"'),
-        (manifest(shard=3), "expected a text for job.flags.shard, got 3"),
-        (manifest(shard="1/x"), 'expected I/N for job.flags.shard, got "1/x"'),
-        ("\xff", "expected a JSON object in UTF-8, got byte 0xff at 0"),
-    ],
-)
-def test_a_broken_manifest_is_refused_in_a_line(tmp_path, content, message):
-    write_vectors(tmp_path, ["a"], [[1.0]])
-    (tmp_path / "meta.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(DataError, match=f"meta.json: {message}$"):
-        VectorStore([tmp_path])
+def test_queries_of_another_size_are_refused(tmp_path):
+    queries = VectorStore([write_vectors(tmp_path / "queries", ["a"], [[1.0, 2.0]])])
+    passages = VectorStore([write_vectors(tmp_path / "passages", ["a"], [[1.0]])])
+    check_same_size(queries, queries)
+    with pytest.raises(DataError) as error:
+        check_same_size(queries, passages)
+    assert str(error.value) == (
+        f"{tmp_path}/queries: expected vectors of size 1, as in {tmp_path}/passages, got 2: "
+        "encode again with one dual encoder"
+    )

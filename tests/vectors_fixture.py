@@ -16,7 +16,11 @@ SHARD_JOB = {"checkpoint": "m", "batch_tokens": 8}
 
 
 def write_vectors(folder, ids, vectors, shards=1, dtype=np.float32, **job):
-    """Writes a folder of vectors and returns it; `job`: flags and inputs of its manifest."""
+    """Writes a folder of vectors and returns it.
+
+    job: flags and inputs of its manifest, "checkpoint" among them; without any there is none. The
+    vectors are of a collection unless it has "queries".
+    """
     folder.mkdir(parents=True, exist_ok=True)
     count = len(ids)
     for shard in range(shards):
@@ -28,13 +32,13 @@ def write_vectors(folder, ids, vectors, shards=1, dtype=np.float32, **job):
             np.save(vectors_file, shard_vectors)
             write_lines(ids_file, ids[begin:end])
     if job:
-        checkpoint = job.pop("checkpoint")
-        collection = job.pop("collection", "c")
+        side = "queries" if "queries" in job else "collection"
         inputs = {
-            "checkpoint": [checkpoint],
-            "collection": [collection],
+            "checkpoint": [job.pop("checkpoint")],
+            side: [job.pop(side, "c")],
         }
-        manifest = {"job": {"flags": job, "inputs": inputs}, "outputs": {}}
+        encoding = {"verb": "encode", "flags": job, "inputs": inputs}
+        manifest = {"job": encoding, "outputs": {}}
         (folder / "meta.json").write_text(json.dumps(manifest))
     return folder
 

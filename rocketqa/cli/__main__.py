@@ -9,11 +9,13 @@ from pathlib import Path
 from types import ModuleType
 
 from rocketqa import __version__
+from rocketqa.distributed.launch_variables import PROCESSES, number_in
 from rocketqa.files.errors import DataError
 
 VERBS = (  # in the order of work
     "validate",
     "plan",
+    "preflight",
     "statistics",
     "tokenize",
     "sample-negatives",
@@ -70,9 +72,9 @@ def main(argv: list[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"rocketqa: expected one of {', '.join(VERBS)}, got {verb}", file=sys.stderr)
         return 2
-    use_the_processor()
     silence_noise()
     try:
+        use_the_processor()
         return _module(verb).main(flags)
     except BrokenPipeError:  # whoever reads our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,9 +92,10 @@ def use_the_processor() -> None:
     unless MKL_DEBUG_CPU_TYPE says what they can do: 39 instead of 153 GFLOP/s a core where that was
     measured. What the user has set stays.
     """
-    processes = os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM", "1")
+    local = number_in("PADDLE_LOCAL_SIZE") if os.environ.get("PADDLE_LOCAL_SIZE") else 0
+    processes = local or number_in(PROCESSES)
     cores = len(os.sched_getaffinity(0))
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // int(processes))))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
     description = Path("/proc/cpuinfo")
     processor = description.read_text(encoding="utf-8") if description.is_file() else ""
     if "AuthenticAMD" in processor and " avx2 " in processor:

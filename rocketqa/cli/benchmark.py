@@ -6,14 +6,14 @@ Each sub-command measures one thing and prints a table, tab-separated, on stdout
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.benchmark.accumulation import StepSettings, comparison_lines, find_largest_batch
 from rocketqa.benchmark.data_build import measure_builds
 from rocketqa.benchmark.speed import Sources, measure_speed
 from rocketqa.benchmark.workload import WORKS
-from rocketqa.cli.flags import positive, text_length
+from rocketqa.cli.flags import NumberType, VerbParser, to_path, to_text
+from rocketqa.files.ranges import ABOVE_0, HIDDEN_SIZE, TOKENS, WHOLE_FROM_1
 
 MIB = 2**20
 GIB = 2**30
@@ -33,7 +33,7 @@ class Command(NamedTuple):
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags, with a sub-command for each thing it measures."""
-    parser = ArgumentParser("rocketqa benchmark", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa benchmark", description=__doc__, epilog=f"example: {EXAMPLE}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         command_parser = commands.add_parser(
@@ -57,16 +57,19 @@ def add_chunks_flags(parser: ArgumentParser) -> None:
     """Adds the batch, the chunk and the memory; and the model."""
     parser.add_argument(
         "--batch-size",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=32,
         help="queries a step, each with two passages (default: %(default)s)",
     )
     parser.add_argument(
-        "--chunk-size", type=positive, default=8, help="queries a chunk (default: %(default)s)"
+        "--chunk-size",
+        type=NumberType(WHOLE_FROM_1),
+        default=8,
+        help="queries a chunk (default: %(default)s)",
     )
     parser.add_argument(
         "--memory",
-        type=float,
+        type=NumberType(ABOVE_0),
         default=2.0,
         metavar="GIB",
         help="peak memory of the process, in GiB, that the largest batch may take "
@@ -74,7 +77,7 @@ def add_chunks_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--largest",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=512,
         metavar="QUERIES",
         help="the largest batch to try (default: %(default)s)",
@@ -85,23 +88,26 @@ def add_chunks_flags(parser: ArgumentParser) -> None:
 def add_model_flags(parser: ArgumentParser) -> None:
     """Adds the size of the dual encoder that `chunks` trains, and of its rows."""
     parser.add_argument(
-        "--layers", type=positive, default=4, help="layers of each ERNIE (default: %(default)s)"
+        "--layers",
+        type=NumberType(WHOLE_FROM_1),
+        default=4,
+        help="layers of each ERNIE (default: %(default)s)",
     )
     parser.add_argument(
         "--hidden-size",
-        type=positive,
+        type=NumberType(HIDDEN_SIZE),
         default=312,
         help="size of its vectors, a multiple of its 12 heads (default: %(default)s)",
     )
     parser.add_argument(
         "--query-length",
-        type=text_length,
+        type=NumberType(TOKENS),
         default=32,
         help="tokens of the longest queries (default: %(default)s)",
     )
     parser.add_argument(
         "--passage-length",
-        type=text_length,
+        type=NumberType(TOKENS),
         default=128,
         help="tokens of the longest passages (default: %(default)s)",
     )
@@ -140,17 +146,20 @@ def print_chunks(args: Namespace) -> None:
 def add_speed_flags(parser: ArgumentParser) -> None:
     """Adds the weights, the texts and the contenders."""
     parser.add_argument(
-        "--weights", required=True, help="a folder with an encoder in BERT's or ERNIE's layout"
+        "--weights",
+        type=to_text,
+        required=True,
+        help="a folder with an encoder in BERT's or ERNIE's layout",
     )
     parser.add_argument(
-        "--collection", type=Path, required=True, help="collection.tsv to draw passages from"
+        "--collection", type=to_path, required=True, help="collection.tsv to draw passages from"
     )
     parser.add_argument(
-        "--queries", type=Path, required=True, help="queries.SPLIT.tsv to draw queries from"
+        "--queries", type=to_path, required=True, help="queries.SPLIT.tsv to draw queries from"
     )
     parser.add_argument(
         "--rows",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=256,
         help="passages, pairs or queries to draw for a round (default: %(default)s)",
     )
@@ -164,6 +173,7 @@ def add_speed_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--peers-python",
+        type=to_text,
         default=sys.executable,
         metavar="PYTHON",
         help="an interpreter that has sentence-transformers, the extra `bench` "
@@ -175,7 +185,7 @@ def add_rounds(parser: ArgumentParser) -> None:
     """Adds the number of rounds."""
     parser.add_argument(
         "--rounds",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=5,
         help="measured rounds, whose medians are printed (default: %(default)s)",
     )
@@ -198,7 +208,7 @@ def add_search_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sizes",
         nargs="+",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=DEFAULT_SIZES,
         metavar="N",
         help=f"numbers of vectors to search (default: {SIZES})",
@@ -225,7 +235,7 @@ def add_data_flags(parser: ArgumentParser) -> None:
     """Adds the script and the collections."""
     parser.add_argument(
         "--data-prep",
-        type=Path,
+        type=to_path,
         required=True,
         metavar="SCRIPT",
         help="the script that builds: data_prep/marco.py",
@@ -233,7 +243,7 @@ def add_data_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sizes",
         nargs="+",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=DEFAULT_SIZES,
         metavar="N",
         help=f"numbers of passages of the collections (default: {SIZES})",

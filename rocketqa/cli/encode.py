@@ -6,17 +6,19 @@ whatever the number of shards, processes and machines.
 """
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from pathlib import Path
 
 from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
     add_inference_flags,
     add_job_flags,
     add_text_flags,
     job_of,
     on_all_devices,
-    positive,
+    to_path,
 )
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.files.ranges import WHOLE_FROM_1, shown
 from rocketqa.inference.encoding_plan import (
     FEWEST_COLLECTION_SHARDS,
     SHARD_ROWS,
@@ -24,6 +26,7 @@ from rocketqa.inference.encoding_plan import (
     Part,
 )
 from rocketqa.text.token_store import COLLECTION, QUERIES
+from rocketqa.weights.model_kinds import checkpoint_settings
 
 EXAMPLE = (
     "rocketqa encode --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -34,22 +37,20 @@ EXAMPLE = (
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     description = str(__doc__).split("\n\n")[0]
-    parser = ArgumentParser(
-        "rocketqa encode", description=description, epilog=f"example: {EXAMPLE}"
-    )
+    parser = VerbParser("rocketqa encode", description=description, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     add_text_flags(parser)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="a dual encoder")
+    parser.add_argument("--checkpoint", type=to_path, required=True, help="a dual encoder")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--collection", type=Path, help="collection.tsv, or the folder of its tokens"
+        "--collection", type=to_path, help="collection.tsv, or the folder of its tokens"
     )
     source.add_argument(
-        "--queries", type=Path, help="queries.SPLIT.tsv, or the folder of their tokens"
+        "--queries", type=to_path, help="queries.SPLIT.tsv, or the folder of their tokens"
     )
     parser.add_argument(
         "--num-shards",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         help=f"files of vectors, which the devices share out among them (default: one for every "
         f"{SHARD_ROWS:,} rows; for a collection at least {FEWEST_COLLECTION_SHARDS})",
     )
@@ -75,13 +76,14 @@ def part_of_many(value: str) -> str:
     try:
         part = Part.parse(value)
     except ValueError:
-        raise ArgumentTypeError(f"expected I/N with 1 <= I <= N, got {value}") from None
+        raise ArgumentTypeError(f"expected I/N with 1 <= I <= N, got {shown(value)}") from None
     return f"{part.number}/{part.parts}"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    checkpoint_settings(args.checkpoint, "DualEncoder")
     job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
 
     def make(workspace: Workspace) -> None:

@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path, to_text
 from rocketqa.evaluation.measures import parse_measure
 from rocketqa.evaluation.run_evaluation import (
     Evaluation,
@@ -22,21 +22,22 @@ EXAMPLE = "rocketqa evaluate --run dev.run --qrels qrels.dev.tsv --measures MRR@
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
-    parser = ArgumentParser("rocketqa evaluate", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa evaluate", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser, output_required=False)
-    parser.add_argument("--run", type=Path, required=True, help="the run to evaluate")
+    parser.add_argument("--run", type=to_path, required=True, help="the run to evaluate")
     judged_by = parser.add_mutually_exclusive_group(required=True)
-    judged_by.add_argument("--qrels", type=Path, help="labels: they name the relevant passages")
+    judged_by.add_argument("--qrels", type=to_path, help="labels: they name the relevant passages")
     judged_by.add_argument(
         "--answers",
-        type=Path,
+        type=to_path,
         help="a passage is relevant if its text, in --collection, holds an answer of its query",
     )
     parser.add_argument(
-        "--collection", type=Path, help="with --answers: the passages' texts (default: none)"
+        "--collection", type=to_path, help="with --answers: the passages' texts (default: none)"
     )
     parser.add_argument(
         "--measures",
+        type=to_text,
         nargs="+",
         metavar="MEASURE",
         help="MRR@k, Success@k or Recall@k; with --answers accuracy@k "

@@ -4,18 +4,19 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
+from rocketqa.weights.model_kinds import TRAINING_VERBS, checkpoint_settings
 
 EXAMPLE = "rocketqa export --checkpoint DIR --format onnx --output output/deployed"
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa export", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa export", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
         "--checkpoint",
-        type=Path,
+        type=to_path,
         required=True,
         help="a dual encoder, which becomes two graphs, or a cross encoder, which becomes one",
     )
@@ -32,6 +33,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    checkpoint_settings(args.checkpoint, *TRAINING_VERBS)
     job = job_of("export", args, inputs=("checkpoint",))
     differences: dict[str, float] = {}
 

@@ -2,23 +2,27 @@
 describes.
 """
 
-import math
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.examples import TrainingRows
 from rocketqa.files.formats import write_lines
+from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
+# What argparse says about a word that is no choice, and about a flag at the end of a line.
+INVALID_CHOICE = r"invalid choice: (.*) \(choose from (.*)\)$"
+NO_VALUE = r"(expected (at least )?one argument)$"
+SMALLEST_WITHOUT_UNIT = 1_000_000  # bytes: a smaller number is one of another unit
 
 
 def job_of(
@@ -72,43 +76,78 @@ def on_all_devices(job: Job) -> AbstractContextManager[Workspace]:
     return working_on(job)
 
 
-def text_length(value: str) -> int:
-    """Returns a number of tokens with room for the special tokens and some text: 8 to 512."""
-    if not value.isdecimal() or not 8 <= int(value) <= 512:
-        raise ArgumentTypeError(f"expected 8 to 512 tokens, got {value}")
-    return int(value)
+class VerbParser(ArgumentParser):
+    """A parser that refuses in one line: `rocketqa VERB: --FLAG: expected ..., got ...`."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the line and exits with status 2."""
+        about_a_flag = message.startswith("argument ")
+        line = message.removeprefix("argument ")
+        line = re.sub(INVALID_CHOICE, r"expected one of \2, got \1", line)
+        line = re.sub(NO_VALUE, r"\1, got none", line)
+        hint = "" if about_a_flag else f" ({self.prog} --help shows the flags)"
+        self.exit(2, f"{self.prog}: {line}{hint}\n")
 
 
-def positive(value: str) -> int:
-    """Returns a whole number above 0."""
-    if not value.isdecimal() or int(value) < 1:
-        raise ArgumentTypeError(f"expected a whole number from 1, got {value}")
-    return int(value)
+@dataclass(frozen=True)
+class NumberType:
+    """The type of a flag whose values are the numbers of a range."""
+
+    range: Range
+
+    def __call__(self, value: str) -> float:
+        """Returns the number. Raises ArgumentTypeError where it is not in the range."""
+        try:
+            return self.range.read(value)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
 
 
-def finite(value: str) -> float:
-    """Returns a number that a score can be compared with: neither nan nor infinite."""
-    if not math.isfinite(float(value)):
-        raise ArgumentTypeError(f"expected a finite number, got {value}")
-    return float(value)
+def to_path(value: str) -> Path:
+    """Returns a path. An empty text, as an unset variable of a shell gives it, is refused."""
+    return Path(to_text(value))
+
+
+def to_text(value: str) -> str:
+    """Returns a text that is not blank."""
+    if not value.strip():
+        raise ArgumentTypeError("expected a text, got an empty one")
+    return value
+
+
+def assignment(value: str) -> str:
+    """Returns words NAME=VALUE; the value may be empty."""
+    name, equals, _ = value.partition("=")
+    if not name.isidentifier() or not equals:
+        raise ArgumentTypeError(f"expected NAME=VALUE, got {shown(value)}")
+    return value
 
 
 def memory(value: str) -> int:
-    """Returns bytes of a number with a unit: 500MB has units of 1,000, 4GiB of 1,024."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:([KMGT])(i?))?B?", value)
-    if not match or float(match[1]) == 0:
-        raise ArgumentTypeError(f"expected bytes above 0, such as 500MB or 4GiB, got {value}")
-    number, unit, binary = match.groups()
-    base = 1024 if binary else 1000
-    exponent = " KMGT".index(unit or " ")
-    return int(float(number) * base**exponent)
+    """Returns bytes of a number with a unit: 500MB has units of 1,000, 4GiB of 1,024.
+
+    A small number without a unit is refused, because its unit has been forgotten.
+    """
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(?:([KMGT])(i?))?(B?)", value)
+    size = 0
+    has_unit = False
+    if match:
+        number, unit, binary, byte = match.groups()
+        base = 1024 if binary else 1000
+        size = int(float(number) * base ** " KMGT".index(unit or " "))
+        has_unit = bool(unit or byte)
+    if not size or (size < SMALLEST_WITHOUT_UNIT and not has_unit):
+        raise ArgumentTypeError(
+            f"expected bytes above 0 with their unit, such as 500MB or 4GiB, got {shown(value)}"
+        )
+    return size
 
 
 def add_job_flags(parser: ArgumentParser, output_required: bool = True) -> None:
     """Adds the flags of every verb that makes an artefact."""
     parser.add_argument(
         "--output",
-        type=Path,
+        type=to_path,
         required=output_required,
         help="the file or folder to make; it is kept where it is finished and nothing has changed",
     )
@@ -143,41 +182,46 @@ def add_inference_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--batch-tokens",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=2048,
         help="tokens in a batch; a GPU has room for more (default: 2048)",
     )
 
 
-def add_search_flags(parser: ArgumentParser) -> None:
-    """Adds an encoded collection and the models that answer from it."""
+def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str] = to_path) -> None:
+    """Adds an encoded collection and the models that answer from it.
+
+    folder: type of a value of --passage-vectors, which is a list for each time that it is given.
+    """
     parser.add_argument(
         "--checkpoint",
-        type=Path,
+        type=to_path,
         required=True,
         help="the dual encoder that has encoded the collection",
     )
     parser.add_argument(
-        "--collection", type=Path, required=True, help="the collection.tsv that was encoded"
+        "--collection", type=to_path, required=True, help="the collection.tsv that was encoded"
     )
     parser.add_argument(
         "--passage-vectors",
-        type=Path,
+        type=folder,
         required=True,
         nargs="+",
+        action="append",
         metavar="DIR",
-        help="the vectors of the collection: one folder, or the folders of all parts",
+        help="the vectors of the collection: one folder, or the folders of all parts; the flag may "
+        "be repeated",
     )
     parser.add_argument(
         "--cross-encoder",
-        type=Path,
+        type=to_path,
         metavar="DIR",
         help="a cross encoder that re-ranks the retrieved passages (default: none)",
     )
     _add_query_length(parser)
     parser.add_argument(
         "--max-length",
-        type=text_length,
+        type=NumberType(TOKENS),
         default=160,
         help="tokens of a query and its passage together, for the cross encoder, special tokens "
         "included (default: 160)",
@@ -195,7 +239,7 @@ def add_search_flags(parser: ArgumentParser) -> None:
 def _add_query_length(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--query-length",
-        type=text_length,
+        type=NumberType(TOKENS),
         default=32,
         help="tokens of a query, [CLS] and [SEP] included (default: 32)",
     )
@@ -206,7 +250,7 @@ def add_text_flags(parser: ArgumentParser) -> None:
     _add_query_length(parser)
     parser.add_argument(
         "--passage-length",
-        type=text_length,
+        type=NumberType(TOKENS),
         default=128,
         help="tokens of a passage, [CLS] and both [SEP] included (default: 128)",
     )

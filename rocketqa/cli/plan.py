@@ -7,6 +7,7 @@ in a second (`rocketqa benchmark` measures it); the hours follow from it.
 
 from argparse import ArgumentParser
 
+from rocketqa.cli.flags import VerbParser, assignment
 from rocketqa.training.plan import PipelinePlan
 
 EXAMPLE = "sh run_scripts/rocket.sh run_scripts/marco.env --plan"
@@ -15,9 +16,13 @@ EXAMPLE = "sh run_scripts/rocket.sh run_scripts/marco.env --plan"
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     description = str(__doc__).split("\n\n")[0]
-    parser = ArgumentParser("rocketqa plan", description=description, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa plan", description=description, epilog=f"example: {EXAMPLE}")
     parser.add_argument(
-        "variables", nargs="+", metavar="NAME=VALUE", help="every variable of the env file"
+        "variables",
+        type=assignment,
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="every variable of the env file",
     )
     return parser
 

@@ -3,10 +3,11 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, finite, job_of, positive, run_for_rows
+from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, run_for_rows, to_path
 from rocketqa.data_augmentation import PseudoLabelSettings, pseudo_label
 from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingRows
+from rocketqa.files.ranges import PROBABILITY, WHOLE_FROM_1
 from rocketqa.files.runs import RunFile, open_scores
 
 EXAMPLE = (
@@ -17,26 +18,24 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
-    parser = ArgumentParser(
-        "rocketqa pseudo-label", description=__doc__, epilog=f"example: {EXAMPLE}"
-    )
+    parser = VerbParser("rocketqa pseudo-label", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
-        "--run", type=Path, required=True, help="run of the retriever; its ranks are used"
+        "--run", type=to_path, required=True, help="run of the retriever; its ranks are used"
     )
     parser.add_argument(
-        "--scores", type=Path, required=True, help="the same run, scored by the cross encoder"
+        "--scores", type=to_path, required=True, help="the same run, scored by the cross encoder"
     )
     parser.add_argument(
         "--depth",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=50,
         metavar="RANKS",
         help="consider this many top ranks of the run (default: %(default)s)",
     )
     parser.add_argument(
         "--min-positive",
-        type=finite,
+        type=NumberType(PROBABILITY),
         default=0.9,
         metavar="P",
         help="the best-scored passage is the positive if its P(relevant) is above this "
@@ -44,21 +43,21 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--max-negative",
-        type=finite,
+        type=NumberType(PROBABILITY),
         default=0.1,
         metavar="P",
         help="a passage is a negative if its P(relevant) is below this (default: %(default)s)",
     )
     parser.add_argument(
         "--negatives",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         required=True,
         metavar="ROWS",
         help="write at most this many rows for each query",
     )
     parser.add_argument(
         "--negatives-per-row",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=1,
         metavar="PASSAGES",
         help="hard negatives of each row (default: %(default)s)",

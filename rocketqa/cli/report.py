@@ -1,33 +1,50 @@
 """Report measures as tables beside the paper's numbers, with verdicts and figures.
 
 With --measures it writes report.tsv, with --ablation ablation.tsv, and report.md (or ablation.md)
-beside it.
+beside it. report.md begins with the checkpoint to use, and warns where a stage is below an earlier
+one, the initial weights or BM25.
 """
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, to_path, to_text
 from rocketqa.evaluation.figure_values import CurvePoint, curve_point, read_sources
-from rocketqa.evaluation.paper_tables import paper_table_lines, paper_values, read_expected
+from rocketqa.evaluation.paper_tables import (
+    PAPER_DATA,
+    Expected,
+    paper_table_lines,
+    paper_values,
+    read_expected,
+)
+from rocketqa.evaluation.recommendation import Results, descriptions, first_lines
 from rocketqa.evaluation.report_tables import (
     ENDING,
+    Depths,
     Measured,
     MeasuresFile,
     ablation_table,
+    judged_queries,
+    main_measure,
     measures_file_of_model,
     medians,
     read_measured,
     report_table,
     summary_lines,
 )
+from rocketqa.evaluation.search_command import Flight
 from rocketqa.evaluation.tables import tsv_lines
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
+from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
 from rocketqa.jobs.atomic_files import write_atomically
 from rocketqa.jobs.job import Job
 
 INPUTS = ("measures", "expected", "by_rank", "logs", "ablated", "points", "truth")
+PLACES = ("checkpoints", "vectors", "collection")  # flags that are given together
+DEPTHS = ("retrieve_depth", "rerank_depth")
+# These flags change report.md, which is written each time, and not the artefact report.tsv.
+ONLY_IN_MARKDOWN = (*PLACES, *DEPTHS, "query_length", "max_length")
 EXAMPLE = (
     "rocketqa report --measures output/marco/dual_encoder_2.measures.tsv --tables "
     "--expected run_scripts/expected.tsv --paper-flight marco --output output/marco/report.tsv"
@@ -36,10 +53,12 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
-    parser = ArgumentParser("rocketqa report", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa report", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     _add_source_flags(parser)
     _add_figure_flags(parser)
+    _add_depth_flags(parser)
+    _add_search_flags(parser)
     return parser
 
 
@@ -48,24 +67,26 @@ def _add_source_flags(parser: ArgumentParser) -> None:
     source.add_argument(
         "--measures",
         nargs="+",
-        type=Path,
+        type=to_path,
         metavar="FILE",
         help=f"files MODEL{ENDING} of `rocketqa evaluate`: write report.tsv",
     )
     source.add_argument(
         "--ablation",
+        type=to_text,
         nargs="+",
         metavar="ROW SEED FILE",
         help="triples of a row's name, a seed and a measures file: write ablation.tsv",
     )
     parser.add_argument(
         "--expected",
-        type=Path,
+        type=to_path,
         required=True,
         help="the paper's numbers: run_scripts/expected.tsv",
     )
     parser.add_argument(
         "--paper-flight",
+        type=to_text,
         required=True,
         metavar="NAME",
         help="which of them to compare with: the first column of --expected, marco or nq",
@@ -77,7 +98,7 @@ def _add_source_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ablated",
-        type=Path,
+        type=to_path,
         metavar="FILE",
         help="ablation.tsv: its rows join the paper's tables (default: none)",
     )
@@ -91,20 +112,21 @@ def _add_figure_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--by-rank",
-        type=Path,
+        type=to_path,
         metavar="FILE",
         help="by_rank.tsv of `rocketqa report-denoising`: figure 5 (default: none)",
     )
     parser.add_argument(
         "--logs",
         nargs="*",
-        type=Path,
+        type=to_path,
         default=[],
         metavar="FILE",
         help="files MODEL/train_log.tsv: training curves (default: none)",
     )
     parser.add_argument(
         "--curve",
+        type=to_text,
         nargs=4,
         action="append",
         default=[],
@@ -114,17 +136,69 @@ def _add_figure_flags(parser: ArgumentParser) -> None:
     )
 
 
+def _add_depth_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--retrieve-depth",
+        type=NumberType(WHOLE_FROM_1),
+        metavar="DEPTH",
+        help="passages that were retrieved for each query; the report leaves out measures that "
+        "need more (default: every measure is shown)",
+    )
+    parser.add_argument(
+        "--rerank-depth",
+        type=NumberType(WHOLE_FROM_1),
+        metavar="DEPTH",
+        help="passages for each query that the cross encoder re-ranked (default: as above)",
+    )
+
+
+def _add_search_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoints",
+        type=to_path,
+        metavar="DIR",
+        help="with --measures: the folder of the checkpoints; with --vectors and --collection, the "
+        "report has the command that searches with the best one (default: no command)",
+    )
+    parser.add_argument(
+        "--vectors",
+        type=to_path,
+        metavar="DIR",
+        help="the folder of MODEL.vectors/collection, as `rocketqa encode` made it (default: none)",
+    )
+    parser.add_argument(
+        "--collection",
+        type=to_path,
+        metavar="FILE",
+        help="the collection.tsv that was encoded (default: none)",
+    )
+    parser.add_argument(
+        "--query-length",
+        type=NumberType(TOKENS),
+        metavar="TOKENS",
+        help="tokens of a query in that command (default: as `rocketqa search` has it)",
+    )
+    parser.add_argument(
+        "--max-length",
+        type=NumberType(TOKENS),
+        metavar="TOKENS",
+        help="tokens of a query and its passage in that command (default: as `rocketqa search` has "
+        "it)",
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     files = _measures_files(args)
     points = [curve_point(*words) for words in args.curve]
+    flight = _flight(args)
     job = _job(args, files, points)
     measured = [value for file in files for value in read_measured(file)]
     expected = read_expected(args.expected, args.paper_flight)
-    paper = paper_values(expected)
 
     def make(part: Path) -> None:
+        paper = paper_values(expected)
         table = ablation_table(measured) if args.ablation else report_table(measured, paper)
         write_lines(part / args.output.name, tsv_lines(table))
         if args.figures:
@@ -133,14 +207,49 @@ def main(argv: list[str] | None = None) -> int:
     status = job.run(make, args.check)
     if args.check:
         return status
-    lines = summary_lines(measured, paper)
+    results = Results(measured, judged_queries(files), _depths(args), flight)
+    lines = _tables(args, results, expected)
     if args.figures:
         lines += _draw_figures(args, measured, points, redraw=False)
     if args.tables:
-        lines += paper_table_lines(expected, medians(measured, args.ablated))
+        deep_enough = results.depths.deep_enough(measured)
+        lines += paper_table_lines(expected, medians(deep_enough, args.ablated))
     write_atomically(args.output.with_suffix(".md"), "\n".join(lines) + "\n")
     print("\n".join(lines))
     return status
+
+
+def _depths(args: Namespace) -> Depths:
+    return Depths(args.retrieve_depth, args.rerank_depth)
+
+
+def _flight(args: Namespace) -> Flight | None:
+    """Returns where the flight keeps what a search reads, or None where no flag says so."""
+    given = [f"--{name}" for name in PLACES if getattr(args, name)]
+    if not given:
+        return None
+    if len(given) < len(PLACES):
+        expected = ", ".join(f"--{name}" for name in PLACES)
+        raise DataError(f"{expected}: expected all or none of them, got {' and '.join(given)}")
+    return Flight(
+        args.checkpoints,
+        args.vectors,
+        args.collection,
+        args.query_length,
+        args.max_length,
+        args.rerank_depth,
+    )
+
+
+def _tables(args: Namespace, results: Results, expected: list[Expected]) -> list[str]:
+    """Returns the lines of report.md, or of ablation.md, down to the table of measures."""
+    paper = paper_values(expected)
+    paper_data = PAPER_DATA.get(args.paper_flight, args.paper_flight)
+    deep_enough = results.depths.deep_enough(results.measured)
+    if args.ablation:
+        return summary_lines(deep_enough, paper, paper_data)
+    shown = summary_lines(deep_enough, paper, paper_data, descriptions(results.depths))
+    return first_lines(results) + shown
 
 
 def _measures_files(args: Namespace) -> list[MeasuresFile]:
@@ -167,7 +276,7 @@ def _job(args: Namespace, files: list[MeasuresFile], points: list[CurvePoint]) -
         inputs.append("files")
         named["ablation"] = [f"{file.model} {file.seed}" for file in files]
         named["files"] = [file.path for file in files]
-    return job_of("report", args, inputs=inputs, not_identity=(), **named)
+    return job_of("report", args, inputs=inputs, not_identity=ONLY_IN_MARKDOWN, **named)
 
 
 def _draw_figures(
@@ -176,6 +285,8 @@ def _draw_figures(
     """Draws all figures, or only the missing ones, and returns the lines that show them."""
     from rocketqa.evaluation import figures  # matplotlib takes long to load
 
-    drawable = figures.figures_of(read_sources(measured, points, args.by_rank, args.logs))
+    shown = _depths(args).deep_enough(measured)
+    sources = read_sources(main_measure(measured), shown, points, args.by_rank, args.logs)
+    drawable = figures.figures_of(sources)
     figures.save_figures(drawable, args.output.with_name("figures"), redraw)
     return figures.figure_lines(drawable)

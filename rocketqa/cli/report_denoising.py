@@ -7,12 +7,14 @@ min_positive.tsv and removals.tsv hold one each.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, finite, job_of, positive
+from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, to_path
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
 from rocketqa.evaluation.denoising_report import count_run, denoising_tables, report_lines
+from rocketqa.evaluation.judgements import refuse_other_queries
 from rocketqa.evaluation.tables import Table, tsv_lines
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.formats import read_positives, read_queries, write_lines
+from rocketqa.files.ranges import ANY_WHOLE, PROBABILITY, WHOLE_FROM_1
 from rocketqa.files.rows import Check
 from rocketqa.files.runs import RunFile, open_scores
 
@@ -26,21 +28,21 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         "rocketqa report-denoising", description=__doc__, epilog=f"example: {EXAMPLE}"
     )
     add_job_flags(parser)
     _add_input_flags(parser)
     parser.add_argument(
         "--depth",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=50,
         metavar="RANKS",
         help="consider this many top ranks of the run (default: %(default)s)",
     )
     parser.add_argument(
         "--max-negative",
-        type=finite,
+        type=NumberType(PROBABILITY),
         default=0.1,
         metavar="P",
         help="a passage is a negative if its P(relevant) is below this, else it is removed "
@@ -48,7 +50,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--min-positive",
-        type=finite,
+        type=NumberType(PROBABILITY),
         default=0.9,
         metavar="P",
         help="a further threshold in the tables: the best passage is a pseudo-positive if its "
@@ -56,7 +58,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=NumberType(ANY_WHOLE),
         default=1,
         help="seed of the choice of the removals that are shown (default: %(default)s)",
     )
@@ -65,17 +67,17 @@ def build_parser() -> ArgumentParser:
 
 def _add_input_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--run", type=Path, required=True, help="run of the retriever; its ranks are used"
+        "--run", type=to_path, required=True, help="run of the retriever; its ranks are used"
     )
     parser.add_argument(
-        "--scores", type=Path, required=True, help="the same run, scored by the cross encoder"
+        "--scores", type=to_path, required=True, help="the same run, scored by the cross encoder"
     )
-    parser.add_argument("--collection", type=Path, required=True, help="the passages' texts")
-    parser.add_argument("--queries", type=Path, required=True, help="the queries' texts")
-    parser.add_argument("--qrels", type=Path, help="labels of the queries (default: none)")
+    parser.add_argument("--collection", type=to_path, required=True, help="the passages' texts")
+    parser.add_argument("--queries", type=to_path, required=True, help="the queries' texts")
+    parser.add_argument("--qrels", type=to_path, help="labels of the queries (default: none)")
     parser.add_argument(
         "--truth",
-        type=Path,
+        type=to_path,
         help="labels that name every relevant passage of their queries (default: none)",
     )
 
@@ -97,14 +99,25 @@ def main(argv: list[str] | None = None) -> int:
     return job.run(make, args.check)
 
 
+def _positives(labels: Path | None, run: RunFile) -> dict[str, list[str]]:
+    """Returns query_id -> ids of its relevant passages. Raises DataError where the run has none of
+    the queries.
+    """
+    if labels is None:
+        return {}
+    positives = read_positives(labels)
+    refuse_other_queries(run.path, run, labels, positives)
+    return positives
+
+
 def _count(args: Namespace) -> tuple[DenoisingCounts, dict[str, Table]]:
     """Reads the inputs and returns the counts and the tables of the report."""
     queries = read_queries(args.queries)
     passages = CollectionFile(args.collection)
     run = RunFile(args.run, Check(query_ids=queries))
     scores = open_scores(args.scores)
-    positives = read_positives(args.qrels) if args.qrels else {}
-    truth = read_positives(args.truth) if args.truth else {}
+    positives = _positives(args.qrels, run)
+    truth = _positives(args.truth, run)
     counts = DenoisingCounts(args.max_negative, args.min_positive, args.seed)
     count_run(run, scores, passages, positives, truth, args.depth, counts)
     return counts, denoising_tables(counts, queries, passages)

@@ -4,7 +4,18 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import add_format_flag, add_job_flags, job_of, memory, positive
+from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
+    add_format_flag,
+    add_job_flags,
+    job_of,
+    memory,
+    to_path,
+    to_text,
+)
+from rocketqa.files.ranges import WHOLE_FROM_1
+from rocketqa.search.encodings import check_encodings
 
 EXAMPLE = (
     "rocketqa retrieve --query-vectors vectors/queries.dev --passage-vectors vectors/collection "
@@ -14,25 +25,28 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa retrieve", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa retrieve", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
         "--query-vectors",
-        type=Path,
+        type=to_path,
         required=True,
         metavar="DIR",
         help="folder of encoded queries, as `rocketqa encode --queries` makes it",
     )
     parser.add_argument(
         "--passage-vectors",
-        type=Path,
+        type=to_path,
         required=True,
         nargs="+",
         metavar="DIR",
         help="folder of an encoded collection, or the folders of all its shards",
     )
     parser.add_argument(
-        "--depth", type=positive, required=True, help="largest number of passages for each query"
+        "--depth",
+        type=NumberType(WHOLE_FROM_1),
+        required=True,
+        help="largest number of passages for each query",
     )
     parser.add_argument(
         "--max-memory",
@@ -44,6 +58,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--index",
+        type=to_text,
         metavar="FACTORY",
         help="search approximately with an index that faiss makes from this factory string, such "
         "as HNSW32 or IVF4096,PQ64; prints its overlap with exact search for a sample of the "
@@ -51,6 +66,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--index-parameters",
+        type=str,
         default="",
         metavar="NAME=VALUE,...",
         help="settings of the index for searching, such as nprobe=32 or efSearch=128 (default: "
@@ -63,6 +79,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    check_encodings(args.query_vectors, args.passage_vectors)
     job = job_of(
         "retrieve",
         args,
@@ -74,11 +91,11 @@ def main(argv: list[str] | None = None) -> int:
         from rocketqa.search.approximate_search import ApproximateSearch, overlap
         from rocketqa.search.batch_retrieval import Search, first_segment, retrieve_run
         from rocketqa.search.exact_search import ExactSearch
-        from rocketqa.search.vectors import VectorStore, check_same_encoder
+        from rocketqa.search.vectors import VectorStore, check_same_size
 
         queries = VectorStore([args.query_vectors])
         passages = VectorStore(args.passage_vectors)
-        check_same_encoder(queries, passages)
+        check_same_size(queries, passages)
         exact = ExactSearch(passages, args.max_memory)
         search: Search = exact
         if args.index:

@@ -4,11 +4,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, finite, job_of, positive, run_for_rows
+from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, run_for_rows, to_path
 from rocketqa.denoised_hard_negatives import HardNegativeSettings
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingRows
+from rocketqa.files.ranges import ANY_WHOLE, PROBABILITY, WHOLE_FROM_0, WHOLE_FROM_1
 from rocketqa.files.rows import Check
 from rocketqa.files.runs import RunFile, open_scores
 from rocketqa.training.sampling import (
@@ -31,7 +32,7 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         "rocketqa sample-negatives", description=__doc__, epilog=f"example: {EXAMPLE}"
     )
     add_job_flags(parser)
@@ -43,30 +44,32 @@ def build_parser() -> ArgumentParser:
 
 def _add_input_flags(parser: ArgumentParser) -> None:
     positives = parser.add_mutually_exclusive_group(required=True)
-    positives.add_argument("--qrels", type=Path, help="labels: they name the positives")
+    positives.add_argument("--qrels", type=to_path, help="labels: they name the positives")
     positives.add_argument(
         "--answers",
-        type=Path,
+        type=to_path,
         help="the positive is the best-ranked passage of --run with an answer in text or title; "
         "no passage with an answer is a negative (needs --run and --collection)",
     )
     parser.add_argument(
-        "--run", type=Path, help="take the negatives from these retrieved passages (default: none)"
+        "--run",
+        type=to_path,
+        help="take the negatives from these retrieved passages (default: none)",
     )
     parser.add_argument(
         "--collection",
-        type=Path,
+        type=to_path,
         help="without --run: draw random negatives from all these passages; "
         "with --answers: search their texts (default: none)",
     )
     parser.add_argument(
         "--also-positive",
-        type=Path,
+        type=to_path,
         help="labels of further passages that are not taken as negatives (default: none)",
     )
     parser.add_argument(
         "--scores",
-        type=Path,
+        type=to_path,
         help="the run scored by the cross encoder: denoise the negatives with it (default: none)",
     )
 
@@ -74,7 +77,7 @@ def _add_input_flags(parser: ArgumentParser) -> None:
 def _add_choice_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--depth",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=1000,
         metavar="RANKS",
         help="consider this many top ranks of the run (default: %(default)s)",
@@ -87,7 +90,7 @@ def _add_choice_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-score",
-        type=finite,
+        type=NumberType(PROBABILITY),
         default=0.1,
         metavar="P",
         help="with --scores: a passage is a negative if its P(relevant) is below this "
@@ -95,13 +98,15 @@ def _add_choice_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fill-depth",
-        type=int,
+        type=NumberType(WHOLE_FROM_0),
         default=0,
         metavar="RANK",
         help="where negatives are missing, draw them from the ranks after --depth up to this one, "
         "without denoising; 0 disables it (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, required=True, help="seed of everything that is drawn")
+    parser.add_argument(
+        "--seed", type=NumberType(ANY_WHOLE), required=True, help="seed of everything that is drawn"
+    )
 
 
 def _add_row_flags(parser: ArgumentParser) -> None:
@@ -114,14 +119,14 @@ def _add_row_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--negatives",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         required=True,
         metavar="COUNT",
         help="dual: rows for each positive; cross: negatives for each query",
     )
     parser.add_argument(
         "--negatives-per-row",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=1,
         metavar="COUNT",
         help="dual: hard negatives of each row (default: %(default)s)",

@@ -1,18 +1,20 @@
 """Score the passages of a run with a cross encoder and rank them by these scores."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 
 from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
     add_format_flag,
     add_inference_flags,
     add_job_flags,
     job_of,
     on_all_devices,
-    positive,
-    text_length,
+    to_path,
 )
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
+from rocketqa.weights.model_kinds import checkpoint_settings
 
 EXAMPLE = (
     "rocketqa score --checkpoint checkpoints/cross_encoder --collection collection.tsv "
@@ -22,30 +24,30 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa score", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa score", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="a cross encoder")
+    parser.add_argument("--checkpoint", type=to_path, required=True, help="a cross encoder")
     parser.add_argument(
         "--collection",
-        type=Path,
+        type=to_path,
         required=True,
         help="collection.tsv, or the folder of its tokens",
     )
     parser.add_argument(
         "--queries",
-        type=Path,
+        type=to_path,
         required=True,
         help="queries.SPLIT.tsv, or the folder of their tokens",
     )
-    parser.add_argument("--run", type=Path, required=True, help="the run to score")
+    parser.add_argument("--run", type=to_path, required=True, help="the run to score")
     parser.add_argument(
         "--depth",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         help="score only the first so many passages of each query (default: all)",
     )
     parser.add_argument(
         "--max-length",
-        type=text_length,
+        type=NumberType(TOKENS),
         default=160,
         help="tokens of a query and its passage together, special tokens included (default: 160)",
     )
@@ -57,6 +59,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    checkpoint_settings(args.checkpoint, "CrossEncoder")
     job = job_of("score", args, inputs=("checkpoint", "collection", "queries", "run"))
 
     def make(workspace: Workspace) -> None:

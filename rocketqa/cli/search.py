@@ -1,31 +1,52 @@
-"""Search an encoded collection in the terminal and print the best passages for each query."""
+"""Search an encoded collection in the terminal and print the best passages for each query.
 
+A passage is printed as two lines: rank, score, passage_id and title, then a tab and the text. The
+score is a dot product; with --cross-encoder it is a probability of relevance. A query from a pipe
+is UTF-8. A character that the encoding of the output lacks is printed as its number, such as
+\\xe9.
+"""
+
+import io
+import os
 import sys
-from argparse import ArgumentParser
-from collections.abc import Iterator
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 
-from rocketqa.cli.flags import add_search_flags, positive
+from rocketqa.cli.flags import NumberType, VerbParser, add_search_flags, to_text
+from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import WHOLE_FROM_1
+from rocketqa.search.query_input import queries_of_lines, query_of_word
 
 EXAMPLE = (
-    "rocketqa search 'who wrote the first letter' --checkpoint checkpoints/dual_encoder "
-    "--collection collection.tsv --passage-vectors vectors/collection"
+    "rocketqa search --checkpoint checkpoints/dual_encoder --collection collection.tsv "
+    "--passage-vectors vectors/collection 'who wrote the first letter'"
 )
-PROMPT = "query> "
+
+
+def folder_or_query(value: str) -> str:
+    """Returns a value of --passage-vectors, or QUERY behind them, unless it is blank."""
+    if not value.strip():
+        raise ArgumentTypeError("expected a folder, and QUERY behind the folders, got a blank text")
+    return value
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa search", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa search", description=__doc__, epilog=f"example: {EXAMPLE}")
     parser.add_argument(
         "query",
         nargs="?",
+        type=to_text,
         metavar="QUERY",
-        help="text to search for (default: each line from the terminal or a pipe is a query)",
+        help="text to search for, in quotes, before or behind the flags (default: each line from "
+        "the terminal or a pipe is a query)",
     )
-    add_search_flags(parser)
+    add_search_flags(parser, folder_or_query)
     parser.add_argument(
         "--depth",
-        type=positive,
+        type=NumberType(WHOLE_FROM_1),
         default=10,
         help="number of passages to retrieve and show (default: %(default)s)",
     )
@@ -35,34 +56,54 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    folders, query = folders_and_query(args.passage_vectors, args.query)
+    queries = queries_of_lines() if query is None else [query_of_word(query)]
     from rocketqa.search.retriever import load_retriever
 
     retriever = load_retriever(
         args.checkpoint,
         args.collection,
-        args.passage_vectors,
+        folders,
         args.max_memory,
         args.cross_encoder,
         args.query_length,
         args.max_length,
     )
-    queries = [args.query] if args.query is not None else _lines()
-    for query in queries:
-        for rank, answer in enumerate(retriever.answer(query, args.depth), 1):
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for text in queries:
+        for rank, answer in enumerate(retriever.answer(text, args.depth), 1):
             print(f"{rank}\t{answer.score:.6g}\t{answer.passage_id}\t{answer.title}")
             print(f"\t{answer.text}")
         print(flush=True)
     return 0
 
 
-def _lines() -> Iterator[str]:
-    """Yields queries from a pipe, or from the terminal with a prompt. Empty lines are skipped."""
-    while True:
-        if sys.stdin.isatty():
-            print(PROMPT, end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
-        if not line:
-            return
-        query = line.strip()
-        if query:
-            yield query
+def folders_and_query(
+    groups: Sequence[list[str]], query: str | None
+) -> tuple[list[Path], str | None]:
+    """Returns the folders of vectors, and the query that stands behind them or is given already.
+
+    groups: the values of each --passage-vectors. argparse takes a QUERY that follows them for one
+    more value. It is the word that names no folder with vectors; the first value is always a
+    folder.
+    """
+    words = list(chain.from_iterable(groups))
+    behind = []
+    if query is None:
+        for group in groups:
+            behind += [word for word in group[1:] if not holds_vectors(word)]
+    if len(behind) > 1:
+        raise DataError(
+            f"QUERY: expected one text behind the folders of --passage-vectors, got {len(behind)}: "
+            f"{', '.join(behind)} (write a query of several words in quotes)"
+        )
+    for text in behind:
+        words.remove(text)
+        query = text
+    return [Path(word) for word in words], query
+
+
+def holds_vectors(word: str) -> bool:
+    """Returns whether a word names a folder with vectors."""
+    return os.path.isdir(word) and any(Path(word).glob("vectors.*.npy"))

@@ -1,38 +1,33 @@
 """Serve an encoded collection over HTTP: JSON for programs and a plain search page."""
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
+from itertools import chain
 
-from rocketqa.cli.flags import add_search_flags
+from rocketqa.cli.flags import NumberType, VerbParser, add_search_flags, to_text
 from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import PORT
 
 EXAMPLE = (
     "rocketqa serve --checkpoint checkpoints/dual_encoder --collection collection.tsv "
     "--passage-vectors vectors/collection --port 8000"
 )
-LARGEST_PORT = 65535
-
-
-def port_number(value: str) -> int:
-    """Returns a TCP port."""
-    if not value.isdecimal() or int(value) > LARGEST_PORT:
-        raise ArgumentTypeError(f"expected 0 to {LARGEST_PORT}, got {value}")
-    return int(value)
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa serve", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa serve", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_search_flags(parser)
     parser.add_argument(
         "--host",
+        type=to_text,
         default="127.0.0.1",
         help="address to listen at (default: %(default)s, which only this machine can reach); "
         "the service asks for no password",
     )
     parser.add_argument(
         "--port",
-        type=port_number,
+        type=NumberType(PORT),
         default=8000,
         help="TCP port; 0 takes any free port (default: %(default)s)",
     )
@@ -55,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     retriever = load_retriever(
         args.checkpoint,
         args.collection,
-        args.passage_vectors,
+        list(chain.from_iterable(args.passage_vectors)),
         args.max_memory,
         args.cross_encoder,
         args.query_length,

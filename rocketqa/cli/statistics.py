@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries, write_lines
 
 EXAMPLE = (
@@ -23,15 +23,13 @@ class TextCounts(NamedTuple):
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
-    parser = ArgumentParser(
-        "rocketqa statistics", description=__doc__, epilog=f"example: {EXAMPLE}"
-    )
+    parser = VerbParser("rocketqa statistics", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
-        "--collection", type=Path, required=True, help="collection.tsv; titles are not counted"
+        "--collection", type=to_path, required=True, help="collection.tsv; titles are not counted"
     )
     parser.add_argument(
-        "--queries", type=Path, nargs="+", required=True, help="files queries.SPLIT.tsv"
+        "--queries", type=to_path, nargs="+", required=True, help="files queries.SPLIT.tsv"
     )
     return parser
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, job_of
+from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 
 EXAMPLE = (
     "rocketqa tokenize --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -13,19 +13,23 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser("rocketqa tokenize", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa tokenize", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
         "--checkpoint",
-        type=Path,
+        type=to_path,
         required=True,
         metavar="DIR",
         help="take the tokenizer of this checkpoint, or of a folder with vocab.txt "
         "(and tokenizer_config.json)",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--collection", type=Path, metavar="FILE", help="tokenise a collection.tsv")
-    source.add_argument("--queries", type=Path, metavar="FILE", help="tokenise a queries.SPLIT.tsv")
+    source.add_argument(
+        "--collection", type=to_path, metavar="FILE", help="tokenise a collection.tsv"
+    )
+    source.add_argument(
+        "--queries", type=to_path, metavar="FILE", help="tokenise a queries.SPLIT.tsv"
+    )
     return parser
 
 

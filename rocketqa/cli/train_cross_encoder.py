@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser
 
-from rocketqa.cli.flags import settings_of, text_length
+from rocketqa.cli.flags import NumberType, VerbParser, settings_of
 from rocketqa.cli.training_flags import add_training_flags
-from rocketqa.training.settings import CrossEncoderSettings
+from rocketqa.training.settings import RANGES, CrossEncoderSettings
 
 EXAMPLE = (
     "rocketqa train-cross-encoder --init ernie-2.0-large-en --collection collection.tsv "
@@ -16,19 +16,19 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         "rocketqa train-cross-encoder", description=__doc__, epilog=f"example: {EXAMPLE}"
     )
     add_training_flags(parser)
     parser.add_argument(
         "--max-length",
-        type=text_length,
+        type=NumberType(RANGES["max_length"]),
         default=160,
         help="tokens of a query and its passage together, special tokens included (default: 160)",
     )
     parser.add_argument(
         "--fgm",
-        type=float,
+        type=NumberType(RANGES["fgm"]),
         default=0.0,
         metavar="EPSILON",
         help="adversarial training: shift the word embeddings so far along the gradient of the "

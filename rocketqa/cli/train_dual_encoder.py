@@ -1,11 +1,10 @@
 """Train a dual encoder with cross-batch negatives (section 3.3.1), on one device or several."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 
-from rocketqa.cli.flags import add_text_flags, settings_of
+from rocketqa.cli.flags import VerbParser, add_text_flags, settings_of, to_path
 from rocketqa.cli.training_flags import add_training_flags
-from rocketqa.training.settings import DualEncoderSettings
+from rocketqa.training.settings import CHOICES, DualEncoderSettings
 
 EXAMPLE = (
     "rocketqa train-dual-encoder --init ernie-2.0-base-en --collection collection.tsv "
@@ -17,21 +16,21 @@ EXAMPLE = (
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         "rocketqa train-dual-encoder", description=__doc__, epilog=f"example: {EXAMPLE}"
     )
     add_training_flags(parser)
     add_text_flags(parser)
     parser.add_argument(
         "--negatives",
-        choices=("cross-batch", "in-batch"),
+        choices=CHOICES["negatives"],
         default="cross-batch",
         help="whose passages are negatives of a query: those of all devices and chunks "
         "(cross-batch), or only those of its own chunk (in-batch); default: cross-batch",
     )
     parser.add_argument(
         "--mask-positives",
-        type=Path,
+        type=to_path,
         nargs="+",
         metavar="QRELS",
         help="exclude as negatives of a query the passages that these files, or the examples, "

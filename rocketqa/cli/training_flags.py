@@ -3,14 +3,15 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import add_job_flags, positive
+from rocketqa.cli.flags import NumberType, add_job_flags, to_path, to_text
+from rocketqa.training.settings import CHOICES, RANGES
 
 
 def init_source(value: str) -> str | Path:
     """Returns the initial encoder as a path where there is such a folder, else as a name that
     PaddleNLP may know.
     """
-    return Path(value) if Path(value).is_dir() else value
+    return Path(to_text(value)) if Path(value).is_dir() else to_text(value)
 
 
 def add_training_flags(parser: ArgumentParser) -> None:
@@ -33,12 +34,12 @@ def _add_model_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layer-norm-eps",
-        type=float,
+        type=NumberType(RANGES["layer_norm_eps"]),
         help="epsilon of every layer norm (default: that of the initial encoder)",
     )
     parser.add_argument(
         "--representation",
-        choices=("first", "mean"),
+        choices=CHOICES["representation"],
         help="the vector of a text: that of its first token, or the mean over its tokens "
         "(default: as the initial encoder says, else first)",
     )
@@ -47,20 +48,20 @@ def _add_model_flags(parser: ArgumentParser) -> None:
 def _add_data_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--collection",
-        type=Path,
+        type=to_path,
         required=True,
         help="collection.tsv, or the folder that `rocketqa tokenize` has made of it",
     )
     parser.add_argument(
         "--queries",
-        type=Path,
+        type=to_path,
         required=True,
         nargs="+",
         help="files queries.SPLIT.tsv, or their tokenised folders",
     )
     parser.add_argument(
         "--examples",
-        type=Path,
+        type=to_path,
         required=True,
         nargs="+",
         help="files of training examples, as `rocketqa sample-negatives` writes them",
@@ -70,13 +71,13 @@ def _add_data_flags(parser: ArgumentParser) -> None:
 def _add_schedule_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size",
-        type=int,
+        type=NumberType(RANGES["batch_size"]),
         required=True,
         help="examples in a chunk: those of a step on one device, without --accumulate",
     )
     parser.add_argument(
         "--accumulate",
-        type=positive,
+        type=NumberType(RANGES["accumulate"]),
         default=1,
         metavar="N",
         help="chunks of --batch-size that a device takes one after the other in each step; the "
@@ -84,13 +85,13 @@ def _add_schedule_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--epochs",
-        type=int,
+        type=NumberType(RANGES["epochs"]),
         required=True,
         help="passes over the examples; 0 writes the initial weights as a checkpoint",
     )
     parser.add_argument(
         "--min-steps",
-        type=int,
+        type=NumberType(RANGES["min_steps"]),
         default=0,
         metavar="N",
         help="where the epochs give fewer than N steps, continue with further epochs until step N "
@@ -98,13 +99,13 @@ def _add_schedule_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-steps",
-        type=int,
+        type=NumberType(RANGES["max_steps"]),
         metavar="N",
         help="stop after N steps; the learning rate follows a schedule of N steps (default: none)",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=NumberType(RANGES["seed"]),
         required=True,
         help="decides the order of the examples, the dropout and the weights that are drawn",
     )
@@ -112,29 +113,32 @@ def _add_schedule_flags(parser: ArgumentParser) -> None:
 
 def _add_optimizer_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--learning-rate", type=float, required=True, help="the highest rate of the schedule"
+        "--learning-rate",
+        type=NumberType(RANGES["learning_rate"]),
+        required=True,
+        help="the highest rate of the schedule",
     )
     parser.add_argument(
         "--warmup",
-        type=float,
+        type=NumberType(RANGES["warmup"]),
         required=True,
         help="share of the steps, 0 to 1, over which the rate rises from 0",
     )
     parser.add_argument(
         "--decay",
-        choices=("linear", "constant"),
+        choices=CHOICES["decay"],
         required=True,
         help="how the rate goes on after the warm-up: linearly to 0, or constant",
     )
     parser.add_argument(
         "--weight-decay",
-        type=float,
+        type=NumberType(RANGES["weight_decay"]),
         required=True,
         help="decoupled weight decay; layer norms and biases have none",
     )
     parser.add_argument(
         "--clip-norm",
-        type=float,
+        type=NumberType(RANGES["clip_norm"]),
         default=1.0,
         help="largest global norm of the gradients; longer ones are scaled down (default: 1)",
     )
@@ -149,14 +153,14 @@ def _add_device_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=("float32", "float16", "bfloat16"),
+        choices=CHOICES["precision"],
         default="float32",
         help="precision of matrix products on a GPU; float16 uses a dynamic loss scale "
         "(default: float32)",
     )
     parser.add_argument(
         "--loss-scale",
-        type=float,
+        type=NumberType(RANGES["loss_scale"]),
         help="use a dynamic loss scale that starts here (default: 32768 with float16, else none)",
     )
 
@@ -164,21 +168,21 @@ def _add_device_flags(parser: ArgumentParser) -> None:
 def _add_record_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--save-every",
-        type=positive,
+        type=NumberType(RANGES["save_every"]),
         default=500,
         metavar="N",
         help="steps between two states from which a killed training goes on (default: 500)",
     )
     parser.add_argument(
         "--keep",
-        type=int,
+        type=NumberType(RANGES["keep"]),
         default=0,
         metavar="N",
         help="keep the last N states in the finished checkpoint (default: 0)",
     )
     parser.add_argument(
         "--evaluate-every",
-        type=int,
+        type=NumberType(RANGES["evaluate_every"]),
         default=0,
         metavar="N",
         help="every N steps measure MRR@10 on --dev-examples, and keep the best model in best/ "
@@ -186,12 +190,12 @@ def _add_record_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dev-examples",
-        type=Path,
+        type=to_path,
         help="examples to measure on; their queries are among --queries (default: none)",
     )
     parser.add_argument(
         "--visualdl",
-        type=Path,
+        type=to_path,
         metavar="DIR",
         help="write the values of train_log.tsv for VisualDL, too (default: no)",
     )

@@ -6,8 +6,8 @@ The exit status is 2 if there is any fault. Without one, the number of rows of e
 import sys
 from argparse import ArgumentParser
 from collections import Counter
-from pathlib import Path
 
+from rocketqa.cli.flags import VerbParser, to_path
 from rocketqa.files.errors import Fault
 from rocketqa.files.validation import DataFolder
 
@@ -16,11 +16,11 @@ EXAMPLE = "rocketqa validate data/mine"
 
 def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
-    parser = ArgumentParser("rocketqa validate", description=__doc__, epilog=f"example: {EXAMPLE}")
+    parser = VerbParser("rocketqa validate", description=__doc__, epilog=f"example: {EXAMPLE}")
     parser.add_argument(
         "folder",
         metavar="DATA_DIR",
-        type=Path,
+        type=to_path,
         help="a folder with collection.tsv, queries.SPLIT.tsv, qrels.SPLIT.tsv, "
         "answers.SPLIT.tsv, *.run, examples.dual*.tsv and examples.cross*.tsv, or some of them",
     )

@@ -17,6 +17,7 @@ from paddle import nn
 from paddle.distributed import fleet
 from paddle.distributed.fleet.utils.log_util import set_log_level
 
+from rocketqa.distributed.launch_variables import PROCESSES, number_in, refuse_unless_launched
 from rocketqa.distributed.watchdog import Watchdog, Workspace
 from rocketqa.jobs.job import Job
 
@@ -25,17 +26,18 @@ HEARTBEATS = ".alive-"  # ending of the folder of the heartbeats, before the nam
 
 def launched() -> int:
     """Returns how many processes the launcher has started, before any of them has joined."""
-    return int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    return number_in(PROCESSES)
 
 
 def join() -> None:
     """Joins the launch that this process belongs to, if there is one; all processes have joined
-    when it returns.
+    when it returns. Raises DataError where the environment tells of processes that no launch has.
 
     `heter_ccl_mode` keeps fleet from making groups for kinds of parallelism that nothing here uses.
     On a busy machine their connections failed in five of eight launches of four processes, without
     them in none of fourteen.
     """
+    refuse_unless_launched()
     if dist.is_initialized():  # a second training in one program
         dist.barrier()
     elif launched() > 1:

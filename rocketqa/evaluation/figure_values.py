@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.evaluation.paper_tables import PAPER_NAMES
-from rocketqa.evaluation.report_tables import Measured, main_measure
+from rocketqa.evaluation.report_tables import Measured
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_measures
+from rocketqa.files.ranges import FROM_0, shown
 from rocketqa.files.rows import read_rows
 
 Point = tuple[float, float]  # x, y
@@ -36,9 +37,9 @@ def curve_point(figure: str, curve: str, x: str, path: str) -> CurvePoint:
     if figure not in CURVE_FIGURES:
         raise DataError(f"--curve: expected figure {' or '.join(CURVE_FIGURES)}, got {figure}")
     try:
-        return CurvePoint(figure, curve, float(x), Path(path))
+        return CurvePoint(figure, curve, FROM_0.read(x), Path(path))
     except ValueError:
-        raise DataError(f"--curve: expected a number as X, got {x}") from None
+        raise DataError(f"--curve: expected a number as X, got {shown(x)}") from None
 
 
 class Sources(NamedTuple):
@@ -53,16 +54,16 @@ class Sources(NamedTuple):
 
 
 def read_sources(
+    measure: str,
     measured: Sequence[Measured],
     points: Iterable[CurvePoint],
     by_rank: Path | None,
     logs: Iterable[Path],
 ) -> Sources:
-    """Returns the values for the figures. The main measure of `measured` is shown, in percent.
+    """Returns the values for the figures. One measure is shown, in percent.
 
     logs: files MODEL/train_log.tsv. Raises DataError if a point's file lacks the measure.
     """
-    measure = main_measure(measured)
     curves: dict[str, Curves] = {figure: {} for figure in CURVE_FIGURES}
     for point in points:
         values = read_measures(point.path)
@@ -87,7 +88,8 @@ def removed_by_rank(path: Path) -> dict[str, float]:
     next(rows)  # the names of the columns
     for row in rows:
         first, last, _, _, share, *_ = row.columns
-        ranks = first if first == last else f"{first}-{last.replace('more', '')}"
+        ranks = first if first == last else f"{first}-{last}"
+        ranks = ranks.replace("-more", "+")
         removed[ranks] = 100 * float(share)
     return removed
 

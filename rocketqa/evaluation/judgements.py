@@ -11,12 +11,12 @@ released    Answers only: as the released code's `nq_eval.py`. Dots are stripped
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from rocketqa.evaluation.measures import Judgements, Rankings
 from rocketqa.files.answers import has_answer
-from rocketqa.files.errors import Fault, raise_fault
+from rocketqa.files.errors import DataError, Fault, raise_fault
 from rocketqa.files.formats import Passage, iterate_qrels, read_answers, read_qrels
 from rocketqa.files.rows import RAISE_FAULTS, Check
 from rocketqa.files.runs import RunFile, iterate_run
@@ -131,6 +131,23 @@ def first_passages_with_answer(
                 hits[query_id] = [passage_id]
                 break
     return hits
+
+
+def refuse_other_queries(
+    run: Path, retrieved: Collection[str], judged_by: Path, judged: Collection[str]
+) -> None:
+    """Raises DataError where no query of a run is judged.
+
+    retrieved: the query ids of the run. judged: those of the labels or answers in `judged_by`.
+    """
+    if not judged:
+        raise DataError(f"{judged_by}: expected a query with a relevant passage, got none")
+    if not any(query_id in judged for query_id in retrieved):
+        first_judged, first_retrieved = next(iter(judged)), next(iter(retrieved), None)
+        raise DataError(
+            f"{run}: expected queries of {judged_by}, such as {first_judged!r}, got none of them, "
+            f"but others, such as {first_retrieved!r}: give both of the same queries"
+        )
 
 
 def repeated_passages(rankings: Rankings) -> list[tuple[str, str]]:

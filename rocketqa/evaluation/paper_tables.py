@@ -17,6 +17,7 @@ from rocketqa.evaluation.tables import markdown_row, markdown_rule
 from rocketqa.files.rows import Row, read_rows
 
 DATA = "data"  # the "model" of table 1's rows, which hold counts and lengths instead of shares
+PAPER_DATA = {"marco": "MS MARCO", "nq": "Natural Questions"}  # flight -> the paper's data set
 PAPER_NAMES = {
     "Success@1": "R@1",
     "Success@50": "R@50",

@@ -3,8 +3,12 @@
 report.tsv      model, measure, value, the paper's value: of every model
 ablation.tsv    row, seed, measure, value: of every row of the ablation (the paper's tables 3 and 7)
 report.md       a table with one line for each model, in percent; medians over the seeds
+
+A measure such as R@1000 needs 1,000 passages for each query. report.tsv has it of every run, as
+`rocketqa evaluate` does; report.md leaves it out where a run is known to have fewer.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -29,6 +33,11 @@ SHOWN_MEASURES = (  # the columns of report.md
     "MRR@10-truth",
 )
 MAIN_MEASURES = ("MRR@10", "accuracy@5", "MRR@10-truth")  # of the ablation and the figures
+BM25 = "bm25"
+START = "start"  # the initial weights
+CROSS_ENCODER = "cross_encoder"
+RERANKED = "dual_encoder_2"  # the model whose passages the cross encoder re-ranks
+QUERIES_JUDGED = "queries_judged"
 
 Values = Mapping[tuple[str, str], float]  # (model, measure) -> value
 ValueLists = dict[tuple[str, str], list[float]]  # (model, measure) -> values of all seeds
@@ -56,6 +65,29 @@ class Measured(NamedTuple):
     value: float
 
 
+class Depths(NamedTuple):
+    """How many passages for each query the runs have that were measured; None: unknown."""
+
+    retrieved: int | None = None
+    reranked: int | None = None  # the first of the retrieved ones
+
+    def holds(self, row: Measured) -> bool:
+        """Returns whether the run is as deep as the measure needs; an unknown depth is enough."""
+        depth = self.reranked if row.model == CROSS_ENCODER else self.retrieved
+        cutoff = re.search(r"@(\d+)", row.measure)
+        return depth is None or cutoff is None or int(cutoff[1]) <= depth
+
+    def deep_enough(self, measured: Iterable[Measured]) -> list[Measured]:
+        """Returns the values whose runs are as deep as the measure needs."""
+        return [row for row in measured if self.holds(row)]
+
+
+def too_deep(measured: Iterable[Measured], depths: Depths) -> list[str]:
+    """Returns the columns of report.md that lack a value because its run is not deep enough."""
+    lacking = {row.measure for row in measured if not depths.holds(row)}
+    return [PAPER_NAMES.get(measure, measure) for measure in SHOWN_MEASURES if measure in lacking]
+
+
 def measures_file_of_model(path: Path) -> MeasuresFile:
     """Returns the file MODEL.measures.tsv with its model."""
     return MeasuresFile(path.name.removesuffix(ENDING), "", path)
@@ -78,18 +110,34 @@ def read_measured(file: MeasuresFile) -> list[Measured]:
     return measured
 
 
+def judged_queries(files: Iterable[MeasuresFile]) -> dict[str, int]:
+    """Returns model -> number of judged queries, of the files that have it."""
+    judged = {}
+    for file in files:
+        values = read_measures(file.path)
+        if QUERIES_JUDGED in values:
+            judged[file.model] = int(values[QUERIES_JUDGED])
+    return judged
+
+
 def _without_counts(values: Mapping[str, float]) -> dict[str, float]:
     """Returns the measures, which have names such as MRR@10, without the numbers of queries."""
     return {measure: value for measure, value in values.items() if "@" in measure}
 
 
-def main_measure(measured: Sequence[Measured]) -> str:
+def main_measure(measured: Iterable[Measured]) -> str:
     """Returns the measure that figures show. Raises DataError if none of them was measured."""
+    measure = found_main_measure(measured)
+    if measure is None:
+        raise DataError(f"measures: expected one of {', '.join(MAIN_MEASURES)}, got none")
+    return measure
+
+
+def found_main_measure(measured: Iterable[Measured]) -> str | None:
+    """Returns the first of the main measures that was measured, or None."""
     names = {row.measure for row in measured}
-    for measure in MAIN_MEASURES:
-        if measure in names:
-            return measure
-    raise DataError(f"measures: expected one of {', '.join(MAIN_MEASURES)}, got none")
+    found = (measure for measure in MAIN_MEASURES if measure in names)
+    return next(found, None)
 
 
 def medians(measured: Iterable[Measured], ablation: Path | None) -> dict[tuple[str, str], float]:
@@ -133,36 +181,57 @@ def ablation_table(measured: Iterable[Measured]) -> Table:
     return table
 
 
-def summary_lines(measured: Sequence[Measured], paper: Values) -> list[str]:
-    """Returns report.md: a line for each model, in percent, the paper's value in brackets."""
+def summary_lines(
+    measured: Sequence[Measured],
+    paper: Values,
+    paper_data: str,
+    descriptions: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Returns the table of report.md: a line for each model, in percent.
+
+    The paper's value, which is on `paper_data`, stands in brackets where there is one.
+    descriptions: model -> the text of a second column; None: no such column.
+    """
     values: ValueLists = {}
     for row in measured:
-        values.setdefault((row.model, row.measure), []).append(row.value)
+        key = (row.model, row.measure)
+        values.setdefault(key, []).append(row.value)
     of_models = [row for row in measured if row.model != DATA]
     known = {row.measure for row in of_models}
     shown = [measure for measure in SHOWN_MEASURES if measure in known]
-    columns = [PAPER_NAMES.get(measure, measure) for measure in shown]
+    head = ["model"]
+    if descriptions is not None:
+        head.append("what it is")
+    head += [PAPER_NAMES.get(measure, measure) for measure in shown]
+    lines = [markdown_row(head), markdown_rule(len(head))]
+    has_paper = False
+    for model in dict.fromkeys(row.model for row in of_models):
+        cells = [model]
+        if descriptions is not None:
+            cells.append(descriptions.get(model, ""))
+        for measure in shown:
+            key = (model, measure)
+            cells.append(_cell(values.get(key), paper.get(key)))
+            has_paper = has_paper or key in paper
+        lines.append(markdown_row(cells))
+    title = "Percent" + _seeds(values)
+    if has_paper:
+        title += f"; in brackets the paper's on {paper_data}"
+    return [f"{title}.", "", *lines]
+
+
+def _seeds(values: ValueLists) -> str:
+    """Returns words for the number of seeds, where there are several."""
     first_values = next(iter(values.values()), [])
     seeds = len(first_values)
-    of_seeds = f", medians of {seeds} seeds" if seeds > 1 else ""
-    lines = [
-        f"Percent{of_seeds}; in brackets the paper's.",
-        "",
-        markdown_row(["model", *columns]),
-        markdown_rule(len(columns) + 1),
-    ]
-    for model in dict.fromkeys(row.model for row in of_models):
-        keys = [(model, measure) for measure in shown]
-        cells = [_cell(values.get(key), paper.get(key)) for key in keys]
-        lines.append(markdown_row([model, *cells]))
-    return lines
+    return f", medians of {seeds} seeds" if seeds > 1 else ""
 
 
 def _cell(our_values: list[float] | None, paper_value: float | None) -> str:
     """Returns our value and the paper's in percent, either of which may be missing."""
-    cell = ""
+    parts = []
     if our_values:
-        cell = f"{100 * median(our_values):.2f}"
+        parts.append(f"{100 * median(our_values):.2f}")
     if paper_value is not None:
-        cell += f" ({100 * paper_value:.2f})"
-    return cell
+        parts.append(f"({100 * paper_value:.2f})")
+    return " ".join(parts)

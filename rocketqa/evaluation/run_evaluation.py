@@ -10,6 +10,7 @@ from rocketqa.evaluation.judgements import (
     read_judgements,
     read_rankings,
     read_top_passages,
+    refuse_other_queries,
     repeated_passages,
 )
 from rocketqa.evaluation.measures import Judgements, Rankings, mean, parse_measure, per_query
@@ -44,8 +45,9 @@ def evaluate_by_labels(
     """
     rankings = read_rankings(run, mode)
     judgements = read_judgements(qrels, mode)
-    _warn_of_queries_and_passages(run, qrels, rankings, judgements, mode, warn)
     with_positives = {query_id: relevant for query_id, relevant in judgements.items() if relevant}
+    refuse_other_queries(run, rankings, qrels, with_positives)
+    _warn_of_queries_and_passages(run, qrels, rankings, judgements, mode, warn)
     return _evaluation(run, rankings, with_positives, measures, warn)
 
 
@@ -71,6 +73,7 @@ def evaluate_by_answers(
     depth = max(parse_measure(measure)[1] for measure in measures)
     passages = CollectionFile(collection)
     rankings = read_top_passages(run, depth, mode)
+    refuse_other_queries(run, rankings, answers, answers_of)
     _check_passages(run, rankings, answers_of, passages)
     matches = has_pattern if match == "regex" else has_answer
     hits = first_passages_with_answer(rankings, answers_of, passages, matches, with_titles)

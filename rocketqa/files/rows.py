@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from rocketqa.files.errors import Fault, raise_fault
 
+UNKNOWN_IDS = "unknown ids"  # the kind of a fault: an id that the queries or the collection lack
+
 
 class Check(NamedTuple):
     """What a reader compares its rows with, and the fault handler. None disables a comparison."""
@@ -85,7 +87,7 @@ class Row:
         elif not is_valid_id(value):
             self.report("spaces in ids", f"a {name} without spaces", repr(value))
         elif known_ids is not None and value not in known_ids:
-            self.report("unknown ids", f"a {name} of the {source}", repr(value))
+            self.report(UNKNOWN_IDS, f"a {name} of the {source}", repr(value))
 
     def checked_text(self, value: str) -> str:
         """Returns a text, also after a fault. An empty text is a fault."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.dual_encoder import DualEncoder
+from rocketqa.files.errors import DataError
 from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.atomic_files import write_array
@@ -24,6 +26,7 @@ from rocketqa.text.token_store import (
 )
 from rocketqa.text.tokenizer import Encoding, TextEncoder
 from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.model_kinds import warn_of_other_length
 
 TOKENS = ".tokens"  # a folder in the part directory, which is not part of the result
 
@@ -36,6 +39,9 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
     """
     part, watchdog = workspace
     model, text_encoder = load_model(settings.checkpoint, DualEncoder)
+    if devices.is_main():
+        length = "passage_length" if settings.kind == COLLECTION else "query_length"
+        warn_of_other_length(settings.checkpoint, length, settings.max_length)
     tower = model.passage_encoder if settings.kind == COLLECTION else model.query_encoder
     encoder = ShardEncoder(settings, Engine(tower, settings.precision), text_encoder)
     store = _tokens(settings, workspace, text_encoder)
@@ -111,20 +117,30 @@ def _tokens(
         folder.mkdir(exist_ok=True)
         name = f"tokenize {settings.source.name}"
         with bar(main=devices.is_main(), unit="text", desc=name) as progress:
-            rows = write_store(
-                folder,
-                settings.kind,
-                settings.source,
-                text_encoder,
-                devices.rank(),
-                devices.count(),
-                progress.update,
-            )
+            try:
+                rows = write_store(
+                    folder,
+                    settings.kind,
+                    settings.source,
+                    text_encoder,
+                    devices.rank(),
+                    devices.count(),
+                    progress.update,
+                )
+            except DataError:
+                _remove_if_empty(folder)
+                raise
         watchdog.barrier()
         if devices.is_main():
             finish_store(folder, settings.kind, rows, text_encoder)
     watchdog.barrier()
     return TokenStore(folder, settings.kind, text_encoder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Removes a folder that holds nothing, so that a refusal leaves nothing behind."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _remove_tokens(part: Path) -> None:

@@ -33,7 +33,8 @@ from rocketqa.inference.padded_encoder import (
 from rocketqa.jobs.seeds import generator
 from rocketqa.text.tokenizer import Encoding
 from rocketqa.weights.checkpoint import load_model
-from rocketqa.weights.config_files import class_of_checkpoint, read_config_file
+from rocketqa.weights.config_files import class_of_checkpoint
+from rocketqa.weights.model_kinds import checkpoint_settings
 from rocketqa.weights.pretrained import TOKENIZER_FILES
 
 # The largest difference between the outputs of a graph and of its checkpoint that is accepted. It
@@ -58,7 +59,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, graph_format: str) -> dict
     Returns the largest difference of each graph from the checkpoint, by its name. Raises DataError
     where `checkpoint` is neither a dual encoder nor a cross encoder.
     """
-    settings = read_config_file(checkpoint)
+    settings = checkpoint_settings(checkpoint, DualEncoder.__name__, CrossEncoder.__name__)
     model: DualEncoder | CrossEncoder
     if class_of_checkpoint(settings) == CrossEncoder.__name__:
         model, _ = load_model(checkpoint, CrossEncoder)

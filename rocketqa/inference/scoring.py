@@ -13,7 +13,8 @@ from pathlib import Path
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
-from rocketqa.files.rows import Check
+from rocketqa.files.errors import DataError, Fault
+from rocketqa.files.rows import UNKNOWN_IDS, Check
 from rocketqa.files.runs import RunFile, ScoredPassage, ranked, run_lines
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.atomic_files import join_pieces, write_piece
@@ -21,6 +22,7 @@ from rocketqa.jobs.progress import bar
 from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import Encoding, TextEncoder, text_or_tokens
 from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.model_kinds import warn_of_other_length
 
 BLOCK_PAIRS = 4096
 
@@ -53,6 +55,8 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     """
     part, watchdog = workspace
     model, text_encoder = load_model(settings.checkpoint, CrossEncoder)
+    if devices.is_main():
+        warn_of_other_length(settings.checkpoint, "max_length", settings.max_length)
     engine = Engine(model, settings.precision)
     run, encode_pairs = _inputs(settings, text_encoder)
     query_ids = list(run)
@@ -88,8 +92,16 @@ def _inputs(settings: ScoringSettings, text_encoder: TextEncoder) -> tuple[RunFi
         passages = [collection[pair.passage_id] for pair in pairs]
         return text_encoder.pairs(texts, passages, settings.max_length)
 
-    check = Check(query_ids=queries, passage_ids=collection)
+    check = Check(_raise_with_cure, query_ids=queries, passage_ids=collection)
     return RunFile(settings.run, check), encode_pairs
+
+
+def _raise_with_cure(fault: Fault) -> None:
+    """Raises a fault of the run. Where it names an id that is nowhere, it says what to do."""
+    if fault.kind == UNKNOWN_IDS:
+        cure = "give the --queries and the --collection that the run was retrieved from"
+        raise DataError(f"{fault}: {cure}") from fault
+    raise fault
 
 
 def queries_in_a_block(lines: int, queries: int, depth: int | None) -> int:

@@ -7,6 +7,7 @@ digest of every file of the result.
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ MANIFEST = "meta.json"
 JOB = "job.json"  # in a part directory: which job its unfinished work belongs to
 REMOVE = "; to begin anew, remove the folder"
 TITLES = {"yes", "no", "mixed"}
+VERB = re.compile(r"[a-z_-]+(?: [a-z]+)?")  # such as `train-dual-encoder`, `released_tsv import`
 
 
 def manifest_of(path: Path) -> Path:
@@ -81,6 +83,29 @@ def titles_of(inputs: Iterable[Path]) -> str | None:
     if len(recorded) > 1:
         return "mixed"
     return recorded.pop() if recorded else None
+
+
+def made_by(path: Path) -> str:
+    """Returns what an artefact is by its manifest, such as "the output of `encode`", for an error
+    message; empty where no manifest says so.
+    """
+    verb = _recorded_job(path).get("verb")
+    if isinstance(verb, str) and VERB.fullmatch(verb):
+        return f"the output of `{verb}`"
+    return ""
+
+
+def flag_of(path: Path, name: str) -> object:
+    """Returns the value of a flag of the job that made an artefact; None where no manifest says
+    so.
+    """
+    flags = _recorded_job(path).get("flags")
+    return flags.get(name) if isinstance(flags, dict) else None
+
+
+def _recorded_job(path: Path) -> dict:
+    job = read_object(manifest_of(path)).get("job")
+    return job if isinstance(job, dict) else {}
 
 
 def current_commit() -> str:

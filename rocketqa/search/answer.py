@@ -15,6 +15,14 @@ class Answer(NamedTuple):
     score: float  # P(relevant) where a cross encoder ranks the passages, else the inner product
 
 
+# What a score is, by whether a cross encoder re-ranks the passages.
+SCORE_UNITS = {False: "dot product", True: "probability of relevance"}
+SCORE_MEANINGS = {
+    False: "The score is the dot product of the vectors of query and passage: a higher one means a "
+    "better match, and there is no largest value.",
+    True: "The score is the probability, from 0 to 1, that the passage is relevant to the query.",
+}
+
 AnswerQuery = Callable[[str, int], Sequence[Answer]]  # (query, depth) -> answers, the best first
 
 

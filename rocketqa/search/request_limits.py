@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -25,14 +25,28 @@ HEADERS = {
 }
 
 
-def refusal(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Returns the response to a request that the service refuses: {"error": "one line"}."""
+# (scope of the request, status, error in one line) -> the response that refuses the request
+Refuse = Callable[[Scope, int, str], Response]
+
+
+def refusal_headers(status: int, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Returns the headers of a refusal: those of every response, and `headers`."""
     all_headers = dict(HEADERS)
     if status in CLOSING_STATUSES:
         all_headers["Connection"] = "close"
     if headers is not None:
         all_headers.update(headers)
-    return JSONResponse({"error": error}, status, all_headers)
+    return all_headers
+
+
+def refusal(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Returns the response to a request that the service refuses: {"error": "one line"}."""
+    return JSONResponse({"error": error}, status, refusal_headers(status, headers))
+
+
+def refuse_in_json(scope: Scope, status: int, error: str) -> Response:
+    """Returns the refusal of a request, whoever asks, as JSON."""
+    return refusal(status, error)
 
 
 class Gate:
@@ -41,11 +55,19 @@ class Gate:
     hosts: the names in the Host header that are accepted; None accepts every name. It is a guard
     against DNS rebinding: a hostile web page can make a browser send requests to this machine, but
     the Host header then holds the name of that page.
+
+    refuse: makes the response to a request that is refused.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None):
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: frozenset[str] | None = None,
+        refuse: Refuse = refuse_in_json,
+    ):
         self.app = app
         self.hosts = hosts
+        self.refuse = refuse
         self.requests_inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,11 +77,12 @@ class Gate:
             return
         if self.hosts is not None and _host_name(scope) not in self.hosts:
             accepted = ", ".join(sorted(self.hosts))
-            await refusal(400, f"expected Host to be one of {accepted}")(scope, receive, send)
+            error = f"expected Host to be one of {accepted}"
+            await self.refuse(scope, 400, error)(scope, receive, send)
             return
         if self.requests_inside >= MOST_REQUESTS:
             error = f"expected at most {MOST_REQUESTS} requests at a time"
-            await refusal(503, error)(scope, receive, send)
+            await self.refuse(scope, 503, error)(scope, receive, send)
             return
         self.requests_inside += 1
         try:
@@ -74,13 +97,13 @@ class Gate:
                 body = await self._read_body(receive)
         except TimeoutError:
             error = f"expected the body within {BODY_SECONDS} seconds"
-            await refusal(408, error)(scope, receive, send)
+            await self.refuse(scope, 408, error)(scope, receive, send)
             return
         if body is None:
             return
         if len(body) > LARGEST_BODY:
             error = f"expected a body of at most {LARGEST_BODY} bytes"
-            await refusal(413, error)(scope, receive, send)
+            await self.refuse(scope, 413, error)(scope, receive, send)
             return
         unread: list[Message] = [{"type": "http.request", "body": body}]
 

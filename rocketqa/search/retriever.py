@@ -14,9 +14,11 @@ from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.manifest import digest
 from rocketqa.search.answer import Answer, ranked_answers
+from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.model_kinds import checkpoint_settings, warn_of_other_length
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -75,14 +77,19 @@ def load_retriever(
 
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens.
 
-    Raises DataError where the vectors were made by another dual encoder or from another collection.
+    Raises DataError where a checkpoint is of another kind, and where the vectors were made by
+    another dual encoder or from another collection.
     """
+    refuse_other_side(passage_vectors, COLLECTION)
+    checkpoint_settings(checkpoint, DualEncoder.__name__)
+    if cross_encoder is not None:
+        checkpoint_settings(cross_encoder, CrossEncoder.__name__)
     passages = VectorStore(passage_vectors)
     _check_sources(passages, checkpoint, collection)
     relevance = None
     if cross_encoder is not None:
         relevance = _relevance(cross_encoder, pair_length)
-    encode = _query_encoder(checkpoint, query_length)
+    encode = _query_encoder(checkpoint, query_length, passages)
     search = ExactSearch(passages, max_memory)
     return Retriever(encode, search, CollectionFile(collection), relevance)
 
@@ -94,17 +101,33 @@ def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) ->
     """
     if passages.job is None:
         return
-    for name, path in (("checkpoint", checkpoint), ("collection", collection)):
-        if passages.job.get(name) != [digest(path)]:
-            raise DataError(
-                f"{path}: expected the {name} that {passages.directories[0]} was encoded with, "
-                "got another: encode again"
-            )
+    folder = passages.directories[0]
+    if passages.job["checkpoint"] != [digest(checkpoint)]:
+        raise _other_source(checkpoint, "checkpoint", folder)
+    digests = [digest(collection)]
+    is_encoded = passages.job["collection"] == digests
+    if not is_encoded and digests_before_tokenizing(folder) != digests:
+        raise _other_source(collection, "collection", folder)
 
 
-def _query_encoder(checkpoint: Path, query_length: int) -> EncodeQuery:
-    """Returns a function from a query to its vector, float32 [1, H]."""
+def _other_source(path: Path, name: str, folder: Path) -> DataError:
+    return DataError(
+        f"{path}: expected the {name} that {folder} was encoded with, got another: encode again"
+    )
+
+
+def _query_encoder(checkpoint: Path, query_length: int, passages: VectorStore) -> EncodeQuery:
+    """Returns a function from a query to its vector, float32 [1, H].
+
+    Raises DataError where the vectors of the passages have another size.
+    """
     model, text_encoder = load_model(checkpoint, DualEncoder)
+    warn_of_other_length(checkpoint, "query_length", query_length)
+    if model.config.hidden_size != passages.size:
+        raise DataError(
+            f"{checkpoint}: expected vectors of size {passages.size}, as in "
+            f"{passages.directories[0]}, got {model.config.hidden_size}: encode again"
+        )
     engine = Engine(model.query_encoder)
 
     def encode(query: str) -> ndarray:
@@ -116,6 +139,7 @@ def _query_encoder(checkpoint: Path, query_length: int) -> EncodeQuery:
 def _relevance(checkpoint: Path, pair_length: int) -> ScorePassages:
     """Returns a function from a query and passages to P(relevant) of each passage."""
     model, text_encoder = load_model(checkpoint, CrossEncoder)
+    warn_of_other_length(checkpoint, "max_length", pair_length)
     engine = Engine(model)
 
     def relevance(query: str, passages: Sequence[Passage]) -> list[float]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import uvicorn
 from starlette.types import ASGIApp
 
+from rocketqa.files.errors import DataError
 from rocketqa.search.request_limits import Connection
 
 LARGEST_BACKLOG = 2048  # connections that may wait at the socket
@@ -31,13 +32,20 @@ class Capacity(NamedTuple):
 def bind(host: str, port: int) -> socket.socket:
     """Returns a socket with an address, which does not listen yet.
 
-    port: 0 takes any free port. Raises OSError where the address is not free.
+    port: 0 takes any free port. Raises DataError where the address is not free, or not one of this
+    machine.
     """
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    family, kind, _, _, address = addresses[0]
-    bound = socket.socket(family, kind)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(address)
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, _, _, address = addresses[0]
+        bound = socket.socket(family, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no machine can have
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(
+            f"--host {host} --port {port}: expected a free address of this machine, got: {reason}"
+        ) from error
     return bound
 
 

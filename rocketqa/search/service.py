@@ -9,29 +9,33 @@
         the same as an HTML page without scripts and without anything from other servers
 
 HEAD is answered where GET is. A refused request gets a status of 400 or above and {"error": "one
-line"}; bytes that are not HTTP get status 400 and plain text.
+line"}, or the page with that line where a browser asks (a GET that accepts text/html) and where the
+page's own form is refused. Bytes that are not HTTP get status 400 and plain text.
 """
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from json import JSONDecodeError
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from rocketqa.search.answer import Answer, AnswerQuery
-from rocketqa.search.page import answer_list, error_paragraph, fill_page, load_template
-from rocketqa.search.request_limits import HEADERS, Gate, refusal
+from rocketqa.search.page import Form, SearchPage
+from rocketqa.search.request_limits import HEADERS, Gate, refusal, refusal_headers
 
 LONGEST_QUERY = 2000  # characters
 LARGEST_DEPTH = 100
 MOST_DEPTH_DIGITS = 8  # in the form of the page; a longer number is far beyond LARGEST_DEPTH
+SHOWN_CHARACTERS = 20  # of a wrong depth in a message
 OUTER_PLACES = ("body", "query_string")  # pydantic names them before the field
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
 
@@ -60,7 +64,7 @@ class Service:
         self.answer_query = answer_query
         self.passage_count = passage_count
         self.reranks = reranks
-        self._template = load_template()
+        self._page = SearchPage(passage_count, reranks, LARGEST_DEPTH)
         self._one_at_a_time = asyncio.Lock()
 
     async def health(self) -> JSONResponse:
@@ -88,15 +92,17 @@ class Service:
         depth: Annotated[str, Query()] = "10",
     ) -> HTMLResponse:
         """Returns the search page: empty, with answers, or with an error about the form."""
-        if not query.strip():
-            return self._html(query, depth, "", 200)
+        form = Form(query, depth)
+        if not query:
+            return HTMLResponse(self._page.empty(form), headers=HEADERS)
         try:
-            wanted = _request_of_form(query, depth)
+            wanted = _request_of_form(form)
         except ValidationError as error:
-            message = first_error(error.errors())
-            return self._html(query, depth, error_paragraph(message), 422)
+            field, message = _wrong_field(form, error)
+            page = self._page.refused(form, message, field)
+            return HTMLResponse(page, 422, HEADERS)
         answers = await self._answers(wanted, request)
-        return self._html(query, depth, answer_list(answers), 200)
+        return HTMLResponse(self._page.found(form, answers), headers=HEADERS)
 
     async def refuse_invalid(self, request: Request, error: Exception) -> JSONResponse:
         """Returns the refusal of a request whose body is not a SearchRequest."""
@@ -111,17 +117,32 @@ class Service:
             message = f"body: expected JSON, got at character {cause.pos}: {cause.msg}"
         return refusal(422, message)
 
-    async def refuse_http_error(self, request: Request, error: Exception) -> JSONResponse:
+    async def refuse_http_error(self, request: Request, error: Exception) -> Response:
         """Returns the refusal of an unknown path, a wrong method, or a body that cannot be read."""
         assert isinstance(error, HTTPException)
         message = error.detail
         if error.status_code == 400:
             message = "body: expected JSON in UTF-8, got none that can be read"
-        return refusal(error.status_code, message, error.headers)
+        return self.refuse(request.scope, error.status_code, message, error.headers)
 
-    async def refuse_failure(self, request: Request, error: Exception) -> JSONResponse:
+    async def refuse_failure(self, request: Request, error: Exception) -> Response:
         """Returns the response to a request on which the service itself failed."""
-        return refusal(500, "the service failed; its own log says why")
+        return self.refuse(request.scope, 500, "the service failed; its own log says why")
+
+    def refuse(
+        self,
+        scope: Scope,
+        status: int,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Returns a refusal: the page with the message for a browser, JSON for a program."""
+        if not _asks_for_page(scope):
+            return refusal(status, message, headers)
+        fields = QueryParams(scope["query_string"])
+        form = Form(fields.get("query", ""), fields.get("depth", "10"))
+        page = self._page.refused(form, message)
+        return HTMLResponse(page, status, refusal_headers(status, headers))
 
     async def _answers(self, wanted: SearchRequest, request: Request) -> Sequence[Answer]:
         """Returns the answers when it is the query's turn; none if the client has gone by then."""
@@ -131,16 +152,6 @@ class Service:
             if await request.is_disconnected():
                 return []
             return await run_in_threadpool(self.answer_query, wanted.query, wanted.depth)
-
-    def _html(self, query: str, depth: str, content: str, status: int) -> HTMLResponse:
-        page = fill_page(
-            self._template,
-            query,
-            depth,
-            content,
-            LARGEST_DEPTH,
-        )
-        return HTMLResponse(page, status, HEADERS)
 
 
 def application(
@@ -152,7 +163,7 @@ def application(
     """Returns the HTTP service as an ASGI application. hosts: see Gate."""
     service = Service(answer_query, passage_count, reranks)
     app = FastAPI(title="rocketqa serve", openapi_url=None, redirect_slashes=False)
-    app.add_middleware(Gate, hosts=hosts)
+    app.add_middleware(Gate, hosts=hosts, refuse=service.refuse)
     app.add_exception_handler(RequestValidationError, service.refuse_invalid)
     app.add_exception_handler(HTTPException, service.refuse_http_error)
     app.add_exception_handler(Exception, service.refuse_failure)
@@ -170,12 +181,32 @@ def first_error(errors: Sequence[Any]) -> str:
     return f"{place}: {error['msg']}"
 
 
-def _request_of_form(query: str, depth: str) -> SearchRequest:
+def _asks_for_page(scope: Scope) -> bool:
+    """Returns whether a request comes from a browser that shows its response to a person."""
+    accepted = dict(scope["headers"]).get(b"accept", b"")
+    return scope["method"] in ("GET", "HEAD") and b"text/html" in accepted.lower()
+
+
+def _request_of_form(form: Form) -> SearchRequest:
     """Returns the request of the page's form. Raises ValidationError on a wrong query or depth."""
+    depth = form.depth
     is_number = depth.isdecimal() and len(depth) <= MOST_DEPTH_DIGITS
     wanted_depth = int(depth) if is_number else depth
-    fields = {"query": query, "depth": wanted_depth}
+    fields = {"query": form.query, "depth": wanted_depth}
     return SearchRequest.model_validate(fields)
+
+
+def _wrong_field(form: Form, error: ValidationError) -> tuple[str, str]:
+    """Returns the first wrong field of the page's form, and what is wrong in the page's words."""
+    field = str(error.errors()[0]["loc"][0])
+    if field == "depth":
+        got = form.depth[:SHOWN_CHARACTERS] or "nothing"
+        expected = f"a whole number from 1 to {LARGEST_DEPTH}"
+        return field, f"Passages to show: expected {expected}, got {got}"
+    if len(form.query) > LONGEST_QUERY:
+        got = f"{len(form.query)} characters"
+        return field, f"Query: expected at most {LONGEST_QUERY} characters, got {got}"
+    return field, "Query: expected text, got only blanks or a NUL"
 
 
 def _answer_object(rank: int, answer: Answer) -> dict[str, object]:

@@ -5,7 +5,6 @@ A directory holds, for each shard, `vectors.NNNNN.npy` (float32 or float16 [n, H
 made have none, and are searched all the same.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,15 +13,10 @@ import numpy as np
 from numpy import float32, ndarray
 
 from rocketqa.files.errors import DataError, one_line
-from rocketqa.files.json_files import read_json_object
-from rocketqa.jobs.manifest import MANIFEST
+from rocketqa.jobs.manifest import made_by
+from rocketqa.search.encodings import check_directories
 
 DTYPES = (float32, np.float16)
-SHARD = re.compile(r"[1-9][0-9]*/[1-9][0-9]*")
-ALL_SHARDS = "1/1"
-
-# The flags of an encoding and the digests of its inputs, by name.
-EncodingJob = dict[str, object]
 
 
 class VectorFile(NamedTuple):
@@ -60,7 +54,8 @@ class VectorStore:
                 self._files.append(file)
                 ids.append(file_ids)
         if not self._files:
-            raise DataError(f"{self.directories[0]}: expected vectors, got none")
+            got = made_by(self.directories[0]) or "none"
+            raise DataError(f"{self.directories[0]}: expected vectors, got {got}")
         self.size = self._files[0].size
         for file in self._files:
             if file.size != self.size:
@@ -132,90 +127,10 @@ def _read_rows(file: VectorFile, first: int, vectors: ndarray) -> None:
             vectors[:] = numbers.reshape(vectors.shape)
 
 
-def read_job(directory: Path) -> EncodingJob | None:
-    """Returns the job that encoded the vectors in a directory, or None without a manifest.
-
-    Its "shard" is None or I/N, its "checkpoint" a list. Raises DataError where the manifest is not
-    that of an encoding.
-    """
-    path = directory / MANIFEST
-    if not path.is_file():
-        return None
-    job = read_json_object(path).nested("job")
-    flags = job.nested("flags")
-    inputs = job.nested("inputs")
-    inputs.require("checkpoint", list)
-    if flags.fields.get("shard") is not None:
-        shard = flags.require("shard", str)
-        if not SHARD.fullmatch(shard):
-            raise flags.wrong_value("shard", "I/N")
-    return {"shard": None} | flags.fields | inputs.fields
-
-
-def check_directories(directories: Sequence[Path]) -> EncodingJob | None:
-    """Returns the job that encoded the vectors in the directories.
-
-    The result is None for a single directory without a manifest.
-
-    Raises DataError where several directories are not shards 1 to N of the same encoding.
-    """
-    first_job = read_job(directories[0])
-    if first_job is None and len(directories) == 1:
-        return None
-    shards = []
-    for directory in directories:
-        job = read_job(directory)
-        if job is None or first_job is None:
-            raise DataError(f"{directory}: expected the {MANIFEST} of an encoding, got none")
-        _refuse_other_job(directory, job, directories[0], first_job)
-        shards.append(str(job["shard"] or ALL_SHARDS))
-    _check_shards(directories, shards)
-    return first_job
-
-
-def _refuse_other_job(
-    directory: Path, job: EncodingJob, first_directory: Path, first_job: EncodingJob
-) -> None:
-    """Raises DataError where two encodings differ in more than their shard."""
-    for name in sorted(job.keys() | first_job.keys()):
-        value = job.get(name)
-        if name == "shard" or value == first_job.get(name):
-            continue
-        is_input = isinstance(value, list)  # digests, which tell a reader nothing
-        flag = name.replace("_", "-")
+def check_same_size(queries: VectorStore, passages: VectorStore) -> None:
+    """Raises DataError where the vectors of queries have another size than those of passages."""
+    if queries.size != passages.size:
         raise DataError(
-            f"{directory}: expected the same {flag} as in {first_directory}, got another: "
-            f"{'encode it again' if is_input else value}"
-        )
-
-
-def check_same_encoder(queries: VectorStore, passages: VectorStore) -> None:
-    """Raises DataError where queries and passages were encoded by different dual encoders.
-
-    Vectors without a manifest are not checked.
-    """
-    if queries.job is None or passages.job is None:
-        return
-    if queries.job["checkpoint"] != passages.job["checkpoint"]:
-        raise DataError(
-            f"{queries.directories[0]}: expected vectors of the dual encoder that encoded "
-            f"{passages.directories[0]}, got those of another: encode again"
-        )
-
-
-def _check_shards(directories: Sequence[Path], shards: list[str]) -> None:
-    """Raises DataError where the shards, each I/N, are not 1/N to N/N."""
-    count = int(shards[0].partition("/")[2])
-    expected = [f"{number}/{count}" for number in range(1, count + 1)]
-    for directory, shard in zip(directories, shards):
-        is_repeated = shards.count(shard) > 1
-        if shard not in expected or is_repeated:
-            raise DataError(
-                f"{directory}: expected shards 1/{count} to {count}/{count} once each, got {shard} "
-                f"{'again' if is_repeated else 'too'}"
-            )
-    missing = [shard for shard in expected if shard not in shards]
-    if missing:
-        raise DataError(
-            f"{directories[0]}: expected shards 1/{count} to {count}/{count}, got no {missing[0]}"
+            f"{queries.directories[0]}: expected vectors of size {passages.size}, as in "
+            f"{passages.directories[0]}, got {queries.size}: encode again with one dual encoder"
         )

@@ -68,7 +68,10 @@ class TokenStore(Mapping[str, Tokens]):
         if kind_there not in (COLLECTION, QUERIES):
             raise summary.wrong_value("kind", f"{COLLECTION} or {QUERIES}")
         if kind_there != kind:
-            raise DataError(f"{folder}: expected tokens of {kind}, got those of {kind_there}")
+            raise DataError(
+                f"{folder}: expected tokens of --{kind}, got tokens of --{kind_there}: "
+                f"give a folder that `rocketqa tokenize --{kind}` made"
+            )
         if summary.require("tokenizer", str) != encoder.digest:
             raise DataError(
                 f"{folder}: expected tokens of this vocabulary, got those of another: "

@@ -84,6 +84,11 @@ class DualBatches:
     def __len__(self) -> int:
         return len(self.examples)
 
+    @property
+    def passages_per_query(self) -> int:
+        """Passages of each example, P; there is an example."""
+        return 1 + len(self.examples[0].negative_ids)
+
     def query_ids(self, indices: np.ndarray) -> list[str]:
         """Returns the queries of these examples."""
         return [self.examples[i].query_id for i in indices]

@@ -6,11 +6,22 @@ steps with the schedule of the trainings themselves. It needs no Paddle.
 """
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
+from rocketqa.training.plan_numbers import parse_numbers
 from rocketqa.training.schedule import Schedule
+from rocketqa.weights.config_files import (
+    CONFIG,
+    class_of_checkpoint,
+    config_of_checkpoint,
+    config_of_encoder,
+    read_config_file,
+)
+from rocketqa.weights.encoder_weights import parameter_shapes
 
 FILES = (
     "collection",
@@ -20,7 +31,8 @@ FILES = (
     "queries.test",
     "queries.unlabelled",
 )
-RATES = ("train", "cross", "encode", "score")
+TRAINING_RATES = ("train", "cross")
+RATES = (*TRAINING_RATES, "encode", "score")
 BYTES_A_RUN_LINE = 45
 BYTES_A_NUMBER = 4  # float32
 # Adam in float32 keeps four numbers of each parameter: weight, gradient and two moments.
@@ -59,13 +71,14 @@ class Cost(NamedTuple):
 class PipelinePlan:
     """The plan of one run of all stages.
 
-    variables: those of the env file, by name. Raises DataError where ROWS or RATES are malformed.
+    variables: those of the env file, by name. Raises DataError where the value of one is wrong, as
+    the methods do.
     """
 
     def __init__(self, variables: Mapping[str, str]):
         self.variables = variables
-        self.rates = parse_numbers(variables["RATES"], RATES, "RATES")
-        expected = parse_numbers(variables["ROWS"], FILES, "ROWS")
+        self.rates = parse_numbers(variables.get("RATES", ""), RATES, "RATES", ABOVE_0)
+        expected = parse_numbers(variables.get("ROWS", ""), FILES, "ROWS", WHOLE_FROM_0)
         self.rows: dict[str, int] = {}
         self.sources: dict[str, str] = {}  # how the rows of a file are known
         for name in FILES:
@@ -74,23 +87,26 @@ class PipelinePlan:
             if self.rows[name]:
                 self.sources[name] = "counted" if counted else "expected"
 
-    def _number(self, name: str) -> int:
-        return int(self.variables[name])
+    def _number(self, name: str, range: Range = WHOLE_FROM_1) -> int:
+        try:
+            return int(range.read(self.variables.get(name, "")))
+        except ValueError as error:
+            raise DataError(f"{name}: {error}") from None
 
     def schedule(self, rows: int, epochs: str, suffix: str = "") -> Schedule:
         """Returns the schedule of a training.
 
         suffix: the ending of its variables: "" for a dual encoder, "_CROSS" for the cross encoder.
         """
-        max_steps = self.variables["MAX_STEPS"]
+        max_steps = self._number("MAX_STEPS") if self.variables.get("MAX_STEPS") else None
         return Schedule(
             examples=rows,
             batch_size=self._number(f"BATCH_SIZE{suffix}"),
             devices=self._number(f"DEVICES{suffix}"),
             chunks=self._number(f"ACCUMULATE{suffix}"),
-            epochs=self._number(epochs),
-            min_steps=self._number(f"MIN_STEPS{suffix}"),
-            max_steps=int(max_steps) if max_steps else None,
+            epochs=self._number(epochs, WHOLE_FROM_0),
+            min_steps=self._number(f"MIN_STEPS{suffix}", WHOLE_FROM_0),
+            max_steps=max_steps,
         )
 
     def training(self, what: str, rows: int, epochs: str, suffix: str = "") -> Cost:
@@ -106,17 +122,20 @@ class PipelinePlan:
         if schedule.total_steps < schedule.steps_of_epochs:
             arithmetic += f", of which {schedule.total_steps:,} are taken (MAX_STEPS)"
         towers = 1 if suffix else 2
-        memory = towers * self._encoder(f"INIT{suffix}").parameters * BYTES_A_TRAINED_PARAMETER
+        parameters = towers * self._encoder(f"INIT{suffix}").parameters
+        memory = parameters * BYTES_A_TRAINED_PARAMETER
         if memory:
             arithmetic += (
                 f"; {memory / GIB:.1f} GiB a device for weights, gradients and moments, "
                 "activations besides"
             )
         work = schedule.total_steps * schedule.batch
-        return Cost(what, arithmetic, work, "cross" if suffix else "train", schedule.devices)
+        rate = "cross" if suffix else "train"
+        checkpoint = parameters * BYTES_A_NUMBER
+        return Cost(what, arithmetic, work, rate, schedule.devices, checkpoint)
 
     def _encoder(self, init: str) -> EncoderSize:
-        return ENCODERS.get(self.variables[init], EncoderSize())
+        return size_of_encoder(self.variables[init])
 
     def encoding(self, model: str, split: str) -> Cost:
         """Returns the cost of encoding the collection and the queries of a split."""
@@ -195,6 +214,17 @@ class PipelinePlan:
             ],
         )
 
+    def disk(self) -> tuple[float, float]:
+        """Returns the bytes that are written into OUTPUT_DIR, and those into CHECKPOINT_DIR."""
+        outputs = checkpoints = 0.0
+        for _, costs in self.stages():
+            for cost in costs:
+                if cost.rate in TRAINING_RATES:
+                    checkpoints += cost.disk
+                else:
+                    outputs += cost.disk
+        return outputs, checkpoints
+
     def hours(self, cost: Cost) -> float | None:
         """Returns the hours of a step on its devices; None where its rate is not known."""
         if cost.rate not in self.rates:
@@ -234,17 +264,19 @@ class PipelinePlan:
         return f"{total}, {sum(known):.0f} h"
 
 
-def parse_numbers(text: str, names: tuple[str, ...], variable: str) -> dict[str, float]:
-    """Returns name -> number of words NAME=NUMBER. Raises DataError on any other word."""
-    numbers: dict[str, float] = {}
-    for word in text.split():
-        name, _, value = word.partition("=")
-        if name not in names or not value.replace(".", "", 1).isdecimal():
-            raise DataError(
-                f"{variable}: expected words NAME=NUMBER of {', '.join(names)}, got {word}"
-            )
-        numbers[name] = float(value) if "." in value else int(value)
-    return numbers
+def size_of_encoder(init: str) -> EncoderSize:
+    """Returns the size of the encoder that a value of INIT names; zeros where it is not known."""
+    folder = Path(init)
+    if not (folder / CONFIG).is_file():
+        return ENCODERS.get(init, EncoderSize())
+    try:
+        settings = read_config_file(folder)
+        of_ours = class_of_checkpoint(settings)
+        config = config_of_checkpoint(settings) if of_ours else config_of_encoder(settings)
+    except DataError:
+        return EncoderSize()
+    shapes = parameter_shapes(config)
+    return EncoderSize(sum(map(prod, shapes.values())), config.hidden_size)
 
 
 def count_lines(path: Path) -> int:

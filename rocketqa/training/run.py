@@ -7,8 +7,10 @@ import paddle
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.errors import DataError
+from rocketqa.training.batches import DualBatches
 from rocketqa.training.loop import FLOAT32, Task, Training
-from rocketqa.training.settings import TrainingSettings
+from rocketqa.training.schedule import Schedule
+from rocketqa.training.settings import DualEncoderSettings, TrainingSettings
 from rocketqa.weights.checkpoint import clean_up, save_model
 
 
@@ -32,6 +34,7 @@ def run_training(
         task = prepare()
         schedule = settings.schedule(len(task.batches), devices.count())
         summary = schedule.summary()
+        refuse_positives_alone(task, schedule, settings)
         if devices.is_main():
             print(f"{settings.output}: {summary}", flush=True)
         Training(task, schedule, settings, workspace).run()
@@ -62,3 +65,17 @@ def refuse_half_a_dev_measure(settings: TrainingSettings) -> None:
     """Raises DataError where only one of the two flags for a measure on dev examples is given."""
     if bool(settings.evaluate_every) != bool(settings.dev_examples):
         raise DataError("--evaluate-every: expected it together with --dev-examples, got one alone")
+
+
+def refuse_positives_alone(task: Task, schedule: Schedule, settings: TrainingSettings) -> None:
+    """Raises DataError where a query has no candidate beside its positive: its loss would be 0."""
+    batches = task.batches
+    if not isinstance(settings, DualEncoderSettings) or not isinstance(batches, DualBatches):
+        return
+    cross_batch = settings.negatives == "cross-batch"
+    queries = schedule.batch if cross_batch else schedule.batch_size
+    if schedule.total_steps and queries * batches.passages_per_query < 2:
+        raise DataError(
+            "--batch-size: expected at least 2 candidates for each query, got its positive alone: "
+            "take a larger batch, or examples with hard negatives"
+        )

@@ -10,12 +10,54 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from rocketqa.files.ranges import (
+    ABOVE_0,
+    ANY_WHOLE,
+    EPSILON,
+    FROM_0,
+    LEARNING_RATE,
+    LOSS_SCALE,
+    SHARE_OF_STEPS,
+    TOKENS,
+    WHOLE_FROM_0,
+    WHOLE_FROM_1,
+    Range,
+    check_choice,
+)
 from rocketqa.jobs.job import Job
 from rocketqa.training.schedule import Schedule
 
 INPUTS = ("init", "collection", "queries", "examples", "dev_examples", "mask_positives")
 NOT_IDENTITY = ("output", "save_every", "visualdl")  # they do not change the weights
 LOG = "train_log.tsv"
+RANGES: dict[str, Range] = {  # of the fields that are numbers
+    "batch_size": WHOLE_FROM_1,
+    "epochs": WHOLE_FROM_0,
+    "learning_rate": LEARNING_RATE,
+    "warmup": SHARE_OF_STEPS,
+    "weight_decay": FROM_0,
+    "seed": ANY_WHOLE,
+    "layer_norm_eps": EPSILON,
+    "min_steps": WHOLE_FROM_0,
+    "max_steps": WHOLE_FROM_1,
+    "clip_norm": ABOVE_0,
+    "accumulate": WHOLE_FROM_1,
+    "loss_scale": LOSS_SCALE,
+    "save_every": WHOLE_FROM_1,
+    "keep": WHOLE_FROM_0,
+    "evaluate_every": WHOLE_FROM_0,
+    "query_length": TOKENS,
+    "passage_length": TOKENS,
+    "max_length": TOKENS,
+    "fgm": FROM_0,
+}
+CHOICES = {  # of the fields that are words
+    "decay": ("linear", "constant"),
+    "representation": ("first", "mean"),
+    "precision": ("float32", "float16", "bfloat16"),
+    "negatives": ("cross-batch", "in-batch"),
+}
+MAY_BE_NONE = ("layer_norm_eps", "representation", "max_steps", "loss_scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +66,8 @@ class TrainingSettings:
     each field.
 
     Lengths are in tokens, rates per step, `batch_size` in examples a chunk. `init` is a folder, the
-    files of a model, or a name that PaddleNLP knows.
+    files of a model, or a name that PaddleNLP knows. Raises DataError where a number is out of its
+    range (RANGES), or a word is none of its choices.
     """
 
     output: Path
@@ -53,6 +96,16 @@ class TrainingSettings:
     evaluate_every: int = 0
     dev_examples: Path | None = None
     visualdl: Path | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name in MAY_BE_NONE:
+                continue
+            if field.name in RANGES:
+                RANGES[field.name].check(field.name, value)
+            if field.name in CHOICES:
+                check_choice(field.name, value, CHOICES[field.name])
 
     def schedule(self, examples: int, devices: int) -> Schedule:
         """Returns the schedule of this training over so many examples on so many devices."""

@@ -7,9 +7,11 @@ from typing import NamedTuple
 from rocketqa.cross_batch_negatives import NegativesObjective
 from rocketqa.cross_encoder import ClassificationObjective, CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
+from rocketqa.files.errors import DataError
 from rocketqa.files.examples import read_examples, read_pairs
 from rocketqa.files.formats import Passage, Query, read_positives
 from rocketqa.files.rows import Check
+from rocketqa.jobs.manifest import flag_of
 from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import TextEncoder, Tokens, text_encoder_of
 from rocketqa.training.batches import CrossBatches, DualBatches
@@ -18,6 +20,8 @@ from rocketqa.training.loop import Task
 from rocketqa.training.run import run_training
 from rocketqa.training.settings import CrossEncoderSettings, DualEncoderSettings, TrainingSettings
 from rocketqa.weights.pretrained import Pretrained, load_pretrained
+
+MODELS = ("dual", "cross")  # which `sample-negatives --for` makes examples for
 
 
 def train_dual_encoder(settings: DualEncoderSettings, check: bool = False) -> int:
@@ -50,6 +54,7 @@ def dual_encoder_task(settings: DualEncoderSettings) -> Task:
     """Returns the twin towers to start from, the examples, and the loss over cross-batch or
     in-batch negatives.
     """
+    _refuse_examples_for_another_model(settings, "dual")
     start = _initial_encoder(settings, "DualEncoder")
     texts = _texts(settings, start)
     lengths = (settings.query_length, settings.passage_length)
@@ -78,6 +83,7 @@ def dual_encoder_task(settings: DualEncoderSettings) -> Task:
 
 def cross_encoder_task(settings: CrossEncoderSettings) -> Task:
     """Returns the encoder to start from, the labelled pairs, and the loss of the two classes."""
+    _refuse_examples_for_another_model(settings, "cross")
     start = _initial_encoder(settings, "CrossEncoder")
     texts = _texts(settings, start)
     pairs = read_pairs(*settings.examples, check=texts.check())
@@ -98,6 +104,24 @@ def cross_encoder_task(settings: CrossEncoderSettings) -> Task:
         objective=ClassificationObjective(settings.fgm),
         dev_measure=dev_measure,
     )
+
+
+def _refuse_examples_for_another_model(settings: TrainingSettings, model: str) -> None:
+    """Raises DataError where `sample-negatives` made the examples for the other model.
+
+    With numbers as passage ids, the labels 0 and 1 of the cross encoder's examples would be read as
+    passages. Examples without a manifest are not checked.
+    """
+    examples = [*settings.examples]
+    if settings.dev_examples:
+        examples.append(settings.dev_examples)
+    for path in examples:
+        purpose = flag_of(path, "purpose")
+        if purpose in MODELS and purpose != model:
+            raise DataError(
+                f"{path}: expected examples of a {model} encoder, got those of a {purpose} "
+                f"encoder: make them with `rocketqa sample-negatives --for {model}`"
+            )
 
 
 def _initial_encoder(settings: TrainingSettings, kind: str) -> Pretrained:

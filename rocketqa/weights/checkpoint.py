@@ -26,12 +26,8 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.json_files import read_json_object
 from rocketqa.text.tokenizer import TextEncoder, load_text_encoder
-from rocketqa.weights.config_files import (
-    CONFIG,
-    class_of_checkpoint,
-    config_of_checkpoint,
-    write_checkpoint_config,
-)
+from rocketqa.weights.config_files import config_of_checkpoint, write_checkpoint_config
+from rocketqa.weights.model_kinds import checkpoint_settings
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -46,11 +42,28 @@ TokenizerFiles = dict[str, bytes]  # name -> content
 
 
 def save_model(directory: Path, model: nn.Layer, tokenizer_files: TokenizerFiles) -> None:
-    """Writes weights, configuration and tokenizer of a dual or cross encoder."""
+    """Writes weights, configuration and tokenizer of a dual or cross encoder.
+
+    Raises DataError, before anything is written, where a weight is not finite.
+    """
+    refuse_non_finite(model.state_dict(), directory)
     save_file(_arrays(model.state_dict()), directory / WEIGHTS)
     write_checkpoint_config(directory, type(model).__name__, model.config)
     for name, content in tokenizer_files.items():
         (directory / name).write_bytes(content)
+
+
+def refuse_non_finite(tensors: dict[str, paddle.Tensor], folder: Path) -> None:
+    """Raises DataError where a tensor has a number that is not finite. It names the output that the
+    folder is a part of, and the tensor.
+    """
+    for name, tensor in tensors.items():
+        if not bool(paddle.isfinite(tensor).all()):
+            output = folder.with_name(folder.name.removesuffix(".part"))
+            raise DataError(
+                f"{output}: expected finite weights to save, got nan or infinity in {name}: "
+                "the training has diverged, a lower learning rate may help"
+            )
 
 
 def load_model(
@@ -60,14 +73,7 @@ def load_model(
 
     Raises DataError where the directory is no checkpoint of that class, or a file of it is damaged.
     """
-    path = directory / CONFIG
-    if not path.is_file():
-        raise DataError(f"{directory}: expected a checkpoint with {CONFIG}, got none")
-    settings = read_json_object(path)
-    found_class = class_of_checkpoint(settings)
-    if found_class != model_class.__name__:
-        got = found_class if found_class.isidentifier() else "another model"
-        raise DataError(f"{directory}: expected a {model_class.__name__}, got {got}")
+    settings = checkpoint_settings(directory, model_class.__name__)
     model = model_class(config_of_checkpoint(settings))
     set_weights(model, read_own_weights(directory / WEIGHTS), str(directory))
     model.eval()
@@ -128,15 +134,19 @@ def save_state(
     A state is complete or absent. It is also a checkpoint, which any verb takes. extra: numbers
     that `load_state` returns again.
     """
+    optimizer_tensors = _optimizer_tensors(model, optimizer)
+    refuse_non_finite(model.state_dict() | optimizer_tensors, part)
     unfinished = _empty_folder(part / "state.tmp")
     save_model(unfinished, model, tokenizer_files)
-    save_file(_optimizer_arrays(model, optimizer), unfinished / OPTIMIZER)
+    save_file(_arrays(optimizer_tensors), unfinished / OPTIMIZER)
     (unfinished / EXTRA).write_text(json.dumps(extra) + "\n", encoding="utf-8")
     os.replace(unfinished, part / f"state-{step}")
     _remove_all_but_newest(part, "state", keep)
 
 
-def _optimizer_arrays(model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Arrays:
+def _optimizer_tensors(
+    model: nn.Layer, optimizer: paddle.optimizer.Optimizer
+) -> dict[str, paddle.Tensor]:
     """Returns the optimizer's tensors by `STRUCTURED_NAME|KIND`, e.g. `...weight|_moment1_0`."""
     structured_names = {parameter.name: name for name, parameter in model.named_parameters()}
     tensors = {}
@@ -146,7 +156,7 @@ def _optimizer_arrays(model: nn.Layer, optimizer: paddle.optimizer.Optimizer) ->
             owner = max(owners, key=len)
             kind = key.removeprefix(owner)
             tensors[f"{structured_names[owner]}|{kind}"] = value
-    return _arrays(tensors)
+    return tensors
 
 
 def load_state(
@@ -185,6 +195,7 @@ def save_best(
 
     The folder is complete or absent.
     """
+    refuse_non_finite(model.state_dict(), part)
     unfinished = _empty_folder(part / "best.tmp")
     save_model(unfinished, model, tokenizer_files)
     measured = json.dumps({"step": step, MEASURE: value})

@@ -13,6 +13,7 @@ from typing import Any
 from rocketqa.encoder.config import REPRESENTATIONS, ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, read_json_object
+from rocketqa.jobs.manifest import made_by
 
 CONFIG = "config.json"
 ADDED_LATER = ("representation",)  # checkpoints from before this field was added lack it
@@ -25,7 +26,8 @@ def read_config_file(folder: Path) -> JsonObject:
     """Returns the `config.json` of a folder of weights. Raises DataError where there is none."""
     path = folder / CONFIG
     if not path.is_file():
-        raise DataError(f"{folder}: expected a {CONFIG} beside the weights, got none")
+        got = made_by(folder) or "none"
+        raise DataError(f"{folder}: expected a {CONFIG} beside the weights, got {got}")
     return read_json_object(path)
 
 

@@ -24,6 +24,14 @@ from rocketqa.weights.config_files import (
     read_config_file,
 )
 from rocketqa.weights.encoder_weights import encoder_weights
+from rocketqa.weights.model_kinds import (
+    IMPORT,
+    MODEL_NAMES,
+    RELEASED,
+    RELEASED_FIELD,
+    kind_in,
+    trained_by,
+)
 from rocketqa.weights.weight_files import read_file, read_weights
 
 WORD_LIST = "dict.wordseg.pickle"  # ernie-tiny's, which PaddleNLP loads with `pickle`
@@ -60,14 +68,25 @@ def _from_folder(folder: Path, checkpoint_class: str) -> Pretrained:
     settings = read_config_file(folder)
     files = _tokenizer_files(folder)
     found_class = class_of_checkpoint(settings)
+    if RELEASED_FIELD in settings:
+        raise DataError(f"{folder}: expected an encoder to start from, got {RELEASED}: {IMPORT}")
     if not found_class:
         config = config_of_encoder(settings)
         weights = encoder_weights(read_weights(folder), config, folder)
         return Pretrained(config, weights, files)
     if found_class != checkpoint_class:
-        expected = f"an encoder or a {checkpoint_class}" if checkpoint_class else "an encoder"
-        raise DataError(f"{folder}: expected {expected} to start from, got a trained {found_class}")
+        raise _other_start(folder, kind_in(settings), checkpoint_class)
     return Pretrained(config_of_checkpoint(settings), read_weights(folder), files)
+
+
+def _other_start(folder: Path, got: str, checkpoint_class: str) -> DataError:
+    """Returns the error about a trained model of a kind that this training cannot start from."""
+    expected = "an encoder"
+    cure = "give weights as others publish them"
+    if checkpoint_class:
+        expected += f" or {MODEL_NAMES[checkpoint_class]}"
+        cure += f", or a checkpoint that {trained_by([checkpoint_class])} made"
+    return DataError(f"{folder}: expected {expected} to start from, got {got}: {cure}")
 
 
 def _tokenizer_files(folder: Path) -> dict[str, bytes]:
@@ -95,7 +114,7 @@ def _from_name(name: str) -> Pretrained:
     if Path(name).exists() or name.startswith((".", "/", "~")):
         got = "a file" if Path(name).exists() else "nothing there"
         raise DataError(
-            f"INIT={name}: expected a folder with config.json, vocab.txt and weights, got {got}"
+            f"{name}: expected a folder with config.json, vocab.txt and weights, got {got}"
         )
     from paddlenlp.transformers import AutoTokenizer, ErnieModel
     from paddlenlp.transformers import ErnieConfig as PaddleNlpConfig
@@ -116,16 +135,27 @@ def _from_name(name: str) -> Pretrained:
     return Pretrained(config, weights, _saved_files(tokenizer))
 
 
+def is_known_name(name: str) -> bool:
+    """Returns whether PaddleNLP lists a model of this name or has fetched one. Fetches nothing."""
+    from paddlenlp.transformers import BertModel, ErnieModel
+    from paddlenlp.utils.env import MODEL_HOME
+
+    for model in (ErnieModel, BertModel):
+        if name in model.pretrained_resource_files_map["model_state"]:
+            return True
+    return (Path(MODEL_HOME) / name).is_dir()
+
+
 def _not_loaded(name: str, is_listed: bool, error: Exception) -> DataError:
     """Returns the error about a name, with what the user can do."""
     cure = "It lists no such name, and no such folder is here"
     if is_listed:
         cure = (
             f"Without a network, run `data_prep/ernie_weights.py --model {name}` "
-            "where there is one, bring the folder here and set INIT=FOLDER"
+            "where there is one, bring the folder here and give it in place of the name"
         )
     return DataError(
-        f"INIT={name}: expected a folder with config.json, vocab.txt and weights, or a model that "
+        f"{name}: expected a folder with config.json, vocab.txt and weights, or a model that "
         f"PaddleNLP can load, got {type(error).__name__}. {cure}"
     )
 

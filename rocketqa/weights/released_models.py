@@ -21,6 +21,7 @@ from rocketqa.training.settings import LOG
 from rocketqa.weights.checkpoint import EXTRA, MEASURED, OPTIMIZER, WEIGHTS, read_own_weights
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint, config_of_checkpoint
 from rocketqa.weights.fluid_variables import read_variable, variable_bytes
+from rocketqa.weights.model_kinds import MODEL_NAMES, RELEASED_FIELD, checkpoint_settings
 from rocketqa.weights.released_layout import (
     EMBEDDINGS,
     KINDS,
@@ -65,7 +66,7 @@ class Released(NamedTuple):
 
 def read_model_of(config_file: Path) -> Released:
     """Returns the model whose `config.json` this is: a released one, or a checkpoint of ours."""
-    if "model_conf_path" in read_json_object(config_file):
+    if RELEASED_FIELD in read_json_object(config_file):
         return read_released(config_file)
     return read_checkpoint(config_file.parent)
 
@@ -149,12 +150,9 @@ def read_checkpoint(folder: Path) -> Released:
     Its lengths are those of its training, by its manifest, else the paper's. Raises DataError where
     the folder is no dual or cross encoder of ours, or a file of it is damaged.
     """
-    settings = read_json_object(folder / CONFIG)
+    settings = checkpoint_settings(folder, *MODEL_NAMES)
     class_name = class_of_checkpoint(settings)
-    kind = next((kind for kind in KINDS.values() if kind.layer.__name__ == class_name), None)
-    if kind is None:
-        got = class_name if class_name.isidentifier() else "another model"
-        raise DataError(f"{folder}: expected a dual or cross encoder, got {got}")
+    kind = next(kind for kind in KINDS.values() if kind.layer.__name__ == class_name)
     config = config_of_checkpoint(settings)
     weights = read_own_weights(folder / WEIGHTS)
     if kind.is_dual and _encoders_are_equal(weights):

@@ -1,0 +1,63 @@
+"""The command that searches the collection of a flight with one of its models.
+
+A flight keeps its files in fixed places (`run_scripts/steps.sh`):
+
+    CHECKPOINTS/MODEL                  a dual encoder, or cross_encoder
+    VECTORS/MODEL.vectors/collection   the collection as this dual encoder has encoded it
+"""
+
+import sys
+from pathlib import Path
+from shlex import quote
+from typing import NamedTuple
+
+from rocketqa.evaluation.report_tables import CROSS_ENCODER
+
+QUERY = "'your query'"
+LINE_BREAK = " \\\n    "
+
+
+class Flight(NamedTuple):
+    """What a search with the models of a flight needs to know."""
+
+    checkpoints: Path
+    vectors: Path
+    collection: Path
+    query_length: int | None  # tokens; None: as `rocketqa search` has it
+    pair_length: int | None  # tokens of a query and its passage; None: as `rocketqa search` has it
+    rerank_depth: int | None  # passages; None: as `rocketqa search` has it
+
+
+def entering_commands() -> list[str]:
+    """Returns the commands that enter this folder and the virtual environment of this Python."""
+    folder = Path.cwd()
+    commands = [f"cd {quote(str(folder))}"]
+    activate = Path(sys.prefix) / "bin/activate"
+    if sys.prefix != sys.base_prefix and activate.is_file():
+        shown = activate.relative_to(folder) if activate.is_relative_to(folder) else activate
+        commands.append(f". {quote(str(shown))}")
+    return commands
+
+
+def search_command(flight: Flight, dual_encoder: str, reranks: bool) -> str:
+    """Returns the command that searches with a dual encoder; `reranks`: and a cross encoder."""
+    vectors = flight.vectors / f"{dual_encoder}.vectors/collection"
+    parts = [
+        f"rocketqa search {QUERY}",
+        _flag("--checkpoint", flight.checkpoints / dual_encoder),
+        _flag("--collection", flight.collection),
+        _flag("--passage-vectors", vectors),
+        _flag("--query-length", flight.query_length),
+    ]
+    if reranks:
+        parts += [
+            _flag("--cross-encoder", flight.checkpoints / CROSS_ENCODER),
+            _flag("--max-length", flight.pair_length),
+            _flag("--depth", flight.rerank_depth),
+        ]
+    return LINE_BREAK.join(part for part in parts if part)
+
+
+def _flag(name: str, value: object) -> str:
+    """Returns a flag with its value, and nothing where the value is None."""
+    return "" if value is None else f"{name} {quote(str(value))}"

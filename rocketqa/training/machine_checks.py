@@ -1,0 +1,141 @@
+"""What the machine of a flight must have: writable folders, room on the disk, packages, GPUs."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from rocketqa.files.errors import DataError, one_line
+from rocketqa.training.plan import GIB, PipelinePlan
+
+INSTALL = {
+    "faiss": "pip install -e '.[cpu]', or '.[gpu]'",
+    "matplotlib": "pip install matplotlib",
+    "bm25s": "pip install -e '.[bm25]', or set BASELINES=no",
+}
+LAUNCHER = ("PADDLE_NNODES", "PADDLE_TRAINERS_NUM")
+DEVICES = ("DEVICES", "DEVICES_CROSS", "DEVICES_INFERENCE")
+
+
+class Refusal(NamedTuple):
+    """One line about what must be mended.
+
+    of_machine: this machine is too small. In a plan that is no fault, because a plan is often made
+    on another machine than the flight.
+    """
+
+    line: str
+    of_machine: bool = False
+
+
+def refusals_of_the_launcher() -> Iterator[Refusal]:
+    """Yields the variables of Paddle's launcher that ask for several machines or processes."""
+    for name in LAUNCHER:
+        value = os.environ.get(name) or "1"
+        if value != "1":
+            expected = "expected 1 or no value: a flight runs on one machine, and starts as many"
+            yield Refusal(f"{name}: {expected} processes as DEVICES says, got {value}")
+
+
+def refusals_of_folders(variables: Mapping[str, str]) -> Iterator[Refusal]:
+    """Yields the folders of the env file in which no file can be made."""
+    for name in ("OUTPUT_DIR", "CHECKPOINT_DIR"):
+        if name in variables:
+            fault = _fault_of_folder(Path(variables[name]))
+            if fault:
+                yield Refusal(f"{name}: {fault}")
+
+
+def _fault_of_folder(folder: Path) -> str:
+    """Returns why no file can be made in a folder, or where it will be made; else an empty text."""
+    parent = _nearest_that_exists(folder)
+    if not parent.is_dir():
+        return f"expected a folder, got {parent}, which is none"
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            return ""
+    except OSError as error:
+        reason = error.strerror or one_line(error)
+        return f"expected a folder that can be written, got {parent}: {reason}"
+
+
+def _nearest_that_exists(path: Path) -> Path:
+    path = path.absolute()
+    while not os.path.lexists(path):
+        path = path.parent
+    return path
+
+
+def refusals_of_packages(packages: Iterable[str]) -> Iterator[Refusal]:
+    """Yields the packages that cannot be imported."""
+    for package in packages:
+        try:
+            import_module(package)
+        except Exception as error:  # noqa: BLE001  A broken package breaks in any way.
+            expected = f"expected it to be installed ({INSTALL[package]})"
+            yield Refusal(f"package {package}: {expected}, got {one_line(error)}")
+
+
+def refusals_of_gpus(variables: Mapping[str, str]) -> Iterator[Refusal]:
+    """Yields the precisions that this machine does not train in, and the GPUs that it lacks."""
+    for name in ("PRECISION", "PRECISION_CROSS"):
+        precision = variables.get(name, "float32")
+        if precision != "float32":
+            from rocketqa.training.run import refuse_unless_supported
+
+            try:
+                refuse_unless_supported(precision)
+            except DataError as error:
+                fault = str(error).removeprefix("--precision ")
+                yield Refusal(f"{name}={fault}", of_machine=True)
+    gpus = _number_of_gpus()
+    if gpus:
+        yield from refusals_of_devices(variables, gpus)
+
+
+def _number_of_gpus() -> int:
+    """Returns the number of GPUs, 0 with a Paddle that computes on the CPU."""
+    try:
+        version("paddlepaddle-gpu")
+    except PackageNotFoundError:
+        return 0
+    import paddle
+
+    return paddle.device.cuda.device_count()
+
+
+def refusals_of_devices(variables: Mapping[str, str], gpus: int) -> Iterator[Refusal]:
+    """Yields the numbers of devices that are above the number of GPUs."""
+    for name in DEVICES:
+        if int(variables.get(name, 1)) > gpus:
+            expected = f"expected at most {gpus}, the GPUs of this machine"
+            cure = "" if name == "DEVICES_INFERENCE" else "; ACCUMULATE stands in for devices"
+            line = f"{name}: {expected}, got {variables[name]}{cure}"
+            yield Refusal(line, of_machine=True)
+
+
+def refusals_of_disk(variables: Mapping[str, str]) -> Iterator[Refusal]:
+    """Yields the disks with less room than the plan foretells, without what has been made."""
+    outputs, checkpoints = PipelinePlan(variables).disk()
+    needed: dict[int, float] = {}  # device number -> bytes
+    folders: dict[int, str] = {}  # device number -> the first folder on it
+    for name, size in (("OUTPUT_DIR", outputs), ("CHECKPOINT_DIR", checkpoints)):
+        folder = Path(variables[name])
+        device = _nearest_that_exists(folder).stat().st_dev
+        folders.setdefault(device, variables[name])
+        needed[device] = needed.get(device, 0) + max(0, size - _bytes_in(folder))
+    for device, size in needed.items():
+        free = shutil.disk_usage(_nearest_that_exists(Path(folders[device]))).free
+        if free < size:
+            expected = f"expected {size / GIB:.1f} GiB of free disk, as the plan foretells"
+            got = f"{free / GIB:.1f} GiB"
+            yield Refusal(f"{folders[device]}: {expected}, got {got}", of_machine=True)
+
+
+def _bytes_in(folder: Path) -> int:
+    """Returns the bytes of all files below a folder, 0 where there is none."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,239 @@
+"""What a flight would stumble over, before anything of it runs: every refusal, a line each.
+
+A flight is one execution of a script of `run_scripts/` with one env file. Looked at are the
+variables, the files, the initial weights (read in full, or fetched by their name), and the machine.
+Nothing is made, but PaddleNLP keeps a model that it has fetched.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rocketqa.files.errors import DataError
+from rocketqa.files.formats import read_answers, read_qrels, read_queries
+from rocketqa.files.rows import file_fault
+from rocketqa.text.tokenizer import text_encoder_of
+from rocketqa.training.flight_variables import wrong_variables
+from rocketqa.training.machine_checks import (
+    Refusal,
+    refusals_of_disk,
+    refusals_of_folders,
+    refusals_of_gpus,
+    refusals_of_packages,
+    refusals_of_the_launcher,
+)
+from rocketqa.training.plan import ENCODERS
+from rocketqa.weights.pretrained import is_known_name, load_pretrained
+
+MODEL_OF_INIT = {"INIT": "DualEncoder", "INIT_CROSS": "CrossEncoder", "INIT_BERT": "DualEncoder"}
+DUAL_ENCODERS = ("dual_encoder_0", "dual_encoder_1", "dual_encoder_2")
+COLUMNS = {
+    "collection": "passage_id, title, text",
+    "queries": "query_id, text",
+    "qrels": "query_id, 0, passage_id, relevance",
+    "answers": "query_id, answer, answer ...",
+}
+READERS: Mapping[str, Callable[..., object]] = {
+    "queries": read_queries,
+    "qrels": read_qrels,
+    "answers": read_answers,
+}
+TOGETHER = ("queries.train.tsv", "queries.unlabelled.tsv")  # stage 4 reads both, with unique ids
+
+
+class Needs(NamedTuple):
+    """What a script needs besides its variables.
+
+    data: the files of DATA_DIR. flight: what rocket.sh has made. init: the variables of its initial
+    weights. packages: those that a later command loads. disk: as much as the plan foretells.
+    """
+
+    data: bool = False
+    flight: bool = False
+    init: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    disk: bool = False
+
+
+NEEDS = {
+    "rocket.sh": Needs(
+        data=True, init=("INIT", "INIT_CROSS"), packages=("faiss", "matplotlib"), disk=True
+    ),
+    "ablation.sh": Needs(
+        data=True, init=("INIT", "INIT_CROSS", "INIT_BERT"), packages=("faiss",), disk=True
+    ),
+    "figures.sh": Needs(data=True, flight=True, init=("INIT",), packages=("faiss", "matplotlib")),
+    "reproduce_tables.sh": Needs(packages=("matplotlib",)),
+}
+
+
+class Flight(NamedTuple):
+    """What is asked about.
+
+    script: its name in run_scripts/. env: the env file, as errors show it. variables: its
+    variables, and their values. exported: those whose value is the caller's, not the file's.
+    planned: nothing will run (--plan). data_comes: DATA_PREP will make the files of DATA_DIR.
+    """
+
+    script: str
+    env: str
+    variables: Mapping[str, str]
+    exported: tuple[str, ...] = ()
+    planned: bool = False
+    data_comes: bool = False
+
+    @property
+    def needs(self) -> Needs:
+        """What the script needs; a stage alone needs its variables only."""
+        return NEEDS.get(self.script, Needs())
+
+
+def refused_variables(flight: Flight) -> dict[str, Refusal]:
+    """Returns the wrong variables of the flight, each with its refusal."""
+    refused = {}
+    for name, fault in wrong_variables(flight.variables):
+        place = f"{flight.env}: {name}"
+        if name in flight.exported:
+            place = f"exported variable {name}"
+        refused[name] = Refusal(f"{place}: {fault}")
+    return refused
+
+
+def refusals(flight: Flight) -> Iterator[Refusal]:
+    """Yields every refusal of the flight. What rests on a wrong variable is not looked at."""
+    wrong = refused_variables(flight)
+    yield from wrong.values()
+    sound = {name: value for name, value in flight.variables.items() if name not in wrong}
+    flight = flight._replace(variables=sound)
+    yield from refusals_of_the_launcher()
+    no_folders = list(refusals_of_folders(sound))
+    yield from no_folders
+    yield from _refusals_of_files(flight)
+    yield from _refusals_of_weights(flight)
+    yield from refusals_of_packages(_packages(flight))
+    if flight.needs.init:
+        yield from refusals_of_gpus(sound)
+    if flight.needs.disk and not wrong and not no_folders:
+        yield from refusals_of_disk(sound)
+
+
+def _packages(flight: Flight) -> list[str]:
+    packages = [*flight.needs.packages]
+    if flight.script == "rocket.sh" and flight.variables.get("BASELINES") == "yes":
+        packages.append("bm25s")
+    return packages
+
+
+def _refusals_of_files(flight: Flight) -> Iterator[Refusal]:
+    if flight.needs.data and not flight.data_comes and "DATA_DIR" in flight.variables:
+        yield from _refusals_of_data(Path(flight.variables["DATA_DIR"]), flight.variables)
+    if flight.needs.flight:
+        for path in _files_of_a_flight(flight.variables):
+            cure = f"make it with: sh run_scripts/rocket.sh {flight.env}"
+            yield from _refusals_of_file(path, cure)
+
+
+def _refusals_of_data(folder: Path, variables: Mapping[str, str]) -> Iterator[Refusal]:
+    """Yields the files of DATA_DIR that are missing, and the first wrong row of the others."""
+    readable = []
+    for name in files_of_data(variables):
+        cure = _content_of(name)
+        if variables.get("DATA_PREP"):
+            cure = f"make it with: {variables['DATA_PREP']}"
+        refused = list(_refusals_of_file(folder / name, cure))
+        yield from refused
+        if not refused and name != variables.get("STAGE_1_RUN"):
+            readable.append(name)
+    together = [name for name in readable if name in TOGETHER]
+    alone = [[name] for name in readable if name not in TOGETHER]
+    for names in filter(None, [together, *alone]):
+        yield from _refusals_of_rows(folder, names)
+
+
+def _refusals_of_rows(folder: Path, names: list[str]) -> Iterator[Refusal]:
+    """Yields the first wrong row of files of one kind. Stage 1 reads the collection at once."""
+    reader = READERS.get(names[0].split(".")[0])
+    if reader:
+        try:
+            reader(*[folder / name for name in names])
+        except DataError as error:
+            yield Refusal(str(error))
+
+
+def files_of_data(variables: Mapping[str, str]) -> list[str]:
+    """Returns the files of DATA_DIR that the stages and the evaluation read."""
+    names = ["collection.tsv", "queries.train.tsv", "qrels.train.tsv", "queries.unlabelled.tsv"]
+    if variables.get("POSITIVES") == "answers":
+        names.append("answers.train.tsv")
+    if variables.get("STAGE_1_RUN"):
+        names.append(variables["STAGE_1_RUN"])
+    if "EVALUATE_SPLIT" in variables:
+        split = variables["EVALUATE_SPLIT"]
+        judgements = "answers" if variables.get("EVALUATE_BY") == "answers" else "qrels"
+        names += [f"queries.{split}.tsv", f"{judgements}.{split}.tsv"]
+    return list(dict.fromkeys(names))
+
+
+def _content_of(name: str) -> str:
+    kind = name.split(".")[0]
+    if kind not in COLUMNS:
+        return "it is a run of the training queries"
+    return f"its columns are {COLUMNS[kind]}"
+
+
+def _files_of_a_flight(variables: Mapping[str, str]) -> Iterator[Path]:
+    """Yields the files of a finished flight that figures.sh reads."""
+    if "CHECKPOINT_DIR" in variables:
+        for model in DUAL_ENCODERS:
+            yield Path(variables["CHECKPOINT_DIR"], model, "train_log.tsv")
+    if "OUTPUT_DIR" in variables:
+        names = ["examples.dual.0.tsv", "examples.dual.1.tsv", "examples.augmented.tsv"]
+        names += [f"{model}.measures.tsv" for model in DUAL_ENCODERS]
+        for name in names:
+            yield Path(variables["OUTPUT_DIR"], name)
+
+
+def _refusals_of_file(path: Path, cure: str) -> Iterator[Refusal]:
+    """Yields why a file cannot be read. cure: how to get it."""
+    fault = file_fault(path)
+    if fault is None and path.stat().st_size:
+        return
+    line = str(fault) if fault else f"{path}: expected rows, got an empty file"
+    yield Refusal(f"{line}; {' '.join(cure.split())}")
+
+
+def _refusals_of_weights(flight: Flight) -> Iterator[Refusal]:
+    for name in flight.needs.init:
+        source = flight.variables.get(name)
+        if not source or _comes_with_the_data(source, flight):
+            continue
+        try:
+            _try_weights(source, MODEL_OF_INIT[name], flight.planned)
+        except DataError as error:
+            yield Refusal(f"{name}: {error}")
+
+
+def _comes_with_the_data(source: str, flight: Flight) -> bool:
+    """Returns whether DATA_PREP may make these weights: they would lie in DATA_DIR."""
+    if not flight.data_comes or Path(source).exists() or "DATA_DIR" not in flight.variables:
+        return False
+    data = Path(flight.variables["DATA_DIR"]).absolute()
+    return data in Path(source).absolute().parents
+
+
+def _try_weights(source: str, checkpoint_class: str, planned: bool) -> None:
+    """Reads initial weights and their tokenizer. In a plan, a name is only looked up.
+
+    Raises DataError where a training could not start from them.
+    """
+    is_path = Path(source).exists() or source.startswith((".", "/"))
+    if planned and not is_path:
+        if source not in ENCODERS and not is_known_name(source):
+            expected = "expected a folder, or a name that PaddleNLP lists or has fetched"
+            raise DataError(f"{source}: {expected}, got neither")
+        return
+    start = load_pretrained(source, checkpoint_class)
+    try:
+        text_encoder_of(start.tokenizer_files)
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error

@@ -1,0 +1,98 @@
+"""Which kind of model a folder holds, by its `config.json`, and what to do where it is another.
+
+a checkpoint of ours    a dual encoder or a cross encoder
+weights of others       an encoder in Hugging Face's or PaddleNLP's layout
+a released model        files as Baidu published them, for the released package
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rocketqa.files.errors import DataError
+from rocketqa.files.json_files import JsonObject, read_json_object
+from rocketqa.jobs.manifest import flag_of, made_by
+from rocketqa.weights.config_files import CONFIG, class_of_checkpoint
+
+MODEL_NAMES = {  # by the class that a checkpoint names
+    "DualEncoder": "a dual encoder",
+    "CrossEncoder": "a cross encoder",
+    "JointCrossEncoder": "a re-ranker of RocketQAv2",
+}
+TRAINING_VERBS = {
+    "DualEncoder": "train-dual-encoder",
+    "CrossEncoder": "train-cross-encoder",
+}
+ENCODER = "an encoder as others publish it"
+RELEASED = "a model that Baidu released"
+OTHER = "another model"
+ENCODER_FIELDS = ("hidden_size", "num_hidden_layers")  # in every `config.json` of an encoder
+RELEASED_FIELD = "model_conf_path"  # in the `config.json` of a released model
+IMPORT = "import it first with `python data_prep/released_models.py import`"
+
+
+def checkpoint_settings(folder: Path, *classes: str) -> JsonObject:
+    """Returns the `config.json` of a checkpoint of ours.
+
+    classes: keys of MODEL_NAMES, the kinds that are accepted. Raises DataError, with what to do,
+    where the folder holds anything else.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise _other_kind(folder, _without_config(folder), classes)
+    settings = read_json_object(path)
+    if class_of_checkpoint(settings) not in classes:
+        raise _other_kind(folder, kind_in(settings), classes)
+    return settings
+
+
+def _other_kind(folder: Path, got: str, classes: Sequence[str]) -> DataError:
+    """Returns the error about a folder that holds something else, with what the user can do."""
+    expected = " or ".join(MODEL_NAMES[name] for name in classes)
+    cure = f"give a checkpoint that {trained_by(classes)} made"
+    if got == RELEASED:
+        cure = IMPORT
+    elif got == ENCODER:
+        cure = f"train it first, with {trained_by(classes)} --init {folder}"
+    return DataError(f"{folder}: expected {expected}, got {got}: {cure}")
+
+
+def kind_in(settings: JsonObject) -> str:
+    """Returns the name of the kind of model that a `config.json` describes."""
+    found_class = class_of_checkpoint(settings)
+    if found_class in MODEL_NAMES:
+        return MODEL_NAMES[found_class]
+    if found_class:
+        return OTHER
+    if RELEASED_FIELD in settings:
+        return RELEASED
+    is_encoder = all(name in settings for name in ENCODER_FIELDS)
+    return ENCODER if is_encoder else OTHER
+
+
+def warn_of_other_length(checkpoint: Path, name: str, length: int) -> None:
+    """Prints a line where texts are cut at another length than in the training of a checkpoint.
+
+    name: the flag of the length, such as "query_length". A checkpoint without a manifest is not
+    compared.
+    """
+    trained = flag_of(checkpoint, name)
+    if isinstance(trained, int) and trained != length:
+        flag = f"--{name.replace('_', '-')}"
+        line = f"{checkpoint}: was trained with {flag} {trained} and is used with {flag} {length}"
+        print(line, file=sys.stderr)
+
+
+def trained_by(classes: Sequence[str]) -> str:
+    """Returns the verbs that train the classes, for an error message."""
+    verbs = [TRAINING_VERBS[name] for name in classes if name in TRAINING_VERBS]
+    return " or ".join(f"`{verb}`" for verb in verbs)
+
+
+def _without_config(folder: Path) -> str:
+    """Returns what a path is that holds no `config.json`."""
+    if made_by(folder):
+        return made_by(folder)
+    if folder.is_dir():
+        return f"a folder without {CONFIG}"
+    return "a file" if folder.exists() else "nothing there"

@@ -1,0 +1,64 @@
+"""The command that searches with a model of a flight, from literal paths."""
+
+import shlex
+from pathlib import Path
+
+from rocketqa.cli.search import build_parser, folders_and_query
+from rocketqa.evaluation.search_command import Flight, entering_commands, search_command
+
+FLIGHT = Flight(Path("c/own"), Path("o/own"), Path("my data/collection.tsv"), 32, 160, 20)
+
+
+def test_the_command_searches_the_vectors_of_the_model_and_re_ranks_as_deep_as_was_measured():
+    assert search_command(FLIGHT, "dual_encoder_1", reranks=True) == (
+        "rocketqa search 'your query' \\\n"
+        "    --checkpoint c/own/dual_encoder_1 \\\n"
+        "    --collection 'my data/collection.tsv' \\\n"
+        "    --passage-vectors o/own/dual_encoder_1.vectors/collection \\\n"
+        "    --query-length 32 \\\n"
+        "    --cross-encoder c/own/cross_encoder \\\n"
+        "    --max-length 160 \\\n"
+        "    --depth 20"
+    )
+
+
+def test_the_command_without_a_cross_encoder_says_nothing_of_pairs_and_depths():
+    flight = FLIGHT._replace(query_length=None)
+    words = shlex.split(search_command(flight, "start", reranks=False).replace("\\\n", ""))
+    assert words[2:] == [
+        "your query",
+        *("--checkpoint", "c/own/start"),
+        *("--collection", "my data/collection.tsv"),
+        *("--passage-vectors", "o/own/start.vectors/collection"),
+    ]
+
+
+def test_the_verb_understands_the_command():
+    command = search_command(FLIGHT, "dual_encoder_1", reranks=True)
+    words = shlex.split(command.replace("\\\n", ""))
+    args = build_parser().parse_args(words[2:])
+    folders, query = folders_and_query(args.passage_vectors, args.query)
+    assert query == "your query"
+    assert folders == [Path("o/own/dual_encoder_1.vectors/collection")]
+    assert args.cross_encoder == Path("c/own/cross_encoder")
+    assert (args.query_length, args.max_length, args.depth) == (32, 160, 20)
+
+
+def test_the_commands_before_it_enter_the_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert entering_commands()[0] == f"cd '{folder}'"
+
+
+def test_a_virtual_environment_within_the_folder_is_entered_by_its_short_name(
+    tmp_path, monkeypatch
+):
+    activate = tmp_path / ".venv/bin/activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.prefix", str(tmp_path / ".venv"))
+    assert entering_commands() == [f"cd {tmp_path}", ". .venv/bin/activate"]
+    monkeypatch.setattr("sys.prefix", "/nowhere")
+    assert entering_commands() == [f"cd {tmp_path}"]
