@@ -15,6 +15,7 @@ from rocketqa.cli.flags import VerbParser, to_path
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.job import NOT_FINISHED, Job
+from rocketqa.jobs.stopping import run_until_stopped
 
 REPEATED = "repeated rows left out"  # this note is not part of the published row counts
 
@@ -97,15 +98,21 @@ def run_script(
     """Parses the flags, builds, and returns the exit status.
 
     0: built or up to date; 2: one line on stderr names what the user has to correct; 3: --check
-    found something that is not up to date.
+    found something that is not up to date; 128 + the number of a signal that stopped the script.
     """
     args = parser.parse_args(argv)
+    if argv is None:
+        return run_until_stopped(parser.prog, lambda: _status_of(build, args, parser.prog))
+    return _status_of(build, args, parser.prog)
+
+
+def _status_of(build: Callable[[Namespace], int | None], args: Namespace, name: str) -> int:
     try:
         return build(args) or 0
     except NotFinished:
         return NOT_FINISHED
     except (DataError, OSError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
 
 

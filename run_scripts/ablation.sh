@@ -28,13 +28,8 @@ train_rows() {
     sh run_scripts/stage2_cross.sh "$ENV"
     sh run_scripts/stage3_dual_denoised.sh "$ENV"
     sh run_scripts/stage4_dual_augmented.sh "$ENV"
-    # The parentheses keep a changed variable within this one training.
-    (
-        # shellcheck disable=SC2034 # train_dual reads it.
-        NEGATIVES=in-batch
-        train_dual in_batch "$EPOCHS_1" --queries "$DATA_DIR/queries.train.tsv" \
-            --examples "$OUTPUT_DIR/examples.dual.0.tsv"
-    )
+    with_changes NEGATIVES=in-batch train_dual in_batch "$EPOCHS_1" \
+        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     # This row is stage 3 without the cross encoder: it samples as many negatives from the same
     # candidates, and leaves none of them out.
     sample examples.dual.noisy.tsv --for dual --depth "$DENOISE_DEPTH" \
@@ -43,12 +38,8 @@ train_rows() {
         --examples "$OUTPUT_DIR/examples.dual.noisy.tsv"
     [ -n "$INIT_BERT" ] || return 0
     # BERT keeps the epsilon of its own config.json.
-    (
-        # shellcheck disable=SC2034 # train_dual reads both.
-        INIT=$INIT_BERT LAYER_NORM_EPS=
-        train_dual bert_base "$EPOCHS_1" --queries "$DATA_DIR/queries.train.tsv" \
-            --examples "$OUTPUT_DIR/examples.dual.0.tsv"
-    )
+    with_changes INIT="$INIT_BERT" LAYER_NORM_EPS= train_dual bert_base "$EPOCHS_1" \
+        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv"
 }
 
 prepare_data ablation.sh

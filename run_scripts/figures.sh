@@ -38,12 +38,8 @@ point_of_figure_4() {
         return
     fi
     # MAX_STEPS ends the training; 1,000 epochs are more than it can need.
-    (
-        # shellcheck disable=SC2034 # train_dual reads it.
-        MAX_STEPS=$(steps_of "$model")
-        train_dual "$point" 1000 --queries "$DATA_DIR/queries.train.tsv" \
-            --examples "$OUTPUT_DIR/examples.dual.$2.tsv"
-    )
+    with_changes MAX_STEPS="$(steps_of "$model")" train_dual "$point" 1000 \
+        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.$2.tsv"
     evaluate "$point"
 }
 

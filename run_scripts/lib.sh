@@ -3,6 +3,11 @@
 #
 # say TEXT ...                prints a line on the standard error stream.
 # fail LINE                   prints `place: expected ..., got ...` and exits with status 2.
+# stop STATUS                 ends the command that runs, then the script.
+# heed_signals                lets signals do so.
+# await                       waits for the command that runs in the background; gives its status.
+# interruptible COMMAND ...   runs a command so that a signal to the script ends it, too.
+# with_changes NAME=VALUE .. FUNCTION ..  runs a function in a shell with other variables.
 # env_variables               prints the names of the variables that the env file sets.
 # load_env [ENV]              reads the env file (by default toy.env) and makes `rocketqa` runnable.
 # print_command COMMAND ...   prints a command of the plan, the first time that it comes up.
@@ -32,11 +37,60 @@ fail() {
     exit 2
 }
 
-# The processes of a launch have no terminal, so this variable asks them to show their progress.
+# The processes of a launch have no terminal, so this variable names the one for their progress.
 if [ -t 2 ]; then
-    ROCKETQA_WATCHED=yes
-    export ROCKETQA_WATCHED
+    ROCKETQA_TERMINAL=$(tty <&2)
+    export ROCKETQA_TERMINAL
 fi
+
+# A command may save its work before it ends; further signals wait for that.
+stop() {
+    trap '' INT TERM HUP
+    if [ -n "$RUNNING" ]; then
+        kill -TERM "$!" 2>/dev/null || :
+        wait "$!" || :
+    fi
+    exit "$1"
+}
+
+heed_signals() {
+    RUNNING=
+    trap 'stop 130' INT
+    trap 'stop 143' TERM
+    trap 'stop 129' HUP
+}
+
+await() {
+    ended=0
+    wait "$!" || ended=$?
+    RUNNING=
+    return "$ended"
+}
+
+# A shell that runs a command in the foreground heeds a signal only when the command has ended.
+interruptible() {
+    RUNNING=yes
+    exec "$@" &
+    await
+}
+
+with_changes() {
+    RUNNING=yes
+    (
+        heed_signals
+        while case $1 in *=*) ;; *) false ;; esac do
+            export "${1?}"
+            shift
+        done
+        "$@"
+    ) &
+    await
+}
+
+heed_signals
+sh() { interruptible sh "$@"; }
+rocketqa() { interruptible rocketqa "$@"; }
+python() { interruptible python "$@"; }
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -183,7 +237,7 @@ is_finished() {
     processes=$1
     shift
     status=0
-    PADDLE_TRAINERS_NUM=$processes rocketqa "$@" --check || status=$?
+    interruptible env PADDLE_TRAINERS_NUM="$processes" rocketqa "$@" --check || status=$?
     case $status in
         0) return 0 ;;
         3) return 1 ;;
@@ -194,17 +248,14 @@ is_finished() {
 run_processes() {
     processes=$1
     shift
-    # The launcher writes the whole environment into its log folder, so the logs stay out of
-    # OUTPUT_DIR.
-    log_dir=$(mktemp -d)
+    program=$(unset -f rocketqa && command -v rocketqa)
     status=0
-    python -m paddle.distributed.launch --nproc_per_node "$processes" --log_dir "$log_dir" \
-        --log_level WARNING "$(command -v rocketqa)" "$@" || status=$?
-    [ "$status" -eq 0 ] || cat "$log_dir"/workerlog.* >&2
-    rm -rf "$log_dir"
-    if [ "$status" -ne 0 ]; then
-        fail "rocketqa $1: expected $processes processes to end well, got exit status $status"
-    fi
+    python -m rocketqa.distributed.launch "$processes" "$program" "$@" || status=$?
+    case $status in
+        0) ;;
+        2 | 129 | 130 | 143) exit "$status" ;; # a line has said why
+        *) fail "rocketqa $1: expected $processes processes to end well, got exit status $status" ;;
+    esac
 }
 
 launch() {
@@ -213,8 +264,7 @@ launch() {
     if [ "$processes" -le 1 ]; then
         rocketqa "$@" || exit $?
     elif [ "${PLAN-no}" = yes ]; then
-        print_command python -m paddle.distributed.launch --nproc_per_node "$processes" \
-            "$(command -v rocketqa)" "$@"
+        print_command python -m rocketqa.distributed.launch "$processes" rocketqa "$@"
     elif ! is_finished "$processes" "$@"; then
         run_processes "$processes" "$@"
     fi

@@ -22,7 +22,7 @@ EXTRAS=cpu,test,bm25
 # installed: is true if rocketqa and Paddle are installed, with PADDLE's version if that is set.
 # It looks from the folder /, where a mere copy of this project cannot be imported.
 installed() {
-    (cd / && command -v rocketqa && command python -c "
+    (unset -f rocketqa && cd / && command -v rocketqa && command python -c "
 from importlib.metadata import distributions
 versions = {d.name: d.version for d in distributions()}
 paddle = versions.get('paddlepaddle') or versions['paddlepaddle-gpu']
@@ -39,8 +39,8 @@ if [ -z "${ROCKETQA_READY:-}" ] && ! installed; then
         [ "$version" = 3.11 ] || fail "setup: expected python3 to be Python 3.11, got $version"
         say "setup: making $VENV with Paddle ${PADDLE:-$PADDLE_DEFAULT} (1 to 3 minutes)"
         rm -rf "$VENV"
-        python3 -m venv "$VENV"
-        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+        interruptible python3 -m venv "$VENV"
+        interruptible "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
             "paddlepaddle==${PADDLE:-$PADDLE_DEFAULT}" --editable "${ROOT}[$EXTRAS]"
         "$VENV/bin/python" -m pip check
         : >"$MARK"

@@ -54,5 +54,5 @@ class Training:
             self.optimizer.step()
             self.optimizer.clear_grad()
 
-    def save(self, part, step: int, keep: int = 1, **extra: float) -> None:
-        save_state(part, step, self.model, FILES, self.optimizer, extra, keep)
+    def save(self, part, step: int, keep: int = 1, every: int = 1, **extra: float) -> None:
+        save_state(part, step, self.model, FILES, self.optimizer, extra, keep, every)

@@ -199,6 +199,20 @@ def test_the_last_states_are_kept_as_many_as_asked_for(tmp_path, config, random_
     assert names(tmp_path) == {"state-10", "state-11"}
 
 
+def test_a_state_that_a_signal_saved_does_not_take_the_place_of_another(
+    tmp_path, config, random_rows
+):
+    training = Training(config, random_rows)
+    for step in (10, 20, 23, 26):
+        training.save(tmp_path, step, keep=2, every=10)
+    assert names(tmp_path) == {"state-10", "state-20", "state-26"}
+    training.save(tmp_path, 30, keep=2, every=10)
+    assert names(tmp_path) == {"state-20", "state-30"}
+    training.save(tmp_path, 33, keep=2, every=10)
+    clean_up(tmp_path, 2, every=10)
+    assert names(tmp_path) == {"state-20", "state-30"}
+
+
 def test_a_state_is_a_checkpoint_and_brings_back_what_else_was_saved(tmp_path, config, random_rows):
     training = Training(config, random_rows)
     training.run(0, 1)

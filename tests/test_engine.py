@@ -56,7 +56,7 @@ def test_many_batches_give_the_same_bytes_in_one_process_and_in_two(monkeypatch,
     numbers = range(2 * FEWEST_BATCHES)
     batches = [rows_of_lengths(*range(3, 5 + number % 20)) for number in numbers]
     outputs = list(engine.run_batches(iter(batches), len(batches)))
-    assert (engine._pool is not None) == (threads == "2")
+    assert (engine._workers is not None) == (threads == "2")
     assert [output.tobytes() for output in outputs] == [engine(rows).tobytes() for rows in batches]
 
 

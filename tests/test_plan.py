@@ -69,7 +69,7 @@ def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
     assert not list(tmp_path.iterdir())
     made = {line.split("--output ")[1].split()[0] for line in commands}
     assert {f"{tmp_path}/c/{model}" for model in MODELS} <= made
-    launcher = "python -m paddle.distributed.launch --nproc_per_node 8 "
+    launcher = "python -m rocketqa.distributed.launch 8 rocketqa "
     trainings = [line for line in commands if "train-dual-encoder" in line]
     assert all(line.startswith(launcher) for line in trainings)
 

@@ -1,29 +1,85 @@
-"""A progress bar shows itself to a person on the first device, and to nobody else."""
+"""Progress is one bar on a terminal, whole lines elsewhere, and nothing from other devices."""
 
+import os
+import pty
 import sys
 
 import pytest
 
-from rocketqa.jobs.progress import WATCHED, bar
+from rocketqa.jobs import progress
+from rocketqa.jobs.progress import TERMINAL, bar
 
 
-def shown_by_bar(capsys, monkeypatch, is_terminal: bool, watched: str, main: bool) -> str:
-    """Returns what a bar over three items writes to standard error."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
-    monkeypatch.setenv(WATCHED, watched)
-    assert list(bar(range(3), main, desc="encode")) == [0, 1, 2]
-    return capsys.readouterr().err
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch):
+    monkeypatch.delenv(TERMINAL, raising=False)
+
+
+def test_without_a_terminal_the_end_is_a_line(capsys):
+    with bar(total=4000, initial=1000, unit="text", desc="encode many") as texts:
+        texts.update(3000)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("encode many: text 4,000 of 4,000, ")
+    assert " a second, in 00:0" in line
+
+
+def test_a_line_has_the_values_the_rate_and_the_time_that_is_left(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    with bar(total=20, initial=10, unit="step", desc="model") as steps:
+        steps.set_postfix(loss="0.693", refresh=False)
+        steps._time = lambda: steps.start_t + 5  # five seconds for five steps
+        steps.update(5)
+        line = steps.line()
+    shown = "model: step 15 of 20, loss=0.693, 1 a second, 00:05 left"
+    assert line == shown
+    assert capsys.readouterr().err.splitlines()[0] == shown
+
+
+def test_lines_are_far_apart(capsys):
+    with bar(total=300, unit="step", desc="model") as steps:
+        for _ in range(299):
+            steps.update()
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("total", [None, 5])
+def test_work_that_fails_has_no_last_line(capsys, total):
+    with pytest.raises(ZeroDivisionError), bar(total=total, unit="text", desc="x") as texts:
+        texts.update(5)
+        raise ZeroDivisionError
+    assert capsys.readouterr().err == ""
+
+
+def test_bytes_have_a_unit(capsys):
+    with bar(total=2500000, unit="B", unit_scale=True, desc="a.gz") as received:
+        received.update(2500000)
+    assert capsys.readouterr().err.startswith("a.gz: B 2.50M of 2.50M, ")
+
+
+def test_a_terminal_has_one_bar_in_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert list(bar(range(3), desc="encode")) == [0, 1, 2]
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and shown.endswith("\n")
+    assert "\rencode: 100%" in shown
+
+
+def test_the_bar_of_a_launch_goes_to_the_terminal_of_the_run_script(capsys, monkeypatch):
+    terminal, end = pty.openpty()
+    monkeypatch.setenv(TERMINAL, os.ttyname(end))
+    assert list(bar(range(3), desc="encode")) == [0, 1, 2]
+    assert b"encode: 100%" in os.read(terminal, 4096)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_that_is_gone_is_none(capsys, monkeypatch):
+    monkeypatch.setenv(TERMINAL, "/dev/no-such-terminal")
+    assert list(bar(range(3), desc="encode")) == [0, 1, 2]
+    assert capsys.readouterr().err.startswith("encode: it 3 of 3, ")
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_a_bar_is_shown_on_a_terminal_only(capsys, monkeypatch, is_terminal):
-    shown = shown_by_bar(capsys, monkeypatch, is_terminal, watched="", main=True)
-    assert ("encode" in shown) == is_terminal
-
-
-def test_the_run_scripts_can_say_that_a_person_watches(capsys, monkeypatch):
-    assert "encode" in shown_by_bar(capsys, monkeypatch, False, watched="yes", main=True)
-
-
-def test_a_bar_of_another_device_is_silent(capsys, monkeypatch):
-    assert shown_by_bar(capsys, monkeypatch, True, watched="yes", main=False) == ""
+def test_a_bar_of_another_device_is_silent(capsys, monkeypatch, is_terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    assert list(bar(range(3), main=False, desc="encode")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""

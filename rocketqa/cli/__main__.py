@@ -1,16 +1,15 @@
-"""Finds the verb, runs it, and turns what a user must mend into one line and exit status 2."""
+"""Finds the verb, runs it, and turns what a user must mend into one line and exit status 2.
+
+Few imports come first: until `main` handles signals, Ctrl-C is a traceback of Python.
+"""
 
 import importlib
-import logging
 import os
 import sys
-import warnings
-from pathlib import Path
 from types import ModuleType
 
 from rocketqa import __version__
-from rocketqa.distributed.launch_variables import PROCESSES, number_in
-from rocketqa.files.errors import DataError
+from rocketqa.jobs.stopping import run_until_stopped
 
 VERBS = (  # in the order of work
     "validate",
@@ -57,8 +56,21 @@ def _module(verb: str) -> ModuleType:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs `rocketqa VERB ...` and returns its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Runs `rocketqa VERB ...` and returns its exit status.
+
+    Without `argv` it is the command itself: signals stop it in one line. Signals of a program that
+    passes `argv` are the program's own.
+    """
+    if argv is not None:
+        return run(argv)
+    words = sys.argv[1:]
+    return run_until_stopped(" ".join(["rocketqa", *words[:1]]), lambda: run(words))
+
+
+def run(argv: list[str]) -> int:
+    """Runs a verb with its flags and returns its exit status."""
+    from rocketqa.files.errors import DataError
+
     if not argv:
         print(usage())
         return 2
@@ -92,6 +104,10 @@ def use_the_processor() -> None:
     unless MKL_DEBUG_CPU_TYPE says what they can do: 39 instead of 153 GFLOP/s a core where that was
     measured. What the user has set stays.
     """
+    from pathlib import Path
+
+    from rocketqa.distributed.launch_variables import PROCESSES, number_in
+
     local = number_in("PADDLE_LOCAL_SIZE") if os.environ.get("PADDLE_LOCAL_SIZE") else 0
     processes = local or number_in(PROCESSES)
     cores = len(os.sched_getaffinity(0))
@@ -105,8 +121,12 @@ def use_the_processor() -> None:
 
 def silence_noise() -> None:
     """Hides the messages of Paddle and faiss that are no errors."""
+    import logging
+
+    from rocketqa.distributed.paddle_import import expect_import
+
+    expect_import()
     os.environ.setdefault("GLOG_minloglevel", "2")
-    warnings.filterwarnings("ignore", message="No ccache found")
     logging.getLogger("faiss").setLevel(logging.WARNING)
 
 

@@ -1,7 +1,6 @@
 """Label retrieved passages for unlabelled queries by the cross encoder (section 3.3.3)."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, run_for_rows, to_path
 from rocketqa.data_augmentation import PseudoLabelSettings, pseudo_label

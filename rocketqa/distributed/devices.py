@@ -18,8 +18,10 @@ from paddle.distributed import fleet
 from paddle.distributed.fleet.utils.log_util import set_log_level
 
 from rocketqa.distributed.launch_variables import PROCESSES, number_in, refuse_unless_launched
+from rocketqa.distributed.paddle_import import without_noise
 from rocketqa.distributed.watchdog import Watchdog, Workspace
 from rocketqa.jobs.job import Job
+from rocketqa.jobs.stopping import signals_kill
 
 HEARTBEATS = ".alive-"  # ending of the folder of the heartbeats, before the name of the launch
 
@@ -44,7 +46,8 @@ def join() -> None:
         set_log_level("WARNING")
         strategy = fleet.DistributedStrategy()
         strategy.heter_ccl_mode = True
-        fleet.init(is_collective=True, strategy=strategy, log_level="WARNING")
+        with without_noise(), signals_kill():
+            fleet.init(is_collective=True, strategy=strategy, log_level="WARNING")
 
 
 def count() -> int:
@@ -85,14 +88,18 @@ def working_on(job: Job) -> Iterator[Workspace]:
     join()
     folder = _folder_of_the_launch(job.output)
     watchdog = Watchdog(folder, str(job.output), rank(), count())
-    watchdog.start()
     opened: AbstractContextManager[Path] = job.opened() if is_main() else nullcontext(job.part)
-    with opened as part:
-        watchdog.barrier()
-        yield Workspace(part, watchdog)
-        watchdog.no_more_steps()
-        watchdog.barrier()
-        watchdog.stop()
+    try:
+        watchdog.start()
+        with opened as part:
+            watchdog.barrier()
+            yield Workspace(part, watchdog)
+            watchdog.no_more_steps()
+            watchdog.barrier()
+            watchdog.stop()
+    except BaseException:
+        watchdog.leave()
+        raise
     if is_main():
         for left in job.output.parent.glob(f"{job.output.name}{HEARTBEATS}*"):
             shutil.rmtree(left)

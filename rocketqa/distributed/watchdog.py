@@ -10,6 +10,7 @@ of the others. `barrier` waits for the others for as long as they live.
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ PATIENCE = 40.0
 POLL = 0.002  # seconds between two looks at the heartbeats while a process waits at a barrier
 
 STEPPING = "stepping"
+LEFT = "left"
 Heartbeat = dict[str, Any]
 
 
@@ -85,6 +87,20 @@ class Watchdog:
         if self.count > 1:
             self._stopped.set()
             self._thread.join()
+
+    def leave(self) -> None:
+        """Ends both where the work has failed or is stopped, whoever else still works; the last
+        process removes the heartbeats.
+        """
+        if self.count == 1:
+            return
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.busy = LEFT
+        self._write_heartbeat()
+        if all(self._heartbeat_of(rank).get("busy") == LEFT for rank in range(self.count)):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def barrier(self) -> None:
         """Waits until every process has come to a barrier as often as this one.

@@ -8,15 +8,12 @@ it (AMX or AVX-512 BF16); elsewhere float32 is used, and a line says so.
 On a GPU the model itself runs on packed rows; there `reduced` computes in float16.
 """
 
-import ctypes
-import multiprocessing
 import os
-import signal
 import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +26,8 @@ from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.packing import pack
 from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
 from rocketqa.inference.padded_encoder import padded_twin
+from rocketqa.inference.workers import Workers
+from rocketqa.jobs.stopping import signals_wait
 from rocketqa.text.tokenizer import Encoding
 
 PRECISIONS = ("float32", "reduced")
@@ -37,15 +36,13 @@ PRECISIONS = ("float32", "reduced")
 FEWEST_BATCHES = 4
 BATCHES_AHEAD = 4  # of each process, in its queue or finished
 PROCESSOR = Path("/proc/cpuinfo")
-PR_SET_PDEATHSIG = 1  # of Linux' prctl: a signal to this process when its parent dies
 
 
 class Engine:
     """Runs batches of rows: vectors [N, H] of a tower, or P(relevant) [N] of a cross encoder.
 
     On a CPU a batch is computed by one thread. `run_batches` uses as many processes as this process
-    may use threads (OMP_NUM_THREADS), so the bytes do not depend on their number. They are
-    processes because Paddle Inference computes in one thread of a process only.
+    may use threads (OMP_NUM_THREADS), so the bytes do not depend on their number.
 
     precision: the one that is used, which is `float32` where the device does not support `reduced`.
     """
@@ -56,11 +53,12 @@ class Engine:
         self._on_gpu = paddle.get_device() != "cpu"
         self.precision = precision if self._on_gpu else _precision_of_cpu(precision)
         self._reduced = self.precision == "reduced"
-        self._pool: ProcessPoolExecutor | None = None
+        self._workers: Workers | None = None
         if self._on_gpu:
             self._run = _run_packed(model, self._reduced)
         else:
-            self._folder = tempfile.TemporaryDirectory(prefix="rocketqa-")
+            with signals_wait():
+                self._folder = tempfile.TemporaryDirectory(prefix="rocketqa-")
             self._graph = write_graph(padded_twin(model), Path(self._folder.name), "encoder")
             self._run = load_graph(self._graph, self._reduced)
 
@@ -106,17 +104,12 @@ class Engine:
     def _run_in_processes(
         self, batches: Iterable[Sequence[Encoding]], processes: int
     ) -> Iterator[np.ndarray]:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                processes,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(self._graph, self._reduced),
-            )
+        if self._workers is None:
+            self._workers = Workers(processes, self._graph, self._reduced)
         outputs: deque[Future[np.ndarray]] = deque()
         for rows in batches:
             self._refuse_long_rows(rows)
-            outputs.append(self._pool.submit(_run_in_worker, rows))
+            outputs.append(self._workers.submit(rows))
             if len(outputs) > BATCHES_AHEAD * processes:
                 yield outputs.popleft().result()
         while outputs:
@@ -156,18 +149,3 @@ def multiplies_bfloat16() -> bool:
         return False
     words = PROCESSOR.read_text(encoding="utf-8").split()
     return "avx512_bf16" in words or "amx_bf16" in words
-
-
-_graph_of_worker: RunRows | None = None  # in a process of `run_batches`: the graph that it runs
-
-
-def _start_worker(graph: Path, reduced: bool) -> None:
-    """Loads the graph in a process of `run_batches`. The process dies with the one it works for."""
-    global _graph_of_worker
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    _graph_of_worker = load_graph(graph, reduced)
-
-
-def _run_in_worker(rows: Sequence[Encoding]) -> np.ndarray:
-    assert _graph_of_worker is not None, "the worker has been started by _start_worker"
-    return _graph_of_worker(rows)

@@ -1,22 +1,96 @@
-"""Progress bars with the time that is left, shown where a person watches a terminal."""
+"""Progress with the time that is left: a bar on a terminal, else a line every now and then."""
 
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
-# The run scripts set this to "yes" where they write to a terminal, which a launcher hides from its
-# processes.
-WATCHED = "ROCKETQA_WATCHED"
+# The run scripts set this to the name of their terminal, such as /dev/pts/3, which a launcher hides
+# from its processes.
+TERMINAL = "ROCKETQA_TERMINAL"
+LINE_SECONDS = 30.0  # from one line to the next
+
+
+class Lines(tqdm):
+    """Progress as whole lines: at most one in LINE_SECONDS, and one at the end of the work."""
+
+    monitor_interval = 0  # no thread that looks after the interval
+    disable = True  # until it is made
+
+    def __init__(self, items: Iterable | None = None, **settings: Any):
+        super().__init__(items, mininterval=LINE_SECONDS, miniters=1, **settings)
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        """Writes a line where something has been done; `msg` is "" where a bar would vanish."""
+        if msg is None and self.n > self.initial:
+            print(self.line(), file=self.fp, flush=True)
+        return False
+
+    def line(self) -> str:
+        """Returns what has been done, the latest values, the rate and the time that is left."""
+        seconds = max(self.format_dict["elapsed"], 1e-9)
+        rate = (self.n - self.initial) / seconds
+        done = f"{self.desc.removesuffix(': ')}: {self.unit} {self._count(self.n)}"
+        time_left = f"in {self.format_interval(seconds)}"
+        if self.total:
+            done += f" of {self._count(self.total)}"
+            if self.n < self.total:
+                left = (self.total - self.n) / rate
+                time_left = f"{self.format_interval(left)} left"
+        values = [self.postfix] if self.postfix else []
+        return ", ".join([done, *values, f"{self._count(rate)} a second", time_left])
+
+    def _count(self, number: float) -> str:
+        if self.unit_scale:
+            return self.format_sizeof(number)
+        return f"{number:.3g}" if number < 100 else f"{number:,.0f}"
+
+    def close(self) -> None:
+        """Ends the progress with its last line."""
+        if self.disable:
+            return
+        self.leave = False
+        super().close()
+        if not self.total or self.n >= self.total:
+            self.display()
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Ends the progress. The last line says that the work is done: a failure has none."""
+        if kind is None:
+            self.close()
+        self.disable = True
 
 
 def bar(items: Iterable | None = None, main: bool = True, **settings: Any) -> tqdm:
-    """Returns a tqdm bar over `items`, which shows nothing where no person watches.
+    """Returns the progress of the work on `items`.
 
-    main: whether this is the first device; the bars of all others show nothing. settings: tqdm's
-    own, such as `total`, `unit` and `desc`.
+    main: whether this is the first device; the others show nothing. settings: tqdm's own, such as
+    `total`, `unit` and `desc`.
     """
-    is_watched = sys.stderr.isatty() or os.environ.get(WATCHED) == "yes"
-    return tqdm(items, disable=not (main and is_watched), **settings)
+    if not main:
+        return tqdm(items, disable=True, **settings)
+    terminal = _terminal()
+    if terminal is None:
+        return Lines(items, file=sys.stderr, **settings)
+    return tqdm(items, file=terminal, dynamic_ncols=_has_columns(terminal), **settings)
+
+
+def _terminal() -> TextIO | None:
+    """Returns the terminal that a person watches; None where there is none."""
+    if sys.stderr.isatty():
+        return sys.stderr
+    try:
+        opened = os.open(os.environ.get(TERMINAL, ""), os.O_WRONLY | os.O_NOCTTY)
+    except OSError:
+        return None
+    return open(opened, "w", encoding="utf-8")
+
+
+def _has_columns(terminal: TextIO) -> bool:
+    """Returns whether a terminal knows its width."""
+    try:
+        return os.get_terminal_size(terminal.fileno()).columns > 0
+    except OSError:
+        return False

@@ -24,9 +24,10 @@ from rocketqa.distributed.watchdog import Watchdog, Workspace
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.progress import bar
 from rocketqa.jobs.seeds import number
+from rocketqa.jobs.stopping import Stopped, is_requested, only_note_signals
 from rocketqa.training.batches import Batches, token_counts
 from rocketqa.training.objective import Objective, Step
-from rocketqa.training.optimizer import LossScale, adam, clip, learning_rate_at
+from rocketqa.training.optimizer import adam, clip, initial_loss_scale, learning_rate_at
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.settings import LOG, TrainingSettings
 from rocketqa.training.train_log import Log, Meter
@@ -80,14 +81,19 @@ class Training:
             if hasattr(layer, "recompute"):
                 layer.recompute = settings.recompute
         self.optimizer = adam(self.model, settings.weight_decay)
-        self.loss_scale = initial_loss_scale(settings)
+        self.loss_scale = initial_loss_scale(settings.loss_scale, settings.precision)
         self.seconds = 0.0  # that the last step took
         # Whether devices may be far apart before the next collective operation; equal on all of
         # them.
         self.barrier_needed = True
+        # Whether a signal has asked any device to stop; equal on all of them.
+        self.stop_requested = False
 
     def run(self) -> None:
-        """Takes all steps that are left."""
+        """Takes all steps that are left.
+
+        Raises Stopped where a signal has come, when the step has ended and a state is saved.
+        """
         expected = self.loss_scale.state().keys()
         done, state = load_state(self.part, self.model, self.optimizer, expected)
         if state:
@@ -100,19 +106,22 @@ class Training:
         total = self.schedule.total_steps
         name = self.settings.output.name
         main = devices.is_main()
-        steps = bar(range(done, total), main, initial=done, total=total, unit="step", desc=name)
-        for step in steps:
-            self.watchdog.at_step(step + 1)
-            row = self._step(step, meter)
-            steps.set_postfix(
-                loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.2f}", refresh=False
-            )
-            with meter.paused():
-                self._measure_on_dev(step + 1, row)
-                if log:
-                    log.write(row)
-                if (step + 1) % self.settings.save_every == 0:
-                    self._save_state(step + 1)
+        only_note_signals()
+        with bar(main=main, initial=done, total=total, unit="step", desc=name) as progress:
+            for step in range(done, total):
+                self.watchdog.at_step(step + 1)
+                row = self._step(step, meter)
+                with meter.paused():
+                    self._measure_on_dev(step + 1, row)
+                    if log:
+                        log.write(row)
+                    if (step + 1) % self.settings.save_every == 0:
+                        self._save_state(step + 1)
+                    self._stop_where_requested(step + 1)
+                progress.set_postfix(
+                    loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.2f}", refresh=False
+                )
+                progress.update()
         if log:
             log.close()
 
@@ -128,10 +137,11 @@ class Training:
         counts = [token_counts(chunk) for chunk in chunks]
         own_tokens = sum(own for own, _ in counts)
         own_padded = sum(with_padding for _, with_padding in counts)
-        loss, accuracy, tokens, padded, seconds_before = mean_over_devices(
-            losses.mean(), hits.mean(), own_tokens, own_padded, self.seconds
+        loss, accuracy, tokens, padded, seconds_before, requests = mean_over_devices(
+            losses.mean(), hits.mean(), own_tokens, own_padded, self.seconds, is_requested()
         )
         self.barrier_needed = seconds_before > LONG_STEP
+        self.stop_requested = requests > 0
         self._refuse_bad_loss(step, loss, losses, np.concatenate(indices))
         devices.average_gradients(self.model)
         rate = self._learning_rate(step)
@@ -253,23 +263,24 @@ class Training:
                 self.optimizer,
                 self.loss_scale.state(),
                 max(1, self.settings.keep),
+                self.settings.save_every,
             )
+
+    def _stop_where_requested(self, step: int) -> None:
+        """Saves a state and raises Stopped where a signal has come, unless this is the last step:
+        then the training ends.
+        """
+        if not self.stop_requested or step == self.schedule.total_steps:
+            return
+        if step % self.settings.save_every:
+            self._save_state(step)
+        self.watchdog.barrier()  # the others wait for the state, too
+        raise Stopped(when=f"after step {step:,}")
 
     def _barrier(self) -> None:
         """Waits for the other devices before a collective operation, where one is needed."""
         if self.barrier_needed:
             self.watchdog.barrier()
-
-
-def initial_loss_scale(settings: TrainingSettings) -> LossScale:
-    """Returns the loss scale to begin with: a dynamic one for float16 or where it is asked for,
-    else 1.
-    """
-    if settings.loss_scale:
-        return LossScale(settings.loss_scale, dynamic=True)
-    if settings.precision == "float16":
-        return LossScale(LossScale.INITIAL, dynamic=True)
-    return LossScale(1.0, dynamic=False)
 
 
 def mean_over_devices(*values: paddle.Tensor | float) -> list[float]:

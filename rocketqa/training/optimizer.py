@@ -103,3 +103,14 @@ class LossScale:
         self.scale = state["scale"]
         self.good = int(state["good"])
         self.bad = int(state["bad"])
+
+
+def initial_loss_scale(asked_for: float | None, precision: str) -> LossScale:
+    """Returns the loss scale to begin with: a dynamic one for float16 or where it is asked for,
+    else 1.
+    """
+    if asked_for:
+        return LossScale(asked_for, dynamic=True)
+    if precision == "float16":
+        return LossScale(LossScale.INITIAL, dynamic=True)
+    return LossScale(1.0, dynamic=False)

@@ -10,7 +10,7 @@ from rocketqa.files.errors import DataError
 from rocketqa.training.batches import DualBatches
 from rocketqa.training.loop import FLOAT32, Task, Training
 from rocketqa.training.schedule import Schedule
-from rocketqa.training.settings import DualEncoderSettings, TrainingSettings
+from rocketqa.training.settings import LOG, DualEncoderSettings, TrainingSettings
 from rocketqa.weights.checkpoint import clean_up, save_model
 
 
@@ -36,11 +36,11 @@ def run_training(
         summary = schedule.summary()
         refuse_positives_alone(task, schedule, settings)
         if devices.is_main():
-            print(f"{settings.output}: {summary}", flush=True)
+            print(f"{settings.output}: {summary}; log: {workspace.part / LOG}", flush=True)
         Training(task, schedule, settings, workspace).run()
         if devices.is_main():
             save_model(workspace.part, task.model, task.tokenizer_files)
-            clean_up(workspace.part, settings.keep)
+            clean_up(workspace.part, settings.keep, settings.save_every)
         job.facts["steps"] = schedule.total_steps
         job.facts["steps_per_epoch"] = schedule.steps_per_epoch
 

@@ -128,11 +128,13 @@ def save_state(
     optimizer: paddle.optimizer.Optimizer,
     extra: dict[str, float],
     keep: int,
+    every: int = 1,
 ) -> None:
     """Writes the state after `step` steps, and removes all but the newest `keep` states.
 
     A state is complete or absent. It is also a checkpoint, which any verb takes. extra: numbers
-    that `load_state` returns again.
+    that `load_state` returns again. every: an older state at another step than a multiple of it is
+    removed.
     """
     optimizer_tensors = _optimizer_tensors(model, optimizer)
     refuse_non_finite(model.state_dict() | optimizer_tensors, part)
@@ -140,8 +142,9 @@ def save_state(
     save_model(unfinished, model, tokenizer_files)
     save_file(_arrays(optimizer_tensors), unfinished / OPTIMIZER)
     (unfinished / EXTRA).write_text(json.dumps(extra) + "\n", encoding="utf-8")
-    os.replace(unfinished, part / f"state-{step}")
-    _remove_all_but_newest(part, "state", keep)
+    newest = part / f"state-{step}"
+    os.replace(unfinished, newest)
+    _remove_states(part, keep, every, needed=newest)
 
 
 def _optimizer_tensors(
@@ -201,7 +204,8 @@ def save_best(
     measured = json.dumps({"step": step, MEASURE: value})
     (unfinished / MEASURED).write_text(measured + "\n", encoding="utf-8")
     os.replace(unfinished, part / f"best-{step}")
-    _remove_all_but_newest(part, "best", 1)
+    for older in _folders_by_step(part, "best")[:-1]:
+        shutil.rmtree(older)
 
 
 def best_value(part: Path) -> float:
@@ -214,9 +218,26 @@ def best_value(part: Path) -> float:
     return measured.number(MEASURE)
 
 
-def clean_up(part: Path, keep: int) -> None:
-    """Leaves, at the end of a training, the newest `keep` states, and the best model as `best/`."""
-    _remove_all_but_newest(part, "state", keep)
+def _remove_states(part: Path, keep: int, every: int, needed: Path | None = None) -> None:
+    """Removes all states but `needed` and the newest `keep` that are a multiple of `every`.
+
+    Others were saved because a signal stopped the training: what is left in the end does not depend
+    on them.
+    """
+    states = _folders_by_step(part, "state")
+    regular = [state for state in states if _step_of(state) % every == 0]
+    newest = regular[max(0, len(regular) - keep) :]
+    for state in states:
+        if state not in newest and state != needed:
+            shutil.rmtree(state)
+
+
+def clean_up(part: Path, keep: int, every: int = 1) -> None:
+    """Leaves, at the end of a training, the newest `keep` states, and the best model as `best/`.
+
+    every: a state at another step than a multiple of it does not count.
+    """
+    _remove_states(part, keep, every)
     for unfinished in part.glob("*.tmp"):
         shutil.rmtree(unfinished)
     for best in _folders_by_step(part, "best"):
@@ -237,9 +258,3 @@ def _step_of(folder: Path) -> int:
 def _folders_by_step(part: Path, kind: str) -> list[Path]:
     """Returns the folders `KIND-STEP`, the newest last."""
     return sorted(part.glob(f"{kind}-*"), key=_step_of)
-
-
-def _remove_all_but_newest(part: Path, kind: str, keep: int) -> None:
-    newest_first = reversed(_folders_by_step(part, kind))
-    for older in list(newest_first)[keep:]:
-        shutil.rmtree(older)

@@ -1,0 +1,180 @@
+"""Runs a command as several processes, one for each device, with Paddle's launcher.
+
+    python -m rocketqa.distributed.launch PROCESSES COMMAND ...
+
+The launcher alone leaves a folder with the whole environment, says its own things, repeats what the
+processes say, and has exit statuses of its own. Here the folder is temporary. What the first
+process says is shown as it comes. Where the processes fail, each line that they said is shown once,
+and the status is 2. A signal goes to the processes once; the status is then 128 + its number.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rocketqa.distributed.paddle_import import is_noise
+from rocketqa.jobs.stopping import (
+    BY_A_SIGNAL,
+    Stopped,
+    die_with,
+    only_note_signals,
+    run_until_stopped,
+    signals_wait,
+)
+
+POLL = 0.1  # seconds between two looks at the processes
+LOG_OF_LAUNCHER = "launcher.log"
+STOPPED = ": stopped"  # in the line of a process that a signal has stopped
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns the exit status."""
+    processes, *command = sys.argv[1:] if argv is None else argv
+    name = " ".join([Path(command[0]).name, *command[1:2]])
+    return run_until_stopped(name, lambda: launch(int(processes), command, name))
+
+
+def launch(processes: int, command: Sequence[str], name: str) -> int:
+    """Runs the command in so many processes and returns the exit status: 0, or 2 for a failure.
+
+    Raises Stopped where a signal comes, when all processes have ended.
+    """
+    with signals_wait():
+        folder = tempfile.TemporaryDirectory(prefix="rocketqa-launch-")
+    with folder:
+        logs = Logs(Path(folder.name), name)
+        launcher = None
+        try:
+            with signals_wait():
+                launcher = _start(processes, command, logs.folder)
+            while launcher.poll() is None:
+                time.sleep(POLL)
+                logs.show_news()
+        except Stopped:
+            only_note_signals()
+            if launcher:
+                launcher.terminate()
+                launcher.wait()
+            raise Stopped(when=logs.when_stopped()) from None
+        logs.show_news()
+        status = launcher.returncode
+        if status > BY_A_SIGNAL and logs.all_are_stopped():
+            print(logs.line_of_stopped(), file=sys.stderr)
+            return status  # a signal came to the processes alone
+        if status != 0:
+            logs.show_failure()
+            if not logs.have_complaint():
+                got = f"got exit status {status}"
+                print(f"{name}: expected {processes} processes to end well, {got}", file=sys.stderr)
+        return 2 if status else 0
+
+
+def _start(processes: int, command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
+    """Starts the launcher in a session of its own, so that Ctrl-C does not reach it, too."""
+    words = [sys.executable, "-m", "paddle.distributed.launch"]
+    words += ["--nproc_per_node", str(processes)]
+    words += ["--log_dir", str(folder), "--log_level", "WARNING", *command]
+    own = os.getpid()
+    with (folder / LOG_OF_LAUNCHER).open("wb") as log:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: _prepare(own),
+        )
+
+
+def _prepare(parent: int) -> None:
+    """Prepares the process of the launcher, before it is one."""
+    die_with(parent)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+class Logs:
+    """What the processes of a launch have said, in a folder: `workerlog.RANK`, one for each.
+
+    name: of the command, which its lines for the user begin with.
+    """
+
+    def __init__(self, folder: Path, name: str):
+        self.folder = folder
+        self.name = name
+        self._shown: set[str] = set()
+        self._read = 0  # bytes of the first process's log
+
+    def show_news(self) -> None:
+        """Shows the lines that the first process has ended since the last call."""
+        log = self.folder / "workerlog.0"
+        if not log.is_file():
+            return
+        with log.open("rb") as file:
+            file.seek(self._read)
+            news = file.read()
+        whole_lines = news[: news.rfind(b"\n") + 1]
+        self._read += len(whole_lines)
+        for line in _lines(whole_lines):
+            if STOPPED in line:
+                continue
+            self._shown.add(line)
+            stream = sys.stderr if self._is_complaint(line) else sys.stdout
+            print(line, file=stream, flush=True)
+
+    def show_failure(self) -> None:
+        """Shows the log of each process that has said anything new; else the launcher's.
+
+        That a process was stopped because another one failed is left out.
+        """
+        logs = self._logs()
+        if not any(self._said_by_processes()):
+            logs = [self.folder / LOG_OF_LAUNCHER]
+        for log in logs:
+            lines = [line for line in _lines(log.read_bytes()) if STOPPED not in line]
+            if not self._shown.issuperset(lines):
+                self._shown.update(lines)
+                print("\n".join(lines), file=sys.stderr, flush=True)
+
+    def have_complaint(self) -> bool:
+        """Returns whether a process has said what the user must mend."""
+        return any(map(self._is_complaint, self._said_by_processes()))
+
+    def _is_complaint(self, line: str) -> bool:
+        return line.startswith(f"{self.name}: ") and STOPPED not in line
+
+    def line_of_stopped(self) -> str:
+        """Returns the line of the first process that says that it was stopped, "" without one."""
+        stopped = (line for line in self._said_by_processes() if STOPPED in line)
+        return next(stopped, "")
+
+    def when_stopped(self) -> str:
+        """Returns when a signal stopped the processes, as they say it: "after step 57"."""
+        words = self.line_of_stopped().partition(STOPPED)[2]
+        return words.partition(";")[0].strip()
+
+    def all_are_stopped(self) -> bool:
+        """Returns whether every process says that it was stopped."""
+        return all(STOPPED in "".join(_lines(log.read_bytes())) for log in self._logs())
+
+    def _logs(self) -> list[Path]:
+        return sorted(self.folder.glob("workerlog.*"))
+
+    def _said_by_processes(self) -> Iterator[str]:
+        for log in self._logs():
+            yield from _lines(log.read_bytes())
+
+
+def _lines(content: bytes) -> Iterator[str]:
+    """Yields the lines without Paddle's noise."""
+    for line in content.decode(errors="replace").splitlines():
+        if not is_noise(line):
+            yield line
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The processes that compute for an engine on a CPU. This module loads Paddle only in them.
+
+They are processes because Paddle Inference computes in one thread of a process only. No signal
+reaches them: the process that they work for ends them, and they die where it dies.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from rocketqa.distributed.paddle_import import expect_import
+from rocketqa.jobs.stopping import die_with, signals_wait
+from rocketqa.text.tokenizer import Encoding
+
+
+class Workers:
+    """A pool of processes that run a written graph (graph_files.py)."""
+
+    def __init__(self, processes: int, graph: Path, reduced: bool):
+        self._pool = ProcessPoolExecutor(
+            processes,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(os.getpid(), graph, reduced),
+        )
+
+    def submit(self, rows: Sequence[Encoding]) -> "Future[np.ndarray]":
+        """Lets a process run the rows of a batch. The first calls start the processes."""
+        with signals_wait():
+            return self._pool.submit(_run, rows)
+
+
+_run_rows: Callable[[Sequence[Encoding]], np.ndarray] | None = None  # the graph of this process
+
+
+def _start(parent: int, graph: Path, reduced: bool) -> None:
+    """Loads the graph. The process dies with the one it works for."""
+    global _run_rows
+    die_with(parent)
+    expect_import()
+    from rocketqa.inference.graph_files import load_graph
+
+    _run_rows = load_graph(graph, reduced)
+
+
+def _run(rows: Sequence[Encoding]) -> np.ndarray:
+    assert _run_rows is not None, "the process has been started by _start"
+    return _run_rows(rows)

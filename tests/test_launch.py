@@ -1,0 +1,103 @@
+"""A launch shows what its processes say, once; it leaves no folder and no process behind."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from script_runs import ROOT, script_environment
+from stopping_processes import assert_stopped, stop
+
+from rocketqa.distributed.launch import LOG_OF_LAUNCHER, Logs
+
+PROGRAM = """#!{python}
+import os, sys, time
+from pathlib import Path
+from rocketqa.jobs.stopping import Stopped, run_until_stopped
+rank, here = int(os.environ["PADDLE_TRAINER_ID"]), Path(__file__).parent
+def work():
+{body}
+    return 0
+sys.exit(run_until_stopped("program", work))
+"""
+
+
+def launch(folder: Path, body: str) -> list[str]:
+    """Returns the command that launches the body of a program in two processes."""
+    program = folder / "program"
+    indented = "\n".join(f"    {line}" for line in body.splitlines())
+    program.write_text(PROGRAM.format(python=sys.executable, body=indented))
+    program.chmod(0o755)
+    return [sys.executable, "-m", "rocketqa.distributed.launch", "2", str(program)]
+
+
+def run(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    environment = script_environment(TMPDIR=str(temporary), OMP_NUM_THREADS="2")
+    done = subprocess.run(
+        launch(folder, body),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert not list(temporary.iterdir())
+    return done
+
+
+def test_a_launch_that_ends_well_shows_what_the_first_process_says_and_nothing_else(tmp_path):
+    done = run(
+        tmp_path, "print('step', rank, flush=True)\nprint('program: warned', file=sys.stderr)"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "step 0\n", "program: warned\n")
+
+
+def test_a_refusal_of_all_processes_is_one_line_and_status_2(tmp_path):
+    done = run(tmp_path, "print('program: expected a file, got none', file=sys.stderr)\nreturn 2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "program: expected a file, got none\n"
+
+
+def test_the_process_that_failed_is_shown_and_not_those_that_were_stopped(tmp_path):
+    done = run(tmp_path, "if rank == 1: raise ZeroDivisionError\ntime.sleep(60)")
+    assert done.returncode == 2
+    first, *_, error, last = done.stderr.splitlines()
+    assert (first, error) == ("Traceback (most recent call last):", "ZeroDivisionError")
+    assert last.startswith("program: expected 2 processes to end well, got exit status ")
+    assert "program: stopped" not in done.stderr
+
+
+def test_a_signal_to_the_processes_alone_is_told(tmp_path):
+    done = run(tmp_path, "os.kill(os.getpid(), 15)\ntime.sleep(60)")
+    assert (done.returncode, done.stdout) == (143, "")
+    assert done.stderr == "program: stopped; call again to go on\n"
+
+
+def test_a_signal_waits_for_the_processes_and_tells_when_they_stopped(tmp_path):
+    body = "(here / str(rank)).touch()\ntry: time.sleep(60)\n"
+    body += "except Stopped:\n    time.sleep(1.5)\n    raise Stopped(when='after step 7')"
+    has_begun = (tmp_path / "1").is_file
+    ending = stop(tmp_path, launch(tmp_path, body), has_begun, 0.0, signal.SIGINT, True)
+    assert_stopped(ending, "program", signal.SIGINT, "after step 7")
+    assert not ending.printed
+
+
+def test_a_launcher_that_fails_before_its_processes_is_shown(tmp_path, capsys):
+    (tmp_path / LOG_OF_LAUNCHER).write_text("No ccache found\nOSError: no port\n")
+    logs = Logs(tmp_path, "program")
+    logs.show_news()
+    logs.show_failure()
+    assert capsys.readouterr().err == "OSError: no port\n"
+    assert not logs.have_complaint() and logs.when_stopped() == ""
+
+
+def test_news_are_whole_lines_each_shown_once(tmp_path, capsys):
+    logs = Logs(tmp_path, "program")
+    log = tmp_path / "workerlog.0"
+    for text in ("one\ntw", "one\ntwo\n", "one\ntwo\nprogram: three\n"):
+        log.write_text(text)
+        logs.show_news()
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("one\ntwo\n", "program: three\n")

@@ -1,0 +1,49 @@
+"""The processes of an engine run its graph, say nothing, and are out of reach of signals."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from toy_files import ENVIRONMENT
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = """
+import multiprocessing, os, signal, sys
+from pathlib import Path
+import numpy as np
+from rocketqa.inference.workers import Workers
+from rocketqa.text.tokenizer import Encoding
+
+def main():
+    row = Encoding(np.array([2, 5, 3]), np.zeros(3, np.int64))
+    workers = Workers(1, Path(sys.argv[1]), False)
+    first = workers.submit([row]).result()
+    [process] = multiprocessing.active_children()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(process.pid, number)
+    again = workers.submit([row]).result()
+    print(first.shape, (first == again).all(), "paddle" in sys.modules)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_process_runs_a_graph_in_silence_whatever_signals_come(tmp_path):
+    from tiny_encoders import tiny_ernie
+
+    from rocketqa.inference.graph_files import write_graph
+    from rocketqa.inference.padded_encoder import padded_twin
+
+    graph = write_graph(padded_twin(tiny_ernie()), tmp_path, "encoder")
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    environment = ENVIRONMENT | {"OMP_NUM_THREADS": "2", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, program, graph],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("(1, 24) True False\n", "")
