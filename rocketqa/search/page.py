@@ -1,7 +1,7 @@
 """The search page of the HTTP service as HTML: page.html with a query and its answers filled in.
 
-The page has no script, so it cannot tell by itself that the service has ended; its footer says what
-to do then.
+Its one script asks whether the service is there before a search, and says so where it has ended;
+without scripts the footer says what to do then.
 """
 
 import html
@@ -14,7 +14,7 @@ from rocketqa.search.answer import SCORE_MEANINGS, SCORE_UNITS, Answer
 
 TEMPLATE = Path(__file__).with_name("page.html")
 INTRODUCTION = (
-    '<p class="hint">Ask a question, or write some words, in the language of the passages. '
+    '<p class="note">Write what you want to know, in the language of the passages. '
     "The passages that answer best come first.</p>"
 )
 INVALID = ' aria-invalid="true" aria-describedby="refusal"'
@@ -89,7 +89,7 @@ def answer_list(answers: Sequence[Answer], reranks: bool) -> str:
     items = [_answer_item(answer, SCORE_UNITS[reranks]) for answer in answers]
     lines = [
         f"<h2>{counted_passages(len(answers))}</h2>",
-        f'<p class="hint">Best first. {SCORE_MEANINGS[reranks]}</p>',
+        f'<p class="note">Best first. {SCORE_MEANINGS[reranks]}</p>',
         '<ol lang="">',
         *items,
         "</ol>",

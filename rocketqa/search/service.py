@@ -6,7 +6,7 @@
         {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
          "title": TEXT, "text": TEXT}, ...]}
     GET /?query=TEXT&depth=10
-        the same as an HTML page without scripts and without anything from other servers
+        the same as an HTML page, with nothing from other servers
 
 HEAD is answered where GET is. A refused request gets a status of 400 or above and {"error": "one
 line"}, or the page with that line where a browser asks (a GET that accepts text/html) and where the
