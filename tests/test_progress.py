@@ -13,6 +13,13 @@ from rocketqa.jobs.progress import TERMINAL, bar
 @pytest.fixture(autouse=True)
 def no_terminal(monkeypatch):
     monkeypatch.delenv(TERMINAL, raising=False)
+    monkeypatch.setattr(progress, "SHORT_SECONDS", 0.0)
+
+
+def test_short_work_has_no_line(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SHORT_SECONDS", 60.0)
+    assert list(bar(range(3), desc="rows.tsv")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
 
 
 def test_without_a_terminal_the_end_is_a_line(capsys):
@@ -47,6 +54,13 @@ def test_work_that_fails_has_no_last_line(capsys, total):
     with pytest.raises(ZeroDivisionError), bar(total=total, unit="text", desc="x") as texts:
         texts.update(5)
         raise ZeroDivisionError
+    assert capsys.readouterr().err == ""
+
+
+def test_items_whose_reader_fails_have_no_last_line(capsys):
+    with pytest.raises(ZeroDivisionError):
+        for row in bar(range(3), desc="rows.tsv"):
+            row / 0
     assert capsys.readouterr().err == ""
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -11,16 +11,31 @@ from tqdm import tqdm
 # from its processes.
 TERMINAL = "ROCKETQA_TERMINAL"
 LINE_SECONDS = 30.0  # from one line to the next
+COUNTED_TOGETHER = 100  # items of an iterable, which can be the rows of a large file
+SHORT_SECONDS = 5.0  # work that takes less has no line at all
 
 
 class Lines(tqdm):
-    """Progress as whole lines: at most one in LINE_SECONDS, and one at the end of the work."""
+    """Progress as whole lines: at most one in LINE_SECONDS, and one at the end of the work.
+
+    Work that fails has no line at its end, and short work has none.
+    """
 
     monitor_interval = 0  # no thread that looks after the interval
     disable = True  # until it is made
 
     def __init__(self, items: Iterable | None = None, **settings: Any):
         super().__init__(items, mininterval=LINE_SECONDS, miniters=1, **settings)
+
+    def __iter__(self) -> Iterator:
+        """Yields the items and counts them."""
+        number = 0
+        with self:
+            for number, item in enumerate(self.iterable, 1):
+                yield item
+                if number % COUNTED_TOGETHER == 0:
+                    self.update(COUNTED_TOGETHER)
+            self.update(number % COUNTED_TOGETHER)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
         """Writes a line where something has been done; `msg` is "" where a bar would vanish."""
@@ -32,7 +47,7 @@ class Lines(tqdm):
         """Returns what has been done, the latest values, the rate and the time that is left."""
         seconds = max(self.format_dict["elapsed"], 1e-9)
         rate = (self.n - self.initial) / seconds
-        done = f"{self.desc.removesuffix(': ')}: {self.unit} {self._count(self.n)}"
+        done = f"{self.desc.removesuffix(': ')}: {self.unit.strip()} {self._count(self.n)}"
         time_left = f"in {self.format_interval(seconds)}"
         if self.total:
             done += f" of {self._count(self.total)}"
@@ -43,7 +58,7 @@ class Lines(tqdm):
         return ", ".join([done, *values, f"{self._count(rate)} a second", time_left])
 
     def _count(self, number: float) -> str:
-        if self.unit_scale:
+        if self.unit_scale and number >= 1000:
             return self.format_sizeof(number)
         return f"{number:.3g}" if number < 100 else f"{number:,.0f}"
 
@@ -53,11 +68,12 @@ class Lines(tqdm):
             return
         self.leave = False
         super().close()
-        if not self.total or self.n >= self.total:
+        is_done = not self.total or self.n >= self.total
+        if is_done and self.format_dict["elapsed"] >= SHORT_SECONDS:
             self.display()
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        """Ends the progress. The last line says that the work is done: a failure has none."""
+        """Ends the progress, without its last line where the work has failed."""
         if kind is None:
             self.close()
         self.disable = True
