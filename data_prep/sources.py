@@ -82,23 +82,27 @@ def _decoded(line: bytes, place: str) -> str:
 
 
 def read_objects(path: Path) -> Iterator[JsonObject]:
-    """Yields the JSON object of each line that is not blank; its place is `file:line`.
+    """Yields the JSON object of each line; its place is `file:line`.
 
     Raises DataError for a line that is something else.
     """
     with open_bytes(path) as lines:
         progress = bar(lines, desc=path.name, unit=" rows", unit_scale=True)
         for number, line in enumerate(progress, 1):
-            if not line.isspace():
-                yield parse_json_object(line, f"{path}:{number}")
+            yield parse_json_object(line, f"{path}:{number}")
 
 
 def id_field(record: JsonObject, name: str) -> str:
-    """Returns an id, a text or a whole number in the file. Raises DataError for anything else."""
+    """Returns an id of a JSON object. Raises DataError if it is empty or has spaces."""
+    return identifier(id_text(record, name), str(record.place), name)
+
+
+def id_text(record: JsonObject, name: str) -> str:
+    """Returns a field that is a text or a whole number. Raises DataError for anything else."""
     value = record.fields.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return identifier(record.require(name, str), str(record.place), name)
+    return record.require(name, str)
 
 
 def text_field(record: JsonObject, name: str) -> str:

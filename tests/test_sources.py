@@ -95,16 +95,16 @@ def test_the_first_row_that_repeats_an_id_is_named(tmp_path):
         ids.refuse_repeated()
 
 
-def test_objects_have_their_place_and_blank_lines_are_skipped(tmp_path):
+def test_objects_have_their_place_and_whole_numbers_are_ids(tmp_path):
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"id": "a", "text": "b\\tc\\u2028d"}\r\n\n{"id": 7, "text": null}\n')
+    path.write_text('{"id": "a", "text": "b\\tc\\u2028d"}\r\n{"id": 7, "text": null}\n')
     first, second = sources.read_objects(path)
     assert (sources.id_field(first, "id"), sources.text_field(first, "text")) == ("a", "b c\u2028d")
     assert (sources.id_field(second, "id"), sources.text_field(second, "text")) == ("7", "")
-    assert str(second.place).endswith("rows.jsonl:3")
+    assert str(second.place).endswith("rows.jsonl:2")
     for value in (1.5, True, None, ["a"]):
         second.fields["id"] = value
-        with pytest.raises(DataError, match="rows.jsonl:3: expected a text for id, got "):
+        with pytest.raises(DataError, match="rows.jsonl:2: expected a text for id, got "):
             sources.id_field(second, "id")
 
 
