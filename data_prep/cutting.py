@@ -75,8 +75,7 @@ def windows_of(text: str, cutting: Cutting) -> list[Window]:
         if end > last_end:
             windows.append(Window(words[first].begin, words[end - 1].end))
             last_end = end
-        next_first = _last_border(borders, first, first + cutting.stride)
-        first = min(next_first, end)
+        first = _last_border(borders, first, first + cutting.stride)  # at most `end`
     return windows
 
 

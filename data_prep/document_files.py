@@ -49,7 +49,12 @@ def documents_of(source: DocumentSource, notes: Counter[str]) -> Iterator[Docume
 
 def text_files(source: DocumentSource) -> Iterator[Document]:
     """Yields a document of each file. Raises DataError if there is none."""
-    paths = sorted(path for path in source.path.rglob(source.pattern) if path.is_file())
+    try:
+        found = list(source.path.rglob(source.pattern))
+    except (ValueError, NotImplementedError) as error:  # such as "/*.txt" or "**.txt"
+        got = f"{source.pattern!r}: {error}"
+        raise DataError(f"--pattern: expected one such as *.txt, got {got}") from None
+    paths = sorted(filter(Path.is_file, found))
     if not paths:
         expected = f"files {source.pattern} (--pattern names others)"
         raise DataError(f"{source.path}: expected {expected}, got a folder without them")

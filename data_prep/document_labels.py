@@ -56,7 +56,8 @@ def read_spans(path: Path) -> dict[str, list[Span]]:
     spans: dict[str, list[Span]] = {}
     for number, (place, columns) in enumerate(read_foreign(path, (4,)), 1):
         query_id, document, begin_text, end_text = columns
-        begin, end = parse_integer(begin_text), parse_integer(end_text)
+        begin = parse_integer(begin_text)
+        end = parse_integer(end_text)
         if begin is None or end is None or not 0 <= begin < end:
             got = f"{begin_text} and {end_text}"
             raise DataError(f"{place}: expected whole numbers, 0 <= begin < end, got {got}")
@@ -82,29 +83,33 @@ def labels_of_spans(
         spans = spans_of.pop(document.document_id, [])
         windows = windows_of(document.text, cutting) if spans else []
         for span in spans:
-            begin, end = visible_part(span, document.text)
-            found = holding(windows, begin, end)
-            if not found:
-                notes[CUT_SPANS] += 1
-                continue
-            chosen = labelled(found, seed, span.query_id, span.document_id, begin, end)
-            qrels.append(positive(span, chosen))
+            found = windows_with(span, document, windows)
             truth += [positive(span, window) for window in found]
+            if found:
+                identity = (span.query_id, span.document_id, span.begin, span.end)
+                chosen = labelled(found, seed, *identity)
+                qrels.append(positive(span, chosen))
+            else:
+                notes[CUT_SPANS] += 1
     notes[UNKNOWN_DOCUMENTS] = sum(map(len, spans_of.values()))
     qrel_lines = lines_in_order(qrels, notes)
     truth_lines = lines_in_order(truth, Counter())
     return Labels(qrel_lines, truth_lines, notes)
 
 
-def visible_part(span: Span, text: str) -> tuple[int, int]:
-    """Returns begin and end of a span without the blanks around it."""
-    content = text[span.begin : span.end]
-    if span.end > len(text) or not content.strip():
-        expected = f"a text within the {len(text)} characters of {span.document_id!r}"
+def windows_with(span: Span, document: Document, windows: list[Window]) -> list[Window]:
+    """Returns the windows that hold the whole span but for blanks at its ends.
+
+    Raises DataError if the span is not inside of its document, or has nothing but blanks.
+    """
+    length = len(document.text)
+    content = document.text[span.begin : span.end]
+    if span.end > length or not content.strip():
+        expected = f"a text within the {length} characters of {span.document_id!r}"
         raise DataError(f"{span.place}: expected {expected}, got {span.begin} to {span.end}")
     begin = span.end - len(content.lstrip())
     end = span.begin + len(content.rstrip())
-    return begin, end
+    return holding(windows, begin, end)
 
 
 def positive(span: Span, window: Window) -> NumberedQrel:
@@ -117,7 +122,8 @@ def labels_of_judged(documents: Iterable[Document], qrels_file: Path, cutting: C
     """Returns the labels that come from judgements of whole documents; they have no truth."""
     judged: dict[str, list[NumberedQrel]] = {}
     for row, qrel in iterate_qrels(qrels_file):
-        judged.setdefault(qrel.passage_id, []).append(NumberedQrel(row.number, qrel))
+        judgements = judged.setdefault(qrel.passage_id, [])
+        judgements.append(NumberedQrel(row.number, qrel))
     notes: Counter[str] = Counter()
     qrels: list[NumberedQrel] = []
     for document in documents:

@@ -67,3 +67,9 @@ def test_a_folder_without_texts_and_a_text_that_is_not_utf8_are_named(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"caf\xe9")
     with pytest.raises(DataError, match="a.txt: expected UTF-8, got byte 0xe9 at 3"):
         documents(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["/*.txt", "**.txt"])
+def test_a_pattern_that_is_none_is_refused(tmp_path, pattern):
+    with pytest.raises(DataError, match="--pattern: expected one such as "):
+        documents(tmp_path, pattern)
