@@ -1,8 +1,8 @@
 """Where the published files are, what is known of them, and how a builder gets them.
 
-The sizes and md5 digests of Microsoft's and DPR's files are those that the ir_datasets package
-checks too. For the released RocketQA corpus no digests are published: they are recorded at the
-first download.
+The sizes and md5 digests of Microsoft's and DPR's files, and the md5 digests of BEIR's archives,
+are those that the ir_datasets package checks too. For the released RocketQA corpus no digests are
+published: they are recorded at the first download.
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from rocketqa.jobs.unpack import unpack
 
 MICROSOFT = "https://msmarco.z22.web.core.windows.net/msmarcoranking"
 RELEASED = "https://rocketqa.bj.bcebos.com/corpus"
+BEIR_ARCHIVES = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets"
 DPR = "https://dl.fbaipublicfiles.com/dpr"
 
 MARCO = Source(
@@ -43,6 +44,24 @@ DPR_DEV = Source(
     "2640483dbe0df7ae29c6da419c551a80",
 )
 DPR_TEST = Source(f"{DPR}/data/retriever/nq-test.qa.csv")
+
+BEIR = {  # name -> md5 of its archive, from the table in the README of beir-cellar/beir
+    "msmarco": "444067daf65d982533ea17ebd59501e4",
+    "trec-covid": "ce62140cb23feb9becf6270d0d1fe6d1",
+    "nfcorpus": "a89dba18a62ef92f7d323ec890a0d38d",
+    "nq": "d4d3d2e48787a744b6f6e691ff534307",
+    "hotpotqa": "f412724f78b0d91183a0e86805e16114",
+    "fiqa": "17918ed23cd04fb15047f73e6c3bd9d9",
+    "arguana": "8ad3e3c2a5867cdced806d6503f29b99",
+    "webis-touche2020": "46f650ba5a527fc69e0a6521c5a23563",  # version 2; ir_datasets has both
+    "cqadupstack": "4e41456d7df8ee7760a7f866133bda78",
+    "quora": "18fb154900ba42a600f84b839c173167",
+    "dbpedia-entity": "c2a39eb420a3164af735795df012ac2c",
+    "scidocs": "38121350fc3a4d2f48850f6aff52e4a9",
+    "fever": "5a818580227bfb4b35bb6fa46d9b6c03",
+    "climate-fever": "8b66f0a9126c521bae2bde127b4dc99d",
+    "scifact": "5f7d1de60b170fc8027bb7898e2efca1",
+}
 
 NQ_PASSAGES = 21_015_324
 NQ_QUERIES = {"train": 58_812, "dev": 6_515, "test": 3_610}  # table 1
@@ -83,7 +102,7 @@ def folder_of(source: Source, settings: BuildSettings, wanted: str) -> Path:
                 return folder
         unpacked = _unpack_given(source, settings, wanted)
     else:
-        unpacked = _unpack_download(source, settings)
+        unpacked = unpacked_download(source, settings)
     found = sorted(unpacked.rglob(wanted), key=lambda path: len(path.parts))
     if not found:
         raise DataError(f"{source.name}: expected {wanted} in it, got an archive without it")
@@ -92,7 +111,7 @@ def folder_of(source: Source, settings: BuildSettings, wanted: str) -> Path:
 
 def _unpacked(source: Source, settings: BuildSettings) -> Path:
     """Returns the folder that an archive is unpacked into; NotFinished if --check misses it."""
-    folder = settings.downloads / source.name.removesuffix(".tar.gz")
+    folder = settings.downloads / source.name.removesuffix(".tar.gz").removesuffix(".zip")
     if settings.check and not folder.is_dir():
         raise NotFinished
     return folder
@@ -109,7 +128,7 @@ def _unpack_given(source: Source, settings: BuildSettings, wanted: str) -> Path:
     return unpack(archive, _unpacked(source, settings))
 
 
-def _unpack_download(source: Source, settings: BuildSettings) -> Path:
+def unpacked_download(source: Source, settings: BuildSettings) -> Path:
     """Downloads an archive, unpacks it and returns the folder.
 
     An unpacked folder whose archive was removed is enough: nothing is downloaded again.

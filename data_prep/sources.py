@@ -1,8 +1,8 @@
 """Readers of source files: rows, ids and texts in the form in which others published them.
 
-A source file is UTF-8 and tab-separated, gzipped if its name ends in `.gz`. Its lines may end in
-CRLF; a carriage return within a text becomes a space. Every file is read line by line. The memory
-that grows with the file is eight bytes a row, for the ids.
+A source file is UTF-8 and tab-separated or a JSON object a line, gzipped if its name ends in `.gz`.
+Its lines may end in CRLF; a carriage return within a text becomes a space. Every file is read line
+by line. The memory that grows with the file is eight bytes a row, for the ids.
 """
 
 import gzip
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rocketqa.files.errors import DataError
+from rocketqa.files.json_files import JsonObject, parse_json_object
 from rocketqa.files.rows import file_fault, is_valid_id
 from rocketqa.jobs.progress import bar
 
@@ -80,6 +81,38 @@ def _decoded(line: bytes, place: str) -> str:
     return text
 
 
+def read_objects(path: Path) -> Iterator[JsonObject]:
+    """Yields the JSON object of each line; its place is `file:line`.
+
+    Raises DataError for a line that is something else.
+    """
+    with open_bytes(path) as lines:
+        progress = bar(lines, desc=path.name, unit=" rows", unit_scale=True)
+        for number, line in enumerate(progress, 1):
+            yield parse_json_object(line, f"{path}:{number}")
+
+
+def id_field(record: JsonObject, name: str) -> str:
+    """Returns an id of a JSON object. Raises DataError if it is empty or has spaces."""
+    return identifier(id_text(record, name), str(record.place), name)
+
+
+def id_text(record: JsonObject, name: str) -> str:
+    """Returns a field that is a text or a whole number. Raises DataError for anything else."""
+    value = record.fields.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return record.require(name, str)
+
+
+def text_field(record: JsonObject, name: str) -> str:
+    """Returns a text with tabs and line ends as spaces; nothing if it is missing, null or blank."""
+    if record.fields.get(name) is None:
+        return ""
+    text = record.require(name, str)
+    return "" if text.isspace() else without_breaks(text)
+
+
 def identifier(value: str, place: str, name: str) -> str:
     """Returns the id `value`. Raises DataError if it is empty or has spaces."""
     if not is_valid_id(value):
@@ -89,10 +122,16 @@ def identifier(value: str, place: str, name: str) -> str:
 
 def one_line(text: str, place: str) -> str:
     """Returns a text with tabs and line ends as spaces. Raises DataError if nothing is left."""
-    if "\t" in text or "\n" in text or "\r" in text:
-        text = text.replace("\t", " ").replace("\n", " ").replace("\r", " ")
+    text = without_breaks(text)
     if not text or text.isspace():
         raise DataError(f"{place}: expected a text, got an empty one")
+    return text
+
+
+def without_breaks(text: str) -> str:
+    """Returns a text with tabs and line ends as spaces."""
+    if "\t" in text or "\n" in text or "\r" in text:
+        return text.replace("\t", " ").replace("\n", " ").replace("\r", " ")
     return text
 
 
@@ -108,6 +147,12 @@ class IdColumn:
     def add(self, value: str) -> None:
         """Adds the id of the next row."""
         self.hashes.append(hash(value))
+
+    def repeated(self) -> set[int]:
+        """Returns the hashes that occur more than once."""
+        ordered = np.sort(np.array(self.hashes, np.int64))
+        is_repeated = ordered[1:] == ordered[:-1]
+        return set(ordered[1:][is_repeated].tolist())
 
     def refuse_repeated(self) -> None:
         """Raises DataError if an id occurs twice; names the first row that repeats one."""

@@ -9,7 +9,9 @@ from data_prep_runs import call, call_alone, data_prep_module, read, write
 from misbehaving_server import serving
 
 SCRIPTS = (
+    "beir",
     "bm25",
+    "documents",
     "download",
     "ernie_weights",
     "marco",

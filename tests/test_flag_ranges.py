@@ -69,6 +69,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--shard": ("2/3", ("0", "-1", "0/3", "4/3", "1/0")),
     "--size": ("3000000000", ("-1", "1.5")),
     "--sizes": FROM_1,
+    "--stride": FROM_1,
     "--synonyms": FROM_1,
     "--timeout": ("60", ("0", "-1", "1e300")),
     "--train-queries": FROM_1,
@@ -76,6 +77,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--unlabelled-queries": FROM_1,
     "--warmup": ("0.1", ("100", "-3", "1.01")),
     "--weight-decay": ("0", ("-5", "-0.01")),
+    "--words": FROM_1,
 }
 
 

@@ -1,5 +1,6 @@
 """A line is split into columns, each value is checked, and a malformed row reports one fault."""
 
+import gzip
 import math
 import os
 
@@ -182,6 +183,14 @@ def test_an_empty_file_is_a_fault_and_has_no_rows(tmp_path, reported):
     path.write_bytes(b"")
     assert list(read_rows(path, (2,), reported.check())) == []
     assert [str(fault) for fault in reported] == [f"{path}:1: expected a line, got an empty file"]
+
+
+def test_a_gzip_file_is_a_fault_that_names_the_cure(tmp_path, reported):
+    path = tmp_path / "a.tsv.gz"
+    path.write_bytes(gzip.compress(b"1\ta\n"))
+    assert list(read_rows(path, (2,), reported.check())) == []
+    expected = "expected a file that is not compressed (gunzip unpacks it), got a gzip file"
+    assert [str(fault) for fault in reported] == [f"{path}: {expected}"]
 
 
 def test_faults_are_raised_or_ignored_as_the_check_says():

@@ -93,3 +93,24 @@ def test_the_first_row_that_repeats_an_id_is_named(tmp_path):
     expected = "rows.tsv:5: expected each id once, got that of line 3 again"
     with pytest.raises(DataError, match=expected):
         ids.refuse_repeated()
+
+
+def test_objects_have_their_place_and_whole_numbers_are_ids(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": "a", "text": "b\\tc\\u2028d"}\r\n{"id": 7, "text": null}\n')
+    first, second = sources.read_objects(path)
+    assert (sources.id_field(first, "id"), sources.text_field(first, "text")) == ("a", "b c\u2028d")
+    assert (sources.id_field(second, "id"), sources.text_field(second, "text")) == ("7", "")
+    assert str(second.place).endswith("rows.jsonl:2")
+    for value in (1.5, True, None, ["a"]):
+        second.fields["id"] = value
+        with pytest.raises(DataError, match="rows.jsonl:2: expected a text for id, got "):
+            sources.id_field(second, "id")
+
+
+def test_repeated_ids_are_found_by_their_hashes(tmp_path):
+    ids = sources.IdColumn(tmp_path / "rows.tsv")
+    assert ids.repeated() == set()
+    for value in ("a", "b", "c", "b", "a", "b"):
+        ids.add(value)
+    assert ids.repeated() == {hash("a"), hash("b")}

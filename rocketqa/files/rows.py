@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from rocketqa.files.errors import Fault, raise_fault
 
+GZIP_MARK = b"\x1f\x8b"  # the first bytes of a gzip file
 UNKNOWN_IDS = "unknown ids"  # the kind of a fault: an id that the queries or the collection lack
 
 
@@ -196,6 +197,10 @@ def read_rows(
     require_file(path)
     is_empty = True
     with path.open("rb") as lines:
+        if lines.peek(2).startswith(GZIP_MARK):
+            expected = "a file that is not compressed (gunzip unpacks it)"
+            check.on_fault(Fault("compressed file", str(path), expected, "a gzip file"))
+            return
         for row in parse_rows(lines, path, column_counts, check, min_columns):
             is_empty = False
             yield row
