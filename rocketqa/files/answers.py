@@ -51,7 +51,10 @@ def has_answer(text: str, answers: Iterable[str]) -> bool:
 
 
 def has_answer_characters(text: str, answers: Iterable[str]) -> bool:
-    """Returns whether the text holds any answer, by characters where it has no blanks."""
+    """Returns whether the text holds any answer, by characters where it has no blanks.
+
+    # Deviation: DPR compares the words between blanks.
+    """
     return _has_tokens(text, answers, character_tokens)
 
 

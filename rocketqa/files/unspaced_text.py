@@ -17,29 +17,35 @@ UNSPACED = (
 )
 UNSPACED_RUN = regex.compile(rf"{UNSPACED}[{UNSPACED}\p{{M}}]*", regex.VERSION1)
 CHARACTER = regex.compile(r"\X")
-# A run of an unspaced script, or a word of two letters or digits, as bm25s takes words.
-RUN_OR_WORD = regex.compile(rf"{UNSPACED_RUN.pattern}|[\w--{UNSPACED}]{{2,}}", regex.VERSION1)
+RUN_OR_WORD = regex.compile(rf"{UNSPACED_RUN.pattern}|[\w--{UNSPACED}]+", regex.VERSION1)
 
 
 def is_unspaced(text: str) -> bool:
     """Returns whether a text has a character of a script without blanks between words."""
-    return UNSPACED_RUN.search(text) is not None
+    return not text.isascii() and UNSPACED_RUN.search(text) is not None
 
 
-def count_unspaced(text: str) -> int:
-    """Returns the number of characters of scripts without blanks between words."""
-    return sum(len(CHARACTER.findall(run)) for run in UNSPACED_RUN.findall(text))
+def count_words(text: str) -> int:
+    """Returns the number of words; each character of a script without blanks is a word."""
+    count = 0
+    for piece in RUN_OR_WORD.findall(text):
+        count += len(CHARACTER.findall(piece)) if is_unspaced(piece) else 1
+    return count
 
 
 def terms(text: str) -> list[str]:
     """Returns the bigrams of the scripts without blanks, and the words of the others.
 
-    A character without a neighbour is a term of its own. Wide and narrow forms of a character, and
-    a letter with its marks in one or more code points, are equal (NFKC).
+    A character without a neighbour is a term of its own; a word has two letters or more, as bm25s
+    takes words. Wide and narrow forms of a character, and a letter with its marks in one or more
+    code points, are equal (NFKC).
     """
     found: list[str] = []
     for piece in RUN_OR_WORD.findall(unicodedata.normalize("NFKC", text)):
-        found += _bigrams(piece) if is_unspaced(piece) else [piece]
+        if is_unspaced(piece):
+            found += _bigrams(piece)
+        elif len(piece) > 1:
+            found.append(piece)
     return found
 
 
