@@ -4,7 +4,7 @@
 # of dual_encoder_2.
 # sh run_scripts/evaluate.sh MODEL [ENV]
 #
-# reads   DATA_DIR: collection.tsv, queries.dev.tsv, qrels.dev.tsv (with EVALUATE_BY=answers:
+# reads   DATA_DIR: collection.tsv, queries.dev.tsv, qrels.dev.tsv (by answers:
 #         answers.dev.tsv); CHECKPOINT_DIR/MODEL
 # writes  OUTPUT_DIR/MODEL.vectors/, MODEL.dev.run, MODEL.measures.tsv and, if DATA_DIR has
 #         truth.dev.tsv, MODEL.measures-truth.tsv

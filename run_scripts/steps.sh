@@ -9,7 +9,7 @@
 #                                   dual_encoder_0's run of the training queries.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
-# measure_run NAME RUN              writes OUTPUT_DIR/NAME.measures.tsv for a run.
+# measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
 # evaluate NAME                     retrieves for EVALUATE_SPLIT with the model NAME, and measures.
 # baselines                         measures BM25 and the initial weights before any training.
 
@@ -102,16 +102,19 @@ report_denoising() {
 # passage, the measures by it go to OUTPUT_DIR/NAME.measures-truth.tsv.
 measure_run() {
     measured=$OUTPUT_DIR/$1.measures truth=$DATA_DIR/truth.$EVALUATE_SPLIT.tsv run=$2
-    if [ "$EVALUATE_BY" = answers ]; then
-        set -- --answers "$DATA_DIR/answers.$EVALUATE_SPLIT.tsv" \
-            --collection "$DATA_DIR/collection.tsv"
-    else
-        set -- --qrels "$DATA_DIR/qrels.$EVALUATE_SPLIT.tsv"
-    fi
-    rocketqa evaluate --run "$run" "$@" --output "$measured.tsv" >/dev/null
+    shift 2
     if [ -e "$truth" ]; then
-        rocketqa evaluate --run "$run" --qrels "$truth" --output "$measured-truth.tsv" >/dev/null
+        rocketqa evaluate --run "$run" --qrels "$truth" "$@" --output "$measured-truth.tsv" \
+            >/dev/null
     fi
+    if [ "$EVALUATE_BY" = labels ]; then
+        set -- "$@" --qrels "$DATA_DIR/qrels.$EVALUATE_SPLIT.tsv"
+    else
+        set -- "$@" --answers "$DATA_DIR/answers.$EVALUATE_SPLIT.tsv" \
+            --collection "$DATA_DIR/collection.tsv"
+    fi
+    [ "$EVALUATE_BY" != answers-by-characters ] || set -- "$@" --match characters
+    rocketqa evaluate --run "$run" "$@" --output "$measured.tsv" >/dev/null
 }
 
 # The cross encoder re-ranks the first RERANK_DEPTH passages of dual_encoder_2 (as in RocketQAv2,
@@ -129,12 +132,13 @@ evaluate() {
     measure_run "$1" "$run"
 }
 
-# A training of 0 epochs makes the checkpoint `start`: the initial weights, unchanged.
+# BM25 may find nothing; then its row in the report says so. A training of 0 epochs makes the
+# checkpoint `start`: the initial weights, unchanged.
 baselines() {
     python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" \
         --collection "$DATA_DIR/collection.tsv" \
         --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH"
-    measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run"
+    measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" --allow-empty
     train_dual start 0 --queries "$DATA_DIR/queries.train.tsv" \
         --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     evaluate start

@@ -60,8 +60,44 @@ def test_answers_are_regular_expressions_only_if_that_is_asked_for(evaluate, mat
     assert printed.lines[0] == f"accuracy@1\t{accuracy}"
 
 
+CHINESE = {"p1": "北京是中国的首都。", "p2": "长城全长两万余公里。"}
+
+
+@pytest.mark.parametrize("mode", ["strict", "official", "released"])
+def test_answers_without_blanks_are_found_only_if_that_is_asked_for(tmp_path, evaluate, mode):
+    write_collection(tmp_path, CHINESE)
+    write_answers(tmp_path, {"q1": ["北京"], "q2": ["两万余公里"]})
+    write_run(tmp_path, {"q1": ["p1"], "q2": ["p2"]})
+    flags = ("--measures", "accuracy@1", "--mode", mode)
+    of_dpr = evaluate.call(*flags)
+    assert of_dpr.lines[0] == "accuracy@1\t0.0"
+    assert "2 answers are in a script without blanks, such as Chinese" in of_dpr.complaint
+    by_characters = evaluate.call(*flags, "--match", "characters")
+    assert by_characters.lines[0] == "accuracy@1\t1.0"
+    assert not by_characters.complaint
+
+
+@pytest.mark.parametrize("mode", ["strict", "official", "released"])
+def test_a_run_that_found_nothing_counts_0_only_if_that_is_asked_for(tmp_path, evaluate, mode):
+    write_collection(tmp_path, CHINESE)
+    write_answers(tmp_path, {"q1": ["moon"]})
+    (tmp_path / "a.run").write_text("")
+    flags = ("--measures", "accuracy@1", "--mode", mode)
+    refused = evaluate.call(*flags)
+    assert refused.status == 2 and not refused.lines
+    allowed = evaluate.call(*flags, "--allow-empty")
+    assert allowed.status == 0
+    assert allowed.lines[0] == "accuracy@1\t0.0"
+
+
 @pytest.mark.parametrize(
-    "flags", [("--mode", "released"), ("--match", "regex"), ("--with-titles",)]
+    "flags",
+    [
+        ("--mode", "released"),
+        ("--match", "regex"),
+        ("--match", "characters"),
+        ("--with-titles",),
+    ],
 )
 def test_flags_about_answers_are_refused_with_qrels(tmp_path, capsys, flags):
     run = tmp_path / "a.run"

@@ -5,7 +5,13 @@ import random
 import pytest
 from slow_answer_match import random_sentence, slow_has_answer
 
-from rocketqa.files.answers import has_answer, has_answer_string, has_pattern, tokens
+from rocketqa.files.answers import (
+    has_answer,
+    has_answer_characters,
+    has_answer_string,
+    has_pattern,
+    tokens,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,33 @@ from rocketqa.files.answers import has_answer, has_answer_string, has_pattern, t
 def test_an_answer_is_found_where_dpr_finds_it(answer, text, found):
     assert has_answer(text, [answer]) is found
     assert has_answer(text, ["not there", answer]) is found
+
+
+@pytest.mark.parametrize(
+    "answer, text, found",
+    [
+        ("北京", "北京是中国的首都。", True),
+        ("北京", "从 北 京 来", True),
+        ("北京", "北方的京城", False),
+        ("两万余公里", "全长两万余公里。", True),
+        ("iPhone", "買了iPhone手機", True),
+        ("Phone", "買了iPhone手機", False),
+        ("art", "a party", False),
+        ("New-York", "New - York", True),
+        ("1972年", "在1972年", True),
+        ("72年", "在1972年", False),
+        ("サッカー", "日本のサッカー選手", True),
+        ("か", "が", False),
+        ("が", "か\u3099", True),
+        ("서울", "서울은 수도이다", True),
+        ("가", "각", False),
+        ("ไทย", "ประเทศไทย", True),
+        ("", "any", True),
+    ],
+)
+def test_an_answer_without_blanks_is_found_by_its_characters(answer, text, found):
+    assert has_answer_characters(text, [answer]) is found
+    assert has_answer_characters(text, ["not there", answer]) is found
 
 
 def test_without_answers_none_is_found():
@@ -93,5 +126,6 @@ def test_random_answers_are_found_where_the_slow_match_finds_them():
         answer = random_sentence(drawing, 2)
         expected = slow_has_answer(text, answer)
         assert has_answer(text, [answer]) is expected, (text, answer)
+        assert has_answer_characters(text, [answer]) is expected, (text, answer)
         results.append(expected)
     assert 200 < sum(results) < 1800

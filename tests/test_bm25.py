@@ -79,3 +79,43 @@ def test_a_fault_ends_in_one_line(data):
     assert status == 2
     assert "queries.tsv:1: expected 2 columns, got 1" in stderr
     assert "Traceback" not in stderr
+
+
+CHINESE = "p1\t\t甲城的苹果十分有名。\np2\t\t乙城的桥梁，很长。\np3\t茶\t丙城有iPhone手机\n"
+
+
+@pytest.fixture
+def chinese(tmp_path):
+    """A Chinese collection and Chinese queries."""
+    queries = "q1\t什么地方的苹果\nq2\t茶\nq3\tＩＰＨＯＮＥ\nq4\t北京\n"
+    return write(tmp_path, collection__tsv=CHINESE, queries__tsv=queries)
+
+
+def test_chinese_text_is_ranked_by_its_bigrams(chinese):
+    # p1 has two bigrams of q1, 的苹 and 苹果, among its 8; p2 and p3 have 5 terms each.
+    assert retrieve(chinese, 3)[0] == 0
+    run = dict(RunFile(chinese / "bm25.run"))
+    found = {query_id: [scored.passage_id for scored in run[query_id]] for query_id in run}
+    assert found == {"q1": ["p1"], "q2": ["p3"], "q3": ["p3"]}
+    rarity = math.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
+    normalised_length = 0.9 * (1 - 0.4 + 0.4 * 8 / 6)
+    expected = 2 * rarity / (1 + normalised_length)
+    assert run["q1"][0].score == pytest.approx(expected, rel=1e-5)
+
+
+def test_words_stay_words_where_no_query_is_without_blanks(chinese):
+    write(chinese, queries__tsv="q1\tiphone手机 tea\n")
+    retrieve(chinese, 3)
+    with_bigrams = read(chinese, "bm25.run.meta.json")
+    assert '"terms": "bigrams"' in with_bigrams
+    write(chinese, queries__tsv="q1\tiphone\n")
+    retrieve(chinese, 3)
+    assert '"terms"' not in read(chinese, "bm25.run.meta.json")
+    assert read(chinese, "bm25.run") == ""  # bm25s has the word 丙城有iphone手机
+
+
+@pytest.mark.parametrize("text", ["!", "the"])
+def test_texts_without_words_give_an_empty_run(tmp_path, text):
+    write(tmp_path, collection__tsv=f"p1\t\t{text}\n", queries__tsv=f"q1\t{text}\n")
+    assert retrieve(tmp_path, 3)[0] == 0
+    assert read(tmp_path, "bm25.run") == ""

@@ -66,3 +66,29 @@ def test_the_output_holds_what_is_printed_and_is_made_once(command, tmp_path, ca
 def test_flags_that_do_not_fit_are_refused(command, capsys, flags, message):
     assert main([*command, *flags]) == 2
     assert capsys.readouterr().err == f"rocketqa evaluate: {message}\n"
+
+
+@pytest.mark.parametrize("run", ["", "q7\tQ0\tb\t1\t2.0\tx\n"])
+def test_a_run_without_a_judged_query_counts_0_only_if_that_is_asked_for(
+    command, tmp_path, capsys, run
+):
+    (tmp_path / "a.run").write_text(run)
+    assert main([*command, "--mode", "official"]) == 2
+    assert main(command) == 2
+    assert capsys.readouterr().out == ""
+    assert main([*command, "--measures", "MRR@10", "Recall@50", "--allow-empty"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "MRR@10\t0.0",
+        "Recall@50\t0.0",
+        "queries_judged\t2",
+        f"queries_retrieved\t{len(run.splitlines())}",
+        "queries_evaluated\t0",
+    ]
+    assert "2 judged queries are not in the run and count 0: q1, q2" in printed.err
+
+
+def test_allowing_an_empty_run_makes_no_other_job(command, tmp_path, capsys):
+    output = ["--output", str(tmp_path / "measures.tsv")]
+    assert main([*command, *output]) == 0
+    assert main([*command, *output, "--allow-empty", "--check"]) == 0

@@ -196,10 +196,22 @@ def test_models_that_were_judged_on_different_queries_are_not_compared_in_silenc
 
 def test_the_cross_encoder_is_described_with_its_passages():
     assert reranked_passages(Depths(1000, 50)) == "over the first 50 passages of dual_encoder_2"
-    assert descriptions(DEPTHS)["cross_encoder"] == (
+    described = descriptions(results(RISING))
+    assert described["cross_encoder"] == (
         "stage 2: cross encoder over the first 20 passages of dual_encoder_2"
     )
-    assert descriptions(DEPTHS)["start"] == "the initial weights"
+    assert described["start"] == "the initial weights"
+
+
+def test_a_baseline_that_found_nothing_is_said_to_have_found_nothing():
+    nothing = "it retrieved no passage for any judged query"
+    empty = results(RISING | {"bm25": 0.0})._replace(without_passages={"bm25"})
+    assert descriptions(empty)["bm25"] == f"BM25, which is not trained; {nothing}"
+    assert (
+        "- Without training: MRR@10 is 0.00 with BM25 and 65.00 with the initial weights. "
+        f"BM25 has 0 because {nothing}."
+    ) in first_lines(empty)
+    assert nothing not in "".join(first_lines(results(RISING)))
 
 
 def test_words_are_listed_with_a_last_and():

@@ -156,6 +156,15 @@ def test_a_model_below_bm25_is_warned_of(command, tmp_path, capsys):
     assert warning in capsys.readouterr().out
 
 
+def test_a_baseline_that_found_nothing_is_a_row_that_says_so(command, tmp_path, capsys):
+    counts = "queries_judged\t4\nqueries_retrieved\t0\nqueries_evaluated\t0\n"
+    measures = written(tmp_path / "bm25.measures.tsv", "MRR@10\t0.0\n" + counts)
+    assert main([*command[:2], measures, *command[2:]]) == 0
+    assert (
+        "| bm25 | BM25, which is not trained; it retrieved no passage for any judged query | 0.00 |"
+    ) in capsys.readouterr().out
+
+
 def test_a_part_of_the_paths_of_a_search_is_refused(command, tmp_path, capsys):
     assert main([*command, "--checkpoints", "c", "--vectors", "o"]) == 2
     assert capsys.readouterr().err == (

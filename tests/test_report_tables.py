@@ -12,6 +12,7 @@ from rocketqa.evaluation.report_tables import (
     main_measure,
     measures_file_of_model,
     medians,
+    models_without_passages,
     read_measured,
     report_table,
     summary_lines,
@@ -20,6 +21,15 @@ from rocketqa.evaluation.report_tables import (
 from rocketqa.files.errors import DataError
 
 PAPER = {("dual_encoder_2", "MRR@10"): 0.37}
+
+
+def test_a_model_without_passages_evaluates_no_judged_query(tmp_path):
+    files = []
+    for model, count in (("bm25", "queries_evaluated\t0\n"), ("start", "queries_evaluated\t1\n")):
+        path = tmp_path / f"{model}.measures.tsv"
+        path.write_text("MRR@10\t0.0\n" + count)
+        files.append(measures_file_of_model(path))
+    assert models_without_passages(files) == {"bm25"}
 
 
 def test_measures_by_the_truth_are_read_with_those_by_the_labels(tmp_path):

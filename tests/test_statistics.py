@@ -55,3 +55,10 @@ def test_the_words_of_a_text_are_what_stands_between_spaces():
     assert count_texts([Query("q1", " who  flew\u00a0first "), Query("q2", "when")]) == (2, 4)
     assert count_texts([Passage("p1", "titles do not count", "Apollo-11, 1969")]) == (1, 2)
     assert count_texts([]) == (0, 0)
+
+
+def test_a_character_is_a_word_where_most_texts_are_without_spaces():
+    chinese, english = Query("q1", "中国的首都，Beijing"), Query("q2", "the capital")
+    assert count_texts([chinese]) == (1, 6)
+    assert count_texts([chinese, english]) == (2, 3)
+    assert count_texts([chinese, chinese, english]) == (3, 14)

@@ -17,6 +17,7 @@ from rocketqa.files.formats import write_lines
 LABEL_MEASURES = ("MRR@10", "Success@1", "Success@50", "Success@1000", "Recall@50", "Recall@1000")
 ANSWER_MEASURES = ("accuracy@5", "accuracy@20", "accuracy@100")
 RELEASED_MEASURES = ("accuracy@5", "accuracy@10", "accuracy@20", "accuracy@50", "accuracy@100")
+INPUTS = ("run", "qrels", "answers", "collection")
 EXAMPLE = "rocketqa evaluate --run dev.run --qrels qrels.dev.tsv --measures MRR@10 Recall@50"
 
 
@@ -54,15 +55,22 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--match",
-        choices=("string", "regex"),
+        choices=("string", "regex", "characters"),
         default="string",
-        help="answers are texts, or regular expressions (DPR's option for CuratedTREC) "
+        help="answers are texts, or regular expressions (DPR's option for CuratedTREC), or texts "
+        "that are compared by characters where they have no blanks (Chinese, Japanese, Thai ...) "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--with-titles",
         action="store_true",
         help="search `title . text` for the answers, not the text alone (as DPR can; default: no)",
+    )
+    parser.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="let a run without a judged query count 0, as a baseline may find nothing "
+        "(default: refuse it)",
     )
     return parser
 
@@ -75,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.output is None:
         print("\n".join(_evaluate(args).lines()))
         return 0
-    job = job_of("evaluate", args, inputs=("run", "qrels", "answers", "collection"))
+    job = job_of("evaluate", args, inputs=INPUTS, not_identity=("allow_empty",))
 
     def make(part: Path) -> None:
         lines = _evaluate(args).lines()
@@ -94,7 +102,7 @@ def _default_measures(args: Namespace) -> tuple[str, ...]:
 def _check_flags(args: Namespace) -> None:
     if bool(args.answers) != bool(args.collection):
         raise DataError("--collection: expected it together with --answers, got one alone")
-    if args.qrels and (args.mode == "released" or args.match == "regex" or args.with_titles):
+    if args.qrels and (args.mode == "released" or args.match != "string" or args.with_titles):
         raise DataError(
             "--mode released, --match, --with-titles: expected them with --answers, got --qrels"
         )
@@ -108,7 +116,9 @@ def _check_flags(args: Namespace) -> None:
 
 def _evaluate(args: Namespace) -> Evaluation:
     if args.qrels:
-        return evaluate_by_labels(args.run, args.qrels, args.measures, args.mode, _warn)
+        return evaluate_by_labels(
+            args.run, args.qrels, args.measures, args.mode, _warn, allow_empty=args.allow_empty
+        )
     return evaluate_by_answers(
         args.run,
         args.answers,
@@ -118,6 +128,7 @@ def _evaluate(args: Namespace) -> Evaluation:
         _warn,
         match=args.match,
         with_titles=args.with_titles,
+        allow_empty=args.allow_empty,
     )
 
 

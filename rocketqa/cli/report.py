@@ -28,6 +28,7 @@ from rocketqa.evaluation.report_tables import (
     main_measure,
     measures_file_of_model,
     medians,
+    models_without_passages,
     read_measured,
     report_table,
     summary_lines,
@@ -207,7 +208,9 @@ def main(argv: list[str] | None = None) -> int:
     status = job.run(make, args.check)
     if args.check:
         return status
-    results = Results(measured, judged_queries(files), _depths(args), flight)
+    results = Results(
+        measured, judged_queries(files), _depths(args), flight, models_without_passages(files)
+    )
     lines = _tables(args, results, expected)
     if args.figures:
         lines += _draw_figures(args, measured, points, redraw=False)
@@ -248,7 +251,7 @@ def _tables(args: Namespace, results: Results, expected: list[Expected]) -> list
     deep_enough = results.depths.deep_enough(results.measured)
     if args.ablation:
         return summary_lines(deep_enough, paper, paper_data)
-    shown = summary_lines(deep_enough, paper, paper_data, descriptions(results.depths))
+    shown = summary_lines(deep_enough, paper, paper_data, descriptions(results))
     return first_lines(results) + shown
 
 

@@ -1,4 +1,8 @@
-"""Count the queries and passages of a data folder and the words of their texts (paper, table 1)."""
+"""Count the queries and passages of a data folder and the words of their texts (paper, table 1).
+
+Words stand between blanks. In a file whose texts mostly are of a script without blanks, such as
+Chinese, each character of such a script is a word.
+"""
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,6 +11,7 @@ from typing import NamedTuple
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries, write_lines
+from rocketqa.files.unspaced_text import count_words, is_unspaced
 
 EXAMPLE = (
     "rocketqa statistics --collection data/collection.tsv "
@@ -65,10 +70,19 @@ def count_lines(collection: Path, query_files: Sequence[Path]) -> Iterator[str]:
 
 
 def count_texts(records: Iterable[Query | Passage]) -> TextCounts:
-    """Returns the number of records and of the words between spaces in their texts."""
-    number = 0
-    words = 0
+    """Returns the number of records and of the words in their texts.
+
+    Words stand between spaces, unless most texts are of scripts without them.
+    """
+    number = unspaced = 0
+    words_between_spaces = words_and_characters = 0
     for record in records:
         number += 1
-        words += len(record.text.split())
-    return TextCounts(number, words)
+        words = len(record.text.split())
+        words_between_spaces += words
+        if is_unspaced(record.text):
+            unspaced += 1
+            words = count_words(record.text)
+        words_and_characters += words
+    mostly_unspaced = 2 * unspaced > number
+    return TextCounts(number, words_and_characters if mostly_unspaced else words_between_spaces)

@@ -4,7 +4,7 @@ The best dual encoder is the one with the highest main measure. The cross encode
 its main measure is not below that. All values are percent, rounded as in the tables.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rocketqa.evaluation.paper_tables import PAPER_NAMES
@@ -20,6 +20,7 @@ from rocketqa.evaluation.report_tables import (
 )
 from rocketqa.evaluation.search_command import Flight, entering_commands, search_command
 
+FOUND_NOTHING = "it retrieved no passage for any judged query"
 HEADING = "# Which checkpoint to use"
 DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2")
 DESCRIPTIONS = {
@@ -49,6 +50,7 @@ class Results(NamedTuple):
     judged: Mapping[str, int]  # model -> number of judged queries, where it is known
     depths: Depths
     flight: Flight | None  # None: no command can be given
+    without_passages: Collection[str] = ()  # models that found nothing for any judged query
 
 
 def first_lines(results: Results) -> list[str]:
@@ -62,7 +64,7 @@ def first_lines(results: Results) -> list[str]:
     shown = PAPER_NAMES.get(measure or "", measure or "")
     lines = [HEADING, ""]
     lines += _choice(values, shown, results)
-    lines.append(_without_training(values, shown))
+    lines.append(_without_training(values, shown, results.without_passages))
     lines += _queries(results.judged)
     lines += _depths(results)
     for warning in falls(values, shown):
@@ -105,10 +107,13 @@ def _cross_encoder(
     return f"- Cross encoder: none. {place} has {reached}, below {best} with {values[best]:.2f}."
 
 
-def descriptions(depths: Depths) -> dict[str, str]:
-    """Returns model -> what it is."""
-    cross_encoder = f"{DESCRIPTIONS[CROSS_ENCODER]} {reranked_passages(depths)}"
-    return DESCRIPTIONS | {CROSS_ENCODER: cross_encoder}
+def descriptions(results: Results) -> dict[str, str]:
+    """Returns model -> what it is, and that it found nothing where it did not."""
+    shown = dict(DESCRIPTIONS)
+    shown[CROSS_ENCODER] += f" {reranked_passages(results.depths)}"
+    for model in results.without_passages:
+        shown[model] = f"{shown.get(model, model)}; {FOUND_NOTHING}"
+    return shown
 
 
 def reranked_passages(depths: Depths) -> str:
@@ -117,13 +122,16 @@ def reranked_passages(depths: Depths) -> str:
     return f"over the {first} passages of {RERANKED}"
 
 
-def _without_training(values: Percents, measure: str) -> str:
+def _without_training(values: Percents, measure: str, without_passages: Collection[str]) -> str:
     """Returns the line on BM25 and the initial weights."""
     known = [model for model in (BM25, START) if model in values]
     if not known:
         return "- Without training: neither BM25 nor the initial weights were measured."
     reached = [f"{values[model]:.2f} with {_name(model)}" for model in known]
-    return f"- Without training: {measure} is {listed(reached)}."
+    line = f"- Without training: {measure} is {listed(reached)}."
+    if BM25 in without_passages:
+        line += f" BM25 has 0 because {FOUND_NOTHING}."
+    return line
 
 
 def _queries(judged: Mapping[str, int]) -> list[str]:

@@ -38,6 +38,7 @@ START = "start"  # the initial weights
 CROSS_ENCODER = "cross_encoder"
 RERANKED = "dual_encoder_2"  # the model whose passages the cross encoder re-ranks
 QUERIES_JUDGED = "queries_judged"
+QUERIES_EVALUATED = "queries_evaluated"
 
 Values = Mapping[tuple[str, str], float]  # (model, measure) -> value
 ValueLists = dict[tuple[str, str], list[float]]  # (model, measure) -> values of all seeds
@@ -118,6 +119,15 @@ def judged_queries(files: Iterable[MeasuresFile]) -> dict[str, int]:
         if QUERIES_JUDGED in values:
             judged[file.model] = int(values[QUERIES_JUDGED])
     return judged
+
+
+def models_without_passages(files: Iterable[MeasuresFile]) -> set[str]:
+    """Returns the models whose runs have no passage for any judged query."""
+    without = set()
+    for file in files:
+        if read_measures(file.path).get(QUERIES_EVALUATED) == 0:
+            without.add(file.model)
+    return without
 
 
 def _without_counts(values: Mapping[str, float]) -> dict[str, float]:

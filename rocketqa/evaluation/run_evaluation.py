@@ -1,10 +1,11 @@
 """Evaluates a run by labels or by answers: means of its measures, and the queries they cover."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.evaluation.judgements import (
+    AnswerMatch,
     first_passages_with_answer,
     read_answers_in_mode,
     read_judgements,
@@ -14,10 +15,16 @@ from rocketqa.evaluation.judgements import (
     repeated_passages,
 )
 from rocketqa.evaluation.measures import Judgements, Rankings, mean, parse_measure, per_query
-from rocketqa.files.answers import has_answer, has_pattern, tokens
+from rocketqa.files.answers import has_answer, has_answer_characters, has_pattern, tokens
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.errors import DataError
+from rocketqa.files.unspaced_text import is_unspaced
 
+MATCHES: Mapping[str, AnswerMatch] = {  # how the answers are compared with a text
+    "string": has_answer,
+    "regex": has_pattern,
+    "characters": has_answer_characters,
+}
 Warn = Callable[[str], None]
 SHOWN_IDS = 3  # ids that a warning names
 
@@ -36,17 +43,24 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_by_labels(
-    run: Path, qrels: Path, measures: Sequence[str], mode: str, warn: Warn
+    run: Path,
+    qrels: Path,
+    measures: Sequence[str],
+    mode: str,
+    warn: Warn,
+    allow_empty: bool = False,
 ) -> Evaluation:
     """Returns the measures of a run by labels, in strict or official mode.
 
-    warn: gets each remark on queries that are left out or count 0. Raises DataError if no query of
-    the run is judged, and where the mode refuses a line of a file.
+    warn: gets each remark on queries that are left out or count 0. allow_empty: whether the run may
+    be without a judged query, so that all measures are 0. Raises DataError if it may not, and where
+    the mode refuses a line of a file.
     """
-    rankings = read_rankings(run, mode)
+    rankings = {} if allow_empty and _is_empty(run) else read_rankings(run, mode)
     judgements = read_judgements(qrels, mode)
     with_positives = {query_id: relevant for query_id, relevant in judgements.items() if relevant}
-    refuse_other_queries(run, rankings, qrels, with_positives)
+    if not allow_empty:
+        refuse_other_queries(run, rankings, qrels, with_positives)
     _warn_of_queries_and_passages(run, qrels, rankings, judgements, mode, warn)
     return _evaluation(run, rankings, with_positives, measures, warn)
 
@@ -60,29 +74,37 @@ def evaluate_by_answers(
     warn: Warn,
     match: str = "string",
     with_titles: bool = False,
+    allow_empty: bool = False,
 ) -> Evaluation:
     """Returns the accuracies of a run: whether its passages hold an answer.
 
-    match: answers are "string" texts, or "regex" regular expressions. with_titles: the titles are
-    searched too. In released mode the mean is over the queries of the run. Raises DataError as
-    `evaluate_by_labels`, and if the collection lacks a passage.
+    match: one of MATCHES. with_titles: the titles are searched too. allow_empty: as in
+    `evaluate_by_labels`. In released mode the mean is over the queries of the run. Raises DataError
+    as `evaluate_by_labels`, and if the collection lacks a passage.
     """
     answers_of = read_answers_in_mode(answers, mode)
-    if match == "string":
+    if match != "regex":
         _warn_of_empty_answers(answers, answers_of, warn)
+    if match == "string":
+        _warn_of_unspaced_answers(answers, answers_of, warn)
     depth = max(parse_measure(measure)[1] for measure in measures)
     passages = CollectionFile(collection)
-    rankings = read_top_passages(run, depth, mode)
-    refuse_other_queries(run, rankings, answers, answers_of)
+    rankings = {} if allow_empty and _is_empty(run) else read_top_passages(run, depth, mode)
+    if not allow_empty:
+        refuse_other_queries(run, rankings, answers, answers_of)
     _check_passages(run, rankings, answers_of, passages)
-    matches = has_pattern if match == "regex" else has_answer
-    hits = first_passages_with_answer(rankings, answers_of, passages, matches, with_titles)
+    hits = first_passages_with_answer(rankings, answers_of, passages, MATCHES[match], with_titles)
     if mode == "released":
         hits = {query_id: relevant for query_id, relevant in hits.items() if query_id in rankings}
     _warn_of_queries_and_passages(run, answers, rankings, hits, mode, warn)
     if mode == "official":
         measures = _measures_within_first_list(run, rankings, hits, measures, warn)
     return _evaluation(run, rankings, hits, measures, warn)
+
+
+def _is_empty(run: Path) -> bool:
+    """Returns whether the run is a file without a line."""
+    return run.is_file() and not run.stat().st_size
 
 
 def _check_passages(
@@ -100,7 +122,7 @@ def _check_passages(
 def _evaluation(
     run: Path, rankings: Rankings, judgements: Judgements, measures: Sequence[str], warn: Warn
 ) -> Evaluation:
-    means = {measure: mean(per_query(rankings, judgements, measure)) for measure in measures}
+    means = {measure: _mean(rankings, judgements, measure) for measure in measures}
     counts = {
         "queries_judged": len(judgements),
         "queries_retrieved": len(rankings),
@@ -115,6 +137,13 @@ def _evaluation(
                 f"{_first_ids(missing)}"
             )
     return Evaluation(means, counts)
+
+
+def _mean(rankings: Rankings, judgements: Judgements, measure: str) -> float:
+    """Returns the mean over the judged queries; 0 for a run that has none of them."""
+    if judgements.keys().isdisjoint(rankings):
+        return 0.0
+    return mean(per_query(rankings, judgements, measure))
 
 
 def _measures_within_first_list(
@@ -146,6 +175,20 @@ def _warn_of_empty_answers(
         empty += sum(not tokens(answer) for answer in answers_of_query)
     if empty:
         warn(f"{answers}: {empty} answers have no token and are found in every passage")
+
+
+def _warn_of_unspaced_answers(
+    answers: Path, answers_of: dict[str, tuple[str, ...]], warn: Warn
+) -> None:
+    unspaced = 0
+    for answers_of_query in answers_of.values():
+        unspaced += sum(map(is_unspaced, answers_of_query))
+    if unspaced:
+        warn(
+            f"{answers}: {unspaced} answers are in a script without blanks, such as Chinese, and "
+            "DPR's match compares words between blanks; --match characters (in a flight: "
+            "EVALUATE_BY=answers-by-characters) compares characters"
+        )
 
 
 def _warn_of_queries_and_passages(

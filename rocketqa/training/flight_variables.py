@@ -109,6 +109,7 @@ def model_and_source(value: str) -> str:
 MODELS = ("dual_encoder_0", "dual_encoder_1", "dual_encoder_2", "cross_encoder")
 yes_or_no = one_of("yes", "no")
 labels_or_answers = one_of("labels", "answers")
+JUDGED_BY_ANSWERS = ("answers", "answers-by-characters")
 whole_from_0 = WHOLE_FROM_0.read
 whole_from_1 = WHOLE_FROM_1.read
 VARIABLES: Mapping[str, Check] = {  # in the order of the env files
@@ -172,7 +173,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "MIN_POSITIVE": PROBABILITY.read,
     "FILL_DEPTH": whole_from_0,
     "AUGMENT_DEPTH": whole_from_1,
-    "EVALUATE_BY": labels_or_answers,
+    "EVALUATE_BY": one_of("labels", *JUDGED_BY_ANSWERS),
     "EVALUATE_SPLIT": split_name,
     "TABLES": yes_or_no,
     "RERANK_DEPTH": whole_from_1,

@@ -13,7 +13,7 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_answers, read_qrels, read_queries
 from rocketqa.files.rows import file_fault
 from rocketqa.text.tokenizer import text_encoder_of
-from rocketqa.training.flight_variables import wrong_variables
+from rocketqa.training.flight_variables import JUDGED_BY_ANSWERS, wrong_variables
 from rocketqa.training.machine_checks import (
     Refusal,
     refusals_of_disk,
@@ -169,7 +169,7 @@ def files_of_data(variables: Mapping[str, str]) -> list[str]:
         names.append(variables["STAGE_1_RUN"])
     if "EVALUATE_SPLIT" in variables:
         split = variables["EVALUATE_SPLIT"]
-        judgements = "answers" if variables.get("EVALUATE_BY") == "answers" else "qrels"
+        judgements = "answers" if variables.get("EVALUATE_BY") in JUDGED_BY_ANSWERS else "qrels"
         names += [f"queries.{split}.tsv", f"{judgements}.{split}.tsv"]
     return list(dict.fromkeys(names))
 

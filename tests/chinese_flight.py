@@ -1,0 +1,93 @@
+"""A tiny Chinese flight: its data and weights, and its planned commands in this process."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_prep_runs import data_prep_module
+from script_runs import folders_below, run_script
+
+from rocketqa.cli.__main__ import main
+from rocketqa.files.formats import write_lines
+
+PLACES = "甲城 乙城 丙城 丁城 戊城 己城 庚城 辛城 东镇 西镇 南镇 北镇 上村 下村 前村 后村".split()
+GOODS = "苹果 桥梁 瓷器 茶叶 丝绸 煤炭 钢铁 渔业 竹林 温泉 古塔 花灯 药材 木雕 石雕 年画".split()
+PASSAGE = "{place}位于山的另一边，那里的{goods}十分有名。"
+QUERY = "什么地方的{goods}最有名"
+UNLABELLED = "{place}的人们为了什么来"
+TRAINED = 12  # the queries of the places behind these are the dev queries
+SPECIAL_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "-"]
+# A handful of steps teaches little, so the thresholds are wide open: the procedure is tested.
+SHRUNK = {
+    "DEVICES": "1",
+    "DEVICES_CROSS": "1",
+    "DEVICES_INFERENCE": "1",
+    "BATCH_SIZE": "4",
+    "BATCH_SIZE_CROSS": "8",
+    "MIN_STEPS": "4",
+    "MAX_STEPS": "4",
+    "DENOISE_DEPTH": "10",
+    "MAX_NEGATIVE": "0.7",
+    "MIN_POSITIVE": "0.01",
+    "PRECISION_INFERENCE": "float32",
+    "EVALUATE_BY": "answers-by-characters",
+}
+
+
+def write_chinese_data(folder: Path) -> dict[str, str]:
+    """Writes the data and the initial weights of a flight, and returns the variables for them."""
+    collection, queries, labels, answers, unlabelled = [], [], [], [], []
+    for number, (place, goods) in enumerate(zip(PLACES, GOODS)):
+        collection.append(f"p{number}\t{place}\t" + PASSAGE.format(place=place, goods=goods))
+        queries.append(f"q{number}\t" + QUERY.format(goods=goods))
+        labels.append(f"q{number}\t0\tp{number}\t1")
+        answers.append(f"q{number}\t{place}")
+        unlabelled.append(f"u{number}\t" + UNLABELLED.format(place=place))
+    folder.mkdir()
+    write_lines(folder / "collection.tsv", collection)
+    write_lines(folder / "queries.train.tsv", queries[:TRAINED])
+    write_lines(folder / "qrels.train.tsv", labels[:TRAINED])
+    write_lines(folder / "queries.dev.tsv", queries[TRAINED:])
+    write_lines(folder / "qrels.dev.tsv", labels[TRAINED:])
+    write_lines(folder / "answers.dev.tsv", answers[TRAINED:])
+    write_lines(folder / "queries.unlabelled.tsv", unlabelled)
+    _write_weights(folder / "init", [*collection, *queries, *unlabelled])
+    return {
+        "DATA_DIR": str(folder),
+        "INIT": str(folder / "init"),
+        "INIT_CROSS": str(folder / "init"),
+    }
+
+
+def _write_weights(folder: Path, lines: list[str]) -> None:
+    """Writes an encoder whose vocabulary is the Chinese characters of the lines."""
+    characters = sorted({letter for line in lines for letter in line if not letter.isascii()})
+    write = data_prep_module("toy_encoder").write_initial_encoder
+    write(folder, [*SPECIAL_WORDS, *characters], [], hidden_size=32, dropout=0.0, seed=1)
+
+
+def planned_commands(folder: Path, variables: dict[str, str]) -> Iterator[list[str]]:
+    """Yields the words of each command that rocket.sh would run with own.env."""
+    plan = run_script(
+        "rocket.sh", "run_scripts/own.env", "--plan", **SHRUNK, **variables, **folders_below(folder)
+    )
+    for line in plan.stdout.splitlines():
+        if line.startswith(("rocketqa ", "python ")):
+            yield shlex.split(line)
+
+
+def fly(folder: Path) -> list[list[str]]:
+    """Makes data and flies on it, and returns the commands of the flight.
+
+    They run in this process, which loads Paddle once for all of them.
+    """
+    variables = write_chinese_data(folder / "data")
+    commands = list(planned_commands(folder, variables))
+    for command in commands:
+        if command[0] == "rocketqa":
+            status = main(command[1:])
+        else:
+            assert command[1] == "data_prep/bm25.py", command
+            status = data_prep_module("bm25").main(command[2:])
+        assert status == 0, command
+    return commands
