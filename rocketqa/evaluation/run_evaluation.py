@@ -1,6 +1,6 @@
 """Evaluates a run by labels or by answers: means of its measures, and the queries they cover."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,24 +8,36 @@ from rocketqa.evaluation.judgements import (
     first_passages_with_answer,
     read_answers_in_mode,
     read_judgements,
-    read_rankings,
-    read_top_passages,
     refuse_other_queries,
-    repeated_passages,
+    relevant_passages,
 )
-from rocketqa.evaluation.measures import Judgements, Rankings, mean, parse_measure, per_query
-from rocketqa.files.answers import has_answer, has_pattern, tokens
+from rocketqa.evaluation.measures import Rankings, Warn, is_graded, mean, per_query
+from rocketqa.evaluation.rankings import (
+    RankedRun,
+    read_ranked_run,
+    read_top_passages,
+    without_identical_ids,
+)
+from rocketqa.evaluation.remarks import (
+    Means,
+    query_counts,
+    warn_of_contradiction,
+    warn_of_empty_answers,
+    warn_of_identical_ids,
+    warn_of_queries_without_relevant,
+    warn_of_repeated_passages,
+    warn_of_unjudged_queries,
+)
+from rocketqa.evaluation.run_depth import deepest_rank, measures_of_answers, measures_of_labels
+from rocketqa.files.answers import has_answer, has_pattern
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.errors import DataError
-
-Warn = Callable[[str], None]
-SHOWN_IDS = 3  # ids that a warning names
 
 
 class Evaluation(NamedTuple):
     """The means of the measures over the judged queries, and the numbers of queries."""
 
-    means: dict[str, float]  # measure -> mean
+    means: Means
     counts: dict[str, int]  # queries judged, retrieved, and both
 
     def lines(self) -> list[str]:
@@ -36,19 +48,50 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_by_labels(
-    run: Path, qrels: Path, measures: Sequence[str], mode: str, warn: Warn
+    run: Path,
+    qrels: Path,
+    measures: Sequence[str],
+    mode: str,
+    warn: Warn,
+    order: str = "rank",
+    relevance_level: int = 1,
+    ignore_identical_ids: bool = False,
 ) -> Evaluation:
     """Returns the measures of a run by labels, in strict or official mode.
 
-    warn: gets each remark on queries that are left out or count 0. Raises DataError if no query of
-    the run is judged, and where the mode refuses a line of a file.
+    warn: gets each remark on the run, and on queries that are left out or count 0. order: "rank"
+    or "score". relevance_level: from which relevance on a passage is relevant.
+    ignore_identical_ids: leave out the passages that have the id of their query. Raises DataError
+    if no query of the run is judged, and where the mode refuses a line of a file.
     """
-    rankings = read_rankings(run, mode)
+    ranked_run = read_ranked_run(run, mode, order, warn)
     judgements = read_judgements(qrels, mode)
-    with_positives = {query_id: relevant for query_id, relevant in judgements.items() if relevant}
-    refuse_other_queries(run, rankings, qrels, with_positives)
-    _warn_of_queries_and_passages(run, qrels, rankings, judgements, mode, warn)
-    return _evaluation(run, rankings, with_positives, measures, warn)
+    relevant = relevant_passages(judgements, relevance_level)
+    gains = {query_id: judgements[query_id] for query_id in relevant}
+    refuse_other_queries(run, ranked_run.rankings, qrels, relevant)
+    warn_of_unjudged_queries(run, qrels, ranked_run.rankings, judgements, warn)
+    warn_of_queries_without_relevant(qrels, judgements, relevant, relevance_level, warn)
+    if mode == "official":
+        warn_of_repeated_passages(run, ranked_run.rankings, warn)
+    measured = measures_of_labels(run, ranked_run.depth, measures, mode, warn)
+
+    def means_of(ranked: RankedRun) -> Means:
+        rankings = ranked.rankings
+        if ignore_identical_ids:
+            rankings = without_identical_ids(rankings)
+        means = {}
+        for measure in measured:
+            judged = gains if is_graded(measure) else relevant
+            means[measure] = mean(per_query(rankings, judged, measure))
+        return means
+
+    if ignore_identical_ids:
+        warn_of_identical_ids(run, ranked_run.rankings, warn)
+    means = means_of(ranked_run)
+    if ranked_run.contradiction:
+        by_score = means_of(read_ranked_run(run, mode, "score", warn))
+        warn_of_contradiction(ranked_run.contradiction, means, by_score, warn)
+    return Evaluation(means, query_counts(run, ranked_run.rankings, relevant, warn))
 
 
 def evaluate_by_answers(
@@ -60,6 +103,7 @@ def evaluate_by_answers(
     warn: Warn,
     match: str = "string",
     with_titles: bool = False,
+    order: str = "rank",
 ) -> Evaluation:
     """Returns the accuracies of a run: whether its passages hold an answer.
 
@@ -69,20 +113,42 @@ def evaluate_by_answers(
     """
     answers_of = read_answers_in_mode(answers, mode)
     if match == "string":
-        _warn_of_empty_answers(answers, answers_of, warn)
-    depth = max(parse_measure(measure)[1] for measure in measures)
+        warn_of_empty_answers(answers, answers_of, warn)
     passages = CollectionFile(collection)
-    rankings = read_top_passages(run, depth, mode)
-    refuse_other_queries(run, rankings, answers, answers_of)
-    _check_passages(run, rankings, answers_of, passages)
     matches = has_pattern if match == "regex" else has_answer
-    hits = first_passages_with_answer(rankings, answers_of, passages, matches, with_titles)
+    depth = deepest_rank(measures)
+    ranked_run = read_top_passages(run, depth, mode, order, warn)
+    refuse_other_queries(run, ranked_run.rankings, answers, answers_of)
+    _check_passages(run, ranked_run.rankings, answers_of, passages)
     if mode == "released":
-        hits = {query_id: relevant for query_id, relevant in hits.items() if query_id in rankings}
-    _warn_of_queries_and_passages(run, answers, rankings, hits, mode, warn)
+        answers_of = _of_retrieved_queries(answers_of, ranked_run.rankings)
+    warn_of_unjudged_queries(run, answers, ranked_run.rankings, answers_of, warn)
     if mode == "official":
-        measures = _measures_within_first_list(run, rankings, hits, measures, warn)
-    return _evaluation(run, rankings, hits, measures, warn)
+        warn_of_repeated_passages(run, ranked_run.rankings, warn)
+    measured = measures_of_answers(run, ranked_run, answers_of, measures, mode, warn)
+
+    def means_of(ranked: RankedRun) -> Means:
+        rankings = ranked.rankings
+        hits = first_passages_with_answer(rankings, answers_of, passages, matches, with_titles)
+        return {measure: mean(per_query(rankings, hits, measure)) for measure in measured}
+
+    means = means_of(ranked_run)
+    if ranked_run.contradiction:
+        by_score = read_top_passages(run, depth, mode, "score", warn)
+        _check_passages(run, by_score.rankings, answers_of, passages)
+        warn_of_contradiction(ranked_run.contradiction, means, means_of(by_score), warn)
+    return Evaluation(means, query_counts(run, ranked_run.rankings, answers_of, warn))
+
+
+def _of_retrieved_queries(
+    answers_of: dict[str, tuple[str, ...]], rankings: Rankings
+) -> dict[str, tuple[str, ...]]:
+    """Returns the answers of the queries of the run."""
+    kept = {}
+    for query_id, answers in answers_of.items():
+        if query_id in rankings:
+            kept[query_id] = answers
+    return kept
 
 
 def _check_passages(
@@ -95,83 +161,3 @@ def _check_passages(
     unknown = [passage_id for passage_id in retrieved if passage_id not in passages]
     if unknown:
         raise DataError(f"{run}: expected passages of the collection, got {min(unknown)!r}")
-
-
-def _evaluation(
-    run: Path, rankings: Rankings, judgements: Judgements, measures: Sequence[str], warn: Warn
-) -> Evaluation:
-    means = {measure: mean(per_query(rankings, judgements, measure)) for measure in measures}
-    counts = {
-        "queries_judged": len(judgements),
-        "queries_retrieved": len(rankings),
-        "queries_evaluated": len(judgements.keys() & rankings.keys()),
-    }
-    if len(set(counts.values())) > 1:
-        warn(f"{run}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
-        missing = [query_id for query_id in judgements if query_id not in rankings]
-        if missing:
-            warn(
-                f"{run}: {len(missing)} judged queries are not in the run and count 0: "
-                f"{_first_ids(missing)}"
-            )
-    return Evaluation(means, counts)
-
-
-def _measures_within_first_list(
-    run: Path,
-    rankings: Rankings,
-    judgements: Judgements,
-    measures: Sequence[str],
-    warn: Warn,
-) -> list[str]:
-    """Returns the measures whose k is not above the length of the first query's list.
-
-    DPR's script prints no accuracy beyond that length.
-    """
-    lengths = [len(rankings[query_id]) for query_id in judgements if query_id in rankings]
-    first_length = lengths[0] if lengths else 0
-    if first_length == 0:
-        return list(measures)
-    beyond = [measure for measure in measures if parse_measure(measure)[1] > first_length]
-    if beyond:
-        warn(f"{run}: no {', '.join(beyond)}: the first query has {first_length} passages")
-    return [measure for measure in measures if measure not in beyond]
-
-
-def _warn_of_empty_answers(
-    answers: Path, answers_of: dict[str, tuple[str, ...]], warn: Warn
-) -> None:
-    empty = 0
-    for answers_of_query in answers_of.values():
-        empty += sum(not tokens(answer) for answer in answers_of_query)
-    if empty:
-        warn(f"{answers}: {empty} answers have no token and are found in every passage")
-
-
-def _warn_of_queries_and_passages(
-    run: Path,
-    judged_by: Path,
-    rankings: Rankings,
-    judgements: Judgements,
-    mode: str,
-    warn: Warn,
-) -> None:
-    unjudged = [query_id for query_id in rankings if query_id not in judgements]
-    if 0 < len(unjudged) < len(rankings):
-        warn(
-            f"{run}: {len(unjudged)} queries are not in {judged_by} and are left out: "
-            f"{_first_ids(unjudged)}"
-        )
-    repeated = repeated_passages(rankings) if mode == "official" else []
-    if repeated:
-        query_id, passage_id = repeated[0]
-        warn(
-            f"{run}: {len(repeated)} passages occur more than once for a query; "
-            f"the first: query {query_id}, passage {passage_id}"
-        )
-
-
-def _first_ids(ids: list[str]) -> str:
-    """Returns the first ids and dots where there are more."""
-    shown = ", ".join(ids[:SHOWN_IDS])
-    return f"{shown}, ..." if len(ids) > SHOWN_IDS else shown
