@@ -63,7 +63,7 @@ from rocketqa.jobs.job import Job
 from rocketqa.jobs.manifest import manifest_of
 from rocketqa.jobs.unpack import unpack
 
-LEAVE_OUT = "--leave-out-identical-ids"  # of `rocketqa evaluate`
+IGNORE_IDENTICAL = "--ignore-identical-ids"  # of `rocketqa evaluate`
 QRELS_NAME = re.compile(r"qrels\.([\w-]+)\.tsv")
 ARCHIVE_ENDING = re.compile(r"\.(zip|tar|tgz|tar\.gz)$")
 
@@ -219,7 +219,7 @@ def print_next_commands(folder: BeirFolder, output: Path) -> None:
         command = f"rocketqa evaluate --run RUN --qrels {output / f'qrels.{split}.tsv'}"
         manifest = manifest_of(output / f"queries.{split}.tsv")
         if finds_itself(read_object(manifest).get("notes")):
-            command += f" {LEAVE_OUT}"
+            command += f" {IGNORE_IDENTICAL}"
         print(f"next: {command}", file=sys.stderr)
 
 

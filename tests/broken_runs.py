@@ -34,7 +34,10 @@ RUN = [
     ),
     (b"\n", "columns", 1, "6 or 3 or 4 columns, got 1"),
     (b"\x1f\x8b\x08\0\n", "UTF-8", 1, "UTF-8, got byte 0x8b at 1"),
-    (b"d1 Q0 p3 1 2.5 x\n", "columns", 1, "6 or 3 or 4 columns, got 1"),
+    (b"d1 Q0 p3 1 2.5\n", "columns", 1, "6 or 3 or 4 columns, got 5"),
+    (b"d1 Q0 p3 1 2.5 my run\n", "stray tabs", 1, "6 or 3 or 4 columns, got 7"),
+    (b"d1 Q0 p3 1 high x\n", "numbers", 1, "score as float, got 'high'"),
+    (b"d 1\tp3\t1\n", "spaces in ids", 1, "a query_id without spaces, got 'd 1'"),
     (b"d1\tQ0\tp3\t1\t2.5\tx\ty\n", "stray tabs", 1, "6 or 3 or 4 columns, got 7"),
     (b"d1\tQ0\tp3\t1\t2.5\tx\nd1\tp1\t2\n", "mixed forms", 2, "6 columns, got 3"),
     (

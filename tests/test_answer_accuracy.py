@@ -10,6 +10,10 @@ from slow_answer_match import random_sentence, slow_has_answer
 
 from rocketqa.cli.__main__ import main
 
+ORDERS = (
+    "rank 2 of query q1 has the score 3.0, rank 1 the score 2.0; "
+    f"accuracy@1 0.0 by rank and {1 / 3!r} by score (--order score measures by score)"
+)
 ANSWERS = "q1\tthe moon\nq2\tsaturn\tGEMINI\nq3\tnowhere\n"
 
 
@@ -36,8 +40,8 @@ def test_the_released_mode_is_over_the_queries_of_the_run_and_strips_dots_from_a
         "queries_evaluated\t2",
     ]
     assert "1 queries are not in" in released.complaint
-    strict = evaluate(answers, run, "--measures", "accuracy@5")
-    assert strict.lines[0] == "accuracy@5\t0.0"
+    strict = evaluate(answers, run, "--measures", "accuracy@2")
+    assert strict.lines[0] == "accuracy@2\t0.0"
 
 
 @pytest.mark.parametrize(
@@ -130,10 +134,33 @@ def test_a_query_that_the_run_lacks_counts_0_and_is_named(evaluate):
     assert "1 judged queries are not in the run and count 0: q4" in printed.complaint
 
 
-def test_accuracy_at_5_20_and_100_is_the_default(evaluate):
-    printed = evaluate(ANSWERS, "q1 p1;q2 p1 p2;q3 p1")
-    measures = [line.split("\t")[0] for line in printed.lines[:3]]
+def test_accuracy_at_5_20_and_100_is_the_default(tmp_path, evaluate):
+    texts = {f"p{passage}": "to the moon" for passage in range(100)}
+    write_collection(tmp_path, texts)
+    write_answers(tmp_path, {"q1": ["moon"]})
+    write_run(tmp_path, {"q1": list(texts)})
+    measures = [line.split("\t")[0] for line in evaluate.call().lines[:3]]
     assert measures == ["accuracy@5", "accuracy@20", "accuracy@100"]
+
+
+def test_an_accuracy_beyond_the_longest_list_is_left_out(evaluate):
+    run = "q1 p1;q2 p1 p2;q3 p1"
+    printed = evaluate(ANSWERS, run, "--measures", "accuracy@2", "accuracy@3")
+    assert [line.split("\t")[0] for line in printed.lines[:2]] == ["accuracy@2", "queries_judged"]
+    expected = "a.run: no accuracy@3: the run has at most 2 passages for a query\n"
+    assert printed.complaint.endswith(expected)
+
+
+def test_by_answers_too_both_orders_of_a_contradicting_run_are_named(tmp_path, evaluate):
+    evaluate(ANSWERS, "q1 p1")
+    lines = ["q1\tQ0\tp1\t1\t2\tx", "q1\tQ0\tp3\t2\t3\tx", "q2\tQ0\tp4\t1\t3\tx"]
+    (tmp_path / "a.run").write_text("\n".join(lines) + "\n")
+    by_rank = evaluate.call("--measures", "accuracy@1")
+    assert by_rank.lines[0] == "accuracy@1\t0.0"
+    assert f"a.run:2: the ranks contradict the scores: {ORDERS}" in by_rank.complaint
+    by_score = evaluate.call("--measures", "accuracy@1", "--order", "score")
+    assert by_score.lines[0] == f"accuracy@1\t{1 / 3!r}"
+    assert "contradict" not in by_score.complaint
 
 
 def test_dprs_table_ends_where_the_first_list_ends(evaluate):

@@ -140,7 +140,7 @@ def test_queries_that_stand_in_the_collection_are_told_and_the_command_leaves_th
     rows = "d1\td2\t1\nq2\td2\t1\n"
     said = imported(tmp_path / "out", beir_folder(tmp_path / "beir", queries=queries, test=rows))
     expected = f"next: rocketqa evaluate --run RUN --qrels {tmp_path / 'out/qrels.test.tsv'}"
-    expected += " --leave-out-identical-ids" if finds_itself else ""
+    expected += " --ignore-identical-ids" if finds_itself else ""
     assert said.splitlines()[-1] == expected
     same = "1 queries that are passages of the collection, with the same id and text" in said
     other = "1 queries with the id of a passage of another text" in said

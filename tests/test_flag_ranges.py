@@ -60,6 +60,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--query-length": TOKENS,
     "--relations": FROM_1,
     "--relations-per-entity": FROM_1,
+    "--relevance-level": FROM_1,
     "--rerank-depth": FROM_1,
     "--retrieve-depth": FROM_1,
     "--rounds": FROM_1,

@@ -10,6 +10,7 @@ from rocketqa.files.formats import (
     Passage,
     Qrel,
     Query,
+    iterate_qrels_at_tabs,
     line_of,
     read_answers,
     read_collection,
@@ -79,6 +80,51 @@ def test_both_forms_of_qrels_give_the_relevant_passages(tmp_path: Path):
     released.write_text("q1\tp1\nq2\tp3\n")
     expected = {"q1": ["p1"], "q2": ["p3"]}
     assert read_positives(trec) == read_positives(released) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "q1 0 d1 1\nq1 0 d2 0\nq2 0 d3 2\n",  # TREC
+        "q1\t0\td1\t1\nq1  0 d2\t0\n q2 0   d3 2 \n",
+        "q1 Q0\td1 1\nq1 Q0\td2 0\nq2 Q0\td3 2\n",
+        "query-id\tcorpus-id\tscore\r\nq1\td1\t1\r\nq1\td2\t0\r\nq2\td3\t2\r\n",  # BEIR
+        "query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td2\t0\nq2\td3\t2\n",
+        "query-id corpus-id score\nq1 d1 1\nq1 d2 0\nq2 d3 2\n",
+    ],
+)
+def test_labels_are_read_as_trec_and_beir_write_them(tmp_path, content):
+    path = tmp_path / "qrels.tsv"
+    path.write_bytes(content.encode())
+    assert read_qrels(path) == [Qrel("q1", "d1", 1), Qrel("q1", "d2", 0), Qrel("q2", "d3", 2)]
+
+
+@pytest.mark.parametrize(
+    "rows, message",
+    [
+        ("q1\td1\r\n", ":2: expected 3 columns, got 2"),
+        ("q1\td 1\t1\r\n", ":2: expected a passage_id without spaces, got 'd 1'"),
+        ("q1\td\r1\t1\r\n", ":2: expected a passage_id without spaces, got 'd\\r1'"),
+        ("q1\td1\thigh\r\n", ":2: expected relevance as int, got 'high'"),
+        ("q1\td1\t1\r\nq1\td1\t1\r\n", ":3: expected each id once, got ('q1', 'd1') again"),
+    ],
+)
+def test_a_bad_line_below_the_header_of_beir_is_refused(tmp_path, rows, message):
+    path = tmp_path / "qrels.tsv"
+    path.write_bytes(b"query-id\tcorpus-id\tscore\r\n" + rows.encode())
+    with pytest.raises(DataError) as refused:
+        read_qrels(path)
+    assert str(refused.value) == f"{path}{message}"
+
+
+def test_official_labels_have_tabs_alone_and_no_header(tmp_path):
+    path = tmp_path / "qrels.tsv"
+    path.write_text("q1\t0\tp1\t1\n")
+    assert [qrel for _, qrel in iterate_qrels_at_tabs(path, Check())] == [Qrel("q1", "p1", 1)]
+    for content in ("q1 0 p1 1\n", "query-id\tcorpus-id\tscore\nq1\tp1\t1\n"):
+        path.write_text(content)
+        with pytest.raises(DataError, match=":1: expected 4 or 2 columns, got "):
+            list(iterate_qrels_at_tabs(path, Check()))
 
 
 def test_an_unreadable_relevance_is_0_after_its_fault(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What the modes read from runs, labels and answers, with the official script's golden vectors."""
+"""What the modes read from labels and answers."""
 
 import pytest
 
@@ -6,11 +6,8 @@ from rocketqa.evaluation.judgements import (
     first_passages_with_answer,
     read_answers_in_mode,
     read_judgements,
-    read_rankings,
-    read_top_passages,
-    repeated_passages,
+    relevant_passages,
 )
-from rocketqa.evaluation.measures import mean, per_query
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 
@@ -22,54 +19,27 @@ def written(folder, text: str):
     return path
 
 
-def mrr(tmp_path, run: str, mode: str) -> float:
-    """Returns MRR@10 of a run, by one relevant passage of each of two queries."""
-    judgements = {"1185869": ["0"], "5": ["77"]}
-    return mean(per_query(read_rankings(written(tmp_path, run), mode), judgements, "MRR@10"))
-
-
-@pytest.mark.parametrize(
-    "run, value",
-    [
-        ("5 77 1\n", 0.5),
-        ("5 77 1\n5 77 2\n", 0.5),
-        ("5 77 2\n5 3 1\n", 0.25),
-        ("5 77 11\n", 0.0),
-        ("5 77 0\n", 0.0),
-        ("5 77 1\n5 3 1\n", 0.0),
-        ("1185869 9 1\n5 8 1\n", 0.25),
-        ("5 77 1 13.2\n", 0.5),
-    ],
-)
-def test_official_mode_gives_what_the_official_script_gives(tmp_path, run, value):
-    assert mrr(tmp_path, run, "official") == value
-
-
-@pytest.mark.parametrize("run", ["5 77 1001\n", "99 77 1\n"])
-def test_official_mode_refuses_what_the_official_script_refuses(tmp_path, run):
-    with pytest.raises(DataError):
-        mrr(tmp_path, run, "official")
-
-
-@pytest.mark.parametrize("run", ["5 77 0\n", "5 77 1\n5 77 2\n", "5 77 1\n5 3 1\n", "99 77 1\n"])
-def test_strict_mode_refuses_faulty_runs(tmp_path, run):
-    with pytest.raises(DataError):
-        mrr(tmp_path, run, "strict")
-
-
-def test_a_short_list_has_no_credit_for_padding_in_strict_mode(tmp_path):
-    assert mrr(tmp_path, "1185869 9 1\n5 8 1\n", "strict") == 0.0
-
-
 def test_official_mode_takes_every_judged_passage_for_relevant(tmp_path):
     qrels = written(tmp_path, "5 0 77 1\n5 0 3 0\n6 0 8 0\n")
-    assert read_judgements(qrels, "strict") == {"5": ["77"], "6": []}
-    assert read_judgements(qrels, "official") == {"5": ["77", "3"], "6": ["8"]}
+    assert relevant_passages(read_judgements(qrels, "strict")) == {"5": {"77": 1}}
+    assert read_judgements(qrels, "official") == {"5": {"77": 1, "3": 1}, "6": {"8": 1}}
 
 
-def test_the_top_passages_are_cut_at_the_depth(tmp_path):
-    run = written(tmp_path, "q1 b 2\nq1 a 1\nq1 c 3\n")
-    assert read_top_passages(run, 2, "strict") == {"q1": ["a", "b"]}
+def test_a_passage_is_relevant_from_a_level_on(tmp_path):
+    judgements = read_judgements(written(tmp_path, "5 0 77 3\n5 0 3 1\n6 0 8 -1\n"), "strict")
+    assert judgements == {"5": {"77": 3, "3": 1}, "6": {"8": -1}}
+    assert relevant_passages(judgements) == {"5": {"77": 3, "3": 1}}
+    assert relevant_passages(judgements, 2) == {"5": {"77": 3}}
+    assert relevant_passages(judgements, 4) == {}
+
+
+@pytest.mark.parametrize("labels", ["5 0 77 1\n", "query-id\tcorpus-id\tscore\n5\t77\t1\n"])
+def test_official_mode_reads_labels_at_tabs_alone_and_without_a_header(tmp_path, labels):
+    path = tmp_path / "qrels.tsv"
+    path.write_text(labels)
+    assert read_judgements(path, "strict") == {"5": {"77": 1}}
+    with pytest.raises(DataError, match="qrels.tsv:1: expected 4 or 2 columns"):
+        read_judgements(path, "official")
 
 
 def test_released_mode_strips_dots_from_the_ends_of_answers(tmp_path):
@@ -88,11 +58,6 @@ def test_the_first_passage_with_an_answer_is_the_relevant_one():
     rankings = {"q1": ["p1", "p2", "p3"], "q2": ["p1"], "q9": ["p1"]}
     answers = {"q1": ("Moon",), "q2": ("Saturn",), "q3": ("Moon",)}
     hits = first_passages_with_answer(rankings, answers, collection)
-    assert hits == {"q1": ["p2"], "q2": [], "q3": []}
+    assert hits == {"q1": {"p2": 1}, "q2": {}, "q3": {}}
     with_titles = first_passages_with_answer(rankings, answers, collection, with_titles=True)
-    assert with_titles == {"q1": ["p1"], "q2": [], "q3": []}
-
-
-def test_repeated_passages_are_found_but_not_the_empty_slots():
-    rankings = {"q1": ["a", "0", "0", "b"], "q2": ["c", "d", "c"]}
-    assert repeated_passages(rankings) == [("q2", "c")]
+    assert with_titles == {"q1": {"p1": 1}, "q2": {}, "q3": {}}

@@ -8,7 +8,15 @@ from copy_job import INPUT_SHA256, LOG, alter, make, names
 
 import rocketqa
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.manifest import digest, file_digest, flag_of, made_by, manifest_of, paths_in
+from rocketqa.jobs.manifest import (
+    digest,
+    file_digest,
+    flag_of,
+    made_by,
+    manifest_of,
+    paths_in,
+    verb_of,
+)
 
 RESULT_SHA256 = hashlib.sha256(b"result\n").hexdigest()
 
@@ -38,6 +46,7 @@ def test_the_manifest_of_a_directory_lists_its_results_and_not_its_logs(job, tmp
 def test_an_artefact_says_what_made_it_and_with_which_flags(job, tmp_path):
     output = make(job())
     assert made_by(output) == "the output of `copy`"
+    assert verb_of(output) == "copy"
     assert (flag_of(output, "depth"), flag_of(output, "other")) == (10, None)
 
 
@@ -47,6 +56,7 @@ def test_an_artefact_says_what_made_it_and_with_which_flags(job, tmp_path):
 def test_what_has_no_manifest_of_a_job_says_nothing(tmp_path, content):
     (tmp_path / "meta.json").write_text(content)
     assert (made_by(tmp_path), flag_of(tmp_path, "depth")) == ("", None)
+    assert verb_of(tmp_path) == ""
 
 
 def test_logs_are_kept_but_do_not_count(job):

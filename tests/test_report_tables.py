@@ -127,6 +127,20 @@ def test_a_measure_is_left_out_where_the_run_has_fewer_passages():
     assert Depths(9, 50).deep_enough([truth]) == []
 
 
+def test_a_measure_that_the_cross_encoder_lacks_is_named_also_where_its_file_has_none():
+    measured = [
+        Measured("dual_encoder_2", "", "Success@1000", 0.9),
+        Measured("cross_encoder", "", "MRR@10", 0.4),
+    ]
+    assert too_deep(measured, Depths(1000, 50)) == ["R@1000"]
+
+
+def test_a_measure_without_a_k_is_no_count(tmp_path):
+    (tmp_path / "model.measures.tsv").write_text("MAP\t0.5\nqueries_judged\t9\n")
+    file = measures_file_of_model(tmp_path / "model.measures.tsv")
+    assert read_measured(file) == [Measured("model", "", "MAP", 0.5)]
+
+
 def test_every_measure_counts_where_no_depth_is_known():
     measured = [Measured("bm25", "", "Success@1000", 0.9)]
     assert Depths().deep_enough(measured) == measured

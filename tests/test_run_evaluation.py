@@ -40,6 +40,8 @@ def test_queries_without_a_relevant_passage_are_not_judged(files):
     }
     assert warnings == [
         f"{files}/a.run: 1 queries are not in {files}/qrels.tsv and are left out: q9",
+        f"{files}/qrels.tsv: 1 queries have no passage of relevance 1 or more and are left out: q2",
+        f"{files}/a.run: MRR@10: the run has no passage beyond rank 2",
         f"{files}/a.run: queries_judged 2, queries_retrieved 3, queries_evaluated 1",
         f"{files}/a.run: 1 judged queries are not in the run and count 0: q3",
     ]
@@ -51,7 +53,8 @@ def test_official_mode_warns_of_repeated_passages(files):
     assert evaluation.means == {"MRR@10": 1.0}
     assert warnings == [
         f"{files}/a.run: 1 passages occur more than once for a query; "
-        "the first: query q1, passage p2"
+        "the first: query q1, passage p2",
+        f"{files}/a.run: MRR@10: the run has no passage beyond rank 2",
     ]
 
 

@@ -131,6 +131,39 @@ def test_runs_of_three_four_and_six_columns_are_read_alike(tmp_path):
         assert dict(RunFile(path)) == expected
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "q1 Q0 p2 2 0.5 x\nq1 Q0 p1 1 1.0 x\n",
+        "q1  Q0 p2   2 0.5 x \n q1 Q0 p1 1 1.0 x\n",
+        "q1 Q0\tp2\t2 0.5 x\nq1\tQ0\tp1\t1\t1.0\tx\n",
+        "q1 \tQ0 p2 2\t 0.5 x\nq1 Q0 p1 1 1.0\tx\n",
+        "q1 p2 2 0.5\nq1 p1 1 1.0\n",
+        "q1 p2 2\nq1 p1 1\n",
+    ],
+)
+def test_any_blanks_separate_the_columns_of_a_run(tmp_path, content):
+    path = tmp_path / "a.run"
+    path.write_text(content)
+    run = RunFile(path)
+    assert dict(run) == {"q1": [("q1", "p1", 1, 1.0), ("q1", "p2", 2, 0.5)]}
+
+
+def test_scattered_lines_between_blanks_are_found_again(tmp_path):
+    path = tmp_path / "a.run"
+    path.write_text("q1 Q0 a 1 2 x\nq2 Q0 \u00e9  1 2 x\nq1  Q0 b 2 1 x\n")
+    expected = {"q1": [("q1", "a", 1, 2.0), ("q1", "b", 2, 1.0)], "q2": [("q2", "\u00e9", 1, 2.0)]}
+    assert dict(RunFile(path)) == expected
+
+
+def test_a_run_says_whether_it_has_scores(tmp_path):
+    for number, (run_format, has_scores) in enumerate(
+        [("trec", True), ("released", True), ("msmarco", False)]
+    ):
+        lines = run_lines([ScoredPassage("q", "p", 1, 0.5)], run_format)
+        assert RunFile(write_run(tmp_path / f"{number}.run", lines)).has_scores == has_scores
+
+
 def test_a_run_without_scores_is_refused_where_scores_are_needed(tmp_path):
     ranking = [ScoredPassage("q", "p", 1, 0.5)]
     path = write_run(tmp_path / "a.run", run_lines(ranking, "msmarco"))

@@ -92,6 +92,16 @@ def test_unknown_file_names_are_skipped_with_a_line_and_manifests_without(tmp_pa
     assert capsys.readouterr().err == f"{folder}/notes.txt: skipped: unknown file name\n"
 
 
+def test_a_run_whose_ranks_contradict_its_scores_is_named_but_no_fault(tmp_path, capsys):
+    lines = b"d1\tQ0\tp3\t1\t2.5\tx\nd1\tQ0\tp1\t2\t3.5\tx\n"
+    folder = write_sound_folder(tmp_path, **{"dev.run": lines})
+    assert main(["validate", str(folder)]) == 0
+    assert capsys.readouterr().err == (
+        f"{folder}/dev.run:2: the ranks contradict the scores: rank 2 of query d1 has the score "
+        "3.5, rank 1 the score 2.5\n"
+    )
+
+
 def test_a_line_says_which_ids_cannot_be_checked(tmp_path, capsys):
     left_out = dict.fromkeys(["collection.tsv", "queries.train.tsv", "queries.dev.tsv"])
     folder = write_sound_folder(tmp_path, **left_out)

@@ -4,7 +4,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path, to_text
+from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
+    add_job_flags,
+    job_of,
+    to_path,
+    to_text,
+)
 from rocketqa.evaluation.measures import parse_measure
 from rocketqa.evaluation.run_evaluation import (
     Evaluation,
@@ -13,11 +20,13 @@ from rocketqa.evaluation.run_evaluation import (
 )
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
+from rocketqa.files.ranges import WHOLE_FROM_1
 
 LABEL_MEASURES = ("MRR@10", "Success@1", "Success@50", "Success@1000", "Recall@50", "Recall@1000")
 ANSWER_MEASURES = ("accuracy@5", "accuracy@20", "accuracy@100")
 RELEASED_MEASURES = ("accuracy@5", "accuracy@10", "accuracy@20", "accuracy@50", "accuracy@100")
 INPUTS = ("run", "qrels", "answers", "collection")
+FLAGS_OF_STRICT_MODE = {"order": "rank", "relevance_level": 1, "ignore_identical_ids": False}
 EXAMPLE = "rocketqa evaluate --run dev.run --qrels qrels.dev.tsv --measures MRR@10 Recall@50"
 
 
@@ -41,7 +50,8 @@ def build_parser() -> ArgumentParser:
         type=to_text,
         nargs="+",
         metavar="MEASURE",
-        help="MRR@k, Success@k or Recall@k; with --answers accuracy@k "
+        help="MRR@k, Success@k, Recall@k, nDCG@k, MAP@k or MAP; with --answers accuracy@k; a "
+        "Success, Recall or accuracy whose k is beyond the depth of the run is left out "
         f"(default: {' '.join(LABEL_MEASURES)}; with --answers {' '.join(ANSWER_MEASURES)}; "
         f"with --mode released {' '.join(RELEASED_MEASURES)})",
     )
@@ -52,6 +62,26 @@ def build_parser() -> ArgumentParser:
         help="strict: refuse a faulty run; official: evaluate it as the official MS MARCO script "
         "and DPR's script do; released: with --answers, as the released code does, over the "
         "queries of the run (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--order",
+        choices=("rank", "score"),
+        default="rank",
+        help="the order that is measured in strict mode: score reads no ranks, as trec_eval; equal "
+        "scores are then ordered by passage_id, descending (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--relevance-level",
+        type=NumberType(WHOLE_FROM_1),
+        default=1,
+        help="with --qrels: a passage is relevant from this relevance on; the gains of nDCG are "
+        "the relevance itself (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ignore-identical-ids",
+        action="store_true",
+        help="with --qrels: leave out the passage that has the id of its query, where the queries "
+        "stand in the collection, as in BEIR's ArguAna and Quora (default: no)",
     )
     parser.add_argument(
         "--match",
@@ -80,10 +110,12 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     args.measures = args.measures or list(_default_measures(args))
     _check_flags(args)
+    _check_flags_of_strict_mode(args)
     if args.output is None:
         print("\n".join(_evaluate(args).lines()))
         return 0
-    job = job_of("evaluate", args, inputs=INPUTS, not_identity=("allow_empty",))
+    not_identity = ["allow_empty", *_unchanged_flags(args)]
+    job = job_of("evaluate", args, inputs=INPUTS, not_identity=not_identity)
 
     def make(part: Path) -> None:
         lines = _evaluate(args).lines()
@@ -114,10 +146,36 @@ def _check_flags(args: Namespace) -> None:
             )
 
 
+def _check_flags_of_strict_mode(args: Namespace) -> None:
+    """Raises DataError for a flag that changes what an official script measures."""
+    for name in FLAGS_OF_STRICT_MODE:
+        if getattr(args, name) == FLAGS_OF_STRICT_MODE[name]:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if args.mode != "strict":
+            raise DataError(f"{flag}: expected it with --mode strict, got {args.mode}")
+        if args.answers and name != "order":
+            raise DataError(f"{flag}: expected it with --qrels, got --answers")
+
+
+def _unchanged_flags(args: Namespace) -> list[str]:
+    """Returns the later flags that have their default: a job without them is the same job."""
+    defaults = FLAGS_OF_STRICT_MODE.items()
+    return [name for name, default in defaults if getattr(args, name) == default]
+
+
 def _evaluate(args: Namespace) -> Evaluation:
     if args.qrels:
         return evaluate_by_labels(
-            args.run, args.qrels, args.measures, args.mode, _warn, allow_empty=args.allow_empty
+            args.run,
+            args.qrels,
+            args.measures,
+            args.mode,
+            _warn,
+            order=args.order,
+            relevance_level=args.relevance_level,
+            ignore_identical_ids=args.ignore_identical_ids,
+            allow_empty=args.allow_empty,
         )
     return evaluate_by_answers(
         args.run,
@@ -128,6 +186,7 @@ def _evaluate(args: Namespace) -> Evaluation:
         _warn,
         match=args.match,
         with_titles=args.with_titles,
+        order=args.order,
         allow_empty=args.allow_empty,
     )
 

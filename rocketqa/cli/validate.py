@@ -1,6 +1,7 @@
 """Print every fault of the files in a folder, a line each, then how many there are of each class.
 
 The exit status is 2 if there is any fault. Without one, the number of rows of each file is printed.
+A run whose ranks contradict its scores is no fault, but is named.
 """
 
 import sys
@@ -42,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     for line in folder.missing_references():
         print(f"{args.folder}/{line}", file=sys.stderr)
     folder.read()
+    for line in folder.remarks:
+        print(line, file=sys.stderr)
     for kind, count in sorted(counts.items()):
         print(f"{kind}\t{count}")
     if counts:

@@ -4,8 +4,8 @@ report.tsv      model, measure, value, the paper's value: of every model
 ablation.tsv    row, seed, measure, value: of every row of the ablation (the paper's tables 3 and 7)
 report.md       a table with one line for each model, in percent; medians over the seeds
 
-A measure such as R@1000 needs 1,000 passages for each query. report.tsv has it of every run, as
-`rocketqa evaluate` does; report.md leaves it out where a run is known to have fewer.
+A measure such as R@1000 needs 1,000 passages for each query. `rocketqa evaluate` leaves it out
+where a run has fewer. Where a file of measures has it all the same, report.md leaves it out.
 """
 
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from rocketqa.evaluation.measures import WITHOUT_K
 from rocketqa.evaluation.paper_tables import DATA, PAPER_NAMES
 from rocketqa.evaluation.tables import Table, markdown_row, markdown_rule
 from rocketqa.files.errors import DataError
@@ -83,9 +84,14 @@ class Depths(NamedTuple):
         return [row for row in measured if self.holds(row)]
 
 
-def too_deep(measured: Iterable[Measured], depths: Depths) -> list[str]:
+def too_deep(measured: Sequence[Measured], depths: Depths) -> list[str]:
     """Returns the columns of report.md that lack a value because its run is not deep enough."""
-    lacking = {row.measure for row in measured if not depths.holds(row)}
+    models = {row.model for row in measured}
+    lacking = set()
+    for measure in {row.measure for row in measured}:
+        for model in models:
+            if not depths.holds(Measured(model, "", measure, 0)):
+                lacking.add(measure)
     return [PAPER_NAMES.get(measure, measure) for measure in SHOWN_MEASURES if measure in lacking]
 
 
@@ -131,8 +137,12 @@ def models_without_passages(files: Iterable[MeasuresFile]) -> set[str]:
 
 
 def _without_counts(values: Mapping[str, float]) -> dict[str, float]:
-    """Returns the measures, which have names such as MRR@10, without the numbers of queries."""
-    return {measure: value for measure, value in values.items() if "@" in measure}
+    """Returns the measures without the numbers of queries."""
+    kept = {}
+    for measure, value in values.items():
+        if "@" in measure or measure in WITHOUT_K:
+            kept[measure] = value
+    return kept
 
 
 def main_measure(measured: Iterable[Measured]) -> str:

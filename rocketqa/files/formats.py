@@ -1,11 +1,13 @@
 """The files between the verbs: their records, and the only code that reads and writes them.
 
-All are UTF-8 and tab-separated, without a header, with LF after each line. Ids are strings.
+All are UTF-8 and tab-separated, without a header, with LF after each line. Ids are strings. Runs
+and qrels are also read with other blanks between their columns, and BEIR's qrels with CRLF.
 
     collection.tsv      passage_id, title (may be empty), text
     queries.SPLIT.tsv   query_id, text
     qrels.SPLIT.tsv     query_id, 0, passage_id, relevance (TREC);
                         or query_id, passage_id (the released code)
+                        or query_id, passage_id, relevance below BEIR_HEADER (BEIR)
     answers.SPLIT.tsv   query_id, answer, answer ...
     *.run               see runs.py
     examples.*.tsv      see examples.py
@@ -20,11 +22,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.files.answers import tokens
-from rocketqa.files.errors import DataError
+from rocketqa.files.columns import at_tabs_or_blanks
+from rocketqa.files.errors import DataError, Fault
 from rocketqa.files.examples import LabelledPair, TrainingExample
-from rocketqa.files.rows import RAISE_FAULTS, Check, Row, normalize_text, read_rows
+from rocketqa.files.rows import (
+    RAISE_FAULTS,
+    Check,
+    Row,
+    normalize_text,
+    read_rows,
+    require_file,
+)
 
 COLLECTION_COLUMNS = (3,)  # the allowed numbers of columns
+QRELS_COLUMNS = (4, 2)
+BEIR_QRELS_COLUMNS = (3,)
+BEIR_HEADER = [b"query-id", b"corpus-id", b"score"]
 
 
 class Query(NamedTuple):
@@ -112,22 +125,56 @@ def _check_is_not_trained_on(row: Row, query: Query) -> None:
 
 
 def iterate_qrels(path: Path, check: Check = RAISE_FAULTS) -> Iterator[tuple[Row, Qrel]]:
-    """Yields (row, judgement) of a file of four columns (TREC) or two (the released code).
+    """Yields (row, judgement) of a file of TREC's form, BEIR's, or that of the released code.
 
-    A file with rows of both forms is a fault. An unreadable relevance is 0 after the fault.
+    A file with rows of two forms is a fault. An unreadable relevance is 0 after the fault.
     """
-    for row in read_rows(path, (4, 2), check):
-        if len(row.columns) == 4:
-            query_id, _, passage_id, relevance = row.columns
-        else:
-            query_id, passage_id = row.columns
-            relevance = "1"
-        qrel = Qrel(
-            row.checked_query_id(query_id),
-            row.checked_passage_id(passage_id),
-            row.checked_integer(relevance, "relevance"),
-        )
-        yield row, qrel
+    if _has_beir_header(path):
+        rows = _beir_rows(path, check)
+    else:
+        rows = read_rows(path, QRELS_COLUMNS, check, split=at_tabs_or_blanks(QRELS_COLUMNS))
+    for row in rows:
+        yield row, _qrel(row)
+
+
+def iterate_qrels_at_tabs(path: Path, check: Check) -> Iterator[tuple[Row, Qrel]]:
+    """Yields what `iterate_qrels` does of a file without a header, split at its tabs alone."""
+    for row in read_rows(path, QRELS_COLUMNS, check):
+        yield row, _qrel(row)
+
+
+def _has_beir_header(path: Path) -> bool:
+    """Returns whether the first line of a file is BEIR_HEADER."""
+    require_file(path)
+    with Path(path).open("rb") as lines:
+        return lines.readline(100).split() == BEIR_HEADER
+
+
+def _beir_rows(path: Path, check: Check) -> Iterator[Row]:
+    """Yields the rows below the header. BEIR's lines end in CRLF, so that is no fault."""
+
+    def on_fault(fault: Fault) -> None:
+        if fault.kind != "carriage returns":
+            check.on_fault(fault)
+
+    split = at_tabs_or_blanks(BEIR_QRELS_COLUMNS)
+    rows = read_rows(path, BEIR_QRELS_COLUMNS, check._replace(on_fault=on_fault), split=split)
+    next(rows)
+    return rows
+
+
+def _qrel(row: Row) -> Qrel:
+    """Returns the judgement of a row."""
+    query_id, *between, last = row.columns
+    if not between:  # the released code names relevant passages alone
+        passage_id, relevance = last, "1"
+    else:
+        passage_id, relevance = between[-1], last
+    return Qrel(
+        row.checked_query_id(query_id),
+        row.checked_passage_id(passage_id),
+        row.checked_integer(relevance, "relevance"),
+    )
 
 
 def read_qrels(path: Path, check: Check = RAISE_FAULTS) -> list[Qrel]:

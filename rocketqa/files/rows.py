@@ -1,4 +1,6 @@
-"""Tab-separated files as rows of columns, and everything that can be wrong with a line.
+"""Files as rows of columns, and everything that can be wrong with a line.
+
+Columns are separated by tabs. Runs and labels may have other blanks between them (`columns.py`).
 
 A reader gives each fault to the fault handler of its Check. The handler of `rocketqa validate`
 notes the fault and lets the reader go on; that of all other verbs raises the first fault. All use
@@ -14,6 +16,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Iterator, M
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.files.columns import Split, at_tabs
 from rocketqa.files.errors import Fault, raise_fault
 
 GZIP_MARK = b"\x1f\x8b"  # the first bytes of a gzip file
@@ -187,11 +190,12 @@ def read_rows(
     column_counts: tuple[int, ...] | None,
     check: Check = RAISE_FAULTS,
     min_columns: int = 1,
+    split: Split = at_tabs,
 ) -> Iterator[Row]:
     """Yields the rows of a file.
 
     column_counts: how many columns a row may have; all rows of a file have as many as the first.
-    None: a row has at least `min_columns`, and rows may differ.
+    None: a row has at least `min_columns`, and rows may differ. split: makes columns of a line.
     """
     path = Path(path)
     require_file(path)
@@ -201,7 +205,7 @@ def read_rows(
             expected = "a file that is not compressed (gunzip unpacks it)"
             check.on_fault(Fault("compressed file", str(path), expected, "a gzip file"))
             return
-        for row in parse_rows(lines, path, column_counts, check, min_columns):
+        for row in parse_rows(lines, path, column_counts, check, min_columns, split=split):
             is_empty = False
             yield row
     if is_empty:
@@ -215,6 +219,7 @@ def parse_rows(
     check: Check = RAISE_FAULTS,
     min_columns: int = 1,
     first_number: int = 1,
+    split: Split = at_tabs,
 ) -> Iterator[Row]:
     """Yields the rows of lines as `read_rows` does. first_number: that of the first line."""
     allowed = column_counts or ()
@@ -222,7 +227,7 @@ def parse_rows(
     for number, line in enumerate(lines, first_number):
         end += len(line)
         row = Row(path, number, check, end)
-        row.columns = _decode(line, row).split("\t")
+        row.columns = split(_decode(line, row))
         count = len(row.columns)
         if column_counts is None:
             _check_min_columns(row, min_columns)

@@ -4,8 +4,8 @@
     query_id, passage_id, rank                              msmarco (MS MARCO)
     query_id, passage_id, rank, score                       released (the released code)
 
-A new format of tab-separated lines is one more entry of RUN_FORMATS: the readers, the writers and
-the `--format` flag follow it.
+Runs are written with tabs, and read with tabs or any other blanks between the columns. A new format
+is one more entry of RUN_FORMATS: the readers, the writers and the `--format` flag follow it.
 The run of MS MARCO's training queries has half a billion lines, so a RunFile reads the passages of
 one query at a time.
 """
@@ -19,6 +19,7 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.files.columns import Split, at_tabs_or_blanks
 from rocketqa.files.rows import (
     IGNORE_FAULTS,
     RAISE_FAULTS,
@@ -69,6 +70,7 @@ RUN_FORMATS = {
 }
 FORMAT_WITH_COLUMNS = {run_format.columns: run_format for run_format in RUN_FORMATS.values()}
 RUN_COLUMNS = tuple(FORMAT_WITH_COLUMNS)
+AT_BLANKS = at_tabs_or_blanks(RUN_COLUMNS)
 
 
 class ScoredPassage(NamedTuple):
@@ -92,12 +94,14 @@ class Segment(NamedTuple):
     end: int  # bytes up to its end
 
 
-def iterate_run(path: Path, check: Check = RAISE_FAULTS) -> Iterator[RunLine]:
+def iterate_run(
+    path: Path, check: Check = RAISE_FAULTS, split: Split = AT_BLANKS
+) -> Iterator[RunLine]:
     """Yields (row, scored passage) of a run. The number of columns tells its format.
 
     The ranks are not checked. After a fault an unreadable rank is 0 and an unreadable score nan.
     """
-    for row in read_rows(path, RUN_COLUMNS, check):
+    for row in read_rows(path, RUN_COLUMNS, check, split=split):
         yield row, _scored_passage(row)
 
 
@@ -139,7 +143,7 @@ class RunFile(Mapping[str, Ranking]):
         weakref.finalize(self, os.close, self._file)
         for query_id in self._segments:
             if query_id in suspect_ids:
-                _check_ranking(list(self._read(query_id)), check)
+                _check_ranking(list(self.lines(query_id)), check)
 
     def _find_segments(self, check: Check) -> set[str]:
         """Reads the file and notes the segments of each query.
@@ -162,18 +166,28 @@ class RunFile(Mapping[str, Ranking]):
             self.column_count = len(first.columns)
         return suspect_ids
 
-    def _read(self, query_id: str) -> Iterator[RunLine]:
+    @property
+    def has_scores(self) -> bool:
+        """Whether the format of the run has scores."""
+        return FORMAT_WITH_COLUMNS[self.column_count].has_scores
+
+    def lines(self, query_id: str) -> Iterator[RunLine]:
         """Yields the lines of a query in file order. Their faults were reported before."""
         for first_line, begin, end in self._segments[query_id]:
             lines = io.BytesIO(os.pread(self._file, end - begin, begin))
             rows = parse_rows(
-                lines, self.path, (self.column_count,), IGNORE_FAULTS, first_number=first_line
+                lines,
+                self.path,
+                (self.column_count,),
+                IGNORE_FAULTS,
+                first_number=first_line,
+                split=AT_BLANKS,
             )
             for row in rows:
                 yield row, _scored_passage(row)
 
     def __getitem__(self, query_id: str) -> Ranking:
-        ranking = [scored for _, scored in self._read(query_id)]
+        ranking = [scored for _, scored in self.lines(query_id)]
         return sorted(ranking, key=attrgetter("rank"))
 
     def __iter__(self) -> Iterator[str]:
@@ -193,15 +207,15 @@ def _query_id_of(line: RunLine) -> str:
     return line[1].query_id
 
 
-def open_scores(path: Path) -> RunFile:
+def open_scores(path: Path, check: Check = RAISE_FAULTS) -> RunFile:
     """Returns a run with scores. Raises DataError where its format has none."""
     with_scores = [str(form.columns) for form in RUN_FORMATS.values() if form.has_scores]
-    for row in read_rows(path, RUN_COLUMNS):
+    for row in read_rows(path, RUN_COLUMNS, check, split=AT_BLANKS):
         if not _format_of(row).has_scores:
             expected = f"{' or '.join(with_scores)} columns, a score among them"
             row.report("columns", expected, str(len(row.columns)))
         break
-    return RunFile(path)
+    return RunFile(path, check)
 
 
 def _has_good_ranks(ranking: Sequence[ScoredPassage]) -> bool:

@@ -20,6 +20,7 @@ from rocketqa.files.formats import (
     read_queries,
 )
 from rocketqa.files.rows import Check, file_fault, normalize_text
+from rocketqa.files.run_order import first_contradiction
 from rocketqa.files.runs import RunFile
 
 TRAIN = "train"
@@ -41,12 +42,14 @@ class DataFolder:
     """The files of a folder, to be read once. Each fault goes to `on_fault`.
 
     files: kind of FILE_NAMES -> files. skipped: the other file names. row_counts: file name ->
-    number of rows, from `read` on. Raises DataError where the folder has no file of a known kind.
+    number of rows, from `read` on. remarks: lines about what is odd, but no fault, from `read` on.
+    Raises DataError where the folder has no file of a known kind.
     """
 
     def __init__(self, path: Path, on_fault: Callable[[Fault], None]):
         self.on_fault = on_fault
         self.row_counts: dict[str, int] = {}
+        self.remarks: list[str] = []
         self.skipped: list[str] = []
         self.files: dict[str, list[Path]] = {kind: [] for kind in FILE_NAMES}
         self._passage_ids: set[str] | None = None
@@ -88,6 +91,9 @@ class DataFolder:
         for file in self.files["run"]:
             run = RunFile(file, check)
             self.row_counts[file.name] = run.line_count
+            contradiction = first_contradiction(run)
+            if contradiction is not None:
+                self.remarks.append(contradiction.text)
         for file in self.files["dual"]:
             examples = read_examples(file, check=check)
             self.row_counts[file.name] = len(examples)

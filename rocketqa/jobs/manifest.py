@@ -20,7 +20,7 @@ MANIFEST = "meta.json"
 JOB = "job.json"  # in a part directory: which job its unfinished work belongs to
 REMOVE = "; to begin anew, remove the folder"
 TITLES = {"yes", "no", "mixed"}
-VERB = re.compile(r"[a-z_-]+(?: [a-z]+)?")  # such as `train-dual-encoder`, `released_tsv import`
+VERB = re.compile(r"[a-z0-9_-]+(?: [a-z]+)?")  # such as `train-dual-encoder`, `released_tsv import`
 
 
 def manifest_of(path: Path) -> Path:
@@ -89,10 +89,14 @@ def made_by(path: Path) -> str:
     """Returns what an artefact is by its manifest, such as "the output of `encode`", for an error
     message; empty where no manifest says so.
     """
+    verb = verb_of(path)
+    return f"the output of `{verb}`" if verb else ""
+
+
+def verb_of(path: Path) -> str:
+    """Returns the verb that made an artefact; empty where no manifest says so."""
     verb = _recorded_job(path).get("verb")
-    if isinstance(verb, str) and VERB.fullmatch(verb):
-        return f"the output of `{verb}`"
-    return ""
+    return verb if isinstance(verb, str) and VERB.fullmatch(verb) else ""
 
 
 def flag_of(path: Path, name: str) -> object:
