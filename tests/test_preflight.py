@@ -168,3 +168,16 @@ def test_the_verb_takes_the_variables_that_the_caller_has_exported(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.startswith("my.env: SEED: expected a value, got none")
+
+
+@pytest.mark.parametrize(
+    "judged_by, name",
+    [
+        ("labels", "qrels.dev.tsv"),
+        ("answers", "answers.dev.tsv"),
+        ("answers-by-characters", "answers.dev.tsv"),
+    ],
+)
+def test_a_flight_reads_the_judgements_that_it_evaluates_by(judged_by, name):
+    names = files_of_data({"EVALUATE_SPLIT": "dev", "EVALUATE_BY": judged_by})
+    assert names[-2:] == ["queries.dev.tsv", name]
