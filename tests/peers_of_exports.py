@@ -2,8 +2,8 @@
 
     python tests/peers_of_exports.py FOLDER
 
-FOLDER holds `texts.json` (queries; passages as title and text) and the exports `dual/` and
-`cross/`. Writes `answers.npz`: an array for each library and model.
+FOLDER holds `texts.json` (queries; passages as title and text) and the exports `first/` and `mean/`
+of dual encoders and `cross/`. Writes `answers.npz`: an array for each library and model.
 """
 
 import json
@@ -49,10 +49,11 @@ def main(folder: Path) -> None:
     queries = texts["queries"]
     passages = [(title or "-", text) for title, text in texts["passages"]]
     answers = {}
-    for name, rows in (("query_encoder", queries), ("passage_encoder", passages)):
-        tower = folder / "dual" / name
-        answers[f"sentence-transformers {name}"] = sentence_transformer(tower, rows)
-        answers[f"transformers {name}"] = bert_model(tower, rows, texts["representation"])
+    for pooling in ("first", "mean"):
+        for name, rows in (("query_encoder", queries), ("passage_encoder", passages)):
+            model = f"{pooling}/{name}"
+            answers[f"sentence-transformers {model}"] = sentence_transformer(folder / model, rows)
+            answers[f"transformers {model}"] = bert_model(folder / model, rows, pooling)
     joined = [f"{title} {text}".strip() for title, text in texts["passages"]]
     pairs = list(zip(queries, joined))
     cross_encoder = CrossEncoder(str(folder / "cross"), device="cpu")

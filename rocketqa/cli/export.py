@@ -30,7 +30,7 @@ LENGTHS = {
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    description = str(__doc__).replace("\n\n", " ")
+    description = str(__doc__).split("\n\n")[0]
     parser = VerbParser("rocketqa export", description=description, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     source = parser.add_mutually_exclusive_group(required=True)

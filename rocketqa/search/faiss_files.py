@@ -68,17 +68,28 @@ def flat_header(count: int, size: int) -> bytes:
 
 
 def check_flat_index(vectors: VectorStore, path: Path) -> None:
-    """Raises DataError where faiss does not find the vectors in a file.
+    """Raises DataError where faiss does not find the vectors in a file: another version of it may
+    have another header.
 
-    It would be another version of faiss, with another header. The file stays on disk.
+    The file stays on disk.
     """
-    last = len(vectors) - 1
-    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    is_whole = index.ntotal == len(vectors) and index.d == vectors.size
-    if is_whole:
-        is_whole = np.array_equal(index.reconstruct(last), vectors.read(last, last + 1)[0])
-    if not is_whole:
+    if not is_read_back(vectors, path):
         raise DataError(
-            f"{path}: expected an index of {len(vectors)} vectors, got another from faiss "
-            f"{faiss.__version__}: install the version of setup.py"
+            f"{path}: expected a file that faiss {faiss.__version__} reads back, got another: "
+            "install the version of faiss that setup.py names"
         )
+
+
+def is_read_back(vectors: VectorStore, path: Path) -> bool:
+    """Returns whether faiss finds as many vectors in a file, and the last one as it is.
+
+    The file stays on disk.
+    """
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError:
+        return False
+    if (index.ntotal, index.d) != (len(vectors), vectors.size):
+        return False
+    last = len(vectors) - 1
+    return np.array_equal(index.reconstruct(last), vectors.read(last, last + 1)[0])
