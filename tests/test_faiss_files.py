@@ -109,3 +109,11 @@ def test_a_file_that_faiss_does_not_read_back_is_refused(tmp_path, content):
         (tmp_path / "index").write_bytes(content)
     with pytest.raises(DataError, match="expected a file that faiss .* reads back, got another"):
         check_flat_index(store, tmp_path / "index")
+
+
+def test_an_index_that_faiss_does_not_read_back_is_not_exported(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(faiss_files, "PLACE_OF_COUNT", 12)
+    write_vectors(tmp_path / "passages", ["p"], np.ones((1, 4)))
+    assert export(tmp_path / "out", tmp_path / "passages") == 2
+    assert "install the version of faiss that setup.py names" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -14,6 +14,7 @@ import pytest
 from bert_fixture import SlowBert
 from exported_graphs import write_checkpoint
 from paddlenlp_ernie import padded_batch
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from rocketqa.cli.__main__ import main as rocketqa
@@ -68,6 +69,8 @@ def test_both_towers_give_the_vectors_of_a_slow_bert(tmp_path, bert_like, random
     for tower in TOWERS:
         weights = load_file(tmp_path / "out" / tower / "model.safetensors")
         assert not any(name.startswith("pooler.") for name in weights)
+        with safe_open(tmp_path / "out" / tower / "model.safetensors", "np") as file:
+            assert file.metadata() == {"format": "pt"}  # without it transformers refuses the file
         slow = SlowBert(weights | NO_POOLER)
         found = [slow.answer(*row)[0] for row in rows]
         expected = getattr(model, tower)(pack(rows)).numpy()
@@ -125,6 +128,11 @@ def test_a_tower_tells_sentence_transformers_its_pooling_and_length(
         assert pooling["word_embedding_dimension"] == 16
         transformer = json.loads((folder / "sentence_bert_config.json").read_text())
         assert transformer["max_seq_length"] == length
+        assert transformer["model_args"] == {"add_pooling_layer": False}
+        modules = json.loads((folder / "modules.json").read_text())
+        assert [module["path"] for module in modules] == ["", "1_Pooling"]
+        general = json.loads((folder / "config_sentence_transformers.json").read_text())
+        assert general["similarity_fn_name"] == "dot"
         tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
         assert tokenizer["model_max_length"] == length
 
