@@ -1,31 +1,60 @@
-"""Export a checkpoint for Paddle Inference or as ONNX, and check that both compute the same."""
+"""Take a model or a collection to other programs: graphs, model folders, a faiss index.
+
+A checkpoint becomes graphs for Paddle Inference or ONNX, which are compared with it, or model
+folders for transformers, sentence-transformers and PaddleNLP. An encoded collection becomes an
+index for faiss and Pyserini.
+"""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
+from rocketqa.files.errors import DataError
+from rocketqa.jobs.manifest import flag_of
+from rocketqa.search.encodings import COLLECTION, check_directories, refuse_other_side
+from rocketqa.weights.config_files import class_of_checkpoint
 from rocketqa.weights.model_kinds import TRAINING_VERBS, checkpoint_settings
 
 EXAMPLE = "rocketqa export --checkpoint DIR --format onnx --output output/deployed"
+GRAPHS = ("paddle", "onnx")
+HUGGINGFACE = "huggingface"
+FAISS = "faiss"
+SOURCES = ("checkpoint", "passage_vectors")
+# The lengths that a model's folders say, with the defaults of `encode` and `score`.
+LENGTHS = {
+    "DualEncoder": {"query_length": 32, "passage_length": 128},
+    "CrossEncoder": {"max_length": 160},
+}
 
 
 def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
-    parser = VerbParser("rocketqa export", description=__doc__, epilog=f"example: {EXAMPLE}")
+    description = str(__doc__).split("\n\n")[0]
+    parser = VerbParser("rocketqa export", description=description, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--checkpoint",
         type=to_path,
-        required=True,
-        help="a dual encoder, which becomes two graphs, or a cross encoder, which becomes one",
+        help="a dual encoder, which becomes two graphs or folders, or a cross encoder, which "
+        "becomes one",
+    )
+    source.add_argument(
+        "--passage-vectors",
+        type=to_path,
+        nargs="+",
+        metavar="DIR",
+        help="for --format faiss: folder of an encoded collection, or the folders of all its "
+        "shards",
     )
     parser.add_argument(
         "--format",
-        choices=("paddle", "onnx"),
+        choices=(*GRAPHS, HUGGINGFACE, FAISS),
         default="paddle",
-        help="what to write: graphs for Paddle Inference, or ONNX, for which the extra `export` "
-        "has to be installed (default: paddle)",
+        help="what to write: graphs for Paddle Inference; graphs as ONNX, for which the extra "
+        "`export` has to be installed; model folders in Hugging Face's layout; or an index of "
+        "faiss with its passage ids (default: paddle)",
     )
     return parser
 
@@ -33,8 +62,25 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    checkpoint_settings(args.checkpoint, *TRAINING_VERBS)
-    job = job_of("export", args, inputs=("checkpoint",))
+    _refuse_other_source(args)
+    if args.format == FAISS:
+        return _export_vectors(args)
+    settings = checkpoint_settings(args.checkpoint, *TRAINING_VERBS)
+    if args.format == HUGGINGFACE:
+        return _export_folders(args, class_of_checkpoint(settings))
+    return _export_graphs(args)
+
+
+def _refuse_other_source(args: Namespace) -> None:
+    """Raises DataError where a model is given for an index, or vectors for a model's format."""
+    expected = "--passage-vectors" if args.format == FAISS else "--checkpoint"
+    got = "--checkpoint" if args.checkpoint else "--passage-vectors"
+    if got != expected:
+        raise DataError(f"--format {args.format}: expected {expected}, got {got}")
+
+
+def _export_graphs(args: Namespace) -> int:
+    job = job_of("export", args, inputs=("checkpoint",), not_identity=SOURCES)
     differences: dict[str, float] = {}
 
     def make(part: Path) -> None:
@@ -49,3 +95,47 @@ def main(argv: list[str] | None = None) -> int:
         message = f"largest difference from the checkpoint: {', '.join(parts)}"
         print(f"{args.output}: {message}", file=sys.stderr)
     return status
+
+
+def _export_folders(args: Namespace, model_class: str) -> int:
+    lengths = {}
+    for name, default in LENGTHS[model_class].items():
+        lengths[name] = trained_length(args.checkpoint, name, default)
+    job = job_of("export", args, inputs=("checkpoint",), not_identity=SOURCES, **lengths)
+
+    def make(part: Path) -> None:
+        from rocketqa.inference.huggingface_folders import export_huggingface
+
+        export_huggingface(args.checkpoint, part, lengths)
+
+    return job.run(make, args.check)
+
+
+def trained_length(checkpoint: Path, name: str, default: int) -> int:
+    """Returns the length of a training's texts, which its manifest tells.
+
+    The best model and the states of a training lie in its folder. Where there is no manifest, a
+    line says that the length is the default.
+    """
+    for folder in (checkpoint, checkpoint.parent):
+        length = flag_of(folder, name)
+        if isinstance(length, int):
+            return length
+    flag = f"--{name.replace('_', '-')}"
+    line = f"no manifest tells its {flag}: the folder says {default}, the default"
+    print(f"{checkpoint}: {line}", file=sys.stderr)
+    return default
+
+
+def _export_vectors(args: Namespace) -> int:
+    check_directories(args.passage_vectors)
+    refuse_other_side(args.passage_vectors, COLLECTION)
+    job = job_of("export", args, inputs=("passage_vectors",), not_identity=SOURCES)
+
+    def make(part: Path) -> None:
+        from rocketqa.search.faiss_files import write_faiss_files
+        from rocketqa.search.vectors import VectorStore
+
+        write_faiss_files(VectorStore(args.passage_vectors), part)
+
+    return job.run(make, args.check)
