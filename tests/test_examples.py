@@ -39,15 +39,24 @@ def test_rows_may_have_different_numbers_of_negatives(tmp_path):
     assert negatives == [("p2",), (), ("p2", "p3")]
 
 
-def test_a_row_on_both_sides_is_named_once_and_its_other_passages_are_forgotten():
+def test_a_row_on_both_sides_is_found_and_its_other_passages_are_forgotten():
     sides = Sides()
-    assert sides.add("q", ["a"], ["b", "b"]) is None
-    assert sides.add("q", ["c"], ["a", "d"]) == "a"
-    assert sides.add("q", ["e"], ["e"]) == "e"
-    assert sides.add("q", ["e"], ["f"], known_positives={"f"}) == "f"
-    assert sides.add("q", ["d"], ["c", "e", "f"]) is None
-    assert sides.add("another query", ["b"], ["a"]) is None
-    assert sides.add("q", ["b"], []) == "b"
+    assert sides.conflict("q", ["e"], ["e"]) == "e"
+    assert sides.conflict("q", ["e"], ["f"], known_positives={"f"}) == "f"
+    assert sides.conflict("q", ["a"], ["b", "b"]) is None
+    sides.add("q", ["a"], ["b", "b"])
+    assert sides.conflict("q", ["c"], ["a", "d"]) == "a"
+    assert sides.conflict("q", ["b"], []) == "b"
+    assert sides.conflict("q", ["d", "a"], ["c", "b"]) is None
+    assert sides.conflict("another query", ["b"], ["a"]) is None
+
+
+def test_a_bad_row_is_compared_with_no_later_row(tmp_path):
+    faults: list[Fault] = []
+    path = tmp_path / "examples.tsv"
+    path.write_text("q1\tp1\tp2\nq1\tp3\tp1\nq1\tp4\tp3\n")
+    read_examples(path, check=Check(faults.append))
+    assert [fault.place for fault in faults] == [f"{path}:2"]
 
 
 def test_a_known_positive_is_refused_as_a_negative(tmp_path):

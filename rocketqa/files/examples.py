@@ -4,12 +4,13 @@ examples.dual.tsv   query_id, positive passage_id, negative passage_id ...
 examples.cross.tsv  query_id, passage_id, label (1 relevant, 0 not)
 """
 
-from collections.abc import Container, Hashable, Iterable
+from collections.abc import Container, Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rocketqa.files.rows import RAISE_FAULTS, Check, Row, read_rows
 
+Passage = TypeVar("Passage", bound=Hashable)  # an id or a text
 BOTH_SIDES = "positive and negative"  # the kind of a fault: a passage is both for one query
 
 
@@ -40,34 +41,40 @@ class TrainingRows(NamedTuple):
 class Sides:
     """Which passages are positives and which are negatives of each query, over many rows.
 
-    Queries and passages may be ids, texts or digests.
+    Queries and passages may be ids or texts. Only the 64-bit hash of a query and a passage is kept.
     """
 
     def __init__(self) -> None:
-        self._is_positive: dict[tuple[Hashable, Hashable], bool] = {}
+        self._is_positive: dict[int, bool] = {}
 
-    def add(
+    def conflict(
         self,
         query: Hashable,
-        positives: Iterable[Hashable],
-        negatives: Iterable[Hashable],
-        known_positives: Container[Hashable] = (),
-    ) -> Hashable | None:
-        """Adds the passages of a row; returns None.
-
-        If a passage is on the other side in this row, in an added row or in `known_positives`, that
-        passage is returned and nothing of the row is added.
+        positives: Iterable[Passage],
+        negatives: Iterable[Passage],
+        known_positives: Container[Passage] = (),
+    ) -> Passage | None:
+        """Returns the first passage of a row that is on the other side in this row, in an added row
+        or in `known_positives`; None where there is none.
         """
         side_of = dict.fromkeys(positives, True)
         for passage in negatives:
             if passage in known_positives or side_of.setdefault(passage, False):
                 return passage
         for passage, is_positive in side_of.items():
-            if self._is_positive.get((query, passage), is_positive) != is_positive:
+            key = hash((query, passage))
+            if self._is_positive.get(key, is_positive) != is_positive:
                 return passage
-        for passage, is_positive in side_of.items():
-            self._is_positive[query, passage] = is_positive
         return None
+
+    def add(
+        self, query: Hashable, positives: Iterable[Passage], negatives: Iterable[Passage]
+    ) -> None:
+        """Adds the passages of a row without a conflict."""
+        for passage in positives:
+            self._is_positive[hash((query, passage))] = True
+        for passage in negatives:
+            self._is_positive[hash((query, passage))] = False
 
 
 def read_examples(*paths: Path, check: Check = RAISE_FAULTS) -> list[TrainingExample]:
@@ -114,7 +121,7 @@ def read_pairs(*paths: Path, check: Check = RAISE_FAULTS) -> list[LabelledPair]:
 
 
 def _check_sides(
-    row: Row, sides: Sides, positives: Iterable[str], negatives: Iterable[str]
+    row: Row, sides: Sides, positives: Sequence[str], negatives: Sequence[str]
 ) -> None:
     """Reports a passage that is both positive and negative for the query of the row.
 
@@ -124,11 +131,13 @@ def _check_sides(
     if row.malformed:
         return
     query_id = row.columns[0]
+    positives = [passage_id for passage_id in positives if passage_id]
+    negatives = [passage_id for passage_id in negatives if passage_id]
     known_positives = row.check.known_positives.get(query_id, ())
-    passage_id = sides.add(
-        query_id, filter(None, positives), filter(None, negatives), known_positives
-    )
-    if passage_id is not None:
+    passage_id = sides.conflict(query_id, positives, negatives, known_positives)
+    if passage_id is None:
+        sides.add(query_id, positives, negatives)
+    else:
         row.report(BOTH_SIDES, expected_side(query_id), f"{passage_id!r} as both")
 
 
