@@ -92,6 +92,28 @@ def test_unknown_file_names_are_skipped_with_a_line_and_manifests_without(tmp_pa
     assert capsys.readouterr().err == f"{folder}/notes.txt: skipped: unknown file name\n"
 
 
+def test_files_of_ms_marco_are_read_or_named(tmp_path, capsys):
+    files = {
+        "qidpidtriples.train.tsv": b"q1\tp1\tp2\nq2\tp2\tp1\nq1\tp1\tp9\n",
+        "top1000.dev.tsv": b"d1\tp1\twhat is a dog\tthe dog is an animal\n",
+    }
+    folder = write_sound_folder(tmp_path, **files)
+    assert main(["validate", str(folder)]) == 2
+    printed = capsys.readouterr()
+    triples = folder / "qidpidtriples.train.tsv"
+    expected = f"{triples}:3: expected a passage_id of the collection, got 'p9'"
+    assert printed.out.splitlines() == [expected, "unknown ids\t1"]
+    assert f"{folder}/top1000.dev.tsv: skipped: MS MARCO's top1000 (query_id," in printed.err
+
+
+def test_copies_are_named_on_standard_error_and_pass(tmp_path, capsys):
+    folder = write_sound_folder(
+        tmp_path, **{"queries.dev.tsv": b"d1\tmany words\nd2\tMany words\n"}
+    )
+    assert main(["validate", str(folder)]) == 0
+    assert "queries.dev.tsv: same text: d2 has that of d1\n" in capsys.readouterr().err
+
+
 def test_a_line_says_which_ids_cannot_be_checked(tmp_path, capsys):
     left_out = dict.fromkeys(["collection.tsv", "queries.train.tsv", "queries.dev.tsv"])
     folder = write_sound_folder(tmp_path, **left_out)

@@ -15,6 +15,13 @@ def candidates_cure(name: str) -> str:
     return f"`{command}` makes a run of it, which `rocketqa score` takes"
 
 
+def why_skipped(name: str) -> str:
+    """Returns why `rocketqa validate` skips a file of this name."""
+    if name.startswith("top1000."):
+        return f"{CANDIDATES}: {candidates_cure(name)}"
+    return "unknown file name"
+
+
 def published_form(columns: Sequence[str]) -> str:
     """Returns which published form the columns of a line have, with what to do; else nothing."""
     if is_candidate(columns):

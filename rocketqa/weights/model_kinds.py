@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, read_json_object
+from rocketqa.files.ranges import TOKENS
 from rocketqa.jobs.manifest import flag_of, made_by
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint
 
@@ -23,6 +24,7 @@ TRAINING_VERBS = {
     "DualEncoder": "train-dual-encoder",
     "CrossEncoder": "train-cross-encoder",
 }
+LENGTHS = {"query_length": 32, "passage_length": 128, "max_length": 160}  # where none is given
 ENCODER = "an encoder as others publish it"
 RELEASED = "a model that Baidu released"
 OTHER = "another model"
@@ -68,6 +70,18 @@ def kind_in(settings: JsonObject) -> str:
         return RELEASED
     is_encoder = all(name in settings for name in ENCODER_FIELDS)
     return ENCODER if is_encoder else OTHER
+
+
+def trained_length(checkpoint: Path, name: str) -> int:
+    """Returns the length at which the training of a checkpoint cut its texts, in tokens.
+
+    name: the flag of the length, a key of LENGTHS. A folder without a manifest has the length of
+    LENGTHS.
+    """
+    trained = flag_of(checkpoint, name)
+    if isinstance(trained, int) and TOKENS.contains(trained):
+        return trained
+    return LENGTHS[name]
 
 
 def warn_of_other_length(checkpoint: Path, name: str, length: int) -> None:
