@@ -219,6 +219,7 @@ def export_lines(folder: Path, data: DataFiles) -> Iterator[str]:
     missing_title = recorded_missing_title(folder, name)
     queries = RowIndex(data.queries, by_text=False, width=2)
     passages = RowIndex([data.collection], by_text=False, width=3)
+    without_negative = 0
     for place, columns in read_foreign(folder / name, None if is_dual else (3,)):
         (query,) = texts_of(queries, columns[0], place)
         passage_ids = columns[1:] if is_dual else columns[1:2]
@@ -231,6 +232,10 @@ def export_lines(folder: Path, data: DataFiles) -> Iterator[str]:
             yield f"{query}\t{positive}\t{columns[2]}"
         for negative in negatives:  # a row for each negative
             yield f"{query}\t{positive}\t{negative}\t0"
+        without_negative += is_dual and not negatives
+    if without_negative:
+        line = f"{folder / name}: {without_negative:,} rows left out that have no negative"
+        print(line, file=sys.stderr)
 
 
 def recorded_missing_title(folder: Path, name: str) -> str:

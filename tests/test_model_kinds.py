@@ -12,6 +12,7 @@ from rocketqa.weights.model_kinds import (
     TRAINING_VERBS,
     checkpoint_settings,
     trained_length,
+    trained_lengths,
     warn_of_other_length,
 )
 from rocketqa.weights.pretrained import load_pretrained
@@ -144,6 +145,14 @@ def test_lengths_are_those_of_the_training_else_the_usual_ones(tmp_path):
     names = ("query_length", "passage_length", "max_length")
     assert [trained_length(tmp_path, name) for name in names] == [24, 128, 160]
     assert [trained_length(tmp_path / "nowhere", name) for name in names] == [32, 128, 160]
+
+
+def test_each_kind_of_model_has_its_lengths(tmp_path):
+    flags = {"query_length": 24, "max_length": 64}
+    (tmp_path / "meta.json").write_text(json.dumps({"job": {"flags": flags}}))
+    of_dual = {"query_length": 24, "passage_length": 128}
+    assert trained_lengths(tmp_path, "DualEncoder") == of_dual
+    assert trained_lengths(tmp_path, "CrossEncoder") == {"max_length": 64}
 
 
 def test_a_length_that_the_training_did_not_have_is_told(tmp_path, capsys):

@@ -82,10 +82,11 @@ def test_made_ids_are_those_of_the_texts_each_text_once(tmp_path):
 
 def test_examples_of_ours_with_several_negatives_become_a_row_each(tmp_path):
     data = write(tmp_path / "data", **DATA)
-    examples = write(tmp_path / "examples", **{"examples__dual__tsv": "t1\t7\t8\t9\n"})
-    status, _ = export(examples, "--output", tmp_path / "back.tsv", "--data", data)
+    examples = write(tmp_path / "examples", **{"examples__dual__tsv": "t1\t7\t8\t9\nt1\t7\n"})
+    status, stderr = export(examples, "--output", tmp_path / "back.tsv", "--data", data)
     assert status == 0
     assert read(tmp_path, "back.tsv") == SIX[: SIX.index("where")]
+    assert "examples.dual.tsv: 1 rows left out that have no negative" in stderr
 
 
 def test_rows_whose_negative_is_the_positive_are_left_out_and_reported(tmp_path):

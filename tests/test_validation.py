@@ -123,6 +123,16 @@ def test_queries_of_other_splits_differ_from_the_training_queries_but_for_unlabe
     ]
 
 
+def test_a_file_of_all_queries_is_read_and_may_repeat_those_of_the_splits(tmp_path):
+    queries = b"q1\tthe dog\nq1\tagain\nx\tmore\n"
+    changed = {"queries.tsv": queries, "examples.dual.tsv": b"x\tp1\tp2\ny\tp1\tp2\n"}
+    folder = write_sound_folder(tmp_path, **changed)
+    assert messages_of(folder) == [
+        f"{folder}/queries.tsv:2: expected each id once, got 'q1' again",
+        f"{folder}/examples.dual.tsv:2: expected a query_id of the queries, got 'y'",
+    ]
+
+
 def test_a_file_of_a_split_without_queries_may_name_all_queries(tmp_path):
     folder = write_sound_folder(tmp_path, **{"truth.test.tsv": b"q1\tp1\nd1\tp3\nx\tp1\n"})
     expected = "expected a query_id of the queries, got 'x'"

@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
-from rocketqa.weights.model_kinds import TRAINING_VERBS, checkpoint_settings
+from rocketqa.weights.config_files import class_of_checkpoint
+from rocketqa.weights.model_kinds import TRAINING_VERBS, checkpoint_settings, trained_lengths
 
 EXAMPLE = "rocketqa export --checkpoint DIR --format onnx --output output/deployed"
 
@@ -33,7 +34,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    checkpoint_settings(args.checkpoint, *TRAINING_VERBS)
+    settings = checkpoint_settings(args.checkpoint, *TRAINING_VERBS)
     job = job_of("export", args, inputs=("checkpoint",))
     differences: dict[str, float] = {}
 
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
         differences.update(export_checkpoint(args.checkpoint, part, args.format))
         job.facts["difference"] = differences
+        job.facts["lengths"] = trained_lengths(args.checkpoint, class_of_checkpoint(settings))
 
     status = job.run(make, args.check)
     if differences:

@@ -27,12 +27,13 @@ from rocketqa.files.runs import RunFile
 
 TRAIN = "train"
 UNLABELLED = "unlabelled"
+ALL_QUERIES = "queries.tsv"  # of no split; it may repeat the queries of the others
 MANIFEST_ENDING = ".meta.json"
 SAME_TEXT = "same text"
 SHOWN_COPIES = 5  # of a file
 FILE_NAMES = {  # kind -> pattern of the file name
     "collection": r"collection\.tsv",
-    "queries": r"queries\.([\w-]+)\.tsv",
+    "queries": r"queries(\.[\w-]+)?\.tsv",
     "qrels": r"qrels\.([\w-]+)(\.addition)?\.tsv",
     "truth": r"truth\.([\w-]+)\.tsv",
     "answers": r"answers\.([\w-]+)\.tsv",
@@ -120,9 +121,11 @@ class DataFolder:
             if split != UNLABELLED:  # these may repeat the texts of training queries
                 for query in training_queries.values():
                     training_texts[normalize_text(query.text)] = query.query_id
-            check = Check(
-                self.on_fault, training_texts=training_texts, training_query_ids=training_queries
-            )
+            check = Check(self.on_fault)
+            if file.name != ALL_QUERIES:
+                check = check._replace(
+                    training_texts=training_texts, training_query_ids=training_queries
+                )
             queries = read_queries(file, check=check)
             self._queries[split] = queries
             hashes = array("q", (text_hash(query.text) for query in queries.values()))

@@ -25,6 +25,10 @@ TRAINING_VERBS = {
     "CrossEncoder": "train-cross-encoder",
 }
 LENGTHS = {"query_length": 32, "passage_length": 128, "max_length": 160}  # where none is given
+LENGTHS_OF = {
+    "DualEncoder": ("query_length", "passage_length"),
+    "CrossEncoder": ("max_length",),
+}
 ENCODER = "an encoder as others publish it"
 RELEASED = "a model that Baidu released"
 OTHER = "another model"
@@ -82,6 +86,12 @@ def trained_length(checkpoint: Path, name: str) -> int:
     if isinstance(trained, int) and TOKENS.contains(trained):
         return trained
     return LENGTHS[name]
+
+
+def trained_lengths(checkpoint: Path, model_class: str) -> dict[str, int]:
+    """Returns the lengths of a checkpoint of a class, by the names of their flags."""
+    names = LENGTHS_OF[model_class]
+    return {name: trained_length(checkpoint, name) for name in names}
 
 
 def warn_of_other_length(checkpoint: Path, name: str, length: int) -> None:
