@@ -174,12 +174,18 @@ def import_tsv(
 def first_row(
     rows: Iterable[tuple[str, list[str]]], source: Path, dropped: DroppedRows
 ) -> tuple[str, list[str]]:
-    """Returns the first row of six or four columns, which decides the form of the file."""
+    """Returns the first row of six or four columns, which decides the form of the file.
+
+    Raises DataError where a row before it, or itself, is of another published form.
+    """
     for place, columns in rows:
+        other_form = published_form(columns)
+        if other_form:
+            expected = "label 0 or 1" if len(columns) == CROSS_COLUMNS else "4 or 6 columns"
+            raise DataError(f"{place}: expected {expected}, got {other_form}")
         if len(columns) in (CROSS_COLUMNS, DUAL_COLUMNS):
             return place, columns
-        got = published_form(columns) or str(len(columns))
-        dropped.add(Fault("columns", place, "4 or 6 columns", got))
+        dropped.add(Fault("columns", place, "4 or 6 columns", str(len(columns))))
     got = "no such row" if dropped.lines else "an empty file"
     raise DataError(f"{source}: expected rows of 6 or 4 columns, got {got}")
 

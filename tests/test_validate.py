@@ -86,7 +86,7 @@ def test_a_file_that_may_not_be_read_is_named_and_refused(tmp_path, capsys, monk
 
 
 def test_unknown_file_names_are_skipped_with_a_line_and_manifests_without(tmp_path, capsys):
-    others = {"notes.txt": b"\xff", "dev.run.meta.json": b"{}"}
+    others = {"notes.txt": b"\xff", "dev.run.meta.json": b"{}", "meta.json": b"{}"}
     folder = write_sound_folder(tmp_path, **others)
     assert main(["validate", str(folder)]) == 0
     assert capsys.readouterr().err == f"{folder}/notes.txt: skipped: unknown file name\n"

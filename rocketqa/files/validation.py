@@ -68,7 +68,7 @@ class DataFolder:
         for file in sorted(path.iterdir()):
             kind = _kind_of(file)
             if kind is None:
-                if not file.name.endswith(MANIFEST_ENDING):
+                if not f".{file.name}".endswith(MANIFEST_ENDING):
                     self.skipped.append(file.name)
                 continue
             fault = file_fault(file)
