@@ -10,39 +10,48 @@ that of the first one. A text that is not in it is an error. Without --data the 
 the texts (64 bits of a digest, the same in every file), and collection.tsv and queries.tsv are
 written too, each text once.
 
+Every row is sound for `rocketqa validate` and the trainings. A row of another form, with an empty
+text, with a text that --data lacks, or with a passage that an earlier row has on the other side of
+the same query (positive and negative) is refused; with --drop-bad it is left out. Rows whose
+negative is the positive are always left out, because no training uses them. What is left out is
+printed with its line and counted.
+
 `export` writes the TSV again. Its bytes are those of the imported file if its lines end in LF and
 a missing title is always written in the same way, as "-" or as nothing: the manifest records the
-more frequent one. Rows whose negative is the positive are left out, because no training uses them.
-Both deviations are counted and reported.
+more frequent one.
 
 Texts are found on the disk. In memory are 16 bytes for each (40 while they are sorted), and about
-100 for each text that gets a new id.
+100 for each text that gets a new id and for each passage of a query.
 """
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 from builds import add_check_flag, run_script, script_parser
-from row_index import RowIndex, text_digest
-from sources import one_line, read_foreign
+from row_index import RowIndex
+from sources import read_foreign
+from text_rows import DroppedRows, KnownIds, NewIds, RowConverter, TextIds
 
 from rocketqa.cli.flags import to_path
-from rocketqa.files.errors import DataError
+from rocketqa.files.errors import DataError, Fault
 from rocketqa.files.formats import write_lines
+from rocketqa.files.published_forms import published_form
+from rocketqa.files.released_rows import (
+    CROSS_COLUMNS,
+    DUAL_COLUMNS,
+    NO_TITLE,
+    left_out_line,
+)
 from rocketqa.jobs.atomic_files import read_object
 from rocketqa.jobs.job import Job
 from rocketqa.jobs.manifest import MANIFEST
 
 DUAL, CROSS = "examples.dual.tsv", "examples.cross.tsv"
-DUAL_WIDTH, CROSS_WIDTH = 6, 4
-LABELS = {DUAL_WIDTH: ("0",), CROSS_WIDTH: ("0", "1")}
-NO_TITLE = ("-", "")  # how a missing title is written
 USUAL_NO_TITLE = {DUAL: "-", CROSS: ""}  # where the manifest does not record it
 
 
@@ -74,6 +83,12 @@ def build_parser() -> ArgumentParser:
         help="folder with collection.tsv and queries.*.tsv whose ids are used (default: import: "
         "ids are made from the texts; export: SOURCE)",
     )
+    parser.add_argument(
+        "--drop-bad",
+        action="store_true",
+        help="import: leave out rows that no training takes, and print each with its fault, then "
+        "how many there are of each class (default: refuse the first one)",
+    )
     add_check_flag(parser)
     return parser
 
@@ -91,7 +106,7 @@ def build(args: Namespace) -> int:
     job = Job(
         f"released_tsv {args.direction}",
         args.output,
-        flags={},
+        flags={"drop_bad": True} if args.drop_bad else {},
         inputs={"source": args.source, "data": data_paths},
     )
 
@@ -100,7 +115,7 @@ def build(args: Namespace) -> int:
             lines = export_lines(args.source, data)
             job.facts["rows"] = write_lines(part / args.output.name, lines)
         else:
-            job.facts |= import_tsv(args.source, part, data)
+            job.facts |= import_tsv(args.source, part, data, args.drop_bad)
         print(f"{args.output}: {job.facts['rows']:,} rows", file=sys.stderr)
 
     return job.run(write, args.check)
@@ -131,109 +146,63 @@ def data_files(folder: Path) -> DataFiles:
     return DataFiles(collection, queries)
 
 
-class KnownIds:
-    """Gives a text the id that it has in --data."""
-
-    def __init__(self, index: RowIndex):
-        self.index = index
-
-    def of(self, place: str, *columns: str) -> str:
-        """Returns the id of a query (text) or a passage (title, text).
-
-        Raises DataError if the text is not there.
-        """
-        row = self.index.find(*columns)
-        if not row:
-            raise DataError(f"{place}: expected a text of --data, got {columns[-1]!r:.60}")
-        return row[0]
-
-
-class NewIds:
-    """Gives a text an id that is made from it, and writes each new text into a file."""
-
-    def __init__(self, file: TextIO, letter: str):
-        """`letter` is the first one of every id: q for queries, p for passages."""
-        self.file = file
-        self.letter = letter
-        self.seen: set[int] = set()
-
-    def of(self, place: str, *columns: str) -> str:
-        """Returns the id of a query (text) or a passage (title, text)."""
-        number = text_digest(*columns)
-        unsigned = number & (1 << 64) - 1
-        text_id = f"{self.letter}{unsigned:016x}"
-        if number not in self.seen:
-            self.seen.add(number)
-            self.file.write("\t".join((text_id, *columns)) + "\n")
-        return text_id
-
-
-TextIds = KnownIds | NewIds
-
-
-class RowConverter:
-    """Turns rows of texts, all of one width, into rows of ids."""
-
-    def __init__(self, width: int, query_ids: TextIds, passage_ids: TextIds):
-        self.width = width
-        self.query_ids = query_ids
-        self.passage_ids = passage_ids
-        self.missing_titles: Counter[str] = Counter()  # how often each of NO_TITLE occurs
-        self.left_out = 0
-
-    def lines(self, rows: Iterable[tuple[str, list[str]]]) -> Iterator[str]:
-        """Yields a line of examples for each row, without rows whose negative is the positive."""
-        for place, columns in rows:
-            self._check(place, columns)
-            query_id = self.query_ids.of(place, one_line(columns[0], place))
-            passage_ids = [
-                self._passage_id(place, columns[at], columns[at + 1])
-                for at in range(1, self.width - 1, 2)
-            ]
-            if len(set(passage_ids)) < len(passage_ids):
-                self.left_out += 1
-                continue
-            fields = [query_id, *passage_ids]
-            if self.width == CROSS_WIDTH:
-                fields.append(columns[-1])  # the label
-            yield "\t".join(fields)
-
-    def _check(self, place: str, columns: list[str]) -> None:
-        if len(columns) != self.width:
-            raise DataError(f"{place}: expected {self.width} columns, got {len(columns)}")
-        labels = LABELS[self.width]
-        if columns[-1] not in labels:
-            raise DataError(f"{place}: expected label {' or '.join(labels)}, got {columns[-1]!r}")
-
-    def _passage_id(self, place: str, title: str, text: str) -> str:
-        if title in NO_TITLE:
-            self.missing_titles[title] += 1
-            title = ""
-        return self.passage_ids.of(place, title, one_line(text, place))
-
-
-def import_tsv(source: Path, part: Path, data: DataFiles | None) -> dict[str, object]:
+def import_tsv(
+    source: Path, part: Path, data: DataFiles | None, drop_bad: bool
+) -> dict[str, object]:
     """Writes the files of the folder and returns the facts for its manifest."""
-    rows = read_foreign(source, (CROSS_WIDTH, DUAL_WIDTH))
-    first = next(rows, None)
-    if not first:
-        raise DataError(f"{source}: expected rows of 6 or 4 columns, got an empty file")
+    dropped = DroppedRows(drop_bad)
+    rows = read_foreign(source, None, dropped.add)
+    first = first_row(rows, source, dropped)
     width = len(first[1])
-    name = DUAL if width == DUAL_WIDTH else CROSS
+    name = DUAL if width == DUAL_COLUMNS else CROSS
     with ExitStack() as open_files:
         query_ids, passage_ids = text_ids(part, data, open_files)
-        converter = RowConverter(width, query_ids, passage_ids)
+        converter = RowConverter(width, query_ids, passage_ids, dropped)
         row_count = write_lines(part / name, converter.lines(chain([first], rows)))
+    if not row_count:
+        raise DataError(f"{source}: expected a row to keep, got none")
+    missing_title = usual_missing_title(source, name, converter)
+    dropped.print_counts()
+    facts = {
+        "rows": row_count,
+        "missing_title": missing_title,
+        "left_out": len(converter.left_out),
+    }
+    return facts | ({"dropped_lines": dropped.lines} if drop_bad else {})
+
+
+def first_row(
+    rows: Iterable[tuple[str, list[str]]], source: Path, dropped: DroppedRows
+) -> tuple[str, list[str]]:
+    """Returns the first row of six or four columns, which decides the form of the file.
+
+    Raises DataError where a row before it, or itself, is of another published form.
+    """
+    for place, columns in rows:
+        other_form = published_form(columns)
+        if other_form:
+            expected = "label 0 or 1" if len(columns) == CROSS_COLUMNS else "4 or 6 columns"
+            raise DataError(f"{place}: expected {expected}, got {other_form}")
+        if len(columns) in (CROSS_COLUMNS, DUAL_COLUMNS):
+            return place, columns
+        dropped.add(Fault("columns", place, "4 or 6 columns", str(len(columns))))
+    got = "no such row" if dropped.lines else "an empty file"
+    raise DataError(f"{source}: expected rows of 6 or 4 columns, got {got}")
+
+
+def usual_missing_title(source: Path, name: str, converter: RowConverter) -> str:
+    """Returns how the source mostly writes a missing title, and prints what was not kept."""
     forms = converter.missing_titles.most_common() or [(USUAL_NO_TITLE[name], 0)]
     missing_title, count = forms[0]
-    if converter.left_out or len(forms) > 1:
+    if converter.left_out:
+        print(left_out_line(converter.left_out), file=sys.stderr)
+    if len(forms) > 1:
         print(
-            f"{source}: {converter.left_out:,} rows left out whose negative is the positive; "
-            f"{count:,} of {converter.missing_titles.total():,} missing titles written "
+            f"{source}: {count:,} of {converter.missing_titles.total():,} missing titles written "
             f"{missing_title!r}",
             file=sys.stderr,
         )
-    return {"rows": row_count, "missing_title": missing_title, "left_out": converter.left_out}
+    return missing_title
 
 
 def text_ids(part: Path, data: DataFiles | None, open_files: ExitStack) -> tuple[TextIds, TextIds]:
@@ -256,6 +225,7 @@ def export_lines(folder: Path, data: DataFiles) -> Iterator[str]:
     missing_title = recorded_missing_title(folder, name)
     queries = RowIndex(data.queries, by_text=False, width=2)
     passages = RowIndex([data.collection], by_text=False, width=3)
+    without_negative = 0
     for place, columns in read_foreign(folder / name, None if is_dual else (3,)):
         (query,) = texts_of(queries, columns[0], place)
         passage_ids = columns[1:] if is_dual else columns[1:2]
@@ -268,6 +238,10 @@ def export_lines(folder: Path, data: DataFiles) -> Iterator[str]:
             yield f"{query}\t{positive}\t{columns[2]}"
         for negative in negatives:  # a row for each negative
             yield f"{query}\t{positive}\t{negative}\t0"
+        without_negative += is_dual and not negatives
+    if without_negative:
+        line = f"{folder / name}: {without_negative:,} rows left out that have no negative"
+        print(line, file=sys.stderr)
 
 
 def recorded_missing_title(folder: Path, name: str) -> str:

@@ -9,13 +9,13 @@ import gzip
 import io
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from rocketqa.files.errors import DataError
+from rocketqa.files.errors import DataError, Fault, raise_fault
 from rocketqa.files.json_files import JsonObject, parse_json_object
 from rocketqa.files.rows import file_fault, is_valid_id
 from rocketqa.jobs.progress import bar
@@ -50,10 +50,15 @@ def _opened(path: Path) -> BinaryStream:
     return io.BufferedReader(io.FileIO(path), BUFFER)
 
 
-def read_foreign(path: Path, widths: tuple[int, ...] | None) -> Iterator[tuple[str, list[str]]]:
+def read_foreign(
+    path: Path,
+    widths: tuple[int, ...] | None,
+    on_fault: Callable[[Fault], None] = raise_fault,
+) -> Iterator[tuple[str, list[str]]]:
     """Yields (`file:line`, columns) of each line.
 
-    widths: the numbers of columns that are allowed; None allows any number.
+    widths: the numbers of columns that are allowed; None allows any number. on_fault: gets the
+    fault of a line that is not UTF-8, which is skipped where it returns.
 
     Raises DataError for another number of columns and for bytes that are not UTF-8.
     """
@@ -61,7 +66,11 @@ def read_foreign(path: Path, widths: tuple[int, ...] | None) -> Iterator[tuple[s
         progress = bar(lines, desc=path.name, unit=" rows", unit_scale=True)
         for number, line in enumerate(progress, 1):
             place = f"{path}:{number}"
-            text = _decoded(line, place)
+            try:
+                text = _decoded(line, place)
+            except Fault as fault:
+                on_fault(fault)
+                continue
             columns = text.split("\t")
             if widths and len(columns) not in widths:
                 expected = " or ".join(map(str, widths))
@@ -75,7 +84,7 @@ def _decoded(line: bytes, place: str) -> str:
         text = line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         got = f"byte {line[error.start]:#04x} at {error.start}"
-        raise DataError(f"{place}: expected UTF-8, got {got}") from None
+        raise Fault("UTF-8", place, "UTF-8", got) from None
     if "\r" in text:
         return text.replace("\r", " ")
     return text

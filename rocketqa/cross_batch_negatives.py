@@ -30,6 +30,7 @@ from rocketqa.training.objective import Step
 Reps = tuple[paddle.Tensor, paddle.Tensor]  # q_reps, p_reps
 # Queries [B] and passages [B*P] -> their representations.
 Encode = Callable[[PackedRows, PackedRows], Reps]
+EMPTY_PLACE = -1  # stands for the number of a passage where a query has fewer than P
 
 
 class GatherAcrossDevices(PyLayer):
@@ -126,11 +127,27 @@ def positive_places(queries: int, passages: int, chunks: int) -> np.ndarray:
 class DualChunk(NamedTuple):
     """A chunk for the dual encoder: queries [B], passages [B*P] with the positives first, and what
     to mask, if any.
+
+    Where queries have fewer hard negatives than others, some of the B*P places are empty, so that
+    all devices still gather equal shapes. `passages` then has fewer rows, and `places`, int64
+    [B*P], names the row of each place; an empty place has the number of rows. None: no place is
+    empty.
     """
 
     queries: PackedRows
     passages: PackedRows
     known_positives: "KnownPositives | None"
+    places: paddle.Tensor | None = None
+
+
+def reps_of(model: Encode, chunk: DualChunk) -> Reps:
+    """Returns the representations of a chunk, [B, H] and [B*P, H]; an empty place has zeros."""
+    q_reps, p_reps = model(chunk.queries, chunk.passages)
+    if chunk.places is None:
+        return q_reps, p_reps
+    empty = paddle.zeros([1, p_reps.shape[1]], p_reps.dtype)
+    rows = paddle.concat([p_reps, empty])
+    return q_reps, paddle.gather(rows, chunk.places)
 
 
 class NegativesObjective:
@@ -164,7 +181,7 @@ class NegativesObjective:
     ) -> tuple[paddle.Tensor, paddle.Tensor]:
         """The plain forward and backward pass of chunk `n` of `count`."""
         with step.chunk_context(n):
-            q_reps, p_reps = model(chunk.queries, chunk.passages)  # [B, H], [B*P, H]
+            q_reps, p_reps = reps_of(model, chunk)  # [B, H], [B*P, H]
         step.barrier()
         losses, hits = losses_and_hits(
             q_reps, p_reps, self.cross_batch, known_positives=chunk.known_positives
@@ -201,7 +218,7 @@ def forward_no_grad(model: Encode, chunks: Sequence[DualChunk], step: Step) -> R
     with paddle.no_grad():
         for n, chunk in enumerate(chunks):
             with step.chunk_context(n):
-                q_reps, p_reps = model(chunk.queries, chunk.passages)  # [B, H], [B*P, H]
+                q_reps, p_reps = reps_of(model, chunk)  # [B, H], [B*P, H]
             q_parts.append(q_reps)
             p_parts.append(p_reps)
     all_q_reps = paddle.concat(q_parts).detach()  # [N*B, H]
@@ -233,13 +250,14 @@ def forward_backward_chunk(
     parameters.
     """
     with step.chunk_context(n):
-        q_reps, p_reps = model(chunk.queries, chunk.passages)  # [B, H], [B*P, H]
+        q_reps, p_reps = reps_of(model, chunk)  # [B, H], [B*P, H]
     paddle.autograd.backward([q_reps, p_reps], list(gradients))
 
 
 class KnownPositives:
     """Passages that are excluded as negatives of a query: its known positives, and copies of them,
-    on every device.
+    on every device. Passages have numbers; copies of a text have the same number, whatever their
+    ids. Places without a passage have the number EMPTY_PLACE, and are excluded for every query.
 
     # Deviation: the paper and the released code take every other passage of the batch for a
     negative, also the known positives of the query and copies of its positive. A switch,

@@ -11,7 +11,12 @@ import paddle.distributed as dist
 from paddle.autograd import PyLayer
 
 from rocketqa import cross_batch_negatives
-from rocketqa.cross_batch_negatives import DualChunk, KnownPositives, NegativesObjective
+from rocketqa.cross_batch_negatives import (
+    EMPTY_PLACE,
+    DualChunk,
+    KnownPositives,
+    NegativesObjective,
+)
 from rocketqa.distributed import devices
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
@@ -57,6 +62,21 @@ def chunk(place: int) -> DualChunk:
         )
 
     return DualChunk(rows(B), rows(B * P), None)
+
+
+def chunk_with_empty_places(place: int) -> DualChunk:
+    """Returns the chunk of this number without some of its hard negatives."""
+    queries, _, _, _ = chunk(place)
+    drawing = np.random.default_rng(50 + place)
+    is_there = np.arange(B * P) < B  # the positives
+    is_there |= drawing.random(B * P) < 0.4
+    count = int(is_there.sum())
+    lengths = drawing.integers(2, 9, count)
+    rows = [Encoding(drawing.integers(1, 60, n), np.zeros(n, np.int64)) for n in lengths]
+    places = np.where(is_there, np.cumsum(is_there) - 1, count)
+    numbers = np.where(is_there, 0, EMPTY_PLACE)
+    masked = KnownPositives(numbers, [[EMPTY_PLACE]] * B)
+    return DualChunk(queries, pack(rows), masked, paddle.to_tensor(places))
 
 
 @contextmanager
@@ -129,7 +149,7 @@ def gradients_of_reps(folder, rank, out, name, cross_batch=True, known=None):
     )
 
 
-def gradients_of_model(rank, out, name, chunks, objective):
+def gradients_of_model(rank, out, name, chunks, objective, chunk=chunk):
     """Keeps losses and averaged gradients of the whole model."""
     encoder = model()
     places = range(rank * chunks, (rank + 1) * chunks)
@@ -155,6 +175,8 @@ def main(folder: str) -> None:
     cross_batch = NegativesObjective()
     gradients_of_model(rank, out, "model", 1, cross_batch)
     gradients_of_model(rank, out, "chunks", CHUNKS, cross_batch)
+    for name, chunks in (("empty places", 1), ("empty places, chunks", CHUNKS)):
+        gradients_of_model(rank, out, name, chunks, cross_batch, chunk_with_empty_places)
     right = cross_batch_negatives.gather
     cross_batch_negatives.gather = own_slice
     gradients_of_model(rank, out, "no gradient through the gather", 1, cross_batch)

@@ -53,8 +53,9 @@ def test_positives_come_first_then_each_column_of_hard_negatives():
         TrainingExample("q1", "p1", ("p3", "p5")),
         TrainingExample("q2", "p2", ("p4", "p6")),
     ]
-    queries, passages, known_positives = dual_batches(examples, 5, 7).chunk(np.array([1, 0]))
-    assert known_positives is None
+    chunk = dual_batches(examples, 5, 7).chunk(np.array([1, 0]))
+    queries, passages, known_positives, places = chunk
+    assert known_positives is None and places is None
     assert spelled(queries) == ["[CLS] two two two [SEP]", "[CLS] one [SEP]"]
     assert spelled(passages) == [
         "[CLS] title [SEP] two [SEP]",  # the positives of q2 and q1
@@ -81,12 +82,77 @@ def test_positives_of_the_labels_and_of_all_examples_are_known():
     ]
     batches = dual_batches(examples, positives={"q1": ["p4"]})
     known_positives = batches.chunk(np.array([0, 1])).known_positives
-    assert known_positives.passages.tolist() == [0, 1, 2, 3]  # p1 p2 p3 p4
+    p1, p2, p3, p4 = known_positives.passages.tolist()
+    assert len({p1, p2, p3, p4}) == 4
     # q1 has p1, p4 by the labels, and p6 by another example; q2 has p2.
-    assert known_positives.positives == [[0, 3, 5], [1]]
+    assert {p1, p4} < set(known_positives.positives[0]) and len(known_positives.positives[0]) == 3
+    assert known_positives.positives[1] == [p2]
     assert known_positives.mask(np.array([0, 1]), cross_batch=True).tolist() == [
         [False, False, False, True],
         [False, False, False, False],
+    ]
+
+
+def test_a_copy_of_a_positive_under_another_id_is_no_negative():
+    copies = COLLECTION | {
+        "copy": Passage("copy", "title", "two"),
+        "untitled": Passage("untitled", "", "two"),
+        "divided": Passage("divided", "title two", "one"),
+        "other": Passage("other", "title", "two one"),
+    }
+    examples = [
+        TrainingExample("q2", "p2", ("copy",)),
+        TrainingExample("q2", "p2", ("untitled",)),
+        TrainingExample("q2", "p2", ("divided",)),
+        TrainingExample("q2", "other", ("p3",)),
+        TrainingExample("q1", "p4", ("p5",)),
+    ]
+    batches = DualBatches(examples, QUERIES, copies, ENCODER, 32, 32, positives={})
+    mask = batches.chunk(np.array([0, 1, 2])).known_positives.mask(np.array([0, 1, 2]), False)
+    # p2 p2 p2 copy untitled divided
+    assert mask[0].tolist() == [False, True, True, True, False, False]
+    mask = batches.chunk(np.array([4, 2])).known_positives.mask(np.array([0, 1]), False)
+    assert not mask.any()  # divided has the same words, but not in the same places
+    of_tokens = {key: ENCODER.tokens([passage])[0] for key, passage in copies.items()}
+    stored = DualBatches(examples, QUERIES, of_tokens, ENCODER, 32, 32, positives={})
+    found = stored.chunk(np.array([0, 1])).known_positives
+    expected = batches.chunk(np.array([0, 1])).known_positives
+    assert found.passages.tolist() == expected.passages.tolist()
+    assert found.positives == expected.positives
+
+
+def test_a_known_positive_without_text_is_refused():
+    with pytest.raises(DataError, match="passages: expected one with the id 'p9', got none"):
+        dual_batches([TrainingExample("q1", "p1", ())], positives={"q1": ["p9"]})
+
+
+UNEQUAL = [
+    TrainingExample("q1", "p1", ("p3", "p5")),
+    TrainingExample("q2", "p2", ()),
+    TrainingExample("q2", "p2", ("p4",)),
+]
+
+
+def test_a_row_with_fewer_negatives_has_empty_places_which_every_query_leaves_out():
+    batches = dual_batches(UNEQUAL)
+    assert (batches.passages_per_query, batches.fewest_passages) == (3, 1)
+    chunk = batches.chunk(np.array([0, 1, 2]))
+    assert batches.passage_ids(np.array([0, 1, 2])) == ["p1", "p2", "p2", "p3", "p4", "p5"]
+    assert len(spelled(chunk.passages)) == 6
+    assert chunk.places.tolist() == [0, 1, 2, 3, 6, 4, 5, 6, 6]
+    mask = chunk.known_positives.mask(np.array([0, 1, 2]), cross_batch=False)
+    assert mask.tolist() == [[False, False, False, False, True, False, False, True, True]] * 3
+    full = batches.chunk(np.array([0]))  # a chunk without an empty place takes part in the gather
+    assert full.places.tolist() == [0, 1, 2] and full.known_positives is not None
+
+
+def test_empty_places_and_known_positives_are_masked_together():
+    chunk = dual_batches(UNEQUAL, positives={"q1": ["p4"]}).chunk(np.array([0, 2]))
+    mask = chunk.known_positives.mask(np.array([0, 1]), cross_batch=False)
+    # p1 p2, p3 p4, p5 -
+    assert mask.tolist() == [
+        [False, False, False, True, False, True],
+        [False, False, False, False, False, True],
     ]
 
 

@@ -8,7 +8,18 @@ from types import SimpleNamespace
 import numpy as np
 import paddle
 import pytest
-from cross_batch_worker import CHUNKS, B, H, P, chunk, gradients, model, seeded, step_of
+from cross_batch_worker import (
+    CHUNKS,
+    B,
+    H,
+    P,
+    chunk,
+    chunk_with_empty_places,
+    gradients,
+    model,
+    seeded,
+    step_of,
+)
 from launching import launch
 
 from rocketqa.cross_batch_negatives import (
@@ -159,6 +170,30 @@ def test_chunks_on_each_device_are_as_many_more_devices(launched):
     loss, expected = joint_loss_and_gradients(len(out) * CHUNKS)
     np.testing.assert_allclose(np.mean([part["chunks:loss"] for part in out]), loss, rtol=1e-6)
     assert largest_error(out, "chunks", expected) < 1e-6
+
+
+@pytest.mark.parametrize("name, chunks", [("empty places", 1), ("empty places, chunks", CHUNKS)])
+def test_rows_with_fewer_negatives_have_the_loss_of_the_passages_that_are_there(
+    launched, name, chunks
+):
+    _, out = launched
+    encoder, all_q_reps, all_p_reps, labels = model(), [], [], []
+    passages = 0
+    for place in range(len(out) * chunks):
+        with seeded(place):
+            own = chunk_with_empty_places(place)
+            q_reps, p_reps = encoder(own.queries, own.passages)
+        assert len(p_reps) < B * P
+        labels += range(passages, passages + B)
+        passages += len(p_reps)
+        all_q_reps.append(q_reps)
+        all_p_reps.append(p_reps)
+    logits = paddle.concat(all_q_reps) @ paddle.concat(all_p_reps).T
+    loss = paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(labels))
+    loss.backward()
+    found = np.mean([part[f"{name}:loss"] for part in out])
+    np.testing.assert_allclose(found, float(loss), rtol=1e-6)
+    assert largest_error(out, name, gradients(encoder)) < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """A passage's vector has the same bytes however the work is cut, shared out or killed."""
 
+import json
 import os
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -117,6 +119,25 @@ def test_machines_that_share_out_the_shards_make_each_vector_once(flight, whole,
     for part, output in enumerate(parts, 1):
         assert encode.main(flags(flight, output, shard=f"{part}/3")) == 0
     assert vectors_in(*parts) == whole
+
+
+def test_lengths_that_are_not_given_are_those_of_the_training(flight, whole, tmp_path, capsys):
+    checkpoint = tmp_path / "dual"
+    shutil.copytree(flight / "dual", checkpoint)
+    manifest = json.loads((checkpoint / "meta.json").read_text())
+    manifest["job"]["flags"] |= {"passage_length": 10, "query_length": 9}
+    (checkpoint / "meta.json").write_text(json.dumps(manifest))
+    short = flags(flight, tmp_path / "short", checkpoint=checkpoint, num_shards=1)
+    assert encode.main(short) == 0
+    assert "was trained with" not in capsys.readouterr().err
+    job = json.loads((tmp_path / "short" / "meta.json").read_text())["job"]
+    assert (job["flags"]["passage_length"], job["flags"]["query_length"]) == (10, 9)
+    assert vectors_in(tmp_path / "short") != whole
+    given = ["--passage-length", "10", "--query-length", "9", "--check"]
+    assert encode.main([*short, *given]) == 0
+    assert encode.main([*short, "--passage-length", "12", "--check"]) == 3
+    assert encode.main(flags(flight, flight / "whole", num_shards=1, passage_length=128)) == 0
+    assert "up to date" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])

@@ -12,7 +12,7 @@ from rocketqa.distributed.watchdog import Workspace
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.inference.encoding import encode
-from rocketqa.inference.encoding_plan import EncodingSettings
+from rocketqa.inference.encoding_plan import EncodingSettings, Part
 from rocketqa.text.token_store import COLLECTION, QUERIES
 from rocketqa.weights.checkpoint import save_model, set_weights
 from rocketqa.weights.pretrained import load_pretrained
@@ -44,10 +44,28 @@ def settings(folder, kind=COLLECTION, **changed) -> EncodingSettings:
 def test_all_rows_are_encoded_and_nothing_else_is_left(folder, tmp_path, kind):
     counts = encode(settings(folder, kind), Workspace(tmp_path, ALONE), "out")
     shards = sorted(tmp_path.glob("vectors.*.npy"))
+    counts.pop("cut")
     assert counts == {"rows": 40, "shards": len(shards)}
     assert len(shards) == (8 if kind == COLLECTION else 1)
     assert sum(len(np.load(shard)) for shard in shards) == 40
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"vectors"}
+
+
+def test_texts_that_were_cut_are_counted_in_each_part(folder, tmp_path):
+    # Passage i has 3 + i % 6 words, a title of one token and 3 special tokens: 7 to 12 tokens.
+    lengths = [7 + i % 6 for i in range(40)]
+    parts = []
+    for number in (1, 2):
+        part = tmp_path / str(number)
+        part.mkdir()
+        changed = {"max_length": 10, "part": Part(number, 2)}
+        parts.append(encode(settings(folder, **changed), Workspace(part, ALONE), "out"))
+    assert sum(counts["cut"]["texts"] for counts in parts) == 40
+    cut = [length - 10 for length in lengths if length > 10]
+    assert sum(counts["cut"]["texts_cut"] for counts in parts) == len(cut)
+    assert sum(counts["cut"]["tokens_cut"] for counts in parts) == sum(cut)
+    assert sum(counts["cut"]["tokens"] for counts in parts) == sum(lengths)
+    assert max(counts["cut"]["longest"] for counts in parts) == 12
 
 
 def test_a_finished_shard_is_not_encoded_again(folder, tmp_path):

@@ -27,6 +27,13 @@ def test_every_row_is_in_one_batch_and_the_batches_are_the_same_for_all_shard_co
         assert rows_of(plan) == one
 
 
+def test_neighbouring_shards_have_the_places_of_their_batches():
+    plan = EncodingPlan(LENGTHS, 256, num_shards=7)
+    batches = plan.batches_in(2) + plan.batches_in(3)
+    assert plan.places_in(range(2, 4)).tolist() == sum(batches, [])
+    assert plan.places_in(range(3, 3)).tolist() == []
+
+
 def test_no_batch_has_more_tokens_than_its_budget():
     for batch in rows_of(EncodingPlan(LENGTHS, 256)):
         assert len(batch) * max(LENGTHS[batch]) <= 256

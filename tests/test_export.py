@@ -86,6 +86,7 @@ def test_what_a_deployment_needs_lies_beside_the_graphs(model_folder, output, ti
     assert (output / "vocab.txt").read_bytes() == VOCABULARY
     manifest = json.loads((output / "meta.json").read_text())
     assert manifest["difference"] == description["difference"]
+    assert manifest["lengths"] == {"query_length": 32, "passage_length": 128}
     assert f"{output}: largest difference from the checkpoint: query_encoder " in (
         capsys.readouterr().err
     )

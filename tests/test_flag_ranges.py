@@ -100,11 +100,17 @@ def is_numeric(action: Action) -> bool:
     return isinstance(action.type, NumberType) or name in ("memory", "part_of_many")
 
 
-CASES = []
-for name, command, parser in parsers():
-    for action in parser._actions:
-        if action.option_strings and is_numeric(action):
-            CASES.append((name, command, action.option_strings[0]))
+def numeric_flags() -> list[tuple]:
+    """Returns name, command and flag for each numeric flag of each parser."""
+    cases = []
+    for name, command, parser in parsers():
+        for action in parser._actions:
+            if action.option_strings and is_numeric(action):
+                cases.append((name, command, action.option_strings[0]))
+    return cases
+
+
+CASES = numeric_flags()
 
 
 def test_the_table_names_exactly_the_numeric_flags():

@@ -11,6 +11,8 @@ from rocketqa.weights.model_kinds import (
     MODEL_NAMES,
     TRAINING_VERBS,
     checkpoint_settings,
+    trained_length,
+    trained_lengths,
     warn_of_other_length,
 )
 from rocketqa.weights.pretrained import load_pretrained
@@ -135,6 +137,22 @@ def test_a_training_refuses_a_released_model_with_the_command_that_imports_it(tm
     assert refusal(load_pretrained, tmp_path, checkpoint_class="DualEncoder") == (
         f"{tmp_path}: expected an encoder to start from, got a model that Baidu released: {IMPORT}"
     )
+
+
+def test_lengths_are_those_of_the_training_else_the_usual_ones(tmp_path):
+    flags = {"query_length": 24, "passage_length": "64", "max_length": 9000}
+    (tmp_path / "meta.json").write_text(json.dumps({"job": {"flags": flags}}))
+    names = ("query_length", "passage_length", "max_length")
+    assert [trained_length(tmp_path, name) for name in names] == [24, 128, 160]
+    assert [trained_length(tmp_path / "nowhere", name) for name in names] == [32, 128, 160]
+
+
+def test_each_kind_of_model_has_its_lengths(tmp_path):
+    flags = {"query_length": 24, "max_length": 64}
+    (tmp_path / "meta.json").write_text(json.dumps({"job": {"flags": flags}}))
+    of_dual = {"query_length": 24, "passage_length": 128}
+    assert trained_lengths(tmp_path, "DualEncoder") == of_dual
+    assert trained_lengths(tmp_path, "CrossEncoder") == {"max_length": 64}
 
 
 def test_a_length_that_the_training_did_not_have_is_told(tmp_path, capsys):

@@ -32,12 +32,35 @@ def test_four_columns_are_a_labelled_pair(tmp_path):
     assert pairs == [LabelledPair(first, first, 1), LabelledPair(second, second, 0)]
 
 
+def test_line_ends_are_as_in_an_import(tmp_path):
+    file = tmp_path / "train.tsv"
+    file.write_bytes(b"the cat\t\ta cat sat\t1\r\nthe cat\tdog\tran\t0")
+    _, collection, pairs = read_cross_training_set([file])
+    assert [pair.label for pair in pairs] == [1, 0]
+    assert collection[f"{file}:2"].text == "ran"
+
+
+def test_a_passage_on_both_sides_of_a_query_is_refused_and_a_row_with_one_passage_left_out(
+    tmp_path, capsys
+):
+    dual = tmp_path / "dual.tsv"
+    dual.write_text("the cat\t\ta cat sat\t-\ta cat sat\t0\nthe cat\t\ta cat sat\t\tb\t0\n")
+    assert len(read_dual_training_set([dual]).examples) == 1
+    line = f"{dual}:1: first of 1 rows left out whose negative is the positive\n"
+    assert capsys.readouterr().err == line
+    cross = tmp_path / "cross.tsv"
+    cross.write_text("the cat\t\ta cat sat\t1\nthe cat\t-\ta cat sat\t0\n")
+    with pytest.raises(DataError, match="cross.tsv:2: expected a passage positive or negative"):
+        read_cross_training_set([cross])
+
+
 @pytest.mark.parametrize(
     "read, line, message",
     [
         (read_dual_training_set, "q\tt\tp\t1", "train.tsv:1: expected 6 columns, got 4"),
         (read_dual_training_set, "q\tt\t\t-\tp\t0", "train.tsv:1: expected a text, got an empty"),
         (read_cross_training_set, "q\tt\tp\t-\tp\t0", "train.tsv:1: expected 4 columns, got 6"),
+        (read_dual_training_set, "q\tt\tp\t-\tn\t1", "train.tsv:1: expected label 0, got '1'"),
         (read_cross_training_set, "q\tt\tp\tyes", "train.tsv:1: expected label 0 or 1, got 'yes'"),
     ],
 )

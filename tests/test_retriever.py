@@ -1,5 +1,7 @@
 """A query is answered as `retrieve` and `score` would, with title and text."""
 
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +42,19 @@ def test_answers_are_those_of_the_verbs(folder, cross, file):
         ]
         scores = [scored.score for scored in ranking]
         assert [answer.score for answer in answers] == pytest.approx(scores, abs=1e-5)
+
+
+def test_queries_are_cut_as_in_the_training_unless_a_length_is_given(folder, tmp_path, capsys):
+    checkpoint = tmp_path / "dual"
+    shutil.copytree(folder / "dual", checkpoint)
+    manifest = json.loads((checkpoint / "meta.json").read_text())
+    manifest["job"]["flags"]["query_length"] = 24
+    (checkpoint / "meta.json").write_text(json.dumps(manifest))
+    given = (checkpoint, folder / "collection.tsv", [folder / "collection.vectors"], 2**30)
+    load_retriever(*given)
+    assert "was trained with" not in capsys.readouterr().err
+    load_retriever(*given, query_length=32)
+    assert "--query-length 24 and is used with --query-length 32" in capsys.readouterr().err
 
 
 def test_threads_share_a_retriever(folder):

@@ -1,7 +1,9 @@
 """The cross encoder's scores of a run: joined by ids, the same bytes however they are made."""
 
+import json
 import os
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -86,6 +88,39 @@ def test_every_pair_has_the_score_that_the_model_gives_it_alone(flight, tmp_path
         assert [scored[:3] for scored in ranking] == [scored[:3] for scored in again]
     all_scores = [scored.score for ranking in found.values() for scored in ranking]
     assert np.ptp(all_scores) > 0.01
+
+
+def test_pairs_that_were_cut_are_counted_and_the_length_is_that_of_the_training(flight, tmp_path):
+    checkpoint = tmp_path / "cross"
+    shutil.copytree(flight / "cross", checkpoint)
+    manifest = json.loads((checkpoint / "meta.json").read_text())
+    manifest["job"]["flags"]["max_length"] = 11
+    (checkpoint / "meta.json").write_text(json.dumps(manifest))
+    output = tmp_path / "scored.run"
+    assert score.main(flags(flight, flight / "a.run", output, checkpoint=checkpoint)) == 0
+    lengths = []
+    for ranking in RunFile(flight / "a.run").values():
+        for scored in ranking:
+            number = int(scored.passage_id[1:])
+            lengths.append(2 + number % 2 + 3 + number % 6 + 3)  # query, title, text, special
+    cut = [length - 11 for length in lengths if length > 11]
+    found = json.loads((tmp_path / "scored.run.meta.json").read_text())
+    assert found["job"]["flags"]["max_length"] == 11
+    assert found["cut"] == {
+        "texts": len(lengths),
+        "texts_cut": len(cut),
+        "tokens": sum(lengths),
+        "tokens_cut": sum(cut),
+        "longest": max(lengths),
+    }
+
+
+def test_candidates_of_ms_marco_are_refused_by_their_name(flight, tmp_path, capsys):
+    run = tmp_path / "top1000.dev.tsv"
+    run.write_text("q1\tp1\twhat is a dog\tthe dog is an animal\n")
+    assert main(["score", *flags(flight, run, tmp_path / "out.run")]) == 2
+    line = f"{run}:1: expected a run, got MS MARCO's top1000 (query_id, passage_id, query, passage)"
+    assert line in capsys.readouterr().err
 
 
 def test_tokens_made_before_give_the_same_bytes_as_texts(flight, tmp_path):

@@ -1,11 +1,13 @@
 """`rocketqa statistics` counts queries, passages and words as the paper's table 1 does."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rocketqa.cli.__main__ import main
-from rocketqa.cli.statistics import count_texts
+from rocketqa.cli.statistics import count_texts, length_cutting
 from rocketqa.files.formats import Passage, Query
 
 LINES = [
@@ -49,6 +51,35 @@ def test_finished_counts_are_printed_again_and_not_made_again(command, tmp_path,
 def test_a_check_makes_and_prints_nothing(command, tmp_path, capsys):
     assert main([*command, "--check"]) not in (0, 2)
     assert capsys.readouterr().out == "" and not (tmp_path / "out.tsv").exists()
+
+
+def test_the_lengths_that_cut_texts_are_told_where_a_tokenizer_is_given(command, tmp_path, capsys):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "-", "one", "two", "three", "who"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
+    assert main([*command, "--checkpoint", str(tmp_path)]) == 0
+    # Queries of 2, 1 and 3 words and 2 special tokens; passages of 2 + 3 and 1 + 1 words and 3.
+    assert capsys.readouterr().out.splitlines() == [
+        *LINES,
+        "query_length_cutting_1_percent\t5",
+        "query_length_cutting_5_percent\t5",
+        "query_length_cutting_10_percent\t5",
+        "passage_length_cutting_1_percent\t8",
+        "passage_length_cutting_5_percent\t8",
+        "passage_length_cutting_10_percent\t8",
+    ]
+    flags = json.loads((tmp_path / "out.tsv.meta.json").read_text())["job"]["flags"]
+    assert list(flags) == ["tokenizer"]
+
+
+def test_without_a_tokenizer_the_job_is_what_it_was(command, tmp_path):
+    assert main(command) == 0
+    assert json.loads((tmp_path / "out.tsv.meta.json").read_text())["job"]["flags"] == {}
+
+
+def test_a_length_cuts_at_most_its_percentage():
+    lengths = np.arange(1, 101)  # 1 to 100 tokens
+    assert [length_cutting(lengths, percent) for percent in (1, 5, 10)] == [99, 95, 90]
+    assert length_cutting(np.array([4, 4, 4, 9]), 10) == 9
 
 
 def test_the_words_of_a_text_are_what_stands_between_spaces():

@@ -86,7 +86,7 @@ def test_a_file_that_may_not_be_read_is_named_and_refused(tmp_path, capsys, monk
 
 
 def test_unknown_file_names_are_skipped_with_a_line_and_manifests_without(tmp_path, capsys):
-    others = {"notes.txt": b"\xff", "dev.run.meta.json": b"{}"}
+    others = {"notes.txt": b"\xff", "dev.run.meta.json": b"{}", "meta.json": b"{}"}
     folder = write_sound_folder(tmp_path, **others)
     assert main(["validate", str(folder)]) == 0
     assert capsys.readouterr().err == f"{folder}/notes.txt: skipped: unknown file name\n"
@@ -100,6 +100,28 @@ def test_a_run_whose_ranks_contradict_its_scores_is_named_but_no_fault(tmp_path,
         f"{folder}/dev.run:2: the ranks contradict the scores: rank 2 of query d1 has the score "
         "3.5, rank 1 the score 2.5\n"
     )
+
+
+def test_files_of_ms_marco_are_read_or_named(tmp_path, capsys):
+    files = {
+        "qidpidtriples.train.tsv": b"q1\tp1\tp2\nq2\tp2\tp1\nq1\tp1\tp9\n",
+        "top1000.dev.tsv": b"d1\tp1\twhat is a dog\tthe dog is an animal\n",
+    }
+    folder = write_sound_folder(tmp_path, **files)
+    assert main(["validate", str(folder)]) == 2
+    printed = capsys.readouterr()
+    triples = folder / "qidpidtriples.train.tsv"
+    expected = f"{triples}:3: expected a passage_id of the collection, got 'p9'"
+    assert printed.out.splitlines() == [expected, "unknown ids\t1"]
+    assert f"{folder}/top1000.dev.tsv: skipped: MS MARCO's top1000 (query_id," in printed.err
+
+
+def test_copies_are_named_on_standard_error_and_pass(tmp_path, capsys):
+    folder = write_sound_folder(
+        tmp_path, **{"queries.dev.tsv": b"d1\tmany words\nd2\tMany words\n"}
+    )
+    assert main(["validate", str(folder)]) == 0
+    assert "queries.dev.tsv: same text: d2 has that of d1\n" in capsys.readouterr().err
 
 
 def test_a_line_says_which_ids_cannot_be_checked(tmp_path, capsys):

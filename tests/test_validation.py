@@ -1,6 +1,7 @@
 """Every fault of a folder is found in its line, by the readers that refuse it in other verbs."""
 
 import os
+from array import array
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from data_folder import READERS, check_of, write_sound_folder
 
 from rocketqa.files.errors import DataError, Fault
 from rocketqa.files.rows import Check
-from rocketqa.files.validation import DataFolder, split_of
+from rocketqa.files.validation import DataFolder, copies, split_of
 
 CLASSES_OF_FAULTS = {
     "UTF-8",
@@ -122,6 +123,16 @@ def test_queries_of_other_splits_differ_from_the_training_queries_but_for_unlabe
     ]
 
 
+def test_a_file_of_all_queries_is_read_and_may_repeat_those_of_the_splits(tmp_path):
+    queries = b"q1\tthe dog\nq1\tagain\nx\tmore\n"
+    changed = {"queries.tsv": queries, "examples.dual.tsv": b"x\tp1\tp2\ny\tp1\tp2\n"}
+    folder = write_sound_folder(tmp_path, **changed)
+    assert messages_of(folder) == [
+        f"{folder}/queries.tsv:2: expected each id once, got 'q1' again",
+        f"{folder}/examples.dual.tsv:2: expected a query_id of the queries, got 'y'",
+    ]
+
+
 def test_a_file_of_a_split_without_queries_may_name_all_queries(tmp_path):
     folder = write_sound_folder(tmp_path, **{"truth.test.tsv": b"q1\tp1\nd1\tp3\nx\tp1\n"})
     expected = "expected a query_id of the queries, got 'x'"
@@ -133,6 +144,30 @@ def test_an_unreadable_row_hides_no_fault_of_the_next_and_causes_none(tmp_path):
     faults = faults_of(write_sound_folder(tmp_path, **{"collection.tsv": broken}))
     kinds = [fault.kind for fault in faults]
     assert kinds == ["columns", "UTF-8", "stray tabs", "empty text"]
+
+
+def test_the_same_text_under_several_ids_is_noted_and_no_fault(tmp_path):
+    copies = b"p1\tt\tThe  dog\np2\tt\tthe dog\np3\t\tthe dog\np4\tT\tTHE DOG\n"
+    queries = b"d1\tmany  words\nd2\tMany words\n"
+    folder = write_sound_folder(tmp_path, **{"collection.tsv": copies, "queries.dev.tsv": queries})
+    faults: list[Fault] = []
+    data = DataFolder(folder, faults.append)
+    data.read()
+    assert not faults
+    assert data.notes == [
+        f"{folder}/collection.tsv: same text: line 2 has that of line 1",
+        f"{folder}/collection.tsv: same text: line 4 has that of line 1",
+        f"{folder}/collection.tsv: same text: 2 passages have that of earlier ones, "
+        "which is no fault",
+        f"{folder}/queries.dev.tsv: same text: d2 has that of d1",
+        f"{folder}/queries.dev.tsv: same text: 1 queries have that of earlier ones, "
+        "which is no fault",
+    ]
+
+
+def test_copies_are_found_by_their_hashes():
+    assert copies(array("q", [7, 5, 7, 5, 5, 9])) == [(2, 0), (3, 1), (4, 1)]
+    assert copies(array("q", [3, 4])) == [] == copies(array("q"))
 
 
 def test_the_split_is_the_second_part_of_a_file_name():

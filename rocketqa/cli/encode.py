@@ -8,6 +8,7 @@ whatever the number of shards, processes and machines.
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from rocketqa.cli.flags import (
+    AS_TRAINED,
     NumberType,
     VerbParser,
     add_inference_flags,
@@ -15,6 +16,7 @@ from rocketqa.cli.flags import (
     add_text_flags,
     job_of,
     on_all_devices,
+    take_lengths,
     to_path,
 )
 from rocketqa.distributed.watchdog import Workspace
@@ -39,7 +41,7 @@ def build_parser() -> ArgumentParser:
     description = str(__doc__).split("\n\n")[0]
     parser = VerbParser("rocketqa encode", description=description, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
-    add_text_flags(parser)
+    add_text_flags(parser, AS_TRAINED)
     parser.add_argument("--checkpoint", type=to_path, required=True, help="a dual encoder")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -84,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     checkpoint_settings(args.checkpoint, "DualEncoder")
+    take_lengths(args, "query_length", "passage_length")
     job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
 
     def make(workspace: Workspace) -> None:

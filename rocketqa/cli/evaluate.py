@@ -63,6 +63,18 @@ def build_parser() -> ArgumentParser:
         "and DPR's script do; released: with --answers, as the released code does, over the "
         "queries of the run (default: %(default)s)",
     )
+    _add_ranking_flags(parser)
+    _add_answer_flags(parser)
+    parser.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="let a run without a judged query count 0, as a baseline may find nothing "
+        "(default: refuse it)",
+    )
+    return parser
+
+
+def _add_ranking_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--order",
         choices=("rank", "score"),
@@ -83,6 +95,9 @@ def build_parser() -> ArgumentParser:
         help="with --qrels: leave out the passage that has the id of its query, where the queries "
         "stand in the collection, as in BEIR's ArguAna and Quora (default: no)",
     )
+
+
+def _add_answer_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--match",
         choices=("string", "regex", "characters"),
@@ -96,13 +111,6 @@ def build_parser() -> ArgumentParser:
         action="store_true",
         help="search `title . text` for the answers, not the text alone (as DPR can; default: no)",
     )
-    parser.add_argument(
-        "--allow-empty",
-        action="store_true",
-        help="let a run without a judged query count 0, as a baseline may find nothing "
-        "(default: refuse it)",
-    )
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:

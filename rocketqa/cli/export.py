@@ -11,21 +11,20 @@ from pathlib import Path
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.manifest import flag_of
 from rocketqa.search.encodings import COLLECTION, check_directories, refuse_other_side
 from rocketqa.weights.config_files import class_of_checkpoint
-from rocketqa.weights.model_kinds import TRAINING_VERBS, checkpoint_settings
+from rocketqa.weights.model_kinds import (
+    TRAINING_VERBS,
+    checkpoint_settings,
+    told_length,
+    trained_lengths,
+)
 
 EXAMPLE = "rocketqa export --checkpoint DIR --format onnx --output output/deployed"
 GRAPHS = ("paddle", "onnx")
 HUGGINGFACE = "huggingface"
 FAISS = "faiss"
 SOURCES = ("checkpoint", "passage_vectors")
-# The lengths that a model's folders say, with the defaults of `encode` and `score`.
-LENGTHS = {
-    "DualEncoder": {"query_length": 32, "passage_length": 128},
-    "CrossEncoder": {"max_length": 160},
-}
 
 
 def build_parser() -> ArgumentParser:
@@ -68,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = checkpoint_settings(args.checkpoint, *TRAINING_VERBS)
     if args.format == HUGGINGFACE:
         return _export_folders(args, class_of_checkpoint(settings))
-    return _export_graphs(args)
+    return _export_graphs(args, class_of_checkpoint(settings))
 
 
 def _refuse_other_source(args: Namespace) -> None:
@@ -79,7 +78,7 @@ def _refuse_other_source(args: Namespace) -> None:
         raise DataError(f"--format {args.format}: expected {expected}, got {got}")
 
 
-def _export_graphs(args: Namespace) -> int:
+def _export_graphs(args: Namespace, model_class: str) -> int:
     job = job_of("export", args, inputs=("checkpoint",), not_identity=SOURCES)
     differences: dict[str, float] = {}
 
@@ -88,6 +87,7 @@ def _export_graphs(args: Namespace) -> int:
 
         differences.update(export_checkpoint(args.checkpoint, part, args.format))
         job.facts["difference"] = differences
+        job.facts["lengths"] = trained_lengths(args.checkpoint, model_class)
 
     status = job.run(make, args.check)
     if differences:
@@ -98,9 +98,12 @@ def _export_graphs(args: Namespace) -> int:
 
 
 def _export_folders(args: Namespace, model_class: str) -> int:
-    lengths = {}
-    for name, default in LENGTHS[model_class].items():
-        lengths[name] = trained_length(args.checkpoint, name, default)
+    lengths = trained_lengths(args.checkpoint, model_class)
+    for name, length in lengths.items():
+        if told_length(args.checkpoint, name) is None:
+            flag = f"--{name.replace('_', '-')}"
+            line = f"no manifest tells its {flag}: the folder says {length}, the default"
+            print(f"{args.checkpoint}: {line}", file=sys.stderr)
     job = job_of("export", args, inputs=("checkpoint",), not_identity=SOURCES, **lengths)
 
     def make(part: Path) -> None:
@@ -109,22 +112,6 @@ def _export_folders(args: Namespace, model_class: str) -> int:
         export_huggingface(args.checkpoint, part, lengths)
 
     return job.run(make, args.check)
-
-
-def trained_length(checkpoint: Path, name: str, default: int) -> int:
-    """Returns the length of a training's texts, which its manifest tells.
-
-    The best model and the states of a training lie in its folder. Where there is no manifest, a
-    line says that the length is the default.
-    """
-    for folder in (checkpoint, checkpoint.parent):
-        length = flag_of(folder, name)
-        if isinstance(length, int):
-            return length
-    flag = f"--{name.replace('_', '-')}"
-    line = f"no manifest tells its {flag}: the folder says {default}, the default"
-    print(f"{checkpoint}: {line}", file=sys.stderr)
-    return default
 
 
 def _export_vectors(args: Namespace) -> int:

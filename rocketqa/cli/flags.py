@@ -17,11 +17,13 @@ from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
+from rocketqa.weights.model_kinds import trained_length
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
 # What argparse says about a word that is no choice, and about a flag at the end of a line.
 INVALID_CHOICE = r"invalid choice: (.*) \(choose from (.*)\)$"
 NO_VALUE = r"(expected (at least )?one argument)$"
+AS_TRAINED = "as the checkpoint was trained; without a manifest "  # of a length
 SMALLEST_WITHOUT_UNIT = 1_000_000  # bytes: a smaller number is one of another unit
 
 
@@ -218,13 +220,12 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         metavar="DIR",
         help="a cross encoder that re-ranks the retrieved passages (default: none)",
     )
-    _add_query_length(parser)
+    _add_query_length(parser, AS_TRAINED)
     parser.add_argument(
         "--max-length",
         type=NumberType(TOKENS),
-        default=160,
         help="tokens of a query and its passage together, for the cross encoder, special tokens "
-        "included (default: 160)",
+        f"included (default: {AS_TRAINED}160)",
     )
     parser.add_argument(
         "--max-memory",
@@ -236,21 +237,31 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
     )
 
 
-def _add_query_length(parser: ArgumentParser) -> None:
+def _add_query_length(parser: ArgumentParser, as_trained: str = "") -> None:
     parser.add_argument(
         "--query-length",
         type=NumberType(TOKENS),
-        default=32,
-        help="tokens of a query, [CLS] and [SEP] included (default: 32)",
+        default=None if as_trained else 32,
+        help=f"tokens of a query, [CLS] and [SEP] included (default: {as_trained}32)",
     )
 
 
-def add_text_flags(parser: ArgumentParser) -> None:
-    """Adds the lengths of the two inputs of the dual encoder."""
-    _add_query_length(parser)
+def add_text_flags(parser: ArgumentParser, as_trained: str = "") -> None:
+    """Adds the lengths of the two inputs of the dual encoder.
+
+    as_trained: AS_TRAINED where the checkpoint of the verb decides the defaults (`take_lengths`).
+    """
+    _add_query_length(parser, as_trained)
     parser.add_argument(
         "--passage-length",
         type=NumberType(TOKENS),
-        default=128,
-        help="tokens of a passage, [CLS] and both [SEP] included (default: 128)",
+        default=None if as_trained else 128,
+        help=f"tokens of a passage, [CLS] and both [SEP] included (default: {as_trained}128)",
     )
+
+
+def take_lengths(args: Namespace, *names: str) -> None:
+    """Gives the lengths that were not given the values that the checkpoint was trained with."""
+    for name in names:
+        if getattr(args, name) is None:
+            setattr(args, name, trained_length(args.checkpoint, name))

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 
 from rocketqa.cli.flags import (
+    AS_TRAINED,
     NumberType,
     VerbParser,
     add_format_flag,
@@ -10,6 +11,7 @@ from rocketqa.cli.flags import (
     add_job_flags,
     job_of,
     on_all_devices,
+    take_lengths,
     to_path,
 )
 from rocketqa.distributed.watchdog import Workspace
@@ -48,8 +50,8 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--max-length",
         type=NumberType(TOKENS),
-        default=160,
-        help="tokens of a query and its passage together, special tokens included (default: 160)",
+        help="tokens of a query and its passage together, special tokens included "
+        f"(default: {AS_TRAINED}160)",
     )
     add_inference_flags(parser)
     add_format_flag(parser)
@@ -60,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     checkpoint_settings(args.checkpoint, "CrossEncoder")
+    take_lengths(args, "max_length")
     job = job_of("score", args, inputs=("checkpoint", "collection", "queries", "run"))
 
     def make(workspace: Workspace) -> None:
@@ -76,6 +79,6 @@ def main(argv: list[str] | None = None) -> int:
             precision=args.precision,
             format=args.format,
         )
-        score(settings, workspace, args.output.name)
+        job.facts["cut"] = score(settings, workspace, args.output.name)
 
     return job.run_in(on_all_devices, make, args.check)

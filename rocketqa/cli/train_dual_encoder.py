@@ -34,7 +34,7 @@ def build_parser() -> ArgumentParser:
         nargs="+",
         metavar="QRELS",
         help="exclude as negatives of a query the passages that these files, or the examples, "
-        "name as its positives (default: exclude none)",
+        "name as its positives, and their copies under other ids (default: exclude none)",
     )
     return parser
 

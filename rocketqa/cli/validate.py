@@ -1,7 +1,9 @@
 """Print every fault of the files in a folder, a line each, then how many there are of each class.
 
 The exit status is 2 if there is any fault. Without one, the number of rows of each file is printed.
-A run whose ranks contradict its scores is no fault, but is named.
+A run whose ranks contradict its scores is no fault, but is named. Passages and queries with the
+same text under several ids are counted, and the first are named, but they are no fault: published
+collections have them.
 """
 
 import sys
@@ -10,6 +12,7 @@ from collections import Counter
 
 from rocketqa.cli.flags import VerbParser, to_path
 from rocketqa.files.errors import Fault
+from rocketqa.files.published_forms import why_skipped
 from rocketqa.files.validation import DataFolder
 
 EXAMPLE = "rocketqa validate data/mine"
@@ -39,11 +42,11 @@ def main(argv: list[str] | None = None) -> int:
 
     folder = DataFolder(args.folder, print_and_count)
     for name in folder.skipped:
-        print(f"{args.folder / name}: skipped: unknown file name", file=sys.stderr)
+        print(f"{args.folder / name}: skipped: {why_skipped(name)}", file=sys.stderr)
     for line in folder.missing_references():
         print(f"{args.folder}/{line}", file=sys.stderr)
     folder.read()
-    for line in folder.remarks:
+    for line in folder.notes:
         print(line, file=sys.stderr)
     for kind, count in sorted(counts.items()):
         print(f"{kind}\t{count}")

@@ -4,7 +4,7 @@ import hashlib
 import os
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -139,6 +139,11 @@ def entry_with_id(entries: Mapping[str, Entry], identifier: str, source: str) ->
     source: what the entries are, for the error message: "queries" or "passages". Raises DataError
     where there is no entry.
     """
+    require_entry(entries, identifier, source)
+    return entries[identifier]
+
+
+def require_entry(entries: Container[str], identifier: str, source: str) -> None:
+    """Raises DataError where there is no entry of an id, as `entry_with_id` does."""
     if identifier not in entries:
         raise DataError(f"{source}: expected one with the id {identifier!r}, got none")
-    return entries[identifier]

@@ -10,12 +10,13 @@ class DataError(ValueError):
 class Fault(DataError):
     """Something wrong with a file or with one of its lines.
 
-    kind: the class of faults that `rocketqa validate` counts it in.
+    kind: the class of faults that `rocketqa validate` counts it in. place: `file` or `file:line`.
     """
 
     def __init__(self, kind: str, place: str, expected: str, got: str):
         super().__init__(f"{place}: expected {expected}, got {got}")
         self.kind = kind
+        self.place = place
 
 
 def raise_fault(fault: Fault) -> NoReturn:

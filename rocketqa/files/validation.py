@@ -6,8 +6,11 @@ queries of all files.
 """
 
 import re
+from array import array
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import numpy as np
 
 from rocketqa.files.errors import DataError, Fault
 from rocketqa.files.examples import read_examples, read_pairs
@@ -25,15 +28,18 @@ from rocketqa.files.runs import RunFile
 
 TRAIN = "train"
 UNLABELLED = "unlabelled"
+ALL_QUERIES = "queries.tsv"  # of no split; it may repeat the queries of the others
 MANIFEST_ENDING = ".meta.json"
+SAME_TEXT = "same text"
+SHOWN_COPIES = 5  # of a file
 FILE_NAMES = {  # kind -> pattern of the file name
     "collection": r"collection\.tsv",
-    "queries": r"queries\.([\w-]+)\.tsv",
+    "queries": r"queries(\.[\w-]+)?\.tsv",
     "qrels": r"qrels\.([\w-]+)(\.addition)?\.tsv",
     "truth": r"truth\.([\w-]+)\.tsv",
     "answers": r"answers\.([\w-]+)\.tsv",
     "run": r".+\.run",
-    "dual": r"examples\.dual.*\.tsv",
+    "dual": r"(examples\.dual|qidpidtriples).*\.tsv",  # MS MARCO's triples have the same columns
     "cross": r"examples\.cross.*\.tsv",
 }
 
@@ -42,15 +48,15 @@ class DataFolder:
     """The files of a folder, to be read once. Each fault goes to `on_fault`.
 
     files: kind of FILE_NAMES -> files. skipped: the other file names. row_counts: file name ->
-    number of rows, from `read` on. remarks: lines about what is odd, but no fault, from `read` on.
+    number of rows, from `read` on. notes: lines about what is odd, but no fault, from `read` on.
     Raises DataError where the folder has no file of a known kind.
     """
 
     def __init__(self, path: Path, on_fault: Callable[[Fault], None]):
         self.on_fault = on_fault
         self.row_counts: dict[str, int] = {}
-        self.remarks: list[str] = []
         self.skipped: list[str] = []
+        self.notes: list[str] = []
         self.files: dict[str, list[Path]] = {kind: [] for kind in FILE_NAMES}
         self._passage_ids: set[str] | None = None
         self._queries: dict[str, dict[str, Query]] = {}  # split -> query_id -> Query
@@ -64,7 +70,7 @@ class DataFolder:
         for file in sorted(path.iterdir()):
             kind = _kind_of(file)
             if kind is None:
-                if not file.name.endswith(MANIFEST_ENDING):
+                if not f".{file.name}".endswith(MANIFEST_ENDING):
                     self.skipped.append(file.name)
                 continue
             fault = file_fault(file)
@@ -93,7 +99,7 @@ class DataFolder:
             self.row_counts[file.name] = run.line_count
             contradiction = first_contradiction(run)
             if contradiction is not None:
-                self.remarks.append(contradiction.text)
+                self.notes.append(contradiction.text)
         for file in self.files["dual"]:
             examples = read_examples(file, check=check)
             self.row_counts[file.name] = len(examples)
@@ -107,7 +113,9 @@ class DataFolder:
         for file in self.files["collection"]:
             self._passage_ids = set()
             passages = iterate_collection(file, check, self._passage_ids)
-            self.row_counts[file.name] = sum(1 for _ in passages)
+            hashes = array("q", (text_hash(passage.title, passage.text) for passage in passages))
+            self.row_counts[file.name] = len(hashes)
+            self._note_copies(file, "passages", hashes, _line_of)
 
     def _read_queries(self) -> None:
         """Reads and keeps the queries: first the training queries, as others differ from them."""
@@ -118,12 +126,30 @@ class DataFolder:
             if split != UNLABELLED:  # these may repeat the texts of training queries
                 for query in training_queries.values():
                     training_texts[normalize_text(query.text)] = query.query_id
-            check = Check(
-                self.on_fault, training_texts=training_texts, training_query_ids=training_queries
-            )
+            check = Check(self.on_fault)
+            if file.name != ALL_QUERIES:
+                check = check._replace(
+                    training_texts=training_texts, training_query_ids=training_queries
+                )
             queries = read_queries(file, check=check)
             self._queries[split] = queries
+            hashes = array("q", (text_hash(query.text) for query in queries.values()))
+            self._note_copies(file, "queries", hashes, list(queries).__getitem__)
             self.row_counts[file.name] = len(queries)
+
+    def _note_copies(
+        self, file: Path, records: str, hashes: array, name: Callable[[int], str]
+    ) -> None:
+        """Notes the texts of a file that stand under several ids.
+
+        hashes: those of its texts. name: gives the name of a record, by its number from 0.
+        """
+        found = copies(hashes)
+        for copy, first in found[:SHOWN_COPIES]:
+            self.notes.append(f"{file}: {SAME_TEXT}: {name(copy)} has that of {name(first)}")
+        if found:
+            count = f"{len(found):,} {records} have that of earlier ones"
+            self.notes.append(f"{file}: {SAME_TEXT}: {count}, which is no fault")
 
     def _read_qrels(self) -> None:
         """Reads the judgements and keeps the relevant passages of each query."""
@@ -160,6 +186,30 @@ class DataFolder:
         if not self.files["queries"]:
             lines.append(_missing("queries.SPLIT.tsv", "query ids"))
         return lines
+
+
+def _line_of(number: int) -> str:
+    """Returns the line of a record, by its number from 0, in a file with a record on each line."""
+    return f"line {number + 1}"
+
+
+def text_hash(*texts: str) -> int:
+    """Returns 64 bits of texts, the same for texts that an uncased model cannot tell apart."""
+    return hash(tuple(map(normalize_text, texts)))
+
+
+def copies(hashes: array) -> list[tuple[int, int]]:
+    """Returns (number of a record, number of the first record with the same hash), from 0, for
+    each record that is not the first; ascending.
+    """
+    values = np.array(hashes, np.int64)
+    order = np.argsort(values, kind="stable")
+    in_order = values[order]
+    is_first = np.append(True, in_order[1:] != in_order[:-1])[: len(values)]
+    group_begins = np.maximum.accumulate(np.where(is_first, np.arange(len(values)), 0))
+    later = order[~is_first]
+    firsts = order[group_begins[~is_first]]
+    return sorted(zip(later.tolist(), firsts.tolist()))
 
 
 def _missing(name: str, ids: str) -> str:

@@ -12,6 +12,7 @@ from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.files.errors import DataError
+from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.atomic_files import write_array
@@ -31,9 +32,9 @@ from rocketqa.weights.model_kinds import warn_of_other_length
 TOKENS = ".tokens"  # a folder in the part directory, which is not part of the result
 
 
-def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -> dict[str, int]:
+def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -> dict[str, object]:
     """Writes the shards of this part that are not there yet; returns how many rows and shards it
-    has.
+    has, and how many of its texts were cut.
 
     Every process of the launch calls it; each makes its share of the shards.
     """
@@ -45,6 +46,7 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
     tower = model.passage_encoder if settings.kind == COLLECTION else model.query_encoder
     encoder = ShardEncoder(settings, Engine(tower, settings.precision), text_encoder)
     store = _tokens(settings, workspace, text_encoder)
+    uncut = store.uncut_lengths()
     lengths = store.lengths(settings.max_length)
     is_collection = settings.kind == COLLECTION
     plan = EncodingPlan(lengths, settings.batch_tokens, settings.num_shards, is_collection)
@@ -64,7 +66,8 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
     if devices.is_main():
         _remove_tokens(part)
     rows = sum(plan.rows_in(shard) for shard in shards)
-    return {"rows": rows, "shards": len(shards)}
+    cut = CutTexts.of(uncut[plan.places_in(shards)], settings.max_length)
+    return {"rows": rows, "shards": len(shards), "cut": cut._asdict()}
 
 
 class ShardEncoder:

@@ -89,6 +89,14 @@ class EncodingPlan:
         batches = self._batches_of(shard)
         return self.bounds[batches.stop] - self.bounds[batches.start]
 
+    def places_in(self, shards: range) -> np.ndarray:
+        """Returns the places in the store of all rows of neighbouring shards, int64 [rows]."""
+        if not shards:
+            return self.order[:0]
+        first = self._batches_of(shards[0])
+        last = self._batches_of(shards[-1])
+        return self.order[self.bounds[first.start] : self.bounds[last.stop]]
+
     def batches_in(self, shard: int) -> list[list[int]]:
         """Returns the batches of a shard: the places of their rows in the store."""
         batches = []

@@ -6,25 +6,31 @@ have the same bytes whatever the number of processes and kills, and memory does 
 run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.errors import DataError, Fault
-from rocketqa.files.rows import UNKNOWN_IDS, Check
+from rocketqa.files.formats import Passage, Query
+from rocketqa.files.published_forms import CANDIDATES, candidates_cure, is_candidate
+from rocketqa.files.rows import UNKNOWN_IDS, Check, read_rows
 from rocketqa.files.runs import RunFile, ScoredPassage, ranked, run_lines
+from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.engine import Engine
 from rocketqa.jobs.atomic_files import join_pieces, write_piece
 from rocketqa.jobs.progress import bar
 from rocketqa.text.token_store import open_collection, open_queries
-from rocketqa.text.tokenizer import Encoding, TextEncoder, text_or_tokens
+from rocketqa.text.tokenizer import Encoding, TextEncoder, Tokens, text_or_tokens
 from rocketqa.weights.checkpoint import load_model
 from rocketqa.weights.model_kinds import warn_of_other_length
 
 BLOCK_PAIRS = 4096
+SPECIAL_TOKENS_OF_A_PAIR = 3
 
 Pairs = Sequence[ScoredPassage]
 EncodePairs = Callable[[Pairs], list[Encoding]]
@@ -47,9 +53,9 @@ class ScoringSettings:
     format: str = "trec"
 
 
-def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> None:
+def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> dict[str, int]:
     """Writes the run, ranked by the scores of the cross encoder, as `output_name` in the part
-    directory.
+    directory. Returns how many pairs were cut (`CutTexts`).
 
     Every process of the launch calls it; each scores its share of the blocks.
     """
@@ -58,7 +64,7 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     if devices.is_main():
         warn_of_other_length(settings.checkpoint, "max_length", settings.max_length)
     engine = Engine(model, settings.precision)
-    run, encode_pairs = _inputs(settings, text_encoder)
+    run, pair_tokens = _inputs(settings, text_encoder)
     query_ids = list(run)
     size = queries_in_a_block(run.line_count, len(run), settings.depth)
     own_blocks = range(devices.rank() * size, len(run), devices.count() * size)
@@ -67,33 +73,74 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     with bar(main=devices.is_main(), total=own_queries, unit="query", desc=name) as progress:
         for begin in own_blocks:
             of_block = query_ids[begin : begin + size]
-            if not _block_file(part, begin).is_file():
+            if not _is_written(part, begin):
                 rankings = [run[query_id][: settings.depth] for query_id in of_block]
                 pairs = [pair for ranking in rankings for pair in ranking]
-                scores = scores_of(pairs, engine, encode_pairs, settings.batch_tokens)
+                pair_tokens.start()
+                scores = scores_of(pairs, engine, pair_tokens.rows, settings.batch_tokens)
+                pair_tokens.cut().write(_cut_file(part, begin))
                 _write_block(_block_file(part, begin), rankings, scores, settings.format)
             progress.update(len(of_block))
     watchdog.barrier()
-    if devices.is_main():
-        blocks = [_block_file(part, begin) for begin in range(0, len(run), size)]
-        join_pieces(blocks, part / output_name)
+    if not devices.is_main():
+        return {}
+    all_blocks = range(0, len(run), size)
+    cut = CutTexts.joined(CutTexts.read(_cut_file(part, begin)) for begin in all_blocks)
+    join_pieces([_block_file(part, begin) for begin in all_blocks], part / output_name)
+    return cut._asdict()
 
 
-def _inputs(settings: ScoringSettings, text_encoder: TextEncoder) -> tuple[RunFile, EncodePairs]:
+class PairTokens:
+    """Turns pairs into rows of tokens, and notes how long the rows would be without a limit."""
+
+    def __init__(
+        self,
+        queries: Mapping[str, Query | Tokens],
+        collection: Mapping[str, Passage | Tokens],
+        text_encoder: TextEncoder,
+        max_length: int,
+    ):
+        self.queries = queries
+        self.collection = collection
+        self.text_encoder = text_encoder
+        self.max_length = max_length
+        self._lengths: list[int] = []
+
+    def rows(self, pairs: Pairs) -> list[Encoding]:
+        """Returns the rows of tokens of the pairs."""
+        texts = [text_or_tokens(self.queries[pair.query_id]) for pair in pairs]
+        passages = [self.collection[pair.passage_id] for pair in pairs]
+        query_tokens = self.text_encoder.tokens(texts)
+        passage_tokens = self.text_encoder.tokens(passages)
+        for query, passage in zip(query_tokens, passage_tokens):
+            title_length = 0 if passage.title is None else len(passage.title)
+            length = len(query.text) + title_length + len(passage.text)
+            self._lengths.append(length + SPECIAL_TOKENS_OF_A_PAIR)
+        return self.text_encoder.pairs(query_tokens, passage_tokens, self.max_length)
+
+    def start(self) -> None:
+        """Forgets the lengths of earlier pairs."""
+        self._lengths.clear()
+
+    def cut(self) -> CutTexts:
+        """Returns how many pairs since `start` were cut."""
+        return CutTexts.of(np.array(self._lengths, np.int64), self.max_length)
+
+
+def _inputs(settings: ScoringSettings, text_encoder: TextEncoder) -> tuple[RunFile, PairTokens]:
     """Returns the run, checked, and what turns its pairs into rows of tokens.
 
-    Collection and run stay on disk.
+    Collection and run stay on disk. Raises DataError where the run is MS MARCO's candidates.
     """
+    first = next(read_rows(settings.run, None))
+    if is_candidate(first.columns):
+        cure = candidates_cure(str(settings.run))
+        raise DataError(f"{settings.run}:1: expected a run, got {CANDIDATES}: {cure}")
     queries = open_queries([settings.queries], text_encoder)
     collection = open_collection(settings.collection, text_encoder)
-
-    def encode_pairs(pairs: Pairs) -> list[Encoding]:
-        texts = [text_or_tokens(queries[pair.query_id]) for pair in pairs]
-        passages = [collection[pair.passage_id] for pair in pairs]
-        return text_encoder.pairs(texts, passages, settings.max_length)
-
     check = Check(_raise_with_cure, query_ids=queries, passage_ids=collection)
-    return RunFile(settings.run, check), encode_pairs
+    pair_tokens = PairTokens(queries, collection, text_encoder, settings.max_length)
+    return RunFile(settings.run, check), pair_tokens
 
 
 def _raise_with_cure(fault: Fault) -> None:
@@ -127,6 +174,16 @@ def scores_of(
 def _block_file(part: Path, begin: int) -> Path:
     """Returns the file of the block that begins with query number `begin`."""
     return part / f"block-{begin:09}"
+
+
+def _cut_file(part: Path, begin: int) -> Path:
+    """Returns the file of the counts (`CutTexts`) of that block. It is written before the block."""
+    return part / f"cut-{begin:09}.json"
+
+
+def _is_written(part: Path, begin: int) -> bool:
+    """Returns whether a block is finished, its counts included."""
+    return _block_file(part, begin).is_file() and _cut_file(part, begin).is_file()
 
 
 def _write_block(

@@ -1,7 +1,7 @@
 """An encoded collection as the two files that Pyserini's FaissSearcher opens, and plain faiss too.
 
 index    faiss' IndexFlatIP: every vector as float32, searched exactly by inner product
-docid    the passage_id of each vector, one a line, in the order of the index
+docid    (the name is Pyserini's) the passage_id of each vector, one a line, in order
 """
 
 import struct
@@ -26,7 +26,7 @@ NUMBER = struct.Struct("<Q")
 
 
 def write_faiss_files(vectors: VectorStore, folder: Path) -> None:
-    """Writes `index` and `docid` into a folder; a block of the vectors is in memory at a time.
+    """Writes both files into a folder; a block of the vectors is in memory at a time.
 
     Raises DataError on an id with spaces: Pyserini removes them from the end of a line.
     """

@@ -18,7 +18,11 @@ from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, ref
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
-from rocketqa.weights.model_kinds import checkpoint_settings, warn_of_other_length
+from rocketqa.weights.model_kinds import (
+    checkpoint_settings,
+    trained_length,
+    warn_of_other_length,
+)
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -70,12 +74,13 @@ def load_retriever(
     passage_vectors: Sequence[Path],
     max_memory: int,
     cross_encoder: Path | None = None,
-    query_length: int = 32,
-    pair_length: int = 160,
+    query_length: int | None = None,
+    pair_length: int | None = None,
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
-    max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens.
+    max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
+    None: as the checkpoints were trained.
 
     Raises DataError where a checkpoint is of another kind, and where the vectors were made by
     another dual encoder or from another collection.
@@ -88,7 +93,9 @@ def load_retriever(
     _check_sources(passages, checkpoint, collection)
     relevance = None
     if cross_encoder is not None:
+        pair_length = pair_length or trained_length(cross_encoder, "max_length")
         relevance = _relevance(cross_encoder, pair_length)
+    query_length = query_length or trained_length(checkpoint, "query_length")
     encode = _query_encoder(checkpoint, query_length, passages)
     search = ExactSearch(passages, max_memory)
     return Retriever(encode, search, CollectionFile(collection), relevance)

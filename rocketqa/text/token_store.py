@@ -103,13 +103,16 @@ class TokenStore(Mapping[str, Tokens]):
 
         Special tokens are counted; a longer row has `max_length`.
         """
+        return np.minimum(self.uncut_lengths(), max_length).astype(np.int32)
+
+    def uncut_lengths(self) -> np.ndarray:
+        """Returns how many tokens each row would have without a limit, int64 [rows]."""
         lengths = np.concatenate([segment.lengths() for segment in self.texts])
         if self.kind == COLLECTION:
             of_titles = np.concatenate([segment.lengths() for segment in self.titles])
             of_no_title = len(self.encoder.no_title)
             lengths += np.where(of_titles > 0, of_titles, of_no_title)
-        lengths += SPECIAL_TOKENS[self.kind]
-        return np.minimum(lengths, max_length).astype(np.int32)
+        return lengths + SPECIAL_TOKENS[self.kind]
 
     def position_of(self, identifier: str) -> int:
         """Returns the position of an id. Raises KeyError where no row has it."""

@@ -3,19 +3,23 @@
 Letters: B queries (or pairs) a chunk, P passages a query (the positive first).
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 import paddle
 
-from rocketqa.cross_batch_negatives import DualChunk, KnownPositives
+from rocketqa.cross_batch_negatives import EMPTY_PLACE, DualChunk, KnownPositives
 from rocketqa.cross_encoder import CrossChunk
 from rocketqa.encoder.packing import PackedRows, pack
-from rocketqa.files.collection import entry_with_id
+from rocketqa.files.collection import entry_with_id, require_entry
 from rocketqa.files.examples import LabelledPair, TrainingExample
 from rocketqa.files.formats import Passage, Query
 from rocketqa.text.tokenizer import TextEncoder, Tokens, text_or_tokens
+
+NO_IDS = np.array([], np.int64)
 
 
 class Batches(Protocol):
@@ -37,9 +41,11 @@ class Batches(Protocol):
 class DualBatches:
     """Rows of (query, positive, hard negatives) -> chunks for the dual encoder.
 
-    positives: query_id -> passages that are excluded as negatives of it, beside the positives of
-    its examples; None masks nothing. Raises DataError where an example names a query or passage
-    that is not there.
+    Every row has P places for passages, as many as the longest row needs; a row with fewer
+    negatives has empty places, which are no candidates. positives: query_id -> passages that are
+    excluded as negatives of it, beside the positives of its examples, and copies of all these under
+    other ids; None masks nothing. Raises DataError where an example or `positives` names a query or
+    passage that is not there.
     """
 
     def __init__(
@@ -58,69 +64,117 @@ class DualBatches:
         self.encoder = encoder
         self.query_length = query_length
         self.passage_length = passage_length
-        self.number_of: dict[str, int] = {}  # passage_id -> its number, where positives are masked
-        self.positives: dict[str, list[int]] | None = None
+        counts = {len(example.negative_ids) for example in examples}
+        self.passages_per_query = 1 + max(counts, default=0)  # P
+        self.fewest_passages = 1 + min(counts, default=0)  # of a query
+        self.has_empty_places = self.fewest_passages < self.passages_per_query
+        self.positives: dict[str, set[str]] | None = None
         if positives is not None:
-            self.number_of = {passage_id: n for n, passage_id in enumerate(collection)}
-            self.positives = self._numbered(positives)
+            self.positives = self._with_those_of_examples(positives)
+        self._number_of: dict[str, int] = {}  # passage_id of a positive -> its number
 
-    def _numbered(self, positives: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
-        """Returns query_id -> sorted numbers of its positives: the given ones and those of its
-        examples.
-        """
-        numbers: dict[str, set[int]] = {}
-
-        def add(query_id: str, passage_id: str) -> None:
-            number = entry_with_id(self.number_of, passage_id, "passages")
-            numbers.setdefault(query_id, set()).add(number)
-
+    def _with_those_of_examples(
+        self, positives: Mapping[str, Sequence[str]]
+    ) -> dict[str, set[str]]:
+        """Returns query_id -> its positives: the given ones and those of its examples."""
+        joined: dict[str, set[str]] = {}
         for query_id, passage_ids in positives.items():
-            for passage_id in passage_ids:
-                add(query_id, passage_id)
+            joined[query_id] = set(passage_ids)
         for example in self.examples:
-            add(example.query_id, example.positive_id)
-        return {query_id: sorted(own) for query_id, own in numbers.items()}
+            joined.setdefault(example.query_id, set()).add(example.positive_id)
+        for own in joined.values():
+            for passage_id in own:
+                require_entry(self.collection, passage_id, "passages")
+        return joined
 
     def __len__(self) -> int:
         return len(self.examples)
-
-    @property
-    def passages_per_query(self) -> int:
-        """Passages of each example, P; there is an example."""
-        return 1 + len(self.examples[0].negative_ids)
 
     def query_ids(self, indices: np.ndarray) -> list[str]:
         """Returns the queries of these examples."""
         return [self.examples[i].query_id for i in indices]
 
     def passage_ids(self, indices: np.ndarray) -> list[str]:
-        """Returns the passages of these examples, B*P: the positives, then all first hard
-        negatives, then the second.
+        """Returns the passages of these examples, B*P without the empty places: the positives, then
+        all first hard negatives, then the second.
         """
-        examples = [self.examples[i] for i in indices]
-        passages_of_each = [(example.positive_id, *example.negative_ids) for example in examples]
-        columns = zip(*passages_of_each)  # P times B
-        return [passage_id for column in columns for passage_id in column]
+        places = self._places(indices)
+        return [passage_id for passage_id in places if passage_id is not None]
+
+    def _places(self, indices: np.ndarray) -> list[str | None]:
+        """Returns the passage at each place of these examples, [B*P]; None at an empty place."""
+        rows = []
+        for i in indices:
+            example = self.examples[i]
+            row: list[str | None] = [example.positive_id, *example.negative_ids]
+            row += [None] * (self.passages_per_query - len(row))
+            rows.append(row)
+        columns = zip(*rows)  # P times B
+        return list(chain.from_iterable(columns))
 
     def chunk(self, indices: np.ndarray) -> DualChunk:
         """Returns the chunk of these examples."""
         query_ids = self.query_ids(indices)
         passage_ids = self.passage_ids(indices)
         queries = _query_texts(self.queries, query_ids)
-        passages = _passages(self.collection, passage_ids)
+        passages = self.encoder.tokens(_passages(self.collection, passage_ids))
+        rows = None
+        if self.has_empty_places:
+            rows = _rows_of_places(self._places(indices))
         return DualChunk(
             pack(self.encoder.queries(queries, self.query_length)),
             pack(self.encoder.passages(passages, self.passage_length)),
-            self._known_positives(query_ids, passage_ids),
+            self._known_positives(query_ids, passages, rows),
+            None if rows is None else paddle.to_tensor(rows),
         )
 
     def _known_positives(
-        self, query_ids: Sequence[str], passage_ids: Sequence[str]
+        self, query_ids: Sequence[str], passages: Sequence[Tokens], rows: np.ndarray | None
     ) -> KnownPositives | None:
-        if self.positives is None:
+        """Returns what is masked in a chunk: known positives and their copies, and empty places.
+
+        rows: the number of the passage at each place, where some are empty.
+        """
+        if self.positives is None and rows is None:
             return None
-        numbers = np.array([self.number_of[passage_id] for passage_id in passage_ids])
-        return KnownPositives(numbers, [self.positives[query_id] for query_id in query_ids])
+        numbers = np.zeros(len(passages), np.int64)
+        masked: list[list[int]] = [[] for _ in query_ids]
+        if self.positives is not None:
+            numbers = np.array([copy_number(passage) for passage in passages], np.int64)
+            masked = [self._numbers_of_positives(query_id) for query_id in query_ids]
+        if rows is not None:
+            numbers = np.append(numbers, EMPTY_PLACE)[rows]
+            masked = [[EMPTY_PLACE, *own] for own in masked]
+        return KnownPositives(numbers, masked)
+
+    def _numbers_of_positives(self, query_id: str) -> list[int]:
+        """Returns the numbers of the known positives of a query, sorted."""
+        assert self.positives is not None
+        passage_ids = self.positives[query_id]
+        missing = [key for key in passage_ids if key not in self._number_of]
+        tokens = self.encoder.tokens(_passages(self.collection, missing))
+        for passage_id, passage in zip(missing, tokens):
+            self._number_of[passage_id] = copy_number(passage)
+        return sorted({self._number_of[passage_id] for passage_id in passage_ids})
+
+
+def copy_number(passage: Tokens) -> int:
+    """Returns 63 bits that depend on the tokens of a title and a text alone, not on the id.
+
+    So copies of a passage have the same number.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for ids in (NO_IDS if passage.title is None else passage.title, passage.text):
+        digest.update(len(ids).to_bytes(8, "little"))
+        digest.update(ids.astype(np.int64).tobytes())
+    return int.from_bytes(digest.digest(), "little") >> 1
+
+
+def _rows_of_places(places: Sequence[str | None]) -> np.ndarray:
+    """Returns the number of the passage at each place; at an empty place, how many there are."""
+    is_there = np.array([passage_id is not None for passage_id in places])
+    numbers = np.cumsum(is_there) - 1
+    return np.where(is_there, numbers, is_there.sum())
 
 
 class CrossBatches:

@@ -74,7 +74,7 @@ def refuse_positives_alone(task: Task, schedule: Schedule, settings: TrainingSet
         return
     cross_batch = settings.negatives == "cross-batch"
     queries = schedule.batch if cross_batch else schedule.batch_size
-    if schedule.total_steps and queries * batches.passages_per_query < 2:
+    if schedule.total_steps and queries * batches.fewest_passages < 2:
         raise DataError(
             "--batch-size: expected at least 2 candidates for each query, got its positive alone: "
             "take a larger batch, or examples with hard negatives"

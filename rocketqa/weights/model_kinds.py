@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, read_json_object
+from rocketqa.files.ranges import TOKENS
 from rocketqa.jobs.manifest import flag_of, made_by
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint
 
@@ -22,6 +23,11 @@ MODEL_NAMES = {  # by the class that a checkpoint names
 TRAINING_VERBS = {
     "DualEncoder": "train-dual-encoder",
     "CrossEncoder": "train-cross-encoder",
+}
+LENGTHS = {"query_length": 32, "passage_length": 128, "max_length": 160}  # where none is given
+LENGTHS_OF = {
+    "DualEncoder": ("query_length", "passage_length"),
+    "CrossEncoder": ("max_length",),
 }
 ENCODER = "an encoder as others publish it"
 RELEASED = "a model that Baidu released"
@@ -70,14 +76,38 @@ def kind_in(settings: JsonObject) -> str:
     return ENCODER if is_encoder else OTHER
 
 
+def told_length(checkpoint: Path, name: str) -> int | None:
+    """Returns the length at which the training of a checkpoint cut its texts, in tokens.
+
+    name: the flag of the length, a key of LENGTHS. The best model and the states of a training lie
+    in its folder. None: no manifest tells it.
+    """
+    for folder in (checkpoint, checkpoint.parent):
+        length = flag_of(folder, name)
+        if isinstance(length, int) and TOKENS.contains(length):
+            return length
+    return None
+
+
+def trained_length(checkpoint: Path, name: str) -> int:
+    """Returns the length of a training, as `told_length`, or else that of LENGTHS."""
+    return told_length(checkpoint, name) or LENGTHS[name]
+
+
+def trained_lengths(checkpoint: Path, model_class: str) -> dict[str, int]:
+    """Returns the lengths of a checkpoint of a class, by the names of their flags."""
+    names = LENGTHS_OF[model_class]
+    return {name: trained_length(checkpoint, name) for name in names}
+
+
 def warn_of_other_length(checkpoint: Path, name: str, length: int) -> None:
     """Prints a line where texts are cut at another length than in the training of a checkpoint.
 
     name: the flag of the length, such as "query_length". A checkpoint without a manifest is not
     compared.
     """
-    trained = flag_of(checkpoint, name)
-    if isinstance(trained, int) and trained != length:
+    trained = told_length(checkpoint, name)
+    if trained not in (None, length):
         flag = f"--{name.replace('_', '-')}"
         line = f"{checkpoint}: was trained with {flag} {trained} and is used with {flag} {length}"
         print(line, file=sys.stderr)
