@@ -14,7 +14,6 @@ from bert_fixture import (
     with_prefix,
     write_folder,
 )
-from published_models import WORDS, write_model
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
@@ -279,29 +278,3 @@ def test_a_folder_saved_by_paddlenlp_is_loaded_with_its_tokenizer(
     set_weights(model, pretrained.weights, "test")
     vectors, _ = twin(paddle.to_tensor(row.token_ids[None]), paddle.to_tensor(row.type_ids[None]))
     np.testing.assert_allclose(model(pack([row])).numpy(), vectors[:, 0].numpy(), rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-@pytest.mark.parametrize(
-    "count, told",
-    [
-        (61, "expected a vocab.txt of at most vocab_size 60 words, got 61"),
-        (59, "expected a vocab.txt of vocab_size 60 words, got 59: one line is missing"),
-    ],
-)
-def test_a_vocabulary_with_a_line_too_many_or_too_few_is_refused(tmp_path, end, count, told):
-    folder = write_folder(tmp_path, bert_weights())
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(count - 4))]
-    line_end = end or "\n"
-    (folder / "vocab.txt").write_bytes((line_end.join(words) + end).encode())
-    with pytest.raises(DataError) as error:
-        load_pretrained(folder)
-    assert str(error.value).startswith(f"{tmp_path}: {told}")
-
-
-def test_a_word_that_is_an_added_token_may_be_missing(tmp_path, capsys):
-    words = WORDS[:-1]
-    folder = write_model(tmp_path / "model", words=words)
-    (folder / "added_tokens.json").write_text('{"[DOC]": 59}')
-    assert load_pretrained(folder).config.vocab_size == 60
-    assert "the added tokens [DOC] are not in vocab.txt" in capsys.readouterr().err

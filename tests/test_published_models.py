@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bert_fixture import bert_weights, write_folder
 from published_models import (
     CROSS_ENCODER,
     WORDS,
@@ -18,9 +19,11 @@ from rocketqa.cli.__main__ import main
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, write_lines
 from rocketqa.files.runs import RunFile
 from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.pretrained import load_pretrained
 
 TEXTS = ["a dog", "paris", "w3 w4 w5", "b - c"]
 
@@ -102,3 +105,29 @@ def test_a_model_of_the_other_kind_is_refused_before_anything_is_made(
     assert run(verb, data, data / "out", **flags) == 2
     assert f"rocketqa {verb}: {model}: expected {got}" in capsys.readouterr().err
     assert not list(data.glob("out*"))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    "count, told",
+    [
+        (61, "expected a vocab.txt of at most vocab_size 60 words, got 61"),
+        (59, "expected a vocab.txt of vocab_size 60 words, got 59: one line is missing"),
+    ],
+)
+def test_a_vocabulary_with_a_line_too_many_or_too_few_is_refused(tmp_path, end, count, told):
+    folder = write_folder(tmp_path, bert_weights())
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(count - 4))]
+    line_end = end or "\n"
+    (folder / "vocab.txt").write_bytes((line_end.join(words) + end).encode())
+    with pytest.raises(DataError) as error:
+        load_pretrained(folder)
+    assert str(error.value).startswith(f"{tmp_path}: {told}")
+
+
+def test_a_word_that_is_an_added_token_may_be_missing(tmp_path, capsys):
+    words = WORDS[:-1]
+    folder = write_model(tmp_path / "model", words=words)
+    (folder / "added_tokens.json").write_text('{"[DOC]": 59}')
+    assert load_pretrained(folder).config.vocab_size == 60
+    assert "the added tokens [DOC] are not in vocab.txt" in capsys.readouterr().err
