@@ -7,7 +7,7 @@ from published_models import add_pooling, write_model
 
 from rocketqa.files.errors import DataError
 from rocketqa.weights.pretrained import load_pretrained
-from rocketqa.weights.sentence_transformers import encoder_folder
+from rocketqa.weights.sentence_transformers import encoder_folder, followed_representation
 
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
 FIRST = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
@@ -40,6 +40,7 @@ def test_a_choice_wins_and_is_said_where_it_is_another(tmp_path, capsys):
         f"{folder}: representation first was chosen, but {folder}/1_Pooling/config.json says "
         "pooling_mode_mean_tokens\n"
     )
+    assert followed_representation(folder, "first") == "first"
 
 
 def test_a_cross_encoder_reads_the_first_token_whatever_the_pooling(tmp_path, capsys):
