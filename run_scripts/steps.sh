@@ -28,7 +28,8 @@ train_dual() {
         --batch-size "$BATCH_SIZE" --epochs "$epochs" \
         --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" --decay linear \
         --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
-        --accumulate "$ACCUMULATE" --precision "$PRECISION" --representation "$REPRESENTATION" \
+        --accumulate "$ACCUMULATE" --precision "$PRECISION" \
+        ${REPRESENTATION:+--representation "$REPRESENTATION"} \
         --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS" \
         ${MAX_STEPS:+--max-steps "$MAX_STEPS"} \
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} "$@"

@@ -151,7 +151,7 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
     ),
     "no vocabulary": (
         broken_copy(lambda folder: (folder / "vocab.txt").unlink(), "INIT"),
-        "INIT: FOLDER/broken: vocab.txt: expected one beside the weights, got none",
+        "INIT: FOLDER/broken: vocab.txt: expected one or a tokenizer.json beside the weights, got",
     ),
     "no weights": (
         broken_copy(lambda folder: (folder / "model.safetensors").unlink()),

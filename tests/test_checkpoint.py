@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from checkpoint_fixture import FILES, Training, cross_encoder, dual_encoder
 from paddle import nn
+from published_models import WORDS, add_pooling, write_model
 from safetensors.numpy import load_file
 
 from rocketqa.cross_encoder import CrossEncoder
@@ -286,3 +287,13 @@ def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):
     (tmp_path / "train_log.tsv").write_text("step\n")
     clean_up(tmp_path, 0)
     assert names(tmp_path) == {"train_log.tsv"}
+
+
+def test_a_published_encoder_is_a_dual_encoder_with_equal_towers(tmp_path, random_rows):
+    folder = add_pooling(write_model(tmp_path / "model"), {"pooling_mode": "mean"})
+    model, text_encoder = load_model(folder, DualEncoder)
+    assert model.config.representation == "mean" and not model.training
+    assert text_encoder.tokenize(["dog"]) == [[WORDS.index("dog")]]
+    rows = [row._replace(type_ids=np.minimum(row.type_ids, 1)) for row in random_rows(3)]
+    queries, passages = model(pack(rows), pack(rows))
+    assert (queries.numpy() == passages.numpy()).all()

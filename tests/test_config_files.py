@@ -62,7 +62,7 @@ def test_the_epsilon_is_google_berts_where_the_source_names_none(tmp_path):
         ({"hidden_act": "__class__"}, 'gelu or relu or silu or tanh for hidden_act, got "__class'),
         ({"hidden_act": "gelu_new"}, "gelu or relu or silu or tanh for hidden_act, got "),
         ({"num_attention_heads": 3}, "a hidden_size for 3 heads of equal size, got 16"),
-        ({"model_type": "roberta"}, 'bert or ernie for model_type, got "roberta"'),
+        ({"model_type": "roberta"}, 'bert or ernie or dpr for model_type, got "roberta"'),
         ({"model_type": ["bert"]}, "a text for model_type, got a list"),
         ({"position_embedding_type": "relative_key"}, "absolute for position_embedding_type, got"),
         ({"representation": "last"}, 'first or mean for representation, got "last"'),
@@ -123,3 +123,38 @@ def test_a_checkpoint_with_an_unknown_field_is_refused_with_its_name(
 
 def test_a_folder_of_others_names_no_class(tmp_path):
     assert class_of_checkpoint(read_config_file(written(tmp_path, SETTINGS))) == ""
+
+
+@pytest.mark.parametrize("head", ["", "ErnieForSequenceClassification"])
+def test_the_model_config_of_older_paddlenlp_is_read(tmp_path, head):
+    known = ErnieConfig._fields
+    fields = {
+        name: value for name, value in SETTINGS.items() if name in known and "eps" not in name
+    }
+    content = fields | {"init_class": "ErnieModel"}
+    if head:
+        content = {"init_args": [content], "init_class": head, "num_classes": 2}
+    (tmp_path / "model_config.json").write_text(json.dumps(content))
+    settings = read_config_file(tmp_path)
+    assert settings.fields["architectures"] == [head or "ErnieModel"]
+    config = config_of_encoder(settings)
+    assert config == ErnieConfig(**fields, layer_norm_eps=1e-12)
+
+
+def test_the_class_of_another_network_in_older_paddlenlp_is_refused(tmp_path):
+    content = SETTINGS | {"init_class": "RobertaModel"}
+    del content["model_type"]
+    (tmp_path / "model_config.json").write_text(json.dumps(content))
+    with pytest.raises(DataError) as error:
+        config_of_encoder(read_config_file(tmp_path))
+    assert str(error.value) == (
+        f"{tmp_path}/model_config.json: expected bert or ernie or dpr for model_type, "
+        'got "RobertaModel"'
+    )
+
+
+def test_an_encoder_of_dpr_is_read_unless_it_projects_its_vectors(tmp_path):
+    dpr = SETTINGS | {"model_type": "dpr", "projection_dim": 0}
+    assert encoder_config(tmp_path, dpr) == encoder_config(tmp_path, SETTINGS)
+    with pytest.raises(DataError, match="expected 0 .* for projection_dim, got 128"):
+        encoder_config(tmp_path, dpr | {"projection_dim": 128})

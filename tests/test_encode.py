@@ -42,7 +42,10 @@ def flight(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     "changed, refusal",
     [
-        ({"checkpoint": "init", "collection": "nowhere.tsv"}, "init: expected a dual encoder"),
+        (
+            {"checkpoint": "examples.dual.tsv", "collection": "nowhere.tsv"},
+            "examples.dual.tsv: expected a dual encoder, got a file",
+        ),
         ({"collection": "queries.tsv"}, "queries.tsv:1: expected 3 columns, got 2"),
         ({"queries": "many.tsv"}, "many.tsv:1: expected 2 columns, got 3"),
     ],

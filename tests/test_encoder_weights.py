@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from bert_fixture import bert_weights, write_folder
+from bert_fixture import SETTINGS, bert_weights, with_prefix, write_folder
 
+from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.ernie import Ernie
 from rocketqa.files.errors import DataError
 from rocketqa.weights.encoder_weights import from_bert_names, parameter_shapes
@@ -62,3 +63,55 @@ def test_a_parameter_with_two_names_is_refused(tmp_path):
     weights["bert.pooler.dense.bias"] = weights["pooler.dense.bias"] + 1
     with pytest.raises(DataError, match="expected each parameter of 2 layers once"):
         load_pretrained(write_folder(tmp_path, weights))
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "ptm.",
+        "module.",
+        "module.bert.",
+        "_orig_mod.bert.",
+        "encoder.",
+        "model.encoder.",
+        "0.auto_model.",
+        "question_model.",
+        "ctx_model.",
+        "ctx_encoder.bert_model.",
+    ],
+)
+@pytest.mark.parametrize("kind", ["", "DualEncoder", "CrossEncoder"])
+def test_known_prefixes_are_taken_off(tmp_path, prefix, kind):
+    expected = load_pretrained(write_folder(tmp_path, bert_weights())).weights
+    found = load_pretrained(write_folder(tmp_path, with_prefix(bert_weights(), prefix)), kind)
+    assert found.weights.keys() == expected.keys()
+    assert all((found.weights[name] == value).all() for name, value in expected.items())
+
+
+def test_an_unknown_prefix_is_refused_with_its_name(tmp_path):
+    with pytest.raises(DataError, match="unexpected .'tower.embeddings.LayerNorm.bias'"):
+        load_pretrained(write_folder(tmp_path, with_prefix(bert_weights(), "tower.")))
+
+
+def test_both_sides_of_dpr_become_both_towers(tmp_path):
+    passages = {name: value + 1 for name, value in bert_weights().items()}
+    both = with_prefix(bert_weights(), "question_model.") | with_prefix(passages, "ctx_model.")
+    folder = write_folder(tmp_path, both)
+    start = load_pretrained(folder, "DualEncoder")
+    weights = DualEncoder.from_encoder_weights(start.weights)
+    assert weights.keys() == DualEncoder(start.config).state_dict().keys()
+    name = "embeddings.word_embeddings.weight"
+    assert (weights[f"query_encoder.{name}"] == bert_weights()[name]).all()
+    assert (weights[f"passage_encoder.{name}"] == passages[name]).all()
+    with pytest.raises(DataError, match="expected each parameter of 2 layers once"):
+        load_pretrained(folder, "CrossEncoder")
+
+
+def test_layers_beyond_the_configuration_are_left_out_and_said(tmp_path, capsys):
+    folder = write_folder(tmp_path, bert_weights(), SETTINGS | {"num_hidden_layers": 1})
+    weights = load_pretrained(folder).weights
+    assert not [name for name in weights if name.startswith("encoder.layers.1.")]
+    assert capsys.readouterr().err == (
+        f"{folder}: the weights have 2 layers, num_hidden_layers is 1: "
+        "the further layers are left out\n"
+    )

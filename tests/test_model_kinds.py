@@ -1,6 +1,7 @@
 """A folder with another kind of model is refused in one line, which says what to give instead."""
 
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from rocketqa.weights.model_kinds import (
     MODEL_NAMES,
     TRAINING_VERBS,
     checkpoint_settings,
+    model_settings,
     trained_length,
     trained_lengths,
     warn_of_other_length,
@@ -165,3 +167,45 @@ def test_a_length_that_the_training_did_not_have_is_told(tmp_path, capsys):
     assert capsys.readouterr().err == (
         f"{tmp_path}: was trained with --query-length 32 and is used with --query-length 16\n"
     )
+
+
+PUBLISHED_CROSS = ENCODER | {"architectures": ["BertForSequenceClassification"]}
+
+
+@pytest.mark.parametrize(
+    "name, settings",
+    [
+        ("DualEncoder", ENCODER),
+        ("DualEncoder", ENCODER | {"architectures": ["BertModel"]}),
+        ("CrossEncoder", PUBLISHED_CROSS),
+        ("CrossEncoder", ENCODER),  # names no class: the weights will tell
+        ("CrossEncoder", {"model": "CrossEncoder"}),
+    ],
+)
+def test_published_models_that_work_as_the_class_are_accepted(tmp_path, name, settings):
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    assert model_settings(tmp_path, name).fields == settings
+
+
+@pytest.mark.parametrize(
+    "name, settings, line",
+    [
+        (
+            "CrossEncoder",
+            ENCODER | {"architectures": ["BertModel"]},
+            "expected a cross encoder, got an encoder as others publish it: train it first, with "
+            "`train-cross-encoder` --init FOLDER",
+        ),
+        (
+            "DualEncoder",
+            PUBLISHED_CROSS,
+            f"expected a dual encoder, got a cross encoder as others publish it: {GIVE_DUAL}",
+        ),
+        ("DualEncoder", RELEASED, f"expected a dual encoder, got a model that Baidu rel.*{IMPORT}"),
+        ("DualEncoder", {"model": "CrossEncoder"}, "expected a dual encoder, got a cross encoder"),
+    ],
+)
+def test_published_models_of_the_other_kind_are_refused(tmp_path, name, settings, line):
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    got = refusal(model_settings, tmp_path, name)
+    assert re.match(f"{tmp_path}: {line.replace('FOLDER', str(tmp_path))}", got)

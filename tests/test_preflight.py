@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from broken_flights import FAULTS, NOTHING, OF_MACHINE
 from flight_fixture import files_below, write_flight
+from published_models import add_pooling, write_model
 from script_runs import ROOT, sh, variable_values
 from toy_files import ENVIRONMENT, verb
 
@@ -181,3 +182,23 @@ def test_the_verb_takes_the_variables_that_the_caller_has_exported(tmp_path):
 def test_a_flight_reads_the_judgements_that_it_evaluates_by(judged_by, name):
     names = files_of_data({"EVALUATE_SPLIT": "dev", "EVALUATE_BY": judged_by})
     assert names[-2:] == ["queries.dev.tsv", name]
+
+
+def test_a_pooling_that_nobody_can_follow_is_refused_unless_the_env_file_chooses(tmp_path):
+    env = write_flight(tmp_path)
+    weights = add_pooling(write_model(tmp_path / "st"), {"pooling_mode_max_tokens": True})
+    variables = variable_values(env) | {"INIT": str(weights)}
+    [refusal] = refusals(flight_of(env, variables=variables))
+    expected = f"INIT: {weights}/1_Pooling/config.json: expected a pooling by the first token (cls)"
+    assert refusal.line.startswith(expected)
+    variables["REPRESENTATION"] = "mean"
+    assert list(refusals(flight_of(env, variables=variables))) == []
+
+
+@pytest.mark.parametrize("chosen", ["", "mean"])
+def test_the_vector_of_a_text_is_a_flag_only_where_it_is_chosen(tmp_path, chosen):
+    env = write_flight(tmp_path)
+    done = sh("run_scripts/rocket.sh", str(env), "--plan", REPRESENTATION=chosen)
+    assert done.returncode == 0
+    assert ("--representation" in done.stdout) == bool(chosen)
+    assert done.stdout.count("--representation mean") == done.stdout.count("--representation")

@@ -118,7 +118,9 @@ def test_cutting_equals_google_berts_loop_for_all_small_and_some_large_lengths()
 
 
 def test_a_folder_without_vocabulary_is_refused(tmp_path):
-    with pytest.raises(DataError, match="vocab.txt: expected one beside the weights, got none"):
+    with pytest.raises(
+        DataError, match="vocab.txt: expected one or a tokenizer.json beside the weights, got none"
+    ):
         load_text_encoder(tmp_path)
 
 

@@ -7,7 +7,7 @@ from vocabulary_fixture import WORDS, write_tokenizer
 
 from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import load_text_encoder
-from rocketqa.text.wordpiece import wordpiece
+from rocketqa.text.wordpiece import WordPieceOptions, wordpiece
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -15,7 +15,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 @pytest.fixture
 def tokenize(tmp_path):
     """WordPiece over WORDS."""
-    tokenize, _ = wordpiece(write_tokenizer(tmp_path, WORDS) / "vocab.txt")
+    tokenize, _ = wordpiece((write_tokenizer(tmp_path, WORDS) / "vocab.txt").read_bytes())
     return tokenize
 
 
@@ -58,7 +58,9 @@ def test_a_vocabulary_without_a_special_token_is_refused(tmp_path, token):
     folder = write_tokenizer(tmp_path, [word for word in WORDS if word != token])
     with pytest.raises(DataError) as error:
         load_text_encoder(folder)
-    assert str(error.value) == f"vocab.txt: expected the token {token}, got a vocabulary without it"
+    assert str(error.value) == (
+        f"{folder}/vocab.txt: expected the token {token}, got a vocabulary without it"
+    )
 
 
 def test_a_line_separator_in_the_vocabulary_shifts_no_ids(tmp_path):
@@ -89,7 +91,7 @@ def drawn_vocabulary(characters: str) -> list[str]:
 def test_wordpiece_equals_google_berts_rules_on_texts_of_many_kinds(tmp_path):
     symbols = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~£€¥§¿¡«»–—…“”’°±²½µ×÷™©¬\u3002\u300c"
     folder = write_tokenizer(tmp_path, drawn_vocabulary(LETTERS + symbols + "ßøæłδλж法国ひ"))
-    tokenize, vocabulary = wordpiece(folder / "vocab.txt")
+    tokenize, vocabulary = wordpiece((folder / "vocab.txt").read_bytes())
     alphabet = (
         LETTERS * 2 + LETTERS.upper() + symbols + "ßéüÅñÇøÆŁδΛЖ法国ひ한"
         "\u0301\u0308\u00ad\u200b\ufffd\ue000\u0007" + " \t\u00a0\u3000\u2009" * 5
@@ -100,17 +102,15 @@ def test_wordpiece_equals_google_berts_rules_on_texts_of_many_kinds(tmp_path):
 
 
 def test_spaces_can_be_removed_as_for_chinese(tmp_path):
-    path = write_tokenizer(tmp_path, WORDS) / "vocab.txt"
-    tokenize, _ = wordpiece(path, remove_spaces=True)
+    content = (write_tokenizer(tmp_path, WORDS) / "vocab.txt").read_bytes()
+    tokenize, _ = wordpiece(content, WordPieceOptions(remove_spaces=True))
     [ids] = tokenize(["un afford able 法 国"])
     assert [WORDS[i] for i in ids] == ["un", "##afford", "##able", "法", "国"]
 
 
-def test_a_vocabulary_that_is_not_utf_8_is_refused(tmp_path):
-    path = tmp_path / "vocab.txt"
-    path.write_bytes(b"[PAD]\n\xff\n")
-    with pytest.raises(DataError, match=r"vocab.txt: expected UTF-8, got invalid start byte$"):
-        wordpiece(path)
+def test_a_vocabulary_that_is_not_utf_8_is_refused():
+    with pytest.raises(DataError, match=r"^vocab.txt: expected UTF-8, got invalid start byte$"):
+        wordpiece(b"[PAD]\n\xff\n")
 
 
 def test_wordpiece_equals_paddlenlp_on_ascii_text_without_symbols(tmp_path):

@@ -28,7 +28,7 @@ from rocketqa.inference.encoding_plan import (
     Part,
 )
 from rocketqa.text.token_store import COLLECTION, QUERIES
-from rocketqa.weights.model_kinds import checkpoint_settings
+from rocketqa.weights.model_kinds import model_settings
 
 EXAMPLE = (
     "rocketqa encode --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -42,7 +42,13 @@ def build_parser() -> ArgumentParser:
     parser = VerbParser("rocketqa encode", description=description, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     add_text_flags(parser, AS_TRAINED)
-    parser.add_argument("--checkpoint", type=to_path, required=True, help="a dual encoder")
+    parser.add_argument(
+        "--checkpoint",
+        type=to_path,
+        required=True,
+        help="a dual encoder, or the folder of an encoder in Hugging Face's, PaddleNLP's or "
+        "sentence-transformers' layout, for queries and passages alike",
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--collection", type=to_path, help="collection.tsv, or the folder of its tokens"
@@ -85,7 +91,7 @@ def part_of_many(value: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    checkpoint_settings(args.checkpoint, "DualEncoder")
+    model_settings(args.checkpoint, "DualEncoder")
     take_lengths(args, "query_length", "passage_length")
     job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
 

@@ -16,7 +16,7 @@ from rocketqa.cli.flags import (
 )
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
-from rocketqa.weights.model_kinds import checkpoint_settings
+from rocketqa.weights.model_kinds import model_settings
 
 EXAMPLE = (
     "rocketqa score --checkpoint checkpoints/cross_encoder --collection collection.tsv "
@@ -28,7 +28,13 @@ def build_parser() -> ArgumentParser:
     """Returns the verb's flags."""
     parser = VerbParser("rocketqa score", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
-    parser.add_argument("--checkpoint", type=to_path, required=True, help="a cross encoder")
+    parser.add_argument(
+        "--checkpoint",
+        type=to_path,
+        required=True,
+        help="a cross encoder, also one of one or two labels in Hugging Face's or PaddleNLP's "
+        "layout",
+    )
     parser.add_argument(
         "--collection",
         type=to_path,
@@ -61,7 +67,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    checkpoint_settings(args.checkpoint, "CrossEncoder")
+    model_settings(args.checkpoint, "CrossEncoder")
     take_lengths(args, "max_length")
     job = job_of("score", args, inputs=("checkpoint", "collection", "queries", "run"))
 

@@ -39,8 +39,9 @@ def main(argv: list[str] | None = None) -> int:
     from rocketqa.jobs.progress import bar
     from rocketqa.text.token_store import COLLECTION, QUERIES, finish_store, write_store
     from rocketqa.text.tokenizer import load_text_encoder
+    from rocketqa.weights.sentence_transformers import encoder_folder
 
-    encoder = load_text_encoder(args.checkpoint)
+    encoder = load_text_encoder(encoder_folder(args.checkpoint))
     kind = COLLECTION if args.collection else QUERIES
     job = job_of(
         "tokenize",

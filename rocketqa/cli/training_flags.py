@@ -30,7 +30,7 @@ def _add_model_flags(parser: ArgumentParser) -> None:
         "--init",
         type=init_source,
         required=True,
-        help="the initial encoder: a folder, or a model name that PaddleNLP knows",
+        help="the initial encoder or model of this kind: a folder, or a name that PaddleNLP knows",
     )
     parser.add_argument(
         "--layer-norm-eps",
@@ -41,7 +41,8 @@ def _add_model_flags(parser: ArgumentParser) -> None:
         "--representation",
         choices=CHOICES["representation"],
         help="the vector of a text: that of its first token, or the mean over its tokens "
-        "(default: as the initial encoder says, else first)",
+        "(default: as the initial encoder says, a folder of sentence-transformers by its pooling; "
+        "else first)",
     )
 
 

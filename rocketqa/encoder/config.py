@@ -6,8 +6,8 @@ from rocketqa.files.errors import DataError
 
 # How a row of tokens becomes one vector: the vector of its first token (section 3.2), or the mean
 # of the vectors of all its tokens.
-# Deviation: the mean exists for weights that were trained with it. REPRESENTATION switches it; the
-# settings of the paper use `first`.
+# Deviation: the mean exists for weights that were trained with it. REPRESENTATION switches it, or
+# the pooling of a sentence-transformers folder; the settings of the paper use `first`.
 REPRESENTATIONS = ("first", "mean")
 
 

@@ -18,11 +18,7 @@ from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, ref
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
-from rocketqa.weights.model_kinds import (
-    checkpoint_settings,
-    trained_length,
-    warn_of_other_length,
-)
+from rocketqa.weights.model_kinds import model_settings, trained_length, warn_of_other_length
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -86,9 +82,9 @@ def load_retriever(
     another dual encoder or from another collection.
     """
     refuse_other_side(passage_vectors, COLLECTION)
-    checkpoint_settings(checkpoint, DualEncoder.__name__)
+    model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
-        checkpoint_settings(cross_encoder, CrossEncoder.__name__)
+        model_settings(cross_encoder, CrossEncoder.__name__)
     passages = VectorStore(passage_vectors)
     _check_sources(passages, checkpoint, collection)
     relevance = None

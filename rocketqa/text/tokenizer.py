@@ -22,16 +22,22 @@ import numpy as np
 
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.formats import Passage, Query
-from rocketqa.files.json_files import JsonObject, parse_json_object
+from rocketqa.text.tokenizer_files import (
+    SETTINGS,
+    TOKENIZER_JSON,
+    VOCABULARY,
+    WORDPIECE_CLASSES,
+    class_of_tokenizer,
+    options_of,
+    read_tokenizer_files,
+    settings_of,
+)
 from rocketqa.text.word_list import check_word_list
-from rocketqa.text.wordpiece import LONGEST_WORD, Tokenize, wordpiece
+from rocketqa.text.wordpiece import Tokenize, wordpiece
 
 # Official code: a dual-encoder passage without a title has "-" in its place (a cross-encoder one
 # has nothing).
 NO_TITLE = "-"
-VOCABULARY = "vocab.txt"
-SETTINGS = "tokenizer_config.json"
-WORDPIECE_CLASSES = ("BertTokenizer", "ErnieTokenizer")
 
 Ids = TypeVar("Ids", list[int], np.ndarray)
 
@@ -172,11 +178,11 @@ def truncate_longest_first(first: Ids, second: Ids, room: int) -> tuple[Ids, Ids
 def load_text_encoder(folder: Path) -> TextEncoder:
     """Returns the tokenizer of a checkpoint or model folder.
 
-    It is WordPiece over the folder's `vocab.txt`, unless `tokenizer_config.json` names another
-    class of PaddleNLP. Raises DataError where a file is missing or damaged, or where loading one
-    could run code.
+    It is WordPiece over the words of `vocab.txt` or `tokenizer.json`, unless
+    `tokenizer_config.json` names another class of PaddleNLP. Raises DataError where a file is
+    missing or damaged, or where loading one could run code.
     """
-    return _text_encoder(folder, place=folder / SETTINGS)
+    return _text_encoder(folder, place=folder)
 
 
 def text_encoder_of(tokenizer_files: dict[str, bytes]) -> TextEncoder:
@@ -188,29 +194,21 @@ def text_encoder_of(tokenizer_files: dict[str, bytes]) -> TextEncoder:
         folder = Path(name)
         for file_name, content in tokenizer_files.items():
             (folder / file_name).write_bytes(content)
-        return _text_encoder(folder, place=SETTINGS)
+        return _text_encoder(folder, place=Path())
 
 
-def _text_encoder(folder: Path, place: object) -> TextEncoder:
-    """Returns the tokenizer of a folder; error messages name its settings file `place`."""
-    settings = JsonObject({}, place)
-    if (folder / SETTINGS).is_file():
-        settings = parse_json_object((folder / SETTINGS).read_bytes(), place)
-    tokenizer_class = settings.get("tokenizer_class", str, "BertTokenizer").removesuffix("Fast")
-    if tokenizer_class not in WORDPIECE_CLASSES:
-        return _paddlenlp_text_encoder(folder, place)
-    return _wordpiece_text_encoder(folder, settings)
-
-
-def _wordpiece_text_encoder(folder: Path, settings: JsonObject) -> TextEncoder:
-    vocab_file = folder / VOCABULARY
-    if not vocab_file.is_file():
-        raise DataError(f"{VOCABULARY}: expected one beside the weights, got none")
-    lowercase = settings.get("do_lower_case", bool, True)
-    remove_spaces = settings.get("remove_spaces", bool, False)
-    tokenize, vocabulary = wordpiece(vocab_file, lowercase, remove_spaces)
-    rules = f"WordPiece {(lowercase, remove_spaces)} {LONGEST_WORD}\n"
-    identity = rules.encode() + vocab_file.read_bytes()
+def _text_encoder(folder: Path, place: Path) -> TextEncoder:
+    """Returns the tokenizer of a folder, which error messages call `place`."""
+    files = read_tokenizer_files(folder, place)
+    settings = settings_of(files, place)
+    if class_of_tokenizer(settings) not in WORDPIECE_CLASSES:
+        return _paddlenlp_text_encoder(folder, place / SETTINGS)
+    if VOCABULARY not in files:
+        expected = f"one or a {TOKENIZER_JSON} beside the weights"
+        raise DataError(f"{place / VOCABULARY}: expected {expected}, got none")
+    options = options_of(settings)
+    tokenize, vocabulary = wordpiece(files[VOCABULARY], options, place / VOCABULARY)
+    identity = options.identity().encode() + files[VOCABULARY]
     digest = hashlib.sha256(identity).hexdigest()
     return TextEncoder(tokenize, vocabulary["[CLS]"], vocabulary["[SEP]"], digest)
 

@@ -121,7 +121,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "INIT_CROSS": place,
     "INIT_BERT": empty_or(place),
     "LAYER_NORM_EPS": empty_or(RANGES["layer_norm_eps"].read),
-    "REPRESENTATION": one_of(*CHOICES["representation"]),
+    "REPRESENTATION": empty_or(one_of(*CHOICES["representation"])),
     "PAPER_FLIGHT": one_of("marco", "nq", "none"),
     "SEED": RANGES["seed"].read,
     "DEVICES": whole_from_1,

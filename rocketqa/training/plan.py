@@ -15,10 +15,10 @@ from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_numbers import parse_numbers
 from rocketqa.training.schedule import Schedule
 from rocketqa.weights.config_files import (
-    CONFIG,
     class_of_checkpoint,
     config_of_checkpoint,
     config_of_encoder,
+    has_config,
     read_config_file,
 )
 from rocketqa.weights.encoder_weights import parameter_shapes
@@ -267,7 +267,7 @@ class PipelinePlan:
 def size_of_encoder(init: str) -> EncoderSize:
     """Returns the size of the encoder that a value of INIT names; zeros where it is not known."""
     folder = Path(init)
-    if not (folder / CONFIG).is_file():
+    if not has_config(folder):
         return ENCODERS.get(init, EncoderSize())
     try:
         settings = read_config_file(folder)

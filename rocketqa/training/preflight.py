@@ -208,7 +208,7 @@ def _refusals_of_weights(flight: Flight) -> Iterator[Refusal]:
         if not source or _comes_with_the_data(source, flight):
             continue
         try:
-            _try_weights(source, MODEL_OF_INIT[name], flight.planned)
+            _try_weights(source, name, flight)
         except DataError as error:
             yield Refusal(f"{name}: {error}")
 
@@ -221,18 +221,20 @@ def _comes_with_the_data(source: str, flight: Flight) -> bool:
     return data in Path(source).absolute().parents
 
 
-def _try_weights(source: str, checkpoint_class: str, planned: bool) -> None:
-    """Reads initial weights and their tokenizer. In a plan, a name is only looked up.
+def _try_weights(source: str, variable: str, flight: Flight) -> None:
+    """Reads the initial weights that a variable names, and their tokenizer. In a plan, a name is
+    only looked up.
 
     Raises DataError where a training could not start from them.
     """
     is_path = Path(source).exists() or source.startswith((".", "/"))
-    if planned and not is_path:
+    if flight.planned and not is_path:
         if source not in ENCODERS and not is_known_name(source):
             expected = "expected a folder, or a name that PaddleNLP lists or has fetched"
             raise DataError(f"{source}: {expected}, got neither")
         return
-    start = load_pretrained(source, checkpoint_class)
+    representation = flight.variables.get("REPRESENTATION") or None
+    start = load_pretrained(source, MODEL_OF_INIT[variable], representation=representation)
     try:
         text_encoder_of(start.tokenizer_files)
     except DataError as error:

@@ -22,12 +22,20 @@ from paddle import nn
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError, one_line
+from rocketqa.files.git_lfs import refuse_git_lfs_pointer
 from rocketqa.files.json_files import read_json_object
 from rocketqa.text.tokenizer import TextEncoder, load_text_encoder
-from rocketqa.weights.config_files import config_of_checkpoint, write_checkpoint_config
-from rocketqa.weights.model_kinds import checkpoint_settings
+from rocketqa.weights.config_files import (
+    class_of_checkpoint,
+    config_of_checkpoint,
+    write_checkpoint_config,
+)
+from rocketqa.weights.model_kinds import ENCODER, model_settings, other_kind
+from rocketqa.weights.pretrained import load_pretrained
+from rocketqa.weights.sentence_transformers import encoder_folder
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -35,6 +43,7 @@ EXTRA = "state.json"
 MEASURED = "best.json"
 MEASURE = "MRR@10"  # by which the best model is chosen
 NO_MEASURE = -1.0  # below every measure
+CLASSIFIER_WEIGHT = "classifier.weight"
 
 Model = TypeVar("Model", bound=nn.Layer)
 Arrays = dict[str, np.ndarray]
@@ -71,13 +80,34 @@ def load_model(
 ) -> tuple[Model, TextEncoder]:
     """Returns a model of the class, ready for inference, and its tokenizer.
 
-    Raises DataError where the directory is no checkpoint of that class, or a file of it is damaged.
+    An encoder of others is a dual encoder with equal towers. Raises DataError where the directory
+    is neither a checkpoint of that class nor such a model of others, or a file of it is damaged.
     """
-    settings = checkpoint_settings(directory, model_class.__name__)
+    class_name = model_class.__name__
+    settings = model_settings(directory, class_name)
+    if not class_of_checkpoint(settings):
+        return _load_published_model(directory, model_class)
     model = model_class(config_of_checkpoint(settings))
     set_weights(model, read_own_weights(directory / WEIGHTS), str(directory))
     model.eval()
     return model, load_text_encoder(directory)
+
+
+def _load_published_model(
+    directory: Path, model_class: Callable[[ErnieConfig], Model]
+) -> tuple[Model, TextEncoder]:
+    """Does what `load_model` does with a model of others."""
+    class_name = model_class.__name__
+    published = load_pretrained(directory, class_name)
+    weights = published.weights
+    if class_name == DualEncoder.__name__:
+        weights = DualEncoder.from_encoder_weights(weights)
+    elif CLASSIFIER_WEIGHT not in weights:
+        raise other_kind(directory, ENCODER, [class_name])
+    model = model_class(published.config)
+    set_weights(model, weights, str(directory))
+    model.eval()
+    return model, load_text_encoder(encoder_folder(directory))
 
 
 def read_own_weights(path: Path) -> Arrays:
@@ -86,6 +116,7 @@ def read_own_weights(path: Path) -> Arrays:
     Raises DataError where it is missing or damaged.
     """
     try:
+        refuse_git_lfs_pointer(path, "weights")
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: expected complete weights, got {one_line(error)}") from error

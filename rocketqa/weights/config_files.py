@@ -2,11 +2,14 @@
 
     a checkpoint of ours           {"model": "DualEncoder", "encoder": {fields of ErnieConfig}}
     Hugging Face's, PaddleNLP's    the same fields at the top, among many that we do not need
+    PaddleNLP's before 2.5         model_config.json instead: the same fields, those of a model
+                                   with a head in {"init_args": [{...}]}; its class is init_class
 
 Both have the same names and units; only a checkpoint of ours must have all fields and no others.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +19,43 @@ from rocketqa.files.json_files import JsonObject, read_json_object
 from rocketqa.jobs.manifest import made_by
 
 CONFIG = "config.json"
+OLDER_CONFIG = "model_config.json"
+OLDER_CLASS = re.compile(r"(Bert|Ernie)(Model|For\w+)")
 ADDED_LATER = ("representation",)  # checkpoints from before this field was added lack it
 DEFAULT_EPSILON = 1e-12  # Google BERT's, where a folder of others names none
-MODEL_TYPES = ("bert", "ernie")
+MODEL_TYPES = ("bert", "ernie", "dpr")
 ACTIVATIONS = ("gelu", "relu", "silu", "tanh")
 
 
+def has_config(folder: Path) -> bool:
+    """Returns whether a folder has a `config.json`, or a `model_config.json` of older PaddleNLP."""
+    return (folder / CONFIG).is_file() or (folder / OLDER_CONFIG).is_file()
+
+
 def read_config_file(folder: Path) -> JsonObject:
-    """Returns the `config.json` of a folder of weights. Raises DataError where there is none."""
-    path = folder / CONFIG
-    if not path.is_file():
-        got = made_by(folder) or "none"
-        raise DataError(f"{folder}: expected a {CONFIG} beside the weights, got {got}")
-    return read_json_object(path)
+    """Returns the `config.json` of a folder of weights, or the fields that its `model_config.json`
+    would have there. Raises DataError where there is neither.
+    """
+    if (folder / CONFIG).is_file():
+        return read_json_object(folder / CONFIG)
+    if (folder / OLDER_CONFIG).is_file():
+        return _with_fields_of_today(read_json_object(folder / OLDER_CONFIG))
+    got = made_by(folder) or "none"
+    raise DataError(f"{folder}: expected a {CONFIG} beside the weights, got {got}")
+
+
+def _with_fields_of_today(settings: JsonObject) -> JsonObject:
+    """Returns the fields of a `model_config.json` as a `config.json` has them."""
+    fields = dict(settings.fields)
+    for arguments in settings.get("init_args", list, []):
+        if isinstance(arguments, dict):
+            fields = arguments | fields
+    if "init_class" in settings:
+        model_class = settings.require("init_class", str)
+        known = OLDER_CLASS.fullmatch(model_class)
+        fields.setdefault("model_type", known[1].lower() if known else model_class)
+        fields.setdefault("architectures", [model_class])
+    return JsonObject(fields, settings.place)
 
 
 def write_checkpoint_config(folder: Path, class_name: str, config: ErnieConfig) -> None:
@@ -65,6 +92,8 @@ def config_of_encoder(settings: JsonObject) -> ErnieConfig:
     model_type = settings.get("model_type", str, "bert")
     if model_type not in MODEL_TYPES:
         raise settings.wrong_value("model_type", " or ".join(MODEL_TYPES))
+    if settings.fields.get("projection_dim") not in (None, 0):
+        raise settings.wrong_value("projection_dim", "0 (vectors of the encoder's size)")
     if settings.get("position_embedding_type", str, "absolute") != "absolute":
         raise settings.wrong_value("position_embedding_type", "absolute")
     return _checked_config(settings, ErnieConfig(layer_norm_eps=DEFAULT_EPSILON))

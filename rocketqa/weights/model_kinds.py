@@ -1,7 +1,8 @@
 """Which kind of model a folder holds, by its `config.json`, and what to do where it is another.
 
 a checkpoint of ours    a dual encoder or a cross encoder
-weights of others       an encoder in Hugging Face's or PaddleNLP's layout
+weights of others       an encoder in Hugging Face's or PaddleNLP's layout, which also is a dual
+                        encoder with equal towers; a cross encoder in the same layouts
 a released model        files as Baidu published them, for the released package
 """
 
@@ -13,7 +14,13 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, read_json_object
 from rocketqa.files.ranges import TOKENS
 from rocketqa.jobs.manifest import flag_of, made_by
-from rocketqa.weights.config_files import CONFIG, class_of_checkpoint
+from rocketqa.weights.config_files import (
+    CONFIG,
+    class_of_checkpoint,
+    has_config,
+    read_config_file,
+)
+from rocketqa.weights.sentence_transformers import encoder_folder
 
 MODEL_NAMES = {  # by the class that a checkpoint names
     "DualEncoder": "a dual encoder",
@@ -30,6 +37,9 @@ LENGTHS_OF = {
     "CrossEncoder": ("max_length",),
 }
 ENCODER = "an encoder as others publish it"
+PUBLISHED_CROSS_ENCODER = "a cross encoder as others publish it"
+PUBLISHED = {"DualEncoder": ENCODER, "CrossEncoder": PUBLISHED_CROSS_ENCODER}
+CROSS_ENCODER_CLASS = "ForSequenceClassification"  # ends the names of such classes
 RELEASED = "a model that Baidu released"
 OTHER = "another model"
 ENCODER_FIELDS = ("hidden_size", "num_hidden_layers")  # in every `config.json` of an encoder
@@ -45,20 +55,39 @@ def checkpoint_settings(folder: Path, *classes: str) -> JsonObject:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise _other_kind(folder, _without_config(folder), classes)
+        raise other_kind(folder, _without_config(folder), classes)
     settings = read_json_object(path)
     if class_of_checkpoint(settings) not in classes:
-        raise _other_kind(folder, kind_in(settings), classes)
+        raise other_kind(folder, kind_in(settings), classes)
     return settings
 
 
-def _other_kind(folder: Path, got: str, classes: Sequence[str]) -> DataError:
+def model_settings(folder: Path, class_name: str) -> JsonObject:
+    """Returns the configuration of a model that works as one of the class: a checkpoint of ours, or
+    weights as others publish them.
+
+    class_name: DualEncoder or CrossEncoder. Raises DataError as `checkpoint_settings`.
+    """
+    encoder = encoder_folder(folder)
+    if not has_config(encoder):
+        return checkpoint_settings(folder, class_name)  # which says what the folder is instead
+    settings = read_config_file(encoder)
+    kind = kind_in(settings)
+    # A folder that names no class may hold a cross encoder; its weights will tell.
+    is_nameless = kind == ENCODER and "architectures" not in settings
+    is_own = class_of_checkpoint(settings) == class_name
+    if not (is_own or is_nameless or kind == PUBLISHED[class_name]):
+        raise other_kind(folder, kind, [class_name])
+    return settings
+
+
+def other_kind(folder: Path, got: str, classes: Sequence[str]) -> DataError:
     """Returns the error about a folder that holds something else, with what the user can do."""
     expected = " or ".join(MODEL_NAMES[name] for name in classes)
     cure = f"give a checkpoint that {trained_by(classes)} made"
     if got == RELEASED:
         cure = IMPORT
-    elif got == ENCODER:
+    elif got == ENCODER or (got == PUBLISHED_CROSS_ENCODER and "CrossEncoder" in classes):
         cure = f"train it first, with {trained_by(classes)} --init {folder}"
     return DataError(f"{folder}: expected {expected}, got {got}: {cure}")
 
@@ -72,8 +101,13 @@ def kind_in(settings: JsonObject) -> str:
         return OTHER
     if RELEASED_FIELD in settings:
         return RELEASED
-    is_encoder = all(name in settings for name in ENCODER_FIELDS)
-    return ENCODER if is_encoder else OTHER
+    if not all(name in settings for name in ENCODER_FIELDS):
+        return OTHER
+    architectures = settings.fields.get("architectures")
+    names = architectures if isinstance(architectures, list) else []
+    if any(str(name).endswith(CROSS_ENCODER_CLASS) for name in names):
+        return PUBLISHED_CROSS_ENCODER
+    return ENCODER
 
 
 def told_length(checkpoint: Path, name: str) -> int | None:
@@ -111,6 +145,16 @@ def warn_of_other_length(checkpoint: Path, name: str, length: int) -> None:
         flag = f"--{name.replace('_', '-')}"
         line = f"{checkpoint}: was trained with {flag} {trained} and is used with {flag} {length}"
         print(line, file=sys.stderr)
+
+
+def other_start(folder: Path, got: str, checkpoint_class: str) -> DataError:
+    """Returns the error about a trained model of a kind that a training cannot start from."""
+    expected = "an encoder"
+    cure = "give weights as others publish them"
+    if checkpoint_class:
+        expected += f" or {MODEL_NAMES[checkpoint_class]}"
+        cure += f", or a checkpoint that {trained_by([checkpoint_class])} made"
+    return DataError(f"{folder}: expected {expected} to start from, got {got}: {cure}")
 
 
 def trained_by(classes: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Initial weights (`INIT`): where they come from, read into our parameter names.
 
-    a folder of Hugging Face's or PaddleNLP's    config.json, vocab.txt, weights of a BERT or ERNIE
+    a folder of Hugging Face's, PaddleNLP's      config.json, vocab.txt, weights of a BERT or ERNIE
+    or sentence-transformers'
     a checkpoint of ours                         for a training of the same model
     a name that PaddleNLP knows                  ernie-2.0-base-en, ernie-tiny, rocketqa-* ...
 
@@ -11,105 +12,141 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject
-from rocketqa.text.word_list import check_word_list
+from rocketqa.text.tokenizer_files import (
+    TOKENIZER_FILES,
+    VOCABULARY,
+    read_tokenizer_files,
+    settings_of,
+)
+from rocketqa.text.tokenizer_notes import added_tokens, notes_on_tokenizer
+from rocketqa.text.wordpiece import words_of
+from rocketqa.weights.classifiers import cross_encoder_weights
 from rocketqa.weights.config_files import (
     class_of_checkpoint,
     config_of_checkpoint,
     config_of_encoder,
     read_config_file,
 )
-from rocketqa.weights.encoder_weights import encoder_weights
-from rocketqa.weights.model_kinds import (
-    IMPORT,
-    MODEL_NAMES,
-    RELEASED,
-    RELEASED_FIELD,
-    kind_in,
-    trained_by,
+from rocketqa.weights.encoder_weights import (
+    CLASSIFIER,
+    Weights,
+    bare_name,
+    dual_encoder_weights,
+    encoder_weights,
 )
+from rocketqa.weights.model_kinds import IMPORT, RELEASED, RELEASED_FIELD, kind_in, other_start
+from rocketqa.weights.notes import say
+from rocketqa.weights.sentence_transformers import encoder_folder, followed_representation
 from rocketqa.weights.weight_files import read_file, read_weights
 
-WORD_LIST = "dict.wordseg.pickle"  # ernie-tiny's, which PaddleNLP loads with `pickle`
-TOKENIZER_FILES = ("vocab.txt", "tokenizer_config.json", "spm_cased_simp_sampled.model", WORD_LIST)
+__all__ = ["TOKENIZER_FILES", "Pretrained", "is_known_name", "load_pretrained"]
 
 
 class Pretrained(NamedTuple):
     """An encoder to start from: architecture, weights by our names, and tokenizer files."""
 
     config: ErnieConfig
-    weights: dict[str, np.ndarray]
+    weights: Weights
     tokenizer_files: dict[str, bytes]
 
 
 def load_pretrained(source: str | Path, checkpoint_class: str = "", **overrides: Any) -> Pretrained:
-    """Returns the weights that a training starts from.
+    """Returns the weights that a training starts from, or a model that others have finished.
 
     source: a folder or a name. checkpoint_class: the class of our checkpoints that are accepted
-    too; all of their weights are returned, those of an encoder otherwise. overrides: fields of the
-    architecture that replace the source's where they are not None. Raises DataError where the
-    source is not there, cannot be downloaded, or is no such model.
+    too; all of their weights are returned, and all of a cross encoder or of both towers of others;
+    those of an encoder otherwise. overrides: fields of the architecture that replace the source's
+    where they are not None. Lines say what of the source is not as its makers use it. Raises
+    DataError where the source is not there, cannot be downloaded, or is no such model.
     """
     folder = Path(source)
     if folder.is_dir():
-        pretrained = _from_folder(folder, checkpoint_class)
+        pretrained = _from_folder(folder, checkpoint_class, overrides.get("representation"))
     else:
-        pretrained = _from_name(str(source))
+        pretrained = _from_name(str(source), checkpoint_class)
     _refuse_longer_vocabulary(pretrained, source)
     chosen = {name: value for name, value in overrides.items() if value is not None}
     return pretrained._replace(config=pretrained.config._replace(**chosen))
 
 
-def _from_folder(folder: Path, checkpoint_class: str) -> Pretrained:
-    settings = read_config_file(folder)
-    files = _tokenizer_files(folder)
+def _from_folder(folder: Path, checkpoint_class: str, representation: str | None) -> Pretrained:
+    source = encoder_folder(folder)
+    settings = read_config_file(source)
     found_class = class_of_checkpoint(settings)
     if RELEASED_FIELD in settings:
         raise DataError(f"{folder}: expected an encoder to start from, got {RELEASED}: {IMPORT}")
-    if not found_class:
-        config = config_of_encoder(settings)
-        weights = encoder_weights(read_weights(folder), config, folder)
-        return Pretrained(config, weights, files)
-    if found_class != checkpoint_class:
-        raise _other_start(folder, kind_in(settings), checkpoint_class)
-    return Pretrained(config_of_checkpoint(settings), read_weights(folder), files)
+    if found_class and found_class != checkpoint_class:
+        raise other_start(folder, kind_in(settings), checkpoint_class)
+    files = read_tokenizer_files(source)
+    if found_class:
+        return Pretrained(config_of_checkpoint(settings), read_weights(source), files)
+    config = config_of_encoder(settings)
+    _refuse_shorter_vocabulary(source, config, files)
+    weights = _weights_for(checkpoint_class, read_weights(source), config, folder, settings)
+    for line in notes_on_tokenizer(source, files):
+        say(line)
+    if checkpoint_class == "DualEncoder" and "representation" not in settings:
+        followed = followed_representation(folder, representation)
+        config = config._replace(representation=followed or config.representation)
+    return Pretrained(config, weights, files)
 
 
-def _other_start(folder: Path, got: str, checkpoint_class: str) -> DataError:
-    """Returns the error about a trained model of a kind that this training cannot start from."""
-    expected = "an encoder"
-    cure = "give weights as others publish them"
-    if checkpoint_class:
-        expected += f" or {MODEL_NAMES[checkpoint_class]}"
-        cure += f", or a checkpoint that {trained_by([checkpoint_class])} made"
-    return DataError(f"{folder}: expected {expected} to start from, got {got}: {cure}")
-
-
-def _tokenizer_files(folder: Path) -> dict[str, bytes]:
-    """Returns name -> content of the tokenizer's files in a folder.
-
-    Raises DataError on an unsafe word list.
+def _weights_for(
+    checkpoint_class: str,
+    weights: Weights,
+    config: ErnieConfig,
+    place: str | Path,
+    settings: JsonObject,
+) -> Weights:
+    """Returns the weights of others by our names: those of a model of the class, where they are of
+    such a model, else those of an encoder.
     """
-    if (folder / WORD_LIST).is_file():
-        check_word_list(folder / WORD_LIST)
-    present = [name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    return {name: (folder / name).read_bytes() for name in present}
+    if checkpoint_class == "CrossEncoder":
+        return cross_encoder_weights(weights, config, place, _second_label(settings))
+    if checkpoint_class == "DualEncoder":
+        if any(CLASSIFIER.match(bare_name(name)) for name in weights):
+            say(f"{place}: its classifier is left out: a dual encoder has none")
+        return dual_encoder_weights(weights, config, place)
+    return encoder_weights(weights, config, place)
+
+
+def _second_label(settings: JsonObject) -> str:
+    """Returns the name of the second label of a classifier, an empty text where it has none."""
+    names = settings.fields.get("id2label")
+    name = names.get("1") if isinstance(names, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _refuse_longer_vocabulary(pretrained: Pretrained, source: str | Path) -> None:
-    words = pretrained.tokenizer_files.get("vocab.txt", b"").count(b"\n")
-    if words > pretrained.config.vocab_size:
+    content = pretrained.tokenizer_files.get(VOCABULARY, b"")
+    count = len(words_of(content, f"{source}: {VOCABULARY}"))
+    if count > pretrained.config.vocab_size:
         raise DataError(
             f"{source}: expected a vocab.txt of at most vocab_size {pretrained.config.vocab_size} "
-            f"words, got {words}"
+            f"words, got {count}"
         )
 
 
-def _from_name(name: str) -> Pretrained:
+def _refuse_shorter_vocabulary(folder: Path, config: ErnieConfig, files: dict[str, bytes]) -> None:
+    """Raises DataError where a vocabulary lacks one line: all words behind it have wrong ids.
+
+    More missing words than one are usual: their rows make the table's size a round number, or
+    belong to added tokens.
+    """
+    if VOCABULARY not in files or added_tokens(folder, settings_of(files, folder)):
+        return
+    count = len(words_of(files[VOCABULARY], folder / VOCABULARY))
+    if count == config.vocab_size - 1:
+        raise DataError(
+            f"{folder}: expected a vocab.txt of vocab_size {config.vocab_size} words, got {count}: "
+            "one line is missing (if the last word has no name, write [unused] into this line)"
+        )
+
+
+def _from_name(name: str, checkpoint_class: str) -> Pretrained:
     """Returns the model that PaddleNLP has under a name, downloaded where it is not cached."""
     if Path(name).exists() or name.startswith((".", "/", "~")):
         got = "a file" if Path(name).exists() else "nothing there"
@@ -126,12 +163,13 @@ def _from_name(name: str) -> Pretrained:
     candidates = [url] if url else ["model.safetensors", "model_state.pdparams"]
     try:
         settings = PaddleNlpConfig.from_pretrained(name).to_dict()
-        config = config_of_encoder(JsonObject(settings, name))
+        fields = JsonObject(settings, name)
+        config = config_of_encoder(fields)
         weights_file = Path(resolve_file_path(name, candidates))
         tokenizer = AutoTokenizer.from_pretrained(name)
     except Exception as error:  # noqa: BLE001  PaddleNLP raises of every kind where a download fails.
         raise _not_loaded(name, is_listed=bool(url), error=error) from error
-    weights = encoder_weights(read_file(weights_file), config, name)
+    weights = _weights_for(checkpoint_class, read_file(weights_file), config, name, fields)
     return Pretrained(config, weights, _saved_files(tokenizer))
 
 

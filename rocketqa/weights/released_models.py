@@ -17,6 +17,7 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, parse_json_object, read_json_object
 from rocketqa.jobs.manifest import MANIFEST
+from rocketqa.text.tokenizer_files import options_of
 from rocketqa.training.settings import LOG
 from rocketqa.weights.checkpoint import EXTRA, MEASURED, OPTIMIZER, WEIGHTS, read_own_weights
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint, config_of_checkpoint
@@ -203,13 +204,15 @@ def _tokenizer_settings(model: Released) -> JsonObject:
 
 def _refuse_other_networks(folder: Path, model: Released) -> None:
     config = model.config
-    lower_case = _tokenizer_settings(model).get("do_lower_case", bool, True)
+    options = options_of(_tokenizer_settings(model))
     vocabulary = VOCABULARY if VOCABULARY in model.tokenizer_files else None
     for name, expected, got in (
         ("layer_norm_eps", EPSILON, config.layer_norm_eps),
         ("representation", "first", config.representation),
         ("intermediate_size", INNER_SIZES * config.hidden_size, config.intermediate_size),
-        ("do_lower_case", True, lower_case),
+        ("do_lower_case", True, options.lowercase),
+        ("strip_accents", True, options.strips_accents),
+        ("tokenize_chinese_chars", True, options.chinese_characters),
         ("a vocabulary", VOCABULARY, vocabulary),
     ):
         if got != expected:

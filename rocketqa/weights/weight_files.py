@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rocketqa.files.errors import DataError, one_line
+from rocketqa.files.git_lfs import refuse_git_lfs_pointer
 from rocketqa.files.json_files import read_json_object, shown
 from rocketqa.weights.number_types import NUMPY_TYPES, with_wide_floats
 from rocketqa.weights.pickled_weights import read_paddle_file, read_torch_file
@@ -46,6 +47,7 @@ def read_file(path: Path) -> Weights:
     }
     reader = readers.get(path.suffix, read_paddle_file)
     try:
+        refuse_git_lfs_pointer(path, "weights")
         return reader(path)
     except DataError:
         raise
