@@ -33,7 +33,7 @@ RUN = [
         r"a passage_id of the collection, got 'p3\x00'",
     ),
     (b"\n", "columns", 1, "6 or 3 or 4 columns, got 1"),
-    (b"\x1f\x8b\x08\0\n", "UTF-8", 1, "UTF-8, got byte 0x8b at 1"),
+    (b"\x80\x04\x95\0\n", "UTF-8", 1, "UTF-8, got byte 0x80 at 0"),
     (b"d1 Q0 p3 1 2.5\n", "columns", 1, "6 or 3 or 4 columns, got 5"),
     (b"d1 Q0 p3 1 2.5 my run\n", "stray tabs", 1, "6 or 3 or 4 columns, got 7"),
     (b"d1 Q0 p3 1 high x\n", "numbers", 1, "score as float, got 'high'"),

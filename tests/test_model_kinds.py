@@ -146,6 +146,7 @@ def test_lengths_are_those_of_the_training_else_the_usual_ones(tmp_path):
     (tmp_path / "meta.json").write_text(json.dumps({"job": {"flags": flags}}))
     names = ("query_length", "passage_length", "max_length")
     assert [trained_length(tmp_path, name) for name in names] == [24, 128, 160]
+    assert [trained_length(tmp_path / "state-200", name) for name in names] == [24, 128, 160]
     assert [trained_length(tmp_path / "nowhere", name) for name in names] == [32, 128, 160]
 
 

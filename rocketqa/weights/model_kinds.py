@@ -6,6 +6,7 @@ weights of others       an encoder in Hugging Face's or PaddleNLP's layout, whic
 a released model        files as Baidu published them, for the released package
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ TRAINING_VERBS = {
     "DualEncoder": "train-dual-encoder",
     "CrossEncoder": "train-cross-encoder",
 }
+WITHIN_A_TRAINING = re.compile(r"best|state-\d+")  # folders that have no manifest of their own
 LENGTHS = {"query_length": 32, "passage_length": 128, "max_length": 160}  # where none is given
 LENGTHS_OF = {
     "DualEncoder": ("query_length", "passage_length"),
@@ -116,7 +118,8 @@ def told_length(checkpoint: Path, name: str) -> int | None:
     name: the flag of the length, a key of LENGTHS. The best model and the states of a training lie
     in its folder. None: no manifest tells it.
     """
-    for folder in (checkpoint, checkpoint.parent):
+    is_within = WITHIN_A_TRAINING.fullmatch(checkpoint.name)
+    for folder in (checkpoint, checkpoint.parent) if is_within else (checkpoint,):
         length = flag_of(folder, name)
         if isinstance(length, int) and TOKENS.contains(length):
             return length
