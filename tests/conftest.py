@@ -45,6 +45,13 @@ def random_rows():
     return make
 
 
+@pytest.fixture(scope="session")
+def paddlenlp():
+    """PaddleNLP, which some tests compare with; where it is missing, they are skipped aloud."""
+    reason = "PaddleNLP is not installed (Python 3.10 to 3.12: the extra `paddlenlp`)"
+    return pytest.importorskip("paddlenlp", reason=reason)
+
+
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory):
     """A folder with an encoded collection and both encoders."""

@@ -23,6 +23,7 @@ import numpy as np
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.formats import Passage, Query
 from rocketqa.files.json_files import JsonObject, parse_json_object
+from rocketqa.files.packages import import_package
 from rocketqa.text.word_list import check_word_list
 from rocketqa.text.wordpiece import LONGEST_WORD, Tokenize, wordpiece
 
@@ -216,6 +217,8 @@ def _wordpiece_text_encoder(folder: Path, settings: JsonObject) -> TextEncoder:
 
 
 def _paddlenlp_text_encoder(folder: Path, place: object) -> TextEncoder:
+    expected = f"{' or '.join(WORDPIECE_CLASSES)}, or the package paddlenlp for another tokenizer"
+    import_package("paddlenlp", str(place), expected)
     from paddlenlp.transformers import AutoTokenizer
 
     for word_list in sorted(folder.glob("*.pickle")):  # PaddleNLP loads them

@@ -16,6 +16,7 @@ import numpy as np
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject
+from rocketqa.files.packages import import_package
 from rocketqa.text.word_list import check_word_list
 from rocketqa.weights.config_files import (
     class_of_checkpoint,
@@ -116,6 +117,7 @@ def _from_name(name: str) -> Pretrained:
         raise DataError(
             f"{name}: expected a folder with config.json, vocab.txt and weights, got {got}"
         )
+    expect_paddlenlp(name)
     from paddlenlp.transformers import AutoTokenizer, ErnieModel
     from paddlenlp.transformers import ErnieConfig as PaddleNlpConfig
     from paddlenlp.utils.download import resolve_file_path
@@ -135,8 +137,15 @@ def _from_name(name: str) -> Pretrained:
     return Pretrained(config, weights, _saved_files(tokenizer))
 
 
+def expect_paddlenlp(name: str) -> None:
+    """Raises MissingPackage where PaddleNLP, which knows models by name, is not installed."""
+    expected = "a folder, or the package paddlenlp, which knows models by name"
+    import_package("paddlenlp", name, expected)
+
+
 def is_known_name(name: str) -> bool:
     """Returns whether PaddleNLP lists a model of this name or has fetched one. Fetches nothing."""
+    expect_paddlenlp(name)
     from paddlenlp.transformers import BertModel, ErnieModel
     from paddlenlp.utils.env import MODEL_HOME
 
