@@ -13,7 +13,7 @@ PADDLENLP = [
     f"datasets==2.21.0; {BEFORE_3_13}",
     f"pyarrow==19.0.1; {BEFORE_3_13}",
     f"protobuf==5.29.5; {BEFORE_3_13}",
-    "pip; python_version < '3.11'",  # imported undeclared; the environments of uv have none
+    f"pip; {BEFORE_3_13}",  # imported undeclared; the environments of uv have none
 ]
 EXPORT = [  # for --format onnx, which needs Paddle 3
     f"paddle2onnx==2.1.0; {BEFORE_3_13}",
