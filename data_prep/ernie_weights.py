@@ -17,6 +17,7 @@ from builds import add_check_flag, run_script, script_parser
 
 from rocketqa.cli.flags import NumberType, to_path, to_text
 from rocketqa.files.errors import DataError
+from rocketqa.files.packages import import_package
 from rocketqa.files.ranges import EPSILON
 from rocketqa.jobs.download import Source, fetch
 from rocketqa.jobs.job import Job
@@ -128,6 +129,8 @@ def published(name: str) -> tuple[dict[str, Any], dict[str, str]]:
 
     Both come from PaddleNLP's tables. Raises DataError if they do not have the name.
     """
+    expected = "the package paddlenlp, which knows the addresses"
+    import_package("paddlenlp", f"--model {name}", expected)
     from paddlenlp.transformers import ErnieConfig, ErnieModel, ErnieTinyTokenizer, ErnieTokenizer
 
     weight_urls = ErnieModel.pretrained_resource_files_map["model_state"]

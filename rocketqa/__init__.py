@@ -7,7 +7,7 @@ The import alone loads neither Paddle nor faiss.
 import importlib
 import zlib  # noqa: F401  Paddle 2.6.2 crashes where zlib is first loaded after it.
 
-__version__ = "0.1.0"
+__version__ = "2.0.0"
 __all__ = ["available_models", "load_model"]
 
 _MODULE_OF = {

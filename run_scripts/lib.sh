@@ -8,6 +8,9 @@
 # await                       waits for the command that runs in the background; gives its status.
 # interruptible COMMAND ...   runs a command so that a signal to the script ends it, too.
 # with_changes NAME=VALUE .. FUNCTION ..  runs a function in a shell with other variables.
+# find_python NAME            prints the path of a Python 3.10 to 3.13 that a name such as python3.12
+#                             calls: on PATH, or else among those that pyenv has.
+# python_version PYTHON       prints the version, such as 3.12; is false unless it is 3.10 to 3.13.
 # env_variables               prints the names of the variables that the env file sets.
 # load_env [ENV]              reads the env file (by default toy.env) and makes `rocketqa` runnable.
 # print_command COMMAND ...   prints a command of the plan, the first time that it comes up.
@@ -93,6 +96,24 @@ rocketqa() { interruptible rocketqa "$@"; }
 python() { interruptible python "$@"; }
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
+
+find_python() {
+    for found in "$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions"/*/bin/"$1"; do
+        if python_version "$found" >/dev/null; then
+            "$found" -c 'import sys; print(sys.executable)'
+            return 0
+        fi
+    done
+    return 1
+}
+
+python_version() {
+    version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || return 1
+    case $version in
+        3.10 | 3.11 | 3.12 | 3.13) echo "$version" ;;
+        *) return 1 ;;
+    esac
+}
 
 env_variables() {
     sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$ENV"

@@ -1,5 +1,8 @@
 """What tests share: tiny encoders, literal files, a service."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -43,6 +46,14 @@ def random_rows():
         return rows
 
     return make
+
+
+@pytest.fixture(scope="session")
+def paddlenlp():
+    """PaddleNLP, which some tests compare with; where it is missing, they are skipped aloud."""
+    if find_spec("paddlenlp") is None:
+        pytest.skip("PaddleNLP is not installed (Python 3.10 to 3.12: the extra `paddlenlp`)")
+    return import_module("paddlenlp")  # a broken one fails the test
 
 
 @pytest.fixture(scope="module")

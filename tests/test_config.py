@@ -18,7 +18,7 @@ def test_the_defaults_are_ernie_2_base_and_the_first_token_stands_for_a_row():
     assert config.representation == REPRESENTATIONS[0] == "first"
 
 
-def test_the_fields_are_those_of_paddlenlp_and_one_of_ours():
+def test_the_fields_are_those_of_paddlenlp_and_one_of_ours(paddlenlp):
     from paddlenlp.transformers import ErnieConfig as PaddleNLPConfig
 
     known = PaddleNLPConfig().to_dict()

@@ -59,7 +59,7 @@ def assert_close(
     ],
 )
 def test_vectors_and_gradients_are_those_of_the_plain_padded_encoder(
-    tiny_config, random_rows, change, tolerance
+    tiny_config, random_rows, change, tolerance, paddlenlp
 ):
     config = tiny_config._replace(**change)
     rows = random_rows(9)

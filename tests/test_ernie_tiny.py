@@ -22,7 +22,7 @@ from rocketqa.weights.checkpoint import set_weights
 
 
 @pytest.fixture(scope="module")
-def ernie_tiny():
+def ernie_tiny(paddlenlp):
     """The architecture that PaddleNLP describes, and drawn weights."""
     from paddlenlp.transformers.ernie.configuration import ERNIE_PRETRAINED_INIT_CONFIGURATION
 

@@ -14,7 +14,7 @@ VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
 
 
 @pytest.fixture
-def published(tmp_path, tiny_config, monkeypatch):
+def published(tmp_path, tiny_config, monkeypatch, paddlenlp):
     """A tiny ERNIE by the name `ernie-there`, in PaddleNLP's tables and on a server of files."""
     import paddle
     from paddlenlp.transformers import ErnieConfig, ErnieModel, ErnieTokenizer
@@ -101,14 +101,14 @@ def test_a_published_file_with_a_parameter_too_few_is_refused_by_its_name(tmp_pa
     assert not (tmp_path / "made" / "ernie-there").exists()
 
 
-def test_a_name_that_paddlenlp_does_not_know_is_refused(tmp_path):
+def test_a_name_that_paddlenlp_does_not_know_is_refused(tmp_path, paddlenlp):
     status, stderr = call("ernie_weights.py", "--output", tmp_path, "--model", "ernie-9")
     assert status == 2
     assert "--model ernie-9: expected a name among" in stderr
     assert "ernie-2.0-large-en" in stderr
 
 
-def test_the_papers_two_encoders_are_known_with_their_architecture():
+def test_the_papers_two_encoders_are_known_with_their_architecture(paddlenlp):
     ernie_weights = data_prep_module("ernie_weights")
     sizes_and_layers = ((768, 12), (1024, 24))
     for name, (size, layers) in zip(ernie_weights.MODELS, sizes_and_layers, strict=True):

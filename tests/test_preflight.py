@@ -115,7 +115,7 @@ def test_the_ablation_looks_at_the_weights_of_bert(tmp_path):
     assert list(refusals(flight_of(env, variables=variables))) == []
 
 
-def test_a_name_is_looked_up_in_a_plan_and_never_fetched(tmp_path):
+def test_a_name_is_looked_up_in_a_plan_and_never_fetched(tmp_path, paddlenlp):
     env = write_flight(tmp_path)
     names = {"INIT": "ernie-2.0-base-en", "INIT_CROSS": "ernie-3.0-nano-zh"}
     variables = variable_values(env) | names

@@ -239,7 +239,9 @@ def test_a_word_list_that_would_run_something_is_refused_before_its_tokenizer_is
     assert "dict.wordseg.pickle" in load_pretrained(folder).tokenizer_files
 
 
-def test_a_name_that_cannot_be_had_is_refused_in_one_line_that_says_what_to_do(monkeypatch):
+def test_a_name_that_cannot_be_had_is_refused_in_one_line_that_says_what_to_do(
+    monkeypatch, paddlenlp
+):
     from paddlenlp.transformers import ErnieConfig, ErnieModel
 
     monkeypatch.setitem(ErnieConfig.pretrained_init_configuration, "ernie-there", dict(SETTINGS))
@@ -261,7 +263,7 @@ def test_a_name_that_cannot_be_had_is_refused_in_one_line_that_says_what_to_do(m
 
 
 def test_a_folder_saved_by_paddlenlp_is_loaded_with_its_tokenizer(
-    tmp_path, tiny_config, random_rows
+    tmp_path, tiny_config, random_rows, paddlenlp
 ):
     import paddle
     from paddlenlp.transformers import BertTokenizer, ErnieConfig, ErnieModel

@@ -5,7 +5,7 @@ import sys
 import pytest
 from toy_files import write_tiny_flight
 
-from rocketqa.benchmark.speed import RoundCost, Sources, Worker, _speed, has_sentence_transformers
+from rocketqa.benchmark.speed import RoundCost, Sources, Worker, _speed, has_package
 from rocketqa.benchmark.workload import ENCODE
 from rocketqa.files.errors import DataError
 
@@ -35,7 +35,10 @@ def test_a_worker_that_fails_is_reported_by_its_name_and_its_last_line(tmp_path)
     worker.close()
 
 
-def test_an_interpreter_without_sentence_transformers_is_named(capsys):
-    assert not has_sentence_transformers("false")
-    assert "false: no sentence-transformers there" in capsys.readouterr().err
-    assert has_sentence_transformers("true")
+@pytest.mark.parametrize("package", ["sentence_transformers", "paddlenlp"])
+def test_an_interpreter_without_a_package_is_named(capsys, package):
+    assert not has_package("false", package)
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"false: no {package} there, so it is left out (")
+    assert has_package("true", package)
+    assert capsys.readouterr().err == ""

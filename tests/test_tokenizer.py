@@ -172,7 +172,7 @@ def test_the_digest_follows_everything_that_ids_depend_on(tmp_path):
     assert len(others) == 3 and first not in others
 
 
-def test_a_tokenizer_that_paddlenlp_does_not_know_is_refused(tmp_path):
+def test_a_tokenizer_that_paddlenlp_does_not_know_is_refused(tmp_path, paddlenlp):
     folder = write_tokenizer(tmp_path, WORDS, tokenizer_class="FooTokenizer")
     with pytest.raises(DataError) as error:
         load_text_encoder(folder)

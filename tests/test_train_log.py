@@ -1,5 +1,7 @@
 """Rates count steps alone and leave out the warm-up; a resumed log keeps the lines before."""
 
+import pytest
+
 from rocketqa.training.train_log import COLUMNS, Log, Meter
 
 ROW = {
@@ -47,6 +49,7 @@ def test_going_on_drops_the_lines_of_steps_to_be_taken_again(tmp_path):
 
 
 def test_visualdl_gets_the_same_values(tmp_path):
+    pytest.importorskip("visualdl", reason="VisualDL is not installed (the extra `visualdl`)")
     from visualdl import LogReader
 
     log = Log(tmp_path / "log", 0, tmp_path / "visualdl")

@@ -113,7 +113,7 @@ def test_a_vocabulary_that_is_not_utf_8_is_refused():
         wordpiece(b"[PAD]\n\xff\n")
 
 
-def test_wordpiece_equals_paddlenlp_on_ascii_text_without_symbols(tmp_path):
+def test_wordpiece_equals_paddlenlp_on_ascii_text_without_symbols(tmp_path, paddlenlp):
     from paddlenlp.transformers import BertTokenizer
 
     folder = write_tokenizer(tmp_path, drawn_vocabulary(LETTERS + ".,;:?!'\"-()"))

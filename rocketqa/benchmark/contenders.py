@@ -4,23 +4,27 @@ A contender prepares its model and returns a function that does one round of the
 are loaded by then at the earliest, because no environment needs to have all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from rocketqa.benchmark.workload import ENCODE, SCORE, WORKS, Round, Texts
+
+PADDLENLP = "paddlenlp"
+SENTENCE_TRANSFORMERS = "sentence_transformers"
 
 
 class Contender(NamedTuple):
     """One way to do the work.
 
     prepare: work, weights (a folder), texts -> a round. works: those that it can do.
-    needs_sentence_transformers: whether it runs in the interpreter that has this package.
+    package: what it needs besides ours: PADDLENLP, or SENTENCE_TRANSFORMERS, whose interpreter is
+    another.
     threads: None for one on each core.
     """
 
     prepare: Callable[[str, str, Texts], Round]
     works: tuple[str, ...] = WORKS
-    needs_sentence_transformers: bool = False
+    package: str = ""
     threads: int | None = None
 
 
@@ -59,23 +63,25 @@ CONTENDERS = {
     OURS: Contender(_ours),
     "ours, reduced": Contender(_ours_reduced, works=(ENCODE, SCORE)),
     "ours, one thread": Contender(_ours, threads=1),
-    "padded PaddleNLP": Contender(_padded_paddlenlp),
+    "padded PaddleNLP": Contender(_padded_paddlenlp, package=PADDLENLP),
     "sentence-transformers float32": Contender(
-        _sentence_transformers_float32, needs_sentence_transformers=True
+        _sentence_transformers_float32, package=SENTENCE_TRANSFORMERS
     ),
     "sentence-transformers bfloat16": Contender(
         _sentence_transformers_bfloat16,
         works=(ENCODE, SCORE),
-        needs_sentence_transformers=True,
+        package=SENTENCE_TRANSFORMERS,
     ),
 }
 
 
-def contenders_of(work: str, with_sentence_transformers: bool) -> list[str]:
-    """Returns the names of the contenders that do a work, `OURS` first."""
+def contenders_of(work: str, missing: Collection[str] = ()) -> list[str]:
+    """Returns the names of the contenders that do a work, `OURS` first.
+
+    missing: packages without which they must do.
+    """
     names = []
     for name, contender in CONTENDERS.items():
-        available = with_sentence_transformers or not contender.needs_sentence_transformers
-        if available and work in contender.works:
+        if work in contender.works and contender.package not in missing:
             names.append(name)
     return names

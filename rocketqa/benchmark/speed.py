@@ -15,11 +15,22 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
-from rocketqa.benchmark.contenders import CONTENDERS, contenders_of
+from rocketqa.benchmark.contenders import (
+    CONTENDERS,
+    PADDLENLP,
+    SENTENCE_TRANSFORMERS,
+    contenders_of,
+)
 from rocketqa.benchmark.workload import rows_of_round
 from rocketqa.files.errors import DataError
+from rocketqa.files.packages import INSTALL
 
 PROJECT = Path(__file__).parents[2]
+CURES = {
+    PADDLENLP: INSTALL[PADDLENLP],
+    SENTENCE_TRANSFORMERS: "install the extra `bench`, or name another interpreter with "
+    "--peers-python",
+}
 
 
 class Sources(NamedTuple):
@@ -56,28 +67,25 @@ def measure_speed(
 ) -> Iterator[Speed]:
     """Yields the speed of each contender at each work. The round that warms up does not count.
 
-    peers_python: the interpreter for sentence-transformers; where it lacks the package, a line on
-    stderr says so and these contenders are left out.
+    peers_python: the interpreter for sentence-transformers. Where a package is missing, a line on
+    stderr says so and its contenders are left out.
     """
-    with_sentence_transformers = has_sentence_transformers(peers_python)
+    interpreters = {PADDLENLP: sys.executable, SENTENCE_TRANSFORMERS: peers_python}
+    missing = [name for name, python in interpreters.items() if not has_package(python, name)]
     for work in works:
-        names = contenders_of(work, with_sentence_transformers)
+        names = contenders_of(work, missing)
         costs = _alternating_rounds(names, work, sources, rounds, peers_python)
         ours = costs[0]
         for name, rounds_of_contender in zip(names, costs):
             yield _speed(work, name, rounds_of_contender, ours, sources.rows)
 
 
-def has_sentence_transformers(python: str) -> bool:
-    """Returns whether an interpreter has sentence-transformers; says on stderr where it has not."""
-    command = [python, "-c", "import sentence_transformers"]
+def has_package(python: str, package: str) -> bool:
+    """Returns whether an interpreter can import a package; says on stderr where it cannot."""
+    command = [python, "-c", f"import {package}"]
     if subprocess.run(command, capture_output=True).returncode == 0:
         return True
-    print(
-        f"{python}: no sentence-transformers there, so it is left out "
-        f"(install the extra `bench`, or name another interpreter with --peers-python)",
-        file=sys.stderr,
-    )
+    print(f"{python}: no {package} there, so it is left out ({CURES[package]})", file=sys.stderr)
     return False
 
 
@@ -116,7 +124,9 @@ class Worker:
 
     def __init__(self, name: str, work: str, sources: Sources, peers_python: str):
         contender = CONTENDERS[name]
-        python = peers_python if contender.needs_sentence_transformers else sys.executable
+        python = sys.executable
+        if contender.package == SENTENCE_TRANSFORMERS:
+            python = peers_python
         settings = {"contender": name, "work": work, **sources._asdict()}
         environment = os.environ | {"PYTHONPATH": str(PROJECT)}
         if contender.threads is not None:

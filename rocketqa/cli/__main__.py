@@ -51,6 +51,15 @@ def usage() -> str:
     return "\n".join(lines)
 
 
+def version_line() -> str:
+    """Returns the version, the folder of the code that runs, and the version of Python."""
+    import platform
+    from pathlib import Path
+
+    folder = Path(__file__).resolve().parents[1]
+    return f"rocketqa {__version__} from {folder} (Python {platform.python_version()})"
+
+
 def _module(verb: str) -> ModuleType:
     return importlib.import_module(f"rocketqa.cli.{verb.replace('-', '_')}")
 
@@ -79,7 +88,7 @@ def run(argv: list[str]) -> int:
         print(usage())
         return 0
     if verb == "--version":
-        print(__version__)
+        print(version_line())
         return 0
     if verb not in VERBS:
         print(f"rocketqa: expected one of {', '.join(VERBS)}, got {verb}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The paper's figures with our values, as PNG and SVG. matplotlib comes with PaddleNLP.
+"""The paper's figures with our values, as PNG and SVG.
 
 stages      the measure of each model
 figure4     the measure by the number of random negatives

@@ -127,7 +127,8 @@ def write_onnx(layer: nn.Layer, folder: Path, name: str) -> RunRows:
         import paddle2onnx
     except ImportError as error:
         raise DataError(
-            f"--format onnx: expected {error.name}, got none: pip install 'rocketqa[export]'"
+            f"--format onnx: expected {error.name}, got none: pip install 'rocketqa[export]', on "
+            "Python 3.10 to 3.12"
         ) from error
     onnx_file = folder / f"{name}.onnx"
     with TemporaryDirectory(dir=folder) as paddle_folder:

@@ -19,6 +19,7 @@ from rocketqa.jobs.atomic_files import read_object
 MANIFEST = "meta.json"
 JOB = "job.json"  # in a part directory: which job its unfinished work belongs to
 REMOVE = "; to begin anew, remove the folder"
+BLOCK = 1 << 20  # bytes hashed at a time
 TITLES = {"yes", "no", "mixed"}
 VERB = re.compile(r"[a-z0-9_-]+(?: [a-z]+)?")  # such as `train-dual-encoder`, `released_tsv import`
 
@@ -32,8 +33,11 @@ def manifest_of(path: Path) -> Path:
 
 def file_digest(path: Path) -> str:
     """Returns the sha256 of a file, in hexadecimal."""
+    sha256 = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(BLOCK):
+            sha256.update(block)
+    return sha256.hexdigest()
 
 
 def files_below(directory: Path) -> list[Path]:

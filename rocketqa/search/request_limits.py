@@ -95,9 +95,8 @@ class Gate:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on when its body is complete. A client that is gone gets no response."""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await self._read_body(receive)
-        except TimeoutError:
+            body = await asyncio.wait_for(self._read_body(receive), BODY_SECONDS)
+        except asyncio.TimeoutError:  # another class than the built-in one before Python 3.11
             error = f"expected the body within {BODY_SECONDS} seconds"
             await self.refuse(scope, 408, error)(scope, receive, send)
             return

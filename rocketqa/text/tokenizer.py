@@ -22,6 +22,7 @@ import numpy as np
 
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.formats import Passage, Query
+from rocketqa.files.packages import import_package
 from rocketqa.text.tokenizer_files import (
     SETTINGS,
     TOKENIZER_JSON,
@@ -214,6 +215,8 @@ def _text_encoder(folder: Path, place: Path) -> TextEncoder:
 
 
 def _paddlenlp_text_encoder(folder: Path, place: object) -> TextEncoder:
+    expected = f"{' or '.join(WORDPIECE_CLASSES)}, or the package paddlenlp for another tokenizer"
+    import_package("paddlenlp", str(place), expected)
     from paddlenlp.transformers import AutoTokenizer
 
     for word_list in sorted(folder.glob("*.pickle")):  # PaddleNLP loads them

@@ -4,19 +4,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.files.errors import DataError, one_line
+from rocketqa.files.packages import MissingPackage, import_package
 from rocketqa.training.plan import GIB, PipelinePlan
 
-INSTALL = {
-    "faiss": "pip install -e '.[cpu]', or '.[gpu]'",
-    "matplotlib": "pip install matplotlib",
-    "bm25s": "pip install -e '.[bm25]', or set BASELINES=no",
-}
 LAUNCHER = ("PADDLE_NNODES", "PADDLE_TRAINERS_NUM")
 DEVICES = ("DEVICES", "DEVICES_CROSS", "DEVICES_INFERENCE")
 
@@ -74,10 +69,9 @@ def refusals_of_packages(packages: Iterable[str]) -> Iterator[Refusal]:
     """Yields the packages that cannot be imported."""
     for package in packages:
         try:
-            import_module(package)
-        except Exception as error:  # noqa: BLE001  A broken package breaks in any way.
-            expected = f"expected it to be installed ({INSTALL[package]})"
-            yield Refusal(f"package {package}: {expected}, got {one_line(error)}")
+            import_package(package, f"package {package}", "it to be installed")
+        except MissingPackage as error:
+            yield Refusal(str(error))
 
 
 def refusals_of_gpus(variables: Mapping[str, str]) -> Iterator[Refusal]:

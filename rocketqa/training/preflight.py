@@ -6,11 +6,13 @@ Nothing is made, but PaddleNLP keeps a model that it has fetched.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_answers, read_qrels, read_queries
+from rocketqa.files.packages import MissingPackage
 from rocketqa.files.rows import file_fault
 from rocketqa.text.tokenizer import text_encoder_of
 from rocketqa.training.flight_variables import JUDGED_BY_ANSWERS, wrong_variables
@@ -210,7 +212,8 @@ def _refusals_of_weights(flight: Flight) -> Iterator[Refusal]:
         try:
             _try_weights(source, name, flight)
         except DataError as error:
-            yield Refusal(f"{name}: {error}")
+            of_machine = flight.planned and isinstance(error, MissingPackage)
+            yield Refusal(f"{name}: {error}", of_machine)
 
 
 def _comes_with_the_data(source: str, flight: Flight) -> bool:
@@ -229,7 +232,9 @@ def _try_weights(source: str, variable: str, flight: Flight) -> None:
     """
     is_path = Path(source).exists() or source.startswith((".", "/"))
     if flight.planned and not is_path:
-        if source not in ENCODERS and not is_known_name(source):
+        if source in ENCODERS and find_spec("paddlenlp"):
+            return  # known without the seconds that the import takes
+        if not is_known_name(source):
             expected = "expected a folder, or a name that PaddleNLP lists or has fetched"
             raise DataError(f"{source}: {expected}, got neither")
         return

@@ -7,6 +7,7 @@ import paddle
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.errors import DataError
+from rocketqa.files.packages import import_package
 from rocketqa.training.batches import DualBatches
 from rocketqa.training.loop import FLOAT32, Task, Training
 from rocketqa.training.schedule import Schedule
@@ -31,6 +32,8 @@ def run_training(
     def train(workspace: Workspace) -> None:
         refuse_unless_supported(settings.precision)
         refuse_half_a_dev_measure(settings)
+        if settings.visualdl:
+            import_package("visualdl", "--visualdl", "the package visualdl")
         task = prepare()
         schedule = settings.schedule(len(task.batches), devices.count())
         summary = schedule.summary()

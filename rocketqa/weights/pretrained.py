@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject
+from rocketqa.files.packages import import_package
 from rocketqa.text.tokenizer_files import (
     TOKENIZER_FILES,
     VOCABULARY,
@@ -153,6 +154,7 @@ def _from_name(name: str, checkpoint_class: str) -> Pretrained:
         raise DataError(
             f"{name}: expected a folder with config.json, vocab.txt and weights, got {got}"
         )
+    expect_paddlenlp(name)
     from paddlenlp.transformers import AutoTokenizer, ErnieModel
     from paddlenlp.transformers import ErnieConfig as PaddleNlpConfig
     from paddlenlp.utils.download import resolve_file_path
@@ -173,8 +175,15 @@ def _from_name(name: str, checkpoint_class: str) -> Pretrained:
     return Pretrained(config, weights, _saved_files(tokenizer))
 
 
+def expect_paddlenlp(name: str) -> None:
+    """Raises MissingPackage where PaddleNLP, which knows models by name, is not installed."""
+    expected = "a folder, or the package paddlenlp, which knows models by name"
+    import_package("paddlenlp", name, expected)
+
+
 def is_known_name(name: str) -> bool:
     """Returns whether PaddleNLP lists a model of this name or has fetched one. Fetches nothing."""
+    expect_paddlenlp(name)
     from paddlenlp.transformers import BertModel, ErnieModel
     from paddlenlp.utils.env import MODEL_HOME
 

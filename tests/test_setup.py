@@ -1,0 +1,145 @@
+"""The installation finds a Python, says which it takes, and makes sure that this clone runs."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from script_runs import ROOT, sh
+
+import rocketqa
+from rocketqa.cli.__main__ import version_line
+
+RELEASED = (1, 1, 0)  # the version of the released package of the same name
+
+
+def python_of(folder: Path, version: str, name: str = "python3") -> Path:
+    """Writes a Python that only tells its version, and fails to make an environment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    python = folder / name
+    python.write_text(
+        "#!/bin/sh\n"
+        f'case $*: in *version_info*) echo {version} ;; *executable*) echo "$0" ;;\n'
+        f"    --version*) echo Python {version}.9 ;; *) exit 9 ;; esac\n"
+    )
+    python.chmod(0o755)
+    return python
+
+
+def setup(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs setup.sh of a copy of the scripts in a folder, with the Pythons of its folder bin."""
+    for name in ("run_scripts", "rocketqa"):
+        (folder / "clone" / name).mkdir(parents=True, exist_ok=True)
+    for name in ("setup.sh", "lib.sh"):
+        shutil.copy(ROOT / "run_scripts" / name, folder / "clone/run_scripts")
+    shutil.copy(ROOT / "setup.py", folder / "clone")
+    (folder / "bin").mkdir(exist_ok=True)
+    environment = {"ROCKETQA_READY": "", "PYTHONPATH": "", "HOME": str(folder)}
+    path = f"{folder / 'bin'}:/usr/bin:/bin"
+    return sh("clone/run_scripts/setup.sh", cwd=folder, **environment, PATH=path, **variables)
+
+
+def test_the_version_is_above_that_of_the_released_package():
+    found = re.search(r'version="(\d+)\.(\d+)\.(\d+)"', (ROOT / "setup.py").read_text())
+    assert found
+    numbers = tuple(map(int, found.groups()))
+    assert numbers > RELEASED
+    assert rocketqa.__version__ == ".".join(found.groups())
+
+
+def test_the_command_says_which_code_runs_on_which_python():
+    version = ".".join(map(str, sys.version_info[:3]))
+    assert version_line() == (
+        f"rocketqa {rocketqa.__version__} from {ROOT / 'rocketqa'} (Python {version})"
+    )
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
+def test_setup_says_which_python_it_takes_and_whether_paddlenlp_comes(tmp_path, version):
+    python = python_of(tmp_path / "bin", version)
+    done = setup(tmp_path)
+    assert done.returncode == 9  # the Python of this test makes no environment
+    paddlenlp = "PaddleNLP" if version != "3.13" else "no PaddleNLP, which has none for Python 3.13"
+    assert done.stderr == (
+        f"setup: making {tmp_path}/clone/.venv with Python {version}.9 ({python}), Paddle 3.3.1 "
+        f"and {paddlenlp} (1 to 3 minutes)\n"
+    )
+
+
+def test_a_python_that_is_asked_for_gets_an_environment_of_its_own(tmp_path):
+    python_of(tmp_path / "bin", "3.11")
+    python = python_of(tmp_path / "elsewhere", "3.12")
+    done = setup(tmp_path, PYTHON=str(python), PADDLE="2.6.2")
+    assert f"making {tmp_path}/clone/.venv-2.6.2-python3.12 with Python 3.12.9" in done.stderr
+    assert "Paddle 2.6.2" in done.stderr
+
+
+def test_a_python_of_another_version_is_passed_over(tmp_path):
+    python_of(tmp_path / "bin", "3.9")
+    python = python_of(tmp_path / "bin", "3.12", "python3.12")
+    assert f"with Python 3.12.9 ({python})" in setup(tmp_path).stderr
+
+
+def test_a_python_that_pyenv_has_is_found_by_its_name(tmp_path):
+    python_of(tmp_path / "bin", "3.11")
+    shim = tmp_path / "bin/python3.13"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    python = python_of(tmp_path / ".pyenv/versions/3.13.0/bin", "3.13", "python3.13")
+    done = setup(tmp_path, PYTHON="python3.13")
+    assert f"with Python 3.13.9 ({python})" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["python3.9", "nothing-of-the-kind"])
+def test_a_python_that_cannot_be_taken_is_refused(tmp_path, name):
+    python_of(tmp_path / "bin", "3.9", "python3.9")
+    done = setup(tmp_path, PYTHON=name)
+    assert done.returncode == 2
+    assert done.stderr == f"PYTHON: expected a Python 3.10 to 3.13, got {name}\n"
+    assert not list((tmp_path / "clone").glob(".venv*"))
+
+
+def rocketqa_of(folder: Path, code: Path) -> None:
+    """Writes the commands of an environment that runs the code of a clone, with Paddle."""
+    folder.mkdir(exist_ok=True)
+    line = f"rocketqa 2.0.0 from {code} (Python 3.11.7)"
+    for name in ("rocketqa", "python"):
+        (folder / name).write_text(f'#!/bin/sh\ncase $* in *version*) echo "{line}" ;; esac\n')
+        (folder / name).chmod(0o755)
+
+
+def test_an_active_environment_is_taken_only_if_it_runs_this_clone(tmp_path):
+    rocketqa_of(tmp_path / "bin", tmp_path / "clone/rocketqa")
+    assert setup(tmp_path).stderr == ""
+    rocketqa_of(tmp_path / "bin", tmp_path / "another/rocketqa")
+    python_of(tmp_path / "bin", "3.12")
+    assert "setup: making " in setup(tmp_path).stderr
+
+
+def test_an_active_environment_of_another_python_is_not_taken(tmp_path):
+    rocketqa_of(tmp_path / "bin", tmp_path / "clone/rocketqa")
+    assert setup(tmp_path, PYTHON=str(python_of(tmp_path / "a", "3.11"))).stderr == ""
+    done = setup(tmp_path, PYTHON=str(python_of(tmp_path / "b", "3.12")))
+    assert "setup: making " in done.stderr
+
+
+def test_an_environment_that_runs_another_clone_is_an_error_and_not_used(tmp_path):
+    python_of(tmp_path / "bin", "3.11")
+    setup(tmp_path)
+    rocketqa_of(tmp_path / "venv", tmp_path / "another/rocketqa")
+    environment = tmp_path / "clone/.venv"
+    (environment / "bin").mkdir(parents=True)
+    for path in (tmp_path / "venv").iterdir():
+        path.rename(environment / "bin" / path.name)
+    command = ["sh", "-c", 'cksum <"$1" | tr " " -', "sh", tmp_path / "clone/setup.py"]
+    checksum = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    (environment / f"installed-{checksum}").touch()
+    done = setup(tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"setup: expected {environment} to run {tmp_path}/clone/rocketqa, got rocketqa 2.0.0 from "
+        f"{tmp_path}/another/rocketqa (Python 3.11.7): unset PYTHONPATH, or remove the folder, and "
+        "call again\n"
+    )
