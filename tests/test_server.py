@@ -103,7 +103,8 @@ def test_it_listens_at_this_machine_alone(port):
             socket.create_connection((address, port), timeout=5)
 
 
-def test_it_ends_when_it_is_told_to_after_it_has_answered(encoded):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_it_ends_when_it_is_told_to_after_it_has_answered(encoded, number):
     with serving(encoded) as (service, port):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         connection.putrequest("POST", "/search")
@@ -111,7 +112,7 @@ def test_it_ends_when_it_is_told_to_after_it_has_answered(encoded):
         connection.putheader("Content-Length", str(len(VALID_BODY)))
         connection.endheaders(VALID_BODY[:5])
         time.sleep(0.2)
-        service.send_signal(signal.SIGTERM)
+        service.send_signal(number)
         time.sleep(0.2)
         connection.send(VALID_BODY[5:])
         assert connection.getresponse().status == 200

@@ -27,6 +27,23 @@ def main():
 if __name__ == "__main__":
     main()
 """
+LATE = """
+import shutil, sys, tempfile
+from pathlib import Path
+import numpy as np
+from rocketqa.inference.workers import Workers
+from rocketqa.text.tokenizer import Encoding
+
+def main():
+    folder = tempfile.TemporaryDirectory()
+    shutil.copytree(sys.argv[1], folder.name, dirs_exist_ok=True)
+    [structure] = Path(folder.name).glob("encoder.json")
+    workers = Workers(1, structure, False, folder)
+    workers.submit([Encoding(np.array([2, 5, 3]), np.zeros(3, np.int64))])
+
+if __name__ == "__main__":
+    main()
+"""
 
 
 def test_a_process_runs_a_graph_in_silence_whatever_signals_come(tmp_path):
@@ -47,3 +64,24 @@ def test_a_process_runs_a_graph_in_silence_whatever_signals_come(tmp_path):
         timeout=120,
     )
     assert (done.stdout, done.stderr) == ("(1, 24) True False\n", "")
+
+
+def test_the_graph_stays_until_a_process_that_starts_late_has_read_it(tmp_path):
+    """The work is done, and the pool is let go, while its processes still start."""
+    from tiny_encoders import tiny_ernie
+
+    from rocketqa.inference.graph_files import write_graph
+    from rocketqa.inference.padded_encoder import padded_twin
+
+    write_graph(padded_twin(tiny_ernie()), tmp_path, "encoder")
+    program = tmp_path / "program.py"
+    program.write_text(LATE)
+    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, program, tmp_path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -105,7 +105,7 @@ class Engine:
         self, batches: Iterable[Sequence[Encoding]], processes: int
     ) -> Iterator[np.ndarray]:
         if self._workers is None:
-            self._workers = Workers(processes, self._graph, self._reduced)
+            self._workers = Workers(processes, self._graph, self._reduced, self._folder)
         outputs: deque[Future[np.ndarray]] = deque()
         for rows in batches:
             self._refuse_long_rows(rows)

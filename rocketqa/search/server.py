@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from rocketqa.files.errors import DataError
+from rocketqa.jobs.stopping import SIGNALS
 from rocketqa.search.request_limits import Connection
 
 LARGEST_BACKLOG = 2048  # connections that may wait at the socket
@@ -91,9 +92,9 @@ def capacity_of(open_files: int) -> Capacity:
 
 
 def serve(app: ASGIApp, bound: socket.socket, when_listening: Callable[[], None]) -> None:
-    """Serves an application on a socket until SIGTERM or SIGINT; open requests are still answered.
+    """Serves an application on a socket until SIGTERM, SIGINT or SIGHUP, unless that is ignored.
 
-    when_listening: called once when clients can connect.
+    Open requests are still answered. when_listening: called once when clients can connect.
     """
     capacity = capacity_of(raise_file_limit())
     server = uvicorn.Server(
@@ -114,8 +115,9 @@ def serve(app: ASGIApp, bound: socket.socket, when_listening: Callable[[], None]
         # uvicorn raises the signal again at the end; thanks to this handler that is no failure.
         server.should_exit = True
 
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, end)
+    for signal_number in SIGNALS:
+        if signal.getsignal(signal_number) != signal.SIG_IGN:  # `nohup` has SIGHUP ignored
+            signal.signal(signal_number, end)
     bound.listen(capacity.backlog)
     when_listening()
     server.run([bound])
