@@ -1,7 +1,8 @@
-"""Files that are complete or absent: each is written under another name and renamed at the end."""
+"""Files that are complete or absent, after a power cut too: each is written under another name and
+renamed at the end.
+"""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rocketqa.files.formats import write_lines
+from rocketqa.jobs.durable import put_in_place
 
 BLOCK = 1 << 20  # bytes copied at a time
 
@@ -34,7 +36,7 @@ def complete_file(path: Path) -> Iterator[Path]:
     """
     unfinished = path.with_name(path.name + ".tmp")
     yield unfinished
-    os.replace(unfinished, path)
+    put_in_place(unfinished, path)
 
 
 def write_atomically(path: Path, text: str) -> None:
