@@ -9,10 +9,10 @@ part, zeros or all of them.
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 CHANGES = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate")
 
@@ -68,12 +68,7 @@ class Recording:
 
     def on_change(self, event: str, arguments: tuple) -> None:
         """Records the disk before a change below the folder."""
-        if self.is_busy or event not in CHANGES:
-            return
-        if event == "open" and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            return
-        paths = [str(word) for word in arguments[:2] if isinstance(word, (str, os.PathLike))]
-        if any(os.path.abspath(path).startswith(str(self.folder)) for path in paths):
+        if not self.is_busy and is_change_below(self.folder, event, arguments):
             self.note()
 
     def on_sync(self, descriptor: int) -> None:
@@ -118,41 +113,67 @@ class Recording:
             (folder / name).write_bytes(content)
 
 
+def is_change_below(folder: Path, event: str, arguments: tuple) -> bool:
+    """Returns whether an audit event of Python is a change of a folder's files or names."""
+    if event not in CHANGES:
+        return False
+    if event == "open" and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        return False
+    paths = [str(word) for word in arguments[:2] if isinstance(word, (str, os.PathLike))]
+    return any(os.path.abspath(path).startswith(str(folder)) for path in paths)
+
+
 def _names_in(names: Names, prefix: str) -> Names:
     """Returns the names that are directly in a folder."""
     below = {name: inode for name, inode in names.items() if name.startswith(prefix)}
     return {name: inode for name, inode in below.items() if "/" not in name[len(prefix) :]}
 
 
-_recordings: list[Recording] = []  # that go on; an audit hook stays for ever
+class Watcher(Protocol):
+    """What is told of every change before it happens."""
+
+    def on_change(self, event: str, arguments: tuple) -> None: ...
+
+
+_watchers: list[Watcher] = []
+_hooks: list[object] = []  # an audit hook of Python stays for ever
 
 
 def _audit(event: str, arguments: tuple) -> None:
-    for recording in _recordings:
-        recording.on_change(event, arguments)
+    for watcher in _watchers:
+        watcher.on_change(event, arguments)
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Tells a watcher of all changes until the end of the block."""
+    if not _hooks:
+        sys.addaudithook(_audit)
+        _hooks.append(_audit)
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 @contextmanager
 def recorded(folder: Path) -> Iterator[Recording]:
     """Records what happens below a folder until the end of the block."""
-    if not getattr(sys, "_rocketqa_audits", False):
-        sys.addaudithook(_audit)
-        sys._rocketqa_audits = True
     recording = Recording(folder)
     recording.note()
     recording.synced = dict(recording.instants[0].contents)  # what was there is on disk
     recording.instants[0] = recording.instants[0]._replace(synced=dict(recording.synced))
-    real_fsync: Callable[[int], None] = os.fsync
+    real_fsync = os.fsync
 
     def fsync(descriptor: int) -> None:
         real_fsync(descriptor)
         recording.on_sync(descriptor)
 
     os.fsync = fsync
-    _recordings.append(recording)
     try:
-        yield recording
+        with watched_by(recording):
+            yield recording
     finally:
-        _recordings.remove(recording)
         os.fsync = real_fsync
     recording.note()

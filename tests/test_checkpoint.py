@@ -1,6 +1,5 @@
 """A checkpoint gives back its model to the byte; a stopped training continues from it."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -279,17 +278,6 @@ def test_moments_that_are_not_finite_are_never_saved(tmp_path, config, random_ro
     with pytest.raises(DataError, match=r"got nan or infinity in [\w.]+\|_moment2_0: "):
         training.save(tmp_path, 1)
     assert not names(tmp_path)
-
-
-def test_the_files_of_a_state_have_the_mode_that_the_umask_leaves(tmp_path, config, random_rows):
-    umask = os.umask(0o027)
-    try:
-        Training(config, random_rows).save(tmp_path, 1)
-        save_best(tmp_path, 2, 0.5, dual_encoder(config), FILES)
-    finally:
-        os.umask(umask)
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {path.stat().st_mode & 0o777 for path in files} == {0o640}
 
 
 def test_a_finished_training_keeps_no_state(tmp_path, config, random_rows):

@@ -28,13 +28,18 @@ def read_object(path: Path) -> dict:
     return value if isinstance(value, dict) else {}
 
 
+def unfinished_name(path: Path) -> Path:
+    """Returns the name that a file has until it is complete."""
+    return path.with_name(f"{path.name}.tmp")
+
+
 @contextmanager
 def complete_file(path: Path) -> Iterator[Path]:
     """Gives the name to write a file under, and renames it to `path` at the end of the block.
 
     Where the block raises, `path` stays as it was.
     """
-    unfinished = path.with_name(path.name + ".tmp")
+    unfinished = unfinished_name(path)
     yield unfinished
     put_in_place(unfinished, path)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa import __version__
-from rocketqa.jobs.atomic_files import write_atomically
+from rocketqa.jobs.atomic_files import unfinished_name, write_atomically
 from rocketqa.jobs.durable import give_usual_modes, put_in_place, remove, sync, sync_all
 from rocketqa.jobs.manifest import (
     JOB,
@@ -44,6 +44,7 @@ class Ending(NamedTuple):
         facts: what it says besides the job, the version, the commit and the digests. discarded:
         names in the part directory that are not part of the result.
         """
+        unfinished_name(self.part / MANIFEST).unlink(missing_ok=True)  # of a killed process
         give_usual_modes(self.part)
         sync_all(self.part)
         names = [self.output.name]
@@ -127,8 +128,8 @@ class Ending(NamedTuple):
     def _move_directory(self) -> None:
         if self.output.exists():
             self._set_aside()
-        put_in_place(self.part, self.output)
         manifest_beside(self.output).unlink(missing_ok=True)  # of a file that was there before
+        put_in_place(self.part, self.output)
         self.tidy()
 
     def _stale(self) -> Path:

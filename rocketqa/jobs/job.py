@@ -281,9 +281,9 @@ class Job:
 
     def _finish(self) -> None:
         """Writes the manifest and moves the output into place."""
-        under_the_links_name = self.part / self.given.name
-        if under_the_links_name.is_file():
-            os.replace(under_the_links_name, self.part / self.output.name)
+        is_linked = self.given.name != self.output.name
+        if is_linked and (self.part / self.given.name).is_file():
+            os.replace(self.part / self.given.name, self.part / self.output.name)
         titles = {"titles": self.titles} if self.titles else {}
         facts = {"inputs": self.input_names, **titles, **self.facts}
         self._ending.write_manifest(facts, self.discarded)
