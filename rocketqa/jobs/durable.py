@@ -2,7 +2,9 @@
 
 A file system may write a rename to disk before the bytes of the file that was renamed. So a file is
 synced (written to disk with `fsync`) before its rename, and its folder after it. All renames of
-pieces, states, artefacts and manifests are `put_in_place`.
+states, artefacts and manifests are `put_in_place`. A piece of unfinished work may get lost, but is
+never half: `put_piece_in_place` leaves its name to the sync of the whole work. A sync takes some
+milliseconds even where nothing is to be written, so no file is synced twice.
 """
 
 import errno
@@ -14,18 +16,30 @@ from pathlib import Path
 # What some network file systems answer where a folder is to be synced: they need no such call.
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 OWNER_ALONE = 0o077
+_synced: set[tuple[int, ...]] = set()  # the versions of files that this process has synced
 
 
 def sync(path: Path) -> None:
     """Returns when the bytes of a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
+        version = _version_of(descriptor)
+        if version in _synced:
+            return
         os.fsync(descriptor)
+        if path.is_file():
+            _synced.add(version)
     except OSError as error:
         if error.errno not in CANNOT_SYNC or not path.is_dir():
             raise
     finally:
         os.close(descriptor)
+
+
+def _version_of(descriptor: int) -> tuple[int, ...]:
+    """Returns what changes with the bytes of a file, and not with its name."""
+    status = os.fstat(descriptor)
+    return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def sync_all(path: Path) -> None:
@@ -52,6 +66,17 @@ def put_in_place(source: Path, target: Path) -> None:
     """
     give_usual_modes(source)
     sync_all(source)
+    rename(source, target)
+
+
+def put_piece_in_place(source: Path, target: Path) -> None:
+    """Renames a file with its bytes on disk before; its name gets there later."""
+    sync(source)
+    os.replace(source, target)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Renames what is on disk already; the new name is on disk, too."""
     os.replace(source, target)
     sync(target.parent)
     if source.parent != target.parent:

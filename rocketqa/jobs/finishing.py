@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rocketqa import __version__
 from rocketqa.jobs.atomic_files import unfinished_name, write_atomically
-from rocketqa.jobs.durable import give_usual_modes, put_in_place, remove, sync, sync_all
+from rocketqa.jobs.durable import give_usual_modes, remove, rename, sync, sync_all
 from rocketqa.jobs.manifest import (
     JOB,
     MANIFEST,
@@ -121,15 +121,15 @@ class Ending(NamedTuple):
             if self.output.is_dir():
                 self._set_aside()
             manifest.unlink(missing_ok=True)
-            put_in_place(single_file, self.output)
-        put_in_place(self.part / MANIFEST, manifest)
+            rename(single_file, self.output)
+        rename(self.part / MANIFEST, manifest)
         self.tidy()
 
     def _move_directory(self) -> None:
         if self.output.exists():
             self._set_aside()
         manifest_beside(self.output).unlink(missing_ok=True)  # of a file that was there before
-        put_in_place(self.part, self.output)
+        rename(self.part, self.output)
         self.tidy()
 
     def _stale(self) -> Path:
