@@ -75,6 +75,40 @@ def test_devices_further_apart_than_gloo_waits_meet_and_leave_nothing_behind(tmp
     assert not list(tmp_path.glob("made.*"))
 
 
+FINISHED_WHILE_JOINING = """
+import sys
+from pathlib import Path
+import rocketqa
+import paddle
+from rocketqa.distributed import devices
+from rocketqa.jobs.job import Job
+
+def job():
+    return Job("made", Path(sys.argv[1]) / "made", flags={}, inputs={})
+
+def late(one):
+    devices.join()
+    if devices.is_main():  # as another launch would
+        job().run(lambda part: (part / "a").write_text("a") and None)
+    return devices.working_on(one)
+
+def fail(workspace):
+    raise SystemExit(9)
+
+sys.exit(job().run_in(late, fail))
+"""
+
+
+def test_a_launch_whose_job_another_one_finishes_meanwhile_ends_in_up_to_date(tmp_path):
+    script = tmp_path / "late.py"
+    script.write_text(FINISHED_WHILE_JOINING)
+    launch(script, tmp_path, 2)
+    for rank in (0, 1):
+        log = (tmp_path / "log" / f"workerlog.{rank}").read_text()
+        assert f"{tmp_path}/made: up to date" in log
+    assert [path.name for path in tmp_path.glob("made*")] == ["made"]
+
+
 def test_one_process_without_a_launcher_is_a_launch_of_one(monkeypatch):
     monkeypatch.delenv("PADDLE_TRAINERS_NUM", raising=False)
     devices.join()

@@ -1,5 +1,7 @@
 """An artefact is whole or not there; it is made again after its job or its bytes have changed."""
 
+import re
+
 import pytest
 from copy_job import LOG, alter, copy_job, is_due, make, names
 
@@ -49,7 +51,7 @@ def test_an_output_is_made_again_after(job, tmp_path, change, output):
     assert not is_due(job(output))
 
 
-@pytest.mark.parametrize("manifest", [None, "", "{", "[]", '{"url": "of a download"}', "\udc80"])
+@pytest.mark.parametrize("manifest", [None, "[]", '{"url": "of a download"}', "\udc80", "{a", " "])
 @pytest.mark.parametrize(
     "output, file, beside, kind",
     [
@@ -68,6 +70,22 @@ def test_what_has_no_manifest_of_ours_is_never_replaced(
     with pytest.raises(DataError, match=complaint):
         job(output).status_if_done(check=False)
     assert (tmp_path / file).read_text() == "years of work"
+
+
+@pytest.mark.parametrize("content", [b"", bytes(9), b'{\n "commit": "ab', b'{\n "comm\0\0\0', b"{"])
+@pytest.mark.parametrize("output", ["out.tsv", "out"])
+def test_an_artefact_whose_manifest_a_power_cut_has_spoiled_is_made_again(
+    job, output, content, capsys
+):
+    make(job(output))
+    manifest = job(output).manifest
+    whole = manifest.read_bytes()
+    manifest.write_bytes(content)
+    assert is_due(job(output))
+    made_again = f"{manifest}: damaged, so {job(output).output} is made again\n"
+    assert capsys.readouterr().err == made_again
+    make(job(output))
+    assert manifest.read_bytes() == whole
 
 
 def test_a_file_whose_manifest_a_kill_has_kept_from_its_place_is_made_again(job, tmp_path):
@@ -111,16 +129,27 @@ def test_an_input_that_is_no_path_counts_as_a_flag(job, value):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", "\udc80", '{"verb": 1}', "[" * 100_000])
-def test_damaged_notes_on_unfinished_work_are_no_traceback(tmp_path, content):
-    part = tmp_path / "a.tsv.part"
-    part.mkdir()
-    (part / "job.json").write_text(content, errors="surrogateescape")
-    (part / "state-5").write_text("days of work")
+def test_work_that_nobody_can_tell_the_job_of_is_kept_aside_and_blocks_nothing(
+    tmp_path, content, capsys
+):
     job = Job("copy", tmp_path / "a.tsv", flags={}, inputs={}, keep_unfinished="state-*")
-    complaint = "job.json: expected the identity of its unfinished work, got something else; to beg"
-    with pytest.raises(DataError, match=complaint):
+    for number in range(2):
+        job.part.mkdir()
+        (job.part / "job.json").write_text(content, errors="surrogateescape")
+        (job.part / "state-5").write_text(f"days of work {number}")
         make(job)
-    assert (part / "state-5").read_text() == "days of work"
+        job.output.unlink()
+    asides = [tmp_path / "a.tsv.damaged", tmp_path / "a.tsv.damaged-2"]
+    assert [(aside / "state-5").read_text()[-1] for aside in asides] == ["0", "1"]
+    line = f"a.tsv.part/job.json: damaged, so .* the work is kept as {asides[0]}, and begun anew"
+    assert re.search(line, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("content", ["", "{", bytes(9).decode()])
+def test_pieces_without_a_readable_job_are_wiped(job, content):
+    fail_halfway(job("out"))
+    (job("out").part / "job.json").write_text(content)
+    assert fail_halfway(job("out")) == set()
 
 
 def fail_halfway(job):
@@ -204,13 +233,14 @@ def test_work_of_a_training_with_other_settings_is_refused_and_kept(tmp_path):
     assert (tmp_path / "out.part/shards/0").read_text() == "piece"
 
 
-def test_a_job_that_another_process_finished_meanwhile_is_not_made_twice(job, monkeypatch):
+def test_a_job_that_another_process_finished_meanwhile_is_not_made_twice(job, monkeypatch, capsys):
     late = job()
     assert is_due(late)
     output = make(job())
     monkeypatch.setattr(late, "status_if_done", lambda check: None)  # it was asked before
-    with pytest.raises(DataError, match="got it finished by another process"):
-        late.run(lambda part: pytest.fail("the work began"))
+    assert late.run(lambda part: pytest.fail("the work began")) == 0
+    assert capsys.readouterr().err == f"{output}: up to date\n"
+    assert not late.part.exists()
     assert output.read_text() == "result\n"
 
 

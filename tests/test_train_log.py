@@ -1,6 +1,7 @@
 """Rates count steps alone and leave out the warm-up; a resumed log keeps the lines before."""
 
 import pytest
+from power_cuts import recorded
 
 from rocketqa.training.train_log import COLUMNS, Log, Meter
 
@@ -46,6 +47,23 @@ def test_going_on_drops_the_lines_of_steps_to_be_taken_again(tmp_path):
     lines = (tmp_path / "log").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines] == ["step", "1", "2", "3"]
     assert lines[-1].endswith("\t0.5")
+
+
+def test_a_log_that_a_power_cut_has_taken_is_begun_anew(tmp_path):
+    Log(tmp_path / "log", 2).write({"step": 3} | ROW)
+    assert [line[:4] for line in (tmp_path / "log").read_text().splitlines()] == ["step", "3\t0."]
+    (tmp_path / "log").write_bytes(b"step\n1\n2\n\0\xff\0")
+    Log(tmp_path / "log", 2).write({"step": 3} | ROW)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["step", "1", "2", "3"]
+
+
+def test_the_lines_before_a_state_are_on_disk(tmp_path):
+    with recorded(tmp_path) as recording:
+        log = Log(tmp_path / "log", 0)
+        log.write({"step": 1} | ROW)
+        log.sync()
+    assert list(recording.instants[-1].synced.values()) == [(tmp_path / "log").read_bytes()]
 
 
 def test_visualdl_gets_the_same_values(tmp_path):

@@ -96,8 +96,9 @@ def main(argv: list[str] | None = None) -> int:
     job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
 
     def make(workspace: Workspace) -> None:
-        from rocketqa.inference.encoding import encode
+        from rocketqa.inference.encoding import TOKENS, encode
 
+        job.discarded.add(TOKENS)
         job.facts.update(encode(settings_of(args), workspace, args.output.name))
 
     return job.run_in(on_all_devices, make, args.check)

@@ -20,7 +20,7 @@ from paddle.distributed.fleet.utils.log_util import set_log_level
 from rocketqa.distributed.launch_variables import PROCESSES, number_in, refuse_unless_launched
 from rocketqa.distributed.paddle_import import without_noise
 from rocketqa.distributed.watchdog import Watchdog, Workspace
-from rocketqa.jobs.job import Job
+from rocketqa.jobs.job import FinishedMeanwhile, Job
 from rocketqa.jobs.stopping import signals_kill
 
 HEARTBEATS = ".alive-"  # ending of the folder of the heartbeats, before the name of the launch
@@ -83,7 +83,8 @@ def working_on(job: Job) -> Iterator[Workspace]:
     """Joins the launch and opens the job for every process of it (`Job.run_in`).
 
     Device 0 opens the job, and finishes it when all devices are done. A watchdog ends the launch
-    where a process has died or is stuck.
+    where a process has died or is stuck. Raises FinishedMeanwhile, on all devices, where another
+    launch has finished the job before device 0 could open it.
     """
     join()
     folder = _folder_of_the_launch(job.output)
@@ -93,10 +94,17 @@ def working_on(job: Job) -> Iterator[Workspace]:
         watchdog.start()
         with opened as part:
             watchdog.barrier()
+            if not is_main() and job.is_finished():
+                raise FinishedMeanwhile
             yield Workspace(part, watchdog)
             watchdog.no_more_steps()
             watchdog.barrier()
             watchdog.stop()
+    except FinishedMeanwhile:
+        if is_main():
+            watchdog.barrier()  # where the other devices wait
+        watchdog.leave()
+        raise
     except BaseException:
         watchdog.leave()
         raise

@@ -1,7 +1,5 @@
 """Encoding of a collection or of queries, shard by shard, by all processes of a launch."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +13,8 @@ from rocketqa.files.errors import DataError
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
-from rocketqa.jobs.atomic_files import write_array
+from rocketqa.jobs.atomic_files import write_array, write_piece
+from rocketqa.jobs.durable import make_folder
 from rocketqa.jobs.progress import bar
 from rocketqa.search.vectors import shard_paths
 from rocketqa.text.token_store import (
@@ -63,8 +62,6 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
             for rows in encoder.write_shard(part, shard, store, plan.batches_in(shard)):
                 progress.update(rows)
     watchdog.barrier()
-    if devices.is_main():
-        _remove_tokens(part)
     rows = sum(plan.rows_in(shard) for shard in shards)
     cut = CutTexts.of(uncut[plan.places_in(shards)], settings.max_length)
     return {"rows": rows, "shards": len(shards), "cut": cut._asdict()}
@@ -101,8 +98,7 @@ class ShardEncoder:
         places = np.concatenate(batches)
         order = np.argsort(places)
         ids = [store.id_at(place) for place in places[order].tolist()]
-        lines = "".join(f"{identifier}\n" for identifier in ids)
-        ids_file.write_text(lines, encoding="utf-8", newline="\n")
+        write_piece(ids_file, ids)
         write_array(vectors_file, np.concatenate(vectors)[order])
 
 
@@ -117,7 +113,7 @@ def _tokens(
     part, watchdog = workspace
     folder = part / TOKENS
     if not (folder / SUMMARY).is_file():
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         name = f"tokenize {settings.source.name}"
         with bar(main=devices.is_main(), unit="text", desc=name) as progress:
             try:
@@ -144,13 +140,3 @@ def _remove_if_empty(folder: Path) -> None:
     """Removes a folder that holds nothing, so that a refusal leaves nothing behind."""
     with suppress(OSError):
         folder.rmdir()
-
-
-def _remove_tokens(part: Path) -> None:
-    """Removes the tokens; renamed first, so that a kill leaves no half of them in place."""
-    tokens = part / TOKENS
-    stale = part / f"{TOKENS}.stale"
-    shutil.rmtree(stale, ignore_errors=True)
-    if tokens.is_dir():
-        os.rename(tokens, stale)
-        shutil.rmtree(stale)

@@ -1,14 +1,16 @@
-"""Files that are complete or absent: each is written under another name and renamed at the end."""
+"""Files that are complete or absent, after a power cut too: each is written under another name and
+renamed at the end.
+"""
 
 import json
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from rocketqa.files.formats import write_lines
+from rocketqa.jobs.durable import put_in_place, put_piece_in_place
 
 BLOCK = 1 << 20  # bytes copied at a time
 
@@ -26,15 +28,20 @@ def read_object(path: Path) -> dict:
     return value if isinstance(value, dict) else {}
 
 
+def unfinished_name(path: Path) -> Path:
+    """Returns the name that a file has until it is complete."""
+    return path.with_name(f"{path.name}.tmp")
+
+
 @contextmanager
-def complete_file(path: Path) -> Iterator[Path]:
+def complete_file(path: Path, place: Callable[[Path, Path], None] = put_in_place) -> Iterator[Path]:
     """Gives the name to write a file under, and renames it to `path` at the end of the block.
 
-    Where the block raises, `path` stays as it was.
+    Where the block raises, `path` stays as it was. place: how it is renamed.
     """
-    unfinished = path.with_name(path.name + ".tmp")
+    unfinished = unfinished_name(path)
     yield unfinished
-    os.replace(unfinished, path)
+    place(unfinished, path)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -45,13 +52,13 @@ def write_atomically(path: Path, text: str) -> None:
 
 def write_piece(path: Path, lines: Iterable[str]) -> None:
     """Writes one part of a longer text, complete or not at all: a part that exists is finished."""
-    with complete_file(path) as unfinished:
+    with complete_file(path, put_piece_in_place) as unfinished:
         write_lines(unfinished, lines)
 
 
 def write_array(path: Path, values: np.ndarray) -> None:
     """Writes an array as .npy, complete or not at all."""
-    with complete_file(path) as unfinished, unfinished.open("wb") as file:
+    with complete_file(path, put_piece_in_place) as unfinished, unfinished.open("wb") as file:
         np.save(file, values)
 
 

@@ -20,6 +20,7 @@ from typing import BinaryIO, NamedTuple
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.atomic_files import read_object, write_atomically
+from rocketqa.jobs.durable import put_in_place
 from rocketqa.jobs.partial_download import PartialFile, Source, printable, receive
 
 BLOCK = 1 << 20  # bytes hashed at a time
@@ -70,13 +71,12 @@ def fetch(source: Source, path: Path, patience: Patience = PATIENT) -> Path:
         partial = PartialFile(source, file, note)
         if not partial.received or partial.announced().get("size") != partial.received:
             _receive_all(partial, patience)
-        os.fsync(file.fileno())
         try:
             _check_new(source, unfinished, path)
         except DataError:
             partial.empty()
             raise
-        os.replace(unfinished, path)
+        put_in_place(unfinished, path)
     note.unlink(missing_ok=True)
     return path
 

@@ -2,9 +2,9 @@
 not there.
 
 A job is a verb, its flags and the digests of its inputs. Its work goes into `OUTPUT.part/`, which
-survives a kill: when the same job is started again, it finds its finished pieces there. At the end
-the manifest is written and the output is renamed into place. An output whose manifest names the
-same job, and whose bytes are those that the manifest lists, is
+survives a kill and a power cut: when the same job is started again, it finds its finished pieces
+there. At the end the manifest is written and the output is renamed into place (`finishing`). An
+output whose manifest names the same job, and whose bytes are those that the manifest lists, is
 finished: the job is not run again.
 
 The word `titles` (yes, no or mixed) is passed on from the manifests of the inputs into that of the
@@ -13,29 +13,30 @@ output: from a collection to everything that is made of it.
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from rocketqa import __version__
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.atomic_files import read_object, write_atomically
+from rocketqa.jobs.durable import make_folder, remove
+from rocketqa.jobs.finishing import Ending
 from rocketqa.jobs.locks import lock_directory
 from rocketqa.jobs.manifest import (
     JOB,
     MANIFEST,
-    current_commit,
     difference,
     digest,
-    file_digest,
-    files_below,
+    is_cut_off,
+    is_identity,
     manifest_of,
     paths_in,
+    recorded,
     titles_of,
 )
+from rocketqa.jobs.output_place import free_name, refuse_unless_place, target_of, try_rename
 
 NOT_FINISHED = 3  # exit status of --check where the output is not finished
 
@@ -43,10 +44,14 @@ Input = Path | Sequence[Path] | str | None
 Workspace = TypeVar("Workspace")
 
 
+class FinishedMeanwhile(Exception):
+    """Raised where another process has finished the same job since this one asked."""
+
+
 class Job:
     """One making of one artefact.
 
-    verb: what is done. output: the file or directory that is made.
+    verb: what is done. output: the file or directory that is made; of a link, its target.
     flags: everything besides the inputs that decides the bytes of the output.
     inputs: name -> the path or paths that are read; their digests count, not their names. An input
     that was not given (None or an empty list), or that is a name instead of a path, is recorded
@@ -68,10 +73,13 @@ class Job:
         logs: Sequence[str] = (),
         keep_unfinished: str | None = None,
     ):
-        self.output = output
+        self.given = output
+        self.output = target_of(output)
         self.logs = logs
         self.keep_unfinished = keep_unfinished
         self.facts: dict[str, object] = {}  # further entries of the manifest
+        # Names in the part directory that are not part of the result: needed until it is made.
+        self.discarded: set[str] = set()
         self.input_names: dict[str, list[str]] = {}
         all_flags = dict(flags)
         digests: dict[str, list[str]] = {}
@@ -87,7 +95,8 @@ class Job:
         self.titles = titles_of(all_paths)
         identity = {"verb": verb, "flags": all_flags, "inputs": digests}
         self.identity = json.loads(json.dumps(identity))  # as it will be read back
-        self.part = output.with_name(f"{output.name}.part")
+        self.part = self.output.with_name(f"{self.output.name}.part")
+        self._ending = Ending(self.part, self.output, self.identity, self.logs)
 
     @property
     def manifest(self) -> Path:
@@ -116,8 +125,11 @@ class Job:
         status = self.status_if_done(check)
         if status is not None:
             return status
-        with workspace(self) as opened:
-            make(opened)
+        try:
+            with workspace(self) as opened:
+                make(opened)
+        except FinishedMeanwhile:
+            self._say_up_to_date()
         return 0
 
     def status_if_done(self, check: bool) -> int | None:
@@ -125,20 +137,48 @@ class Job:
         None.
 
         Waits first for a process that makes the same output at this moment, such as one left behind
-        by a killed script. Raises DataError where something that is not an artefact stands in the
-        way of the output.
+        by a killed script. Raises DataError where the output cannot be put into its place, or
+        something that is not an artefact stands in the way.
         """
-        self._refuse_foreign_output()
-        if self.part.is_dir():
-            os.close(lock_directory(self.part))
-        if self.is_finished():
-            print(f"{self.output}: up to date", file=sys.stderr)
+        refuse_unless_place(self.given)
+        lock = self._lock_if_there()
+        try:
+            is_finished = self.is_finished() if check else self._is_in_place()
+            if not is_finished:
+                self._refuse_foreign_output()
+        finally:
+            if lock is not None:
+                os.close(lock)
+        if is_finished:
+            self._say_up_to_date()
             return 0
         return NOT_FINISHED if check else None
 
+    def _say_up_to_date(self) -> None:
+        print(f"{self.given}: up to date", file=sys.stderr)
+
+    def _lock_if_there(self) -> int | None:
+        """Locks the part directory; returns None where there is none."""
+        try:
+            return lock_directory(self.part)
+        except FileNotFoundError:
+            return None
+
+    def _is_in_place(self) -> bool:
+        """Returns whether the output is finished, after the end that an earlier process has begun.
+
+        The caller has locked the part directory, if it is there.
+        """
+        if self._ending.is_made():
+            self._ending.move()
+        if not self.is_finished():
+            return False
+        self._ending.tidy()
+        return True
+
     def _refuse_foreign_output(self) -> None:
         is_directory = self.output.is_dir()
-        if not self.output.exists() or self._read_manifest():
+        if not self.output.exists() or recorded(self.manifest):
             return
         if is_directory and not any(self.output.iterdir()):
             return
@@ -146,31 +186,18 @@ class Job:
         # directory is still there.
         if not is_directory and self.part.is_dir():
             return
+        if is_cut_off(self.manifest):
+            print(f"{self.manifest}: damaged, so {self.given} is made again", file=sys.stderr)
+            return
         kind = "folder" if is_directory else "file"
         raise DataError(
-            f"{self.output}: expected nothing there or an artefact to replace, "
+            f"{self.given}: expected nothing there or an artefact to replace, "
             f"got a {kind} without {self.manifest.name}"
         )
 
     def is_finished(self) -> bool:
         """Returns whether the output is there, whole, and made by this very job."""
-        manifest = self._read_manifest()
-        if not self.output.exists() or manifest.get("job") != self.identity:
-            return False
-        directory = self.output if self.output.is_dir() else self.output.parent
-        for name, sha256 in manifest["outputs"].items():
-            path = directory / name
-            if not path.is_file() or file_digest(path) != sha256:
-                return False
-        return True
-
-    def _read_manifest(self) -> dict:
-        """Returns the manifest of the output; empty where there is none, or where the file is
-        something else.
-        """
-        manifest = read_object(self.manifest)
-        is_manifest = "job" in manifest and isinstance(manifest.get("outputs"), dict)
-        return manifest if is_manifest else {}
+        return self._ending.is_finished()
 
     @contextmanager
     def opened(self) -> Iterator[Path]:
@@ -178,18 +205,21 @@ class Job:
         and in place.
 
         Work of an earlier run of the same job is still in the directory. Raises DataError where the
-        directory holds work of another job that must not be lost, or where another process has
-        finished the output meanwhile.
+        directory holds work of another job that must not be lost, and FinishedMeanwhile where
+        another process has finished the output meanwhile.
         """
         if self.titles == "mixed":
             print(
-                f"{self.output}: some inputs are of passages with titles, others without",
+                f"{self.given}: some inputs are of passages with titles, others without",
                 file=sys.stderr,
             )
-        self.output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.output.parent)
         lock = self._lock_part()
         try:
+            if self._is_in_place():
+                raise FinishedMeanwhile
             self._clear_work_of_another_job()
+            try_rename(self.part, self.output)
             yield self.part
             self._finish()
         except BaseException:
@@ -203,79 +233,58 @@ class Job:
         lock.
         """
         while True:
-            self.part.mkdir(exist_ok=True)
-            lock = lock_directory(self.part)
+            make_folder(self.part)
+            lock = self._lock_if_there()
+            if lock is None:
+                continue
             if self.part.is_dir() and os.fstat(lock).st_ino == self.part.stat().st_ino:
-                break
+                if not self._set_damaged_work_aside():
+                    return lock
             os.close(lock)
-        if self.is_finished():
-            shutil.rmtree(self.part)
-            os.close(lock)
-            raise DataError(
-                f"{self.output}: expected to make it alone, "
-                "got it finished by another process: call again"
-            )
-        return lock
+
+    def _set_damaged_work_aside(self) -> bool:
+        """Renames a part directory with precious work that nobody can tell the job of."""
+        job_file = self.part / JOB
+        if not self._has_precious_work() or is_identity(read_object(job_file)):
+            return False
+        aside = free_name(self.output.with_name(f"{self.output.name}.damaged"))
+        os.rename(self.part, aside)
+        print(
+            f"{job_file}: damaged, so nobody can tell which job its work belongs to: "
+            f"the work is kept as {aside}, and begun anew",
+            file=sys.stderr,
+        )
+        return True
+
+    def _has_precious_work(self) -> bool:
+        if not self.keep_unfinished or not (self.part / JOB).is_file():
+            return False
+        return any(self.part.glob(self.keep_unfinished))
 
     def _clear_work_of_another_job(self) -> None:
         job_file = self.part / JOB
         other = read_object(job_file)
         if other == self.identity:
+            (self.part / MANIFEST).unlink(missing_ok=True)  # of bytes that are damaged by now
             return
-        if (
-            job_file.is_file()
-            and self.keep_unfinished
-            and any(self.part.glob(self.keep_unfinished))
-        ):
+        if self._has_precious_work():
             raise DataError(difference(self.part, other, self.identity))
+        job_file.unlink(missing_ok=True)  # first, so that a kill leaves nothing to go on from
         for path in self.part.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
         write_atomically(job_file, json.dumps(self.identity))
 
     def _remove_empty_part(self) -> None:
         """Removes the part directory where a refusal came before any work."""
         if self.part.is_dir() and {path.name for path in self.part.iterdir()} <= {JOB}:
-            shutil.rmtree(self.part)
+            remove(self.part)
 
     def _finish(self) -> None:
         """Writes the manifest and moves the output into place."""
-        (self.part / JOB).unlink()
-        single_file = self.part / self.output.name
-        if single_file.is_file():
-            names = [self.output.name]
-        else:
-            ignored = {*self.logs, MANIFEST}
-            results = [path for path in files_below(self.part) if path.name not in ignored]
-            names = [str(path.relative_to(self.part)) for path in results]
-        manifest = {
-            "job": self.identity,
-            "inputs": self.input_names,
-            "version": __version__,
-            "commit": current_commit(),
-            **({"titles": self.titles} if self.titles else {}),
-            **self.facts,
-            "outputs": {name: file_digest(self.part / name) for name in names},
-        }
-        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-        write_atomically(self.part / MANIFEST, text)
-        if single_file.is_file():
-            self._move_file(single_file)
-        else:
-            self._move_directory()
-
-    def _move_file(self, single_file: Path) -> None:
-        self.manifest.unlink(missing_ok=True)
-        os.replace(single_file, self.output)
-        os.replace(self.part / MANIFEST, self.manifest)
-        shutil.rmtree(self.part)
-
-    def _move_directory(self) -> None:
-        stale = self.output.with_name(f"{self.output.name}.stale")
-        shutil.rmtree(stale, ignore_errors=True)
-        if self.output.is_dir():
-            os.rename(self.output, stale)
-        os.rename(self.part, self.output)
-        shutil.rmtree(stale, ignore_errors=True)
+        is_linked = self.given.name != self.output.name
+        if is_linked and (self.part / self.given.name).is_file():
+            os.replace(self.part / self.given.name, self.part / self.output.name)
+        titles = {"titles": self.titles} if self.titles else {}
+        facts = {"inputs": self.input_names, **titles, **self.facts}
+        self._ending.write_manifest(facts, self.discarded)
+        self._ending.move()

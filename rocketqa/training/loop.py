@@ -88,6 +88,7 @@ class Training:
         self.barrier_needed = True
         # Whether a signal has asked any device to stop; equal on all of them.
         self.stop_requested = False
+        self.log: Log | None = None  # of device 0, while it trains
 
     def run(self) -> None:
         """Takes all steps that are left.
@@ -100,9 +101,8 @@ class Training:
             self.loss_scale.restore(state)
         self.model.train()
         meter = Meter()
-        log = None
         if devices.is_main():
-            log = Log(self.part / LOG, done, self.settings.visualdl)
+            self.log = Log(self.part / LOG, done, self.settings.visualdl)
         total = self.schedule.total_steps
         name = self.settings.output.name
         main = devices.is_main()
@@ -113,17 +113,17 @@ class Training:
                 row = self._step(step, meter)
                 with meter.paused():
                     self._measure_on_dev(step + 1, row)
-                    if log:
-                        log.write(row)
-                    if (step + 1) % self.settings.save_every == 0:
+                    if self.log:
+                        self.log.write(row)
+                    if (step + 1) % self.settings.save_every == 0 or step + 1 == total:
                         self._save_state(step + 1)
                     self._stop_where_requested(step + 1)
                 progress.set_postfix(
                     loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.2f}", refresh=False
                 )
                 progress.update()
-        if log:
-            log.close()
+        if self.log:
+            self.log.close()
 
     def _step(self, step: int, meter: Meter) -> dict[str, float]:
         """Takes one step and returns its line of the log."""
@@ -251,10 +251,10 @@ class Training:
     def _save_state(self, step: int) -> None:
         """Saves a state, on the first device; the others will wait for it."""
         self.barrier_needed = True
-        is_last = step == self.schedule.total_steps
-        if not devices.is_main() or (is_last and not self.settings.keep):
+        if not self.log:
             return
         with self.watchdog.busy_with("saving"):
+            self.log.sync()
             save_state(
                 self.part,
                 step,

@@ -12,7 +12,7 @@ from rocketqa.training.batches import DualBatches
 from rocketqa.training.loop import FLOAT32, Task, Training
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.settings import LOG, DualEncoderSettings, TrainingSettings
-from rocketqa.weights.checkpoint import clean_up, save_model
+from rocketqa.weights.checkpoint import choose_results, save_model
 
 
 def run_training(
@@ -43,7 +43,7 @@ def run_training(
         Training(task, schedule, settings, workspace).run()
         if devices.is_main():
             save_model(workspace.part, task.model, task.tokenizer_files)
-            clean_up(workspace.part, settings.keep, settings.save_every)
+            job.discarded = choose_results(workspace.part, settings.keep, settings.save_every)
         job.facts["steps"] = schedule.total_steps
         job.facts["steps_per_epoch"] = schedule.steps_per_epoch
 

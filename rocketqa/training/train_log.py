@@ -3,11 +3,14 @@
 The same values are written for VisualDL where that is asked for.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from rocketqa.jobs.atomic_files import write_atomically
 
 COLUMNS = (
     "step",
@@ -52,10 +55,11 @@ class Log:
 
     def __init__(self, path: Path, steps_done: int, visualdl: Path | None = None):
         lines = ["\t".join(COLUMNS)]
-        if steps_done:
-            lines = path.read_text(encoding="utf-8").splitlines()[: steps_done + 1] or lines
-        self.file = path.open("w", encoding="utf-8", buffering=1)
-        self.file.writelines(f"{line}\n" for line in lines)
+        if steps_done and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            lines = text.splitlines()[: steps_done + 1] or lines
+        write_atomically(path, "".join(f"{line}\n" for line in lines))
+        self.file = path.open("a", encoding="utf-8", buffering=1)
         self.first_rate = steps_done + WARM_UP
         self.visualdl = _visualdl_writer(visualdl) if visualdl else None
 
@@ -71,6 +75,10 @@ class Log:
         if self.visualdl:
             for name in values.keys() - {"step"}:
                 self.visualdl.add_scalar(tag=name, step=int(row["step"]), value=values[name])
+
+    def sync(self) -> None:
+        """Returns when all lines are on disk: a state relies on those of the steps before it."""
+        os.fsync(self.file.fileno())
 
     def close(self) -> None:
         """Closes both files."""

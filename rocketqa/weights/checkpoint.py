@@ -10,7 +10,6 @@ many layers were built before. No random generator is saved: every step seeds it
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -27,6 +26,7 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.git_lfs import refuse_git_lfs_pointer
 from rocketqa.files.json_files import read_json_object
+from rocketqa.jobs.durable import put_in_place
 from rocketqa.text.tokenizer import TextEncoder, load_text_encoder
 from rocketqa.weights.config_files import (
     class_of_checkpoint,
@@ -174,8 +174,10 @@ def save_state(
     save_file(_arrays(optimizer_tensors), unfinished / OPTIMIZER)
     (unfinished / EXTRA).write_text(json.dumps(extra) + "\n", encoding="utf-8")
     newest = part / f"state-{step}"
-    os.replace(unfinished, newest)
-    _remove_states(part, keep, every, needed=newest)
+    put_in_place(unfinished, newest)
+    for state in _superfluous_states(part, keep, every):
+        if state != newest:
+            shutil.rmtree(state)
 
 
 def _optimizer_tensors(
@@ -234,7 +236,7 @@ def save_best(
     save_model(unfinished, model, tokenizer_files)
     measured = json.dumps({"step": step, MEASURE: value})
     (unfinished / MEASURED).write_text(measured + "\n", encoding="utf-8")
-    os.replace(unfinished, part / f"best-{step}")
+    put_in_place(unfinished, part / f"best-{step}")
     for older in _folders_by_step(part, "best")[:-1]:
         shutil.rmtree(older)
 
@@ -249,30 +251,31 @@ def best_value(part: Path) -> float:
     return measured.number(MEASURE)
 
 
-def _remove_states(part: Path, keep: int, every: int, needed: Path | None = None) -> None:
-    """Removes all states but `needed` and the newest `keep` that are a multiple of `every`.
+def _superfluous_states(part: Path, keep: int, every: int) -> list[Path]:
+    """Returns all states but the newest `keep` that are a multiple of `every`.
 
-    Others were saved because a signal stopped the training: what is left in the end does not depend
-    on them.
+    Others were saved at the end, or because a signal stopped the training: what is left in the end
+    does not depend on them.
     """
     states = _folders_by_step(part, "state")
     regular = [state for state in states if _step_of(state) % every == 0]
     newest = regular[max(0, len(regular) - keep) :]
-    for state in states:
-        if state not in newest and state != needed:
-            shutil.rmtree(state)
+    return [state for state in states if state not in newest]
 
 
-def clean_up(part: Path, keep: int, every: int = 1) -> None:
-    """Leaves, at the end of a training, the newest `keep` states, and the best model as `best/`.
+def choose_results(part: Path, keep: int, every: int = 1) -> set[str]:
+    """Copies, at the end of a training, the best model to `best/`, and returns the names of the
+    folders that are no result: all states but the newest `keep`, and unfinished ones.
 
-    every: a state at another step than a multiple of it does not count.
+    They stay until the checkpoint is made, so that a kill costs no step. every: a state at another
+    step than a multiple of it does not count.
     """
-    _remove_states(part, keep, every)
-    for unfinished in part.glob("*.tmp"):
-        shutil.rmtree(unfinished)
+    superfluous = {*_superfluous_states(part, keep, every), *part.glob("*.tmp")}
     for best in _folders_by_step(part, "best"):
-        os.replace(best, part / "best")
+        shutil.rmtree(part / "best", ignore_errors=True)
+        shutil.copytree(best, part / "best")
+        superfluous.add(best)
+    return {folder.name for folder in superfluous}
 
 
 def _empty_folder(directory: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.download import Source, fetch
+from rocketqa.jobs.durable import put_in_place
 from rocketqa.jobs.unpack import unpack
 
 HOST = "https://rocketqa.bj.bcebos.com"
@@ -72,5 +73,5 @@ def _fetch_into(folder: Path) -> None:
     unpack(fetch(source, archive), unpacked)
     if not (unpacked / name).is_dir():
         raise DataError(f"{archive}: expected a folder {name} in it, got an archive without it")
-    os.replace(unpacked / name, folder)
+    put_in_place(unpacked / name, folder)
     shutil.rmtree(unpacked)
