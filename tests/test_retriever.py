@@ -1,11 +1,11 @@
 """A query is answered as `retrieve` and `score` would, with title and text."""
 
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from manifests import set_flags
 from ranked_collection import run_verb, write_ranked_collection
 from vectors_fixture import write_vectors
 
@@ -47,9 +47,7 @@ def test_answers_are_those_of_the_verbs(folder, cross, file):
 def test_queries_are_cut_as_in_the_training_unless_a_length_is_given(folder, tmp_path, capsys):
     checkpoint = tmp_path / "dual"
     shutil.copytree(folder / "dual", checkpoint)
-    manifest = json.loads((checkpoint / "meta.json").read_text())
-    manifest["job"]["flags"]["query_length"] = 24
-    (checkpoint / "meta.json").write_text(json.dumps(manifest))
+    set_flags(checkpoint, query_length=24)
     given = (checkpoint, folder / "collection.tsv", [folder / "collection.vectors"], 2**30)
     load_retriever(*given)
     assert "was trained with" not in capsys.readouterr().err

@@ -15,14 +15,14 @@ from rocketqa.files.errors import DataError
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
-from rocketqa.jobs.atomic_files import write_array
+from rocketqa.jobs.pieces import is_whole, new_piece, write_array
 from rocketqa.jobs.progress import bar
 from rocketqa.search.vectors import shard_paths
 from rocketqa.text.token_store import (
     COLLECTION,
-    SUMMARY,
     TokenStore,
     finish_store,
+    has_whole_store,
     write_store,
 )
 from rocketqa.text.tokenizer import Encoding, TextEncoder
@@ -56,8 +56,7 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
     name = f"encode {output_name}"
     with bar(main=devices.is_main(), total=own_rows, unit="text", desc=name) as progress:
         for shard in own_shards:
-            vectors_file, _ = shard_paths(part, shard)
-            if vectors_file.is_file():
+            if all(is_whole(file) for file in shard_paths(part, shard)):
                 progress.update(plan.rows_in(shard))
                 continue
             for rows in encoder.write_shard(part, shard, store, plan.batches_in(shard)):
@@ -88,10 +87,7 @@ class ShardEncoder:
     def write_shard(
         self, part: Path, shard: int, store: TokenStore, batches: list[list[int]]
     ) -> Iterator[int]:
-        """Writes a shard, its rows in the order of the file; yields the rows of each batch.
-
-        The file of the vectors is written last: where it is, the shard is finished.
-        """
+        """Writes a shard, its rows in the order of the file; yields the rows of each batch."""
         vectors_file, ids_file = shard_paths(part, shard)
         vectors = []
         rows = (self._rows(store, places) for places in batches)
@@ -102,7 +98,8 @@ class ShardEncoder:
         order = np.argsort(places)
         ids = [store.id_at(place) for place in places[order].tolist()]
         lines = "".join(f"{identifier}\n" for identifier in ids)
-        ids_file.write_text(lines, encoding="utf-8", newline="\n")
+        with new_piece(ids_file) as unfinished:
+            unfinished.write_text(lines, encoding="utf-8", newline="\n")
         write_array(vectors_file, np.concatenate(vectors)[order])
 
 
@@ -116,7 +113,9 @@ def _tokens(
         return TokenStore(settings.source, settings.kind, text_encoder)
     part, watchdog = workspace
     folder = part / TOKENS
-    if not (folder / SUMMARY).is_file():
+    is_whole_store = has_whole_store(folder)
+    watchdog.barrier()  # every device has looked before one of them writes
+    if not is_whole_store:
         folder.mkdir(exist_ok=True)
         name = f"tokenize {settings.source.name}"
         with bar(main=devices.is_main(), unit="text", desc=name) as progress:

@@ -23,19 +23,18 @@ from typing import TypeVar
 from rocketqa import __version__
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.atomic_files import read_object, write_atomically
-from rocketqa.jobs.locks import lock_directory
-from rocketqa.jobs.manifest import (
-    JOB,
+from rocketqa.jobs.digests import (
     MANIFEST,
-    current_commit,
-    difference,
     digest,
     file_digest,
     files_below,
+    is_sealed,
     manifest_of,
-    paths_in,
-    titles_of,
+    sealed_text,
 )
+from rocketqa.jobs.locks import lock_directory
+from rocketqa.jobs.manifest import JOB, current_commit, difference, paths_in, titles_of
+from rocketqa.jobs.pieces import NOTES, checked_digest, remove_notes
 
 NOT_FINISHED = 3  # exit status of --check where the output is not finished
 
@@ -132,6 +131,7 @@ class Job:
         if self.part.is_dir():
             os.close(lock_directory(self.part))
         if self.is_finished():
+            remove_notes(self.output)  # where a kill has left them
             print(f"{self.output}: up to date", file=sys.stderr)
             return 0
         return NOT_FINISHED if check else None
@@ -156,6 +156,8 @@ class Job:
         """Returns whether the output is there, whole, and made by this very job."""
         manifest = self._read_manifest()
         if not self.output.exists() or manifest.get("job") != self.identity:
+            return False
+        if not is_sealed(manifest):
             return False
         directory = self.output if self.output.is_dir() else self.output.parent
         for name, sha256 in manifest["outputs"].items():
@@ -248,7 +250,8 @@ class Job:
             names = [self.output.name]
         else:
             ignored = {*self.logs, MANIFEST}
-            results = [path for path in files_below(self.part) if path.name not in ignored]
+            files = [path for path in files_below(self.part) if path.parent.name != NOTES]
+            results = [path for path in files if path.name not in ignored]
             names = [str(path.relative_to(self.part)) for path in results]
         manifest = {
             "job": self.identity,
@@ -257,10 +260,9 @@ class Job:
             "commit": current_commit(),
             **({"titles": self.titles} if self.titles else {}),
             **self.facts,
-            "outputs": {name: file_digest(self.part / name) for name in names},
+            "outputs": {name: checked_digest(self.part / name) for name in names},
         }
-        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-        write_atomically(self.part / MANIFEST, text)
+        write_atomically(self.part / MANIFEST, sealed_text(manifest))
         if single_file.is_file():
             self._move_file(single_file)
         else:
@@ -278,4 +280,5 @@ class Job:
         if self.output.is_dir():
             os.rename(self.output, stale)
         os.rename(self.part, self.output)
+        remove_notes(self.output)
         shutil.rmtree(stale, ignore_errors=True)

@@ -12,7 +12,7 @@ from rocketqa.files.collection import CollectionFile, entry_with_id
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
-from rocketqa.jobs.manifest import digest
+from rocketqa.jobs.digests import digest, refuse_damaged
 from rocketqa.search.answer import Answer, ranked_answers
 from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
@@ -82,6 +82,7 @@ def load_retriever(
     another dual encoder or from another collection.
     """
     refuse_other_side(passage_vectors, COLLECTION)
+    refuse_damaged(cross_encoder, *passage_vectors)
     model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)
@@ -98,11 +99,13 @@ def load_retriever(
 
 
 def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) -> None:
-    """Raises DataError where the vectors are of another checkpoint or collection.
+    """Raises DataError where the vectors are of another checkpoint or collection, or where one of
+    these is damaged.
 
-    Vectors without a manifest are not checked.
+    Vectors without a manifest may be of any.
     """
     if passages.job is None:
+        refuse_damaged(checkpoint, collection)
         return
     folder = passages.directories[0]
     if passages.job["checkpoint"] != [digest(checkpoint)]:

@@ -52,8 +52,9 @@ class Log:
 
     def __init__(self, path: Path, steps_done: int, visualdl: Path | None = None):
         lines = ["\t".join(COLUMNS)]
-        if steps_done:
-            lines = path.read_text(encoding="utf-8").splitlines()[: steps_done + 1] or lines
+        if steps_done and path.is_file():
+            before = path.read_text(encoding="utf-8", errors="replace")
+            lines = before.splitlines()[: steps_done + 1] or lines
         self.file = path.open("w", encoding="utf-8", buffering=1)
         self.file.writelines(f"{line}\n" for line in lines)
         self.first_rate = steps_done + WARM_UP
