@@ -72,17 +72,19 @@ def load_retriever(
     cross_encoder: Path | None = None,
     query_length: int | None = None,
     pair_length: int | None = None,
+    check_vectors: bool = True,
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
-    None: as the checkpoints were trained.
+    None: as the checkpoints were trained. check_vectors: False where the caller compares the
+    vectors with their manifests (`VectorCheck`).
 
-    Raises DataError where a checkpoint is of another kind, and where the vectors were made by
-    another dual encoder or from another collection.
+    Raises DataError where a checkpoint is of another kind, where the vectors were made by another
+    dual encoder or from another collection, and where a file is damaged.
     """
     refuse_other_side(passage_vectors, COLLECTION)
-    refuse_damaged(cross_encoder, *passage_vectors)
+    refuse_damaged(cross_encoder, *(passage_vectors if check_vectors else ()))
     model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)

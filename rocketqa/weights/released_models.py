@@ -68,7 +68,11 @@ class Released(NamedTuple):
 
 
 def read_model_of(config_file: Path) -> Released:
-    """Returns the model whose `config.json` this is: a released one, or a checkpoint of ours."""
+    """Returns the model whose `config.json` this is: a released one, or a checkpoint of ours.
+
+    Raises DataError where a file has other bytes than its manifest lists.
+    """
+    refuse_damaged(config_file.parent)
     if RELEASED_FIELD in read_json_object(config_file):
         return read_released(config_file)
     return read_checkpoint(config_file.parent)
@@ -153,7 +157,6 @@ def read_checkpoint(folder: Path) -> Released:
     Its lengths are those of its training, by its manifest, else the paper's. Raises DataError where
     the folder is no dual or cross encoder of ours, or a file of it is damaged.
     """
-    refuse_damaged(folder)
     settings = checkpoint_settings(folder, *MODEL_NAMES)
     class_name = class_of_checkpoint(settings)
     kind = next(kind for kind in KINDS.values() if kind.layer.__name__ == class_name)
