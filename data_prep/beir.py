@@ -58,9 +58,9 @@ from rocketqa.files.formats import (
 )
 from rocketqa.files.rows import read_rows
 from rocketqa.jobs.atomic_files import read_object
+from rocketqa.jobs.digests import manifest_of
 from rocketqa.jobs.download import Source
 from rocketqa.jobs.job import Job
-from rocketqa.jobs.manifest import manifest_of
 from rocketqa.jobs.unpack import unpack
 
 IGNORE_IDENTICAL = "--ignore-identical-ids"  # of `rocketqa evaluate`

@@ -48,8 +48,8 @@ from rocketqa.files.released_rows import (
     left_out_line,
 )
 from rocketqa.jobs.atomic_files import read_object
+from rocketqa.jobs.digests import MANIFEST
 from rocketqa.jobs.job import Job
-from rocketqa.jobs.manifest import MANIFEST
 
 DUAL, CROSS = "examples.dual.tsv", "examples.cross.tsv"
 USUAL_NO_TITLE = {DUAL: "-", CROSS: ""}  # where the manifest does not record it

@@ -10,8 +10,8 @@ from pathlib import Path
 from builds import BuildSettings, NotFinished
 
 from rocketqa.files.errors import DataError
+from rocketqa.jobs.digests import MANIFEST
 from rocketqa.jobs.download import Source, digests, fetch
-from rocketqa.jobs.manifest import MANIFEST
 from rocketqa.jobs.unpack import unpack
 
 MICROSOFT = "https://msmarco.z22.web.core.windows.net/msmarcoranking"

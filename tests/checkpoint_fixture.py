@@ -9,7 +9,8 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.training.optimizer import adam, clip
-from rocketqa.weights.checkpoint import save_state, set_weights
+from rocketqa.weights.checkpoint import set_weights
+from rocketqa.weights.training_states import save_state
 
 FILES = {
     "vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nparis\nParis\n",

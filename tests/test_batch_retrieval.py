@@ -3,9 +3,13 @@
 import os
 
 import pytest
+from damage import DAMAGES
 from vectors_fixture import DEPTH, QUERY_COUNT, retrieve, write_queries_and_passages
 
+from rocketqa.jobs.pieces import NOTES
 from rocketqa.search import batch_retrieval
+from rocketqa.search.batch_retrieval import retrieve_run
+from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 
 
@@ -41,14 +45,18 @@ def test_a_killed_retrieval_goes_on_to_the_same_bytes(folders, monkeypatch):
     replace = os.replace
     made = []
 
+    def note(target):
+        if target.parent.name != NOTES:
+            made.append(target.name)
+
     def die_at_the_second_segment(source, target):
-        made.append(target.name)
+        note(target)
         if "segment-000001" in made:
             raise KeyboardInterrupt
         replace(source, target)
 
     def note_and_replace(source, target):
-        made.append(target.name)
+        note(target)
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", die_at_the_second_segment)
@@ -57,6 +65,17 @@ def test_a_killed_retrieval_goes_on_to_the_same_bytes(folders, monkeypatch):
     monkeypatch.setattr(os, "replace", note_and_replace)
     assert retrieve(folders) == expected
     assert made.count("segment-000000") == 1 and made.count("segment-000001") == 2
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_segment_is_searched_again(folders, tmp_path, damage):
+    queries, passages = VectorStore([folders / "queries"]), VectorStore([folders / "passages.3"])
+    given = (queries, ExactSearch(passages, 1 << 30), DEPTH, "trec", tmp_path, "a.run")
+    retrieve_run(*given)
+    expected = (tmp_path / "a.run").read_bytes()
+    damage(tmp_path / "segment-000000")
+    retrieve_run(*given)
+    assert (tmp_path / "a.run").read_bytes() == expected
 
 
 def test_the_first_segment_is_at_most_all_queries(folders, monkeypatch):

@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 import pytest
 from launching import kill_at
+from manifests import set_flags
 from toy_files import ENVIRONMENT, launched, train_dual, verb, write_tiny_flight
 
 from rocketqa.cli import encode, tokenize
@@ -127,9 +128,7 @@ def test_machines_that_share_out_the_shards_make_each_vector_once(flight, whole,
 def test_lengths_that_are_not_given_are_those_of_the_training(flight, whole, tmp_path, capsys):
     checkpoint = tmp_path / "dual"
     shutil.copytree(flight / "dual", checkpoint)
-    manifest = json.loads((checkpoint / "meta.json").read_text())
-    manifest["job"]["flags"] |= {"passage_length": 10, "query_length": 9}
-    (checkpoint / "meta.json").write_text(json.dumps(manifest))
+    set_flags(checkpoint, passage_length=10, query_length=9)
     short = flags(flight, tmp_path / "short", checkpoint=checkpoint, num_shards=1)
     assert encode.main(short) == 0
     assert "was trained with" not in capsys.readouterr().err

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from damage import DAMAGES, flip
 from toy_files import write_tiny_flight
 
 from rocketqa.distributed.watchdog import Workspace
@@ -13,6 +14,7 @@ from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.inference.encoding import TOKENS, encode
 from rocketqa.inference.encoding_plan import EncodingSettings, Part
+from rocketqa.jobs.pieces import NOTES
 from rocketqa.text.token_store import COLLECTION, QUERIES
 from rocketqa.weights.checkpoint import save_model, set_weights
 from rocketqa.weights.pretrained import load_pretrained
@@ -48,8 +50,8 @@ def test_all_rows_are_encoded_and_their_tokens_stay_until_the_job_is_done(folder
     assert counts == {"rows": 40, "shards": len(shards)}
     assert len(shards) == (8 if kind == COLLECTION else 1)
     assert sum(len(np.load(shard)) for shard in shards) == 40
-    left = {path.name.split(".")[0] or path.name for path in tmp_path.iterdir()}
-    assert left == {"vectors", TOKENS}
+    left = {path.name for path in tmp_path.iterdir() if not path.name.startswith("vectors.")}
+    assert left == {NOTES, TOKENS}
 
 
 def test_texts_that_were_cut_are_counted_in_each_part(folder, tmp_path):
@@ -71,11 +73,30 @@ def test_texts_that_were_cut_are_counted_in_each_part(folder, tmp_path):
 
 def test_a_finished_shard_is_not_encoded_again(folder, tmp_path):
     encode(settings(folder), Workspace(tmp_path, ALONE), "out")
-    marked = tmp_path / "vectors.00003.npy"
+    finished = tmp_path / "vectors.00003.npy"
     missing = tmp_path / "vectors.00004.npy"
     content = missing.read_bytes()
-    marked.write_bytes(b"finished before")
+    written = finished.stat().st_mtime_ns
     missing.unlink()
     encode(settings(folder), Workspace(tmp_path, ALONE), "out")
-    assert marked.read_bytes() == b"finished before"
+    assert finished.stat().st_mtime_ns == written
     assert missing.read_bytes() == content
+
+
+@pytest.mark.parametrize("file", ["vectors.00003.npy", "vectors.00003.ids"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_shard_is_encoded_again(folder, tmp_path, file, damage):
+    encode(settings(folder), Workspace(tmp_path, ALONE), "out")
+    content = (tmp_path / file).read_bytes()
+    damage(tmp_path / file)
+    encode(settings(folder), Workspace(tmp_path, ALONE), "out")
+    assert (tmp_path / file).read_bytes() == content
+
+
+def test_damaged_tokens_are_made_again(folder, tmp_path):
+    encode(settings(folder), Workspace(tmp_path, ALONE), "out")
+    for name in ("texts.00000.npy", "store.json", ".digests/ids.00000.ends.npy"):
+        files = {path: path.read_bytes() for path in (tmp_path / ".tokens").glob("*.npy")}
+        flip(tmp_path / ".tokens" / name)
+        encode(settings(folder), Workspace(tmp_path, ALONE), "out")
+        assert {path: path.read_bytes() for path in files} == files

@@ -9,8 +9,8 @@ import pytest
 from copy_job import LOG, alter, is_due, make, names
 from power_cuts import is_change_below, watched_by
 
+from rocketqa.jobs.digests import manifest_of
 from rocketqa.jobs.job import Job
-from rocketqa.jobs.manifest import manifest_of
 
 OUTPUTS = ("out.tsv", "out")
 PIECES = 3

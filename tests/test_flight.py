@@ -176,6 +176,7 @@ def test_stages_run_again_where_their_inputs_changed(finished, small_world, tmp_
     shutil.copytree(small_world, world)
     with (world / "queries.unlabelled.tsv").open("a") as lines:
         lines.write("one-more\tzore benave\n")
+    (world / "meta.json").unlink()  # the change is meant
     before = artefacts(folder)
     run_procedure(copy, world)
     after = artefacts(copy)

@@ -17,16 +17,10 @@ from rocketqa.files.errors import DataError
 from rocketqa.text.token_store import COLLECTION, TokenStore, finish_store, write_store
 from rocketqa.text.tokenizer import load_text_encoder
 from rocketqa.training.optimizer import adam
-from rocketqa.weights.checkpoint import (
-    best_value,
-    load_model,
-    load_state,
-    save_best,
-    save_model,
-    save_state,
-)
+from rocketqa.weights.checkpoint import load_model, save_model
 from rocketqa.weights.pretrained import load_pretrained
 from rocketqa.weights.released_models import read_model_of, read_released
+from rocketqa.weights.training_states import best_value, load_state, save_best, save_state
 from rocketqa.weights.weight_files import read_weights
 
 CONFIG = ErnieConfig(

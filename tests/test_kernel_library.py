@@ -1,12 +1,16 @@
 """The kernels are compiled once and kept; without a compiler Paddle's operators are used."""
 
 import ctypes
+import pwd
+import tempfile
 
 import paddle
 import pytest
+from damage import DAMAGES
 
 from rocketqa.encoder import cpu_kernels, kernel_library
 from rocketqa.encoder.kernel_library import call_kernel, library
+from rocketqa.jobs.pieces import NOTES
 
 
 @pytest.fixture
@@ -24,21 +28,52 @@ needs_compiler = pytest.mark.skipif(library() is None, reason="no C compiler her
 @needs_compiler
 def test_the_kernels_are_compiled_once_and_kept_in_the_users_cache(fresh_cache, monkeypatch):
     assert library() is not None
-    [compiled] = fresh_cache.iterdir()
-    assert compiled.suffix == ".so" and compiled.name.startswith("cpu_kernels-")
+    [compiled] = fresh_cache.glob("*.so")
+    assert compiled.name.startswith("cpu_kernels-")
+    assert {path.name for path in fresh_cache.iterdir()} == {compiled.name, NOTES}
     library.cache_clear()
     monkeypatch.setenv("PATH", "")  # no compiler now
     assert library() is not None
-    assert list(fresh_cache.iterdir()) == [compiled]
+    assert list(fresh_cache.glob("*.so")) == [compiled]
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_library_in_the_cache_is_compiled_again(fresh_cache, damage):
+    fresh_cache.mkdir()
+    compiled = fresh_cache / kernel_library._file_name()
+    kernel_library._compile(compiled)
+    content = compiled.read_bytes()
+    damage(compiled)
+    assert library() is not None
+    assert compiled.read_bytes() == content
+
+
+@needs_compiler
+def test_a_user_without_a_home_has_the_kernels_without_a_cache(monkeypatch, tmp_path):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def no_such_user(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", no_such_user)
+    library.cache_clear()
+    try:
+        assert library() is not None
+    finally:
+        library.cache_clear()
+    assert not list(tmp_path.iterdir())
 
 
 @needs_compiler
 def test_a_changed_source_is_another_file_in_the_cache(fresh_cache, monkeypatch, tmp_path):
-    before = kernel_library._path_in_cache()
+    before = kernel_library._file_name()
     changed = tmp_path / "changed.c"
     changed.write_bytes(kernel_library.SOURCE.read_bytes() + b"\n")
     monkeypatch.setattr(kernel_library, "SOURCE", changed)
-    assert kernel_library._path_in_cache() != before
+    assert kernel_library._file_name() != before
 
 
 def test_without_a_compiler_a_line_says_so_and_paddles_operators_work(

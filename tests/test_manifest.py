@@ -8,15 +8,8 @@ from copy_job import INPUT_SHA256, LOG, alter, make, names
 
 import rocketqa
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.manifest import (
-    digest,
-    file_digest,
-    flag_of,
-    made_by,
-    manifest_of,
-    paths_in,
-    verb_of,
-)
+from rocketqa.jobs.digests import digest, file_digest, manifest_of
+from rocketqa.jobs.manifest import flag_of, made_by, paths_in, verb_of
 
 RESULT_SHA256 = hashlib.sha256(b"result\n").hexdigest()
 
@@ -27,6 +20,7 @@ def test_the_manifest_says_how_the_output_was_made(job, tmp_path):
     make(job_of_file)
     manifest = json.loads((tmp_path / "out.tsv.meta.json").read_text())
     assert manifest.pop("commit") is not None
+    assert len(manifest.pop("digest")) == 64
     assert manifest == {
         "job": {"verb": "copy", "flags": {"depth": 10}, "inputs": {"run": [INPUT_SHA256]}},
         "inputs": {"run": [str(tmp_path / "in.tsv")]},
@@ -50,9 +44,7 @@ def test_an_artefact_says_what_made_it_and_with_which_flags(job, tmp_path):
     assert (flag_of(output, "depth"), flag_of(output, "other")) == (10, None)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", '{"job": 1}', '{"job": {"verb": "a\\nb", "flags": 1}}']
-)
+@pytest.mark.parametrize("content", ["[]", '{"job": 1}', '{"job": {"verb": "a\\nb", "flags": 1}}'])
 def test_what_has_no_manifest_of_a_job_says_nothing(tmp_path, content):
     (tmp_path / "meta.json").write_text(content)
     assert (made_by(tmp_path), flag_of(tmp_path, "depth")) == ("", None)
@@ -98,6 +90,7 @@ def test_a_directory_with_other_bytes_than_its_manifest_lists_is_refused(job):
     output = make(job("out"))
     alter(output / "shards/0")
     complaint = f"{output}/shards/0: expected the bytes that meta.json lists, got others"
+    complaint += ": it is damaged, make it again"
     with pytest.raises(DataError) as error:
         digest(output)
     assert str(error.value) == complaint
@@ -120,13 +113,6 @@ def test_every_file_of_a_directory_without_a_manifest_counts_with_its_name(tmp_p
     before = digest(folder)
     (folder / "deep/one").rename(folder / "deep/two")
     assert digest(folder) != before
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "5", "\udc80", '{"verb": 1}', "[" * 100_000])
-def test_a_damaged_manifest_of_an_input_counts_as_none(tmp_path, job, content):
-    make(job("out"))
-    (tmp_path / "out/meta.json").write_text(content, errors="surrogateescape")
-    assert len(digest(tmp_path / "out")) == 64
 
 
 def test_a_missing_input_is_refused(job):

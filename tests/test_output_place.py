@@ -8,7 +8,8 @@ import pytest
 from copy_job import is_due, make, names
 
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.manifest import manifest_of, verb_of
+from rocketqa.jobs.digests import manifest_of
+from rocketqa.jobs.manifest import verb_of
 from rocketqa.jobs.output_place import free_name, is_mount_point, try_rename
 
 

@@ -1,11 +1,12 @@
 """A query is answered as `retrieve` and `score` would, with title and text."""
 
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from damage import flip, halve
+from manifests import set_flags
 from ranked_collection import run_verb, write_ranked_collection
 from vectors_fixture import write_vectors
 
@@ -47,9 +48,7 @@ def test_answers_are_those_of_the_verbs(folder, cross, file):
 def test_queries_are_cut_as_in_the_training_unless_a_length_is_given(folder, tmp_path, capsys):
     checkpoint = tmp_path / "dual"
     shutil.copytree(folder / "dual", checkpoint)
-    manifest = json.loads((checkpoint / "meta.json").read_text())
-    manifest["job"]["flags"]["query_length"] = 24
-    (checkpoint / "meta.json").write_text(json.dumps(manifest))
+    set_flags(checkpoint, query_length=24)
     given = (checkpoint, folder / "collection.tsv", [folder / "collection.vectors"], 2**30)
     load_retriever(*given)
     assert "was trained with" not in capsys.readouterr().err
@@ -130,3 +129,41 @@ def test_vectors_of_another_collection_are_refused(folder, tmp_path):
     write_lines(collection, ["p0\t\tw1 w2"])
     with pytest.raises(DataError, match="expected the collection that .* was encoded with"):
         load_retriever(folder / "dual", collection, [folder / "collection.vectors"], 2**30)
+
+
+def exchange(one: Path, other: Path) -> None:
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "file, change",
+    [
+        ("collection.vectors/vectors.00000.npy", Path.unlink),
+        ("collection.vectors/vectors.00000.npy", flip),
+        (
+            "collection.vectors/vectors.00000.ids",
+            lambda path: exchange(path, path.with_suffix(".npy")),
+        ),
+        ("cross/model.safetensors", flip),
+        ("cross/meta.json", halve),
+        ("dual/vocab.txt", flip),
+    ],
+)
+def test_damage_is_named_before_anything_is_answered(folder, tmp_path, file, change):
+    for name in ("dual", "cross", "collection.vectors"):
+        shutil.copytree(folder / name, tmp_path / name)
+    shutil.copy(folder / "collection.tsv", tmp_path)
+    change(tmp_path / file)
+    with pytest.raises(DataError, match=f"^{tmp_path / file}: expected "):
+        retriever(tmp_path, "cross")
+
+
+def test_a_shard_that_the_manifest_does_not_list_is_refused(folder, tmp_path):
+    vectors = tmp_path / "vectors"
+    shutil.copytree(folder / "collection.vectors", vectors)
+    for ending in ("npy", "ids"):
+        shutil.copy(vectors / f"vectors.00000.{ending}", vectors / f"vectors.00099.{ending}")
+    with pytest.raises(DataError, match="vectors.00099.npy: expected only files that meta.json li"):
+        load_retriever(folder / "dual", folder / "collection.tsv", [vectors], 2**30)

@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 import pytest
 from launching import kill_at
+from manifests import set_flags
 from toy_files import ENVIRONMENT, launched, train_cross, verb, write_tiny_flight
 
 from rocketqa.cli import score, tokenize
@@ -93,9 +94,7 @@ def test_every_pair_has_the_score_that_the_model_gives_it_alone(flight, tmp_path
 def test_pairs_that_were_cut_are_counted_and_the_length_is_that_of_the_training(flight, tmp_path):
     checkpoint = tmp_path / "cross"
     shutil.copytree(flight / "cross", checkpoint)
-    manifest = json.loads((checkpoint / "meta.json").read_text())
-    manifest["job"]["flags"]["max_length"] = 11
-    (checkpoint / "meta.json").write_text(json.dumps(manifest))
+    set_flags(checkpoint, max_length=11)
     output = tmp_path / "scored.run"
     assert score.main(flags(flight, flight / "a.run", output, checkpoint=checkpoint)) == 0
     lengths = []

@@ -8,6 +8,7 @@ from broken_files import BROKEN
 from data_folder import write_sound_folder
 
 from rocketqa.cli.__main__ import main
+from rocketqa.jobs.digests import sealed_text
 
 
 def test_a_sound_folder_passes_with_its_row_counts(tmp_path, capsys):
@@ -29,6 +30,17 @@ def test_a_broken_file_is_named_once_and_counted(
     assert capsys.readouterr().out.splitlines() == [
         f"{folder / file}:{line}: expected {message}",
         f"{kind}\t1",
+    ]
+
+
+def test_a_file_with_other_bytes_than_its_manifest_lists_is_named(tmp_path, capsys):
+    folder = write_sound_folder(tmp_path)
+    (folder / "dev.run.meta.json").write_text(sealed_text({"outputs": {"dev.run": "0" * 64}}))
+    assert main(["validate", str(folder)]) == 2
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}/dev.run: expected the bytes that dev.run.meta.json lists, got others: make it "
+        "again, or remove dev.run.meta.json if the change is meant",
+        "damaged files\t1",
     ]
 
 

@@ -38,7 +38,7 @@ def write_vectors(folder, ids, vectors, shards=1, dtype=np.float32, **job):
             side: [job.pop(side, "c")],
         }
         encoding = {"verb": "encode", "flags": job, "inputs": inputs}
-        manifest = {"job": encoding, "outputs": {}}
+        manifest = {"job": encoding}
         (folder / "meta.json").write_text(json.dumps(manifest))
     return folder
 

@@ -21,6 +21,7 @@ from rocketqa.evaluation.run_evaluation import (
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
 from rocketqa.files.ranges import WHOLE_FROM_1
+from rocketqa.jobs.digests import refuse_damaged
 
 LABEL_MEASURES = ("MRR@10", "Success@1", "Success@50", "Success@1000", "Recall@50", "Recall@1000")
 ANSWER_MEASURES = ("accuracy@5", "accuracy@20", "accuracy@100")
@@ -120,6 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     _check_flags(args)
     _check_flags_of_strict_mode(args)
     if args.output is None:
+        refuse_damaged(args.run, args.qrels, args.answers, args.collection)
         print("\n".join(_evaluate(args).lines()))
         return 0
     not_identity = ["allow_empty", *_unchanged_flags(args)]

@@ -45,26 +45,35 @@ def main(argv: list[str] | None = None) -> int:
             f"expected {error.name}, got none: pip install 'rocketqa[serve]'"
         ) from error
     from rocketqa.search.retriever import load_retriever
+    from rocketqa.search.vector_check import VectorCheck
 
     bound = server.bind(args.host, args.port)  # a port that is in use fails before the models load
+    folders = list(chain.from_iterable(args.passage_vectors))
     retriever = load_retriever(
         args.checkpoint,
         args.collection,
-        list(chain.from_iterable(args.passage_vectors)),
+        folders,
         args.max_memory,
         args.cross_encoder,
         args.query_length,
         args.max_length,
+        check_vectors=False,
     )
+    check = VectorCheck(folders)
+    check.start()
     app = application(
         retriever.answer,
         passage_count=len(retriever.collection),
         reranks=args.cross_encoder is not None,
         hosts=server.accepted_hosts(bound, args.host),
+        is_checking=check.is_running,
     )
 
     def print_address() -> None:
         print(server.url_of(bound, args.host), file=sys.stderr, flush=True)
 
-    server.serve(app, bound, print_address)
+    try:
+        server.serve(app, bound, print_address)
+    finally:
+        check.raise_fault()
     return 0

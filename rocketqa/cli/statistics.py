@@ -16,6 +16,7 @@ import numpy as np
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries, write_lines
 from rocketqa.files.unspaced_text import count_words, is_unspaced
+from rocketqa.jobs.digests import refuse_damaged
 from rocketqa.text.tokenizer import Encoding, TextEncoder, load_text_encoder
 
 PERCENTAGES = (1, 5, 10)  # of texts that a length cuts
@@ -58,6 +59,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb, prints the counts as measure<TAB>value lines, and returns the exit status."""
     args = build_parser().parse_args(argv)
+    refuse_damaged(args.checkpoint)
     encoder = load_text_encoder(args.checkpoint) if args.checkpoint else None
     tokenizer = {"tokenizer": encoder.digest} if encoder else {}
     job = job_of(

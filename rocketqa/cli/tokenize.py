@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
+from rocketqa.jobs.digests import refuse_damaged
 
 EXAMPLE = (
     "rocketqa tokenize --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     from rocketqa.text.tokenizer import load_text_encoder
     from rocketqa.weights.sentence_transformers import encoder_folder
 
+    refuse_damaged(args.checkpoint)
     encoder = load_text_encoder(encoder_folder(args.checkpoint))
     kind = COLLECTION if args.collection else QUERIES
     job = job_of(

@@ -9,11 +9,14 @@ collections have them.
 import sys
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 from rocketqa.cli.flags import VerbParser, to_path
-from rocketqa.files.errors import Fault
+from rocketqa.files.errors import DataError, Fault
 from rocketqa.files.published_forms import why_skipped
 from rocketqa.files.validation import DataFolder
+from rocketqa.jobs.digests import refuse_damaged
 
 EXAMPLE = "rocketqa validate data/mine"
 
@@ -48,9 +51,21 @@ def main(argv: list[str] | None = None) -> int:
     folder.read()
     for line in folder.notes:
         print(line, file=sys.stderr)
+    for line in _damaged_files(args.folder):
+        print(line)
+        counts["damaged files"] += 1
     for kind, count in sorted(counts.items()):
         print(f"{kind}\t{count}")
     if counts:
         return 2
     print(", ".join(f"{name} {count} rows" for name, count in folder.row_counts.items()))
     return 0
+
+
+def _damaged_files(folder: Path) -> Iterator[str]:
+    """Yields a line for each file that has other bytes than its manifest lists."""
+    for path in sorted(folder.iterdir()):
+        try:
+            refuse_damaged(path if path.is_file() else None)
+        except DataError as error:
+            yield str(error)

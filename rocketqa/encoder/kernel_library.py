@@ -1,10 +1,13 @@
 """Compiles `cpu_kernels.c`, loads it and calls its functions.
 
 The file is compiled when it is first used, by the compiler and for the processor of this machine,
-and the result stays in the user's cache. Its name there is a hash of everything it depends on.
+and the result stays in the user's cache. Its name there is a hash of everything it depends on, and
+a note beside it has its digest: a damaged library is compiled again. A user without a home has no
+cache.
 """
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -14,6 +17,8 @@ from functools import cache
 from pathlib import Path
 
 import paddle
+
+from rocketqa.jobs.pieces import is_whole, new_piece
 
 SOURCE = Path(__file__).with_name("cpu_kernels.c")
 COMPILER = (
@@ -43,11 +48,12 @@ def library() -> ctypes.CDLL | None:
     """
     if os.environ.get("ROCKETQA_KERNELS") == "no":
         return None
-    compiled = _path_in_cache()
     try:
-        if not compiled.is_file():
-            _compile(compiled)
-        return ctypes.CDLL(str(compiled))
+        cache_folder = _cache_folder()
+        if cache_folder is not None:
+            return _loaded(cache_folder)
+        with tempfile.TemporaryDirectory(prefix="rocketqa-") as folder:
+            return _loaded(Path(folder))
     except (OSError, subprocess.CalledProcessError) as error:
         print(
             "training on a CPU: expected a C compiler (cc) for the fast path, "
@@ -82,13 +88,38 @@ def _as_c(argument: object) -> object:
     return argument
 
 
-def _path_in_cache() -> Path:
-    """Returns where the compiled library is kept: a name for each source, compiler call, Paddle."""
+def _cache_folder() -> Path | None:
+    """Returns the folder of compiled libraries; None where the user has no home."""
+    caches = os.environ.get("XDG_CACHE_HOME")
+    if caches:
+        return Path(caches) / "rocketqa"
+    try:
+        return Path.home() / ".cache" / "rocketqa"
+    except RuntimeError:  # HOME is not set, and no entry of the system's users names one
+        return None
+
+
+def _loaded(folder: Path) -> ctypes.CDLL:
+    """Returns the library of a folder, compiled where it is not there or is damaged."""
+    compiled = folder / _file_name()
+    if not is_whole(compiled):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of a launch come here at once
+        try:
+            if not is_whole(compiled):
+                _compile(compiled)
+        finally:
+            os.close(lock)
+    return ctypes.CDLL(str(compiled))
+
+
+def _file_name() -> str:
+    """Returns the name of the compiled library, another for each source, compiler call, Paddle."""
     settings = [*COMPILER, *_processor_flags(), paddle.__version__, str(OPENMP)]
     hashed = [SOURCE.read_bytes()] + [setting.encode() for setting in settings]
     digest = hashlib.sha256(b" ".join(hashed)).hexdigest()
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "rocketqa" / f"cpu_kernels-{digest[:16]}.so"
+    return f"cpu_kernels-{digest[:16]}.so"
 
 
 def _processor_flags() -> list[str]:
@@ -101,12 +132,12 @@ def _processor_flags() -> list[str]:
 
 def _compile(compiled: Path) -> None:
     """Compiles into a temporary directory and renames: another process never sees half a file."""
-    compiled.parent.mkdir(parents=True, exist_ok=True)
     libraries = ["-lm"]
     if OPENMP.is_file():
         libraries = [str(OPENMP), f"-Wl,-rpath,{OPENMP.parent}", "-lm"]
     with tempfile.TemporaryDirectory(dir=compiled.parent) as folder:
-        unfinished = Path(folder) / compiled.name
-        command = [*COMPILER, "-o", str(unfinished), str(SOURCE), *libraries]
+        result = Path(folder) / compiled.name
+        command = [*COMPILER, "-o", str(result), str(SOURCE), *libraries]
         subprocess.run(command, check=True, capture_output=True)
-        os.replace(unfinished, compiled)
+        with new_piece(compiled) as unfinished:
+            os.replace(result, unfinished)

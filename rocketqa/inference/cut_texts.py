@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rocketqa.files.json_files import read_json_object
-from rocketqa.jobs.atomic_files import write_atomically
+from rocketqa.jobs.pieces import checked_digest, write_piece
 
 
 class CutTexts(NamedTuple):
@@ -47,11 +47,12 @@ class CutTexts(NamedTuple):
         return cls(*values)
 
     def write(self, path: Path) -> None:
-        """Writes the counts as a file that is whole or absent."""
-        write_atomically(path, json.dumps(self._asdict()) + "\n")
+        """Writes the counts as a piece of unfinished work."""
+        write_piece(path, [json.dumps(self._asdict())])
 
     @classmethod
     def read(cls, path: Path) -> "CutTexts":
-        """Returns the counts of a file that `write` made."""
+        """Returns the counts of a file that `write` made. Raises DataError where it is damaged."""
+        checked_digest(path)
         fields = read_json_object(path)
         return cls(*(fields.require(name, int) for name in cls._fields))

@@ -13,15 +13,15 @@ from rocketqa.files.errors import DataError
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
-from rocketqa.jobs.atomic_files import write_array, write_piece
 from rocketqa.jobs.durable import make_folder
+from rocketqa.jobs.pieces import is_whole, write_array, write_piece
 from rocketqa.jobs.progress import bar
 from rocketqa.search.vectors import shard_paths
 from rocketqa.text.token_store import (
     COLLECTION,
-    SUMMARY,
     TokenStore,
     finish_store,
+    has_whole_store,
     write_store,
 )
 from rocketqa.text.tokenizer import Encoding, TextEncoder
@@ -55,8 +55,7 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
     name = f"encode {output_name}"
     with bar(main=devices.is_main(), total=own_rows, unit="text", desc=name) as progress:
         for shard in own_shards:
-            vectors_file, _ = shard_paths(part, shard)
-            if vectors_file.is_file():
+            if all(is_whole(file) for file in shard_paths(part, shard)):
                 progress.update(plan.rows_in(shard))
                 continue
             for rows in encoder.write_shard(part, shard, store, plan.batches_in(shard)):
@@ -85,10 +84,7 @@ class ShardEncoder:
     def write_shard(
         self, part: Path, shard: int, store: TokenStore, batches: list[list[int]]
     ) -> Iterator[int]:
-        """Writes a shard, its rows in the order of the file; yields the rows of each batch.
-
-        The file of the vectors is written last: where it is, the shard is finished.
-        """
+        """Writes a shard, its rows in the order of the file; yields the rows of each batch."""
         vectors_file, ids_file = shard_paths(part, shard)
         vectors = []
         rows = (self._rows(store, places) for places in batches)
@@ -112,7 +108,9 @@ def _tokens(
         return TokenStore(settings.source, settings.kind, text_encoder)
     part, watchdog = workspace
     folder = part / TOKENS
-    if not (folder / SUMMARY).is_file():
+    is_whole_store = has_whole_store(folder)
+    watchdog.barrier()  # every device has looked before one of them writes
+    if not is_whole_store:
         make_folder(folder)
         name = f"tokenize {settings.source.name}"
         with bar(main=devices.is_main(), unit="text", desc=name) as progress:

@@ -22,7 +22,7 @@ from rocketqa.files.rows import UNKNOWN_IDS, Check, read_rows
 from rocketqa.files.runs import RunFile, ScoredPassage, ranked, run_lines
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.engine import Engine
-from rocketqa.jobs.atomic_files import join_pieces, write_piece
+from rocketqa.jobs.pieces import is_whole, join_pieces, write_piece
 from rocketqa.jobs.progress import bar
 from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import Encoding, TextEncoder, Tokens, text_or_tokens
@@ -182,8 +182,8 @@ def _cut_file(part: Path, begin: int) -> Path:
 
 
 def _is_written(part: Path, begin: int) -> bool:
-    """Returns whether a block is finished, its counts included."""
-    return _block_file(part, begin).is_file() and _cut_file(part, begin).is_file()
+    """Returns whether a block is finished and undamaged, its counts included."""
+    return is_whole(_block_file(part, begin)) and is_whole(_cut_file(part, begin))
 
 
 def _write_block(

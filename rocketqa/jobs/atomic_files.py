@@ -3,14 +3,11 @@ renamed at the end.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
-from rocketqa.files.formats import write_lines
-from rocketqa.jobs.durable import put_in_place, put_piece_in_place
+from rocketqa.jobs.durable import put_in_place
 
 BLOCK = 1 << 20  # bytes copied at a time
 
@@ -48,27 +45,3 @@ def write_atomically(path: Path, text: str) -> None:
     """Writes a small text file, complete or not at all."""
     with complete_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-
-
-def write_piece(path: Path, lines: Iterable[str]) -> None:
-    """Writes one part of a longer text, complete or not at all: a part that exists is finished."""
-    with complete_file(path, put_piece_in_place) as unfinished:
-        write_lines(unfinished, lines)
-
-
-def write_array(path: Path, values: np.ndarray) -> None:
-    """Writes an array as .npy, complete or not at all."""
-    with complete_file(path, put_piece_in_place) as unfinished, unfinished.open("wb") as file:
-        np.save(file, values)
-
-
-def join_pieces(pieces: Iterable[Path], output: Path) -> int:
-    """Writes the parts of a text one after the other into a file; returns its number of lines."""
-    lines = 0
-    with output.open("wb") as joined:
-        for path in pieces:
-            with path.open("rb") as piece:
-                while block := piece.read(BLOCK):
-                    lines += block.count(b"\n")
-                    joined.write(block)
-    return lines

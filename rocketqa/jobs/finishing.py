@@ -5,7 +5,6 @@ next call only renames. `job.json` stays until the rename, so a kill before that
 finished piece.
 """
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,17 +12,18 @@ from typing import NamedTuple
 
 from rocketqa import __version__
 from rocketqa.jobs.atomic_files import unfinished_name, write_atomically
-from rocketqa.jobs.durable import give_usual_modes, remove, rename, sync, sync_all
-from rocketqa.jobs.manifest import (
-    JOB,
+from rocketqa.jobs.digests import (
     MANIFEST,
-    current_commit,
     file_digest,
     files_below,
+    is_sealed,
     manifest_beside,
     manifest_of,
-    recorded,
+    sealed_text,
 )
+from rocketqa.jobs.durable import give_usual_modes, remove, rename, sync, sync_all
+from rocketqa.jobs.manifest import JOB, current_commit, recorded
+from rocketqa.jobs.pieces import NOTES, checked_digest
 
 
 class Ending(NamedTuple):
@@ -55,10 +55,9 @@ class Ending(NamedTuple):
             "version": __version__,
             "commit": current_commit(),
             **facts,
-            "outputs": {name: file_digest(self.part / name) for name in names},
+            "outputs": {name: checked_digest(self.part / name) for name in names},
         }
-        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-        write_atomically(self.part / MANIFEST, text)
+        write_atomically(self.part / MANIFEST, sealed_text(manifest))
 
     def _results(self, discarded: Collection[str]) -> list[str]:
         """Returns the names of the files that are the result, a folder."""
@@ -66,7 +65,7 @@ class Ending(NamedTuple):
         for path in files_below(self.part):
             name = path.relative_to(self.part)
             is_result = path.name not in (MANIFEST, *self.logs) and str(name) != JOB
-            if is_result and name.parts[0] not in discarded:
+            if is_result and path.parent.name != NOTES and name.parts[0] not in discarded:
                 names.append(str(name))
         return names
 
@@ -80,7 +79,7 @@ class Ending(NamedTuple):
             return False
         is_moved = self._is_file(manifest) and not (self.part / self.output.name).is_file()
         folder = self.output.parent if is_moved else self.part
-        return has_bytes(folder, manifest["outputs"])
+        return is_whole(manifest, folder)
 
     def is_finished(self) -> bool:
         """Returns whether the output is in its place, whole, and made by this very job."""
@@ -88,7 +87,7 @@ class Ending(NamedTuple):
         if not self.output.exists() or manifest.get("job") != self.identity:
             return False
         folder = self.output if self.output.is_dir() else self.output.parent
-        return has_bytes(folder, manifest["outputs"])
+        return is_whole(manifest, folder)
 
     def _is_file(self, manifest: Mapping[str, dict]) -> bool:
         """Returns whether a manifest is of a single file."""
@@ -151,9 +150,11 @@ class Ending(NamedTuple):
             job_file.unlink(missing_ok=True)
 
 
-def has_bytes(folder: Path, listed: Mapping[str, str]) -> bool:
-    """Returns whether every listed file of a folder is there and has its sha256."""
-    for name, sha256 in listed.items():
+def is_whole(manifest: dict, folder: Path) -> bool:
+    """Returns whether a manifest is what was written, and every file of a folder that it lists."""
+    if not is_sealed(manifest):
+        return False
+    for name, sha256 in manifest["outputs"].items():
         path = folder / name
         if not path.is_file() or file_digest(path) != sha256:
             return False

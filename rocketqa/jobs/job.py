@@ -21,17 +21,15 @@ from typing import TypeVar
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.atomic_files import read_object, write_atomically
+from rocketqa.jobs.digests import MANIFEST, digest, manifest_of
 from rocketqa.jobs.durable import make_folder, remove
 from rocketqa.jobs.finishing import Ending
 from rocketqa.jobs.locks import lock_directory
 from rocketqa.jobs.manifest import (
     JOB,
-    MANIFEST,
     difference,
-    digest,
     is_cut_off,
     is_identity,
-    manifest_of,
     paths_in,
     recorded,
     titles_of,

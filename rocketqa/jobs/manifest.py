@@ -1,47 +1,24 @@
-"""Manifests and digests: what an artefact was made of, and how an input is recognised.
+"""Manifests: what an artefact was made of.
 
 The manifest of a directory is its `meta.json`, that of a file is `NAME.meta.json` beside it. It
 names the job (verb, flags, digests of the inputs), the version and commit that made it, and the
-digest of every file of the result.
+digest of every file of the result (`digests.py`).
 """
 
-import hashlib
 import json
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rocketqa.files.errors import DataError
-from rocketqa.files.rows import file_fault
 from rocketqa.jobs.atomic_files import read_object
+from rocketqa.jobs.digests import manifest_of, read_manifest
 
-MANIFEST = "meta.json"
 JOB = "job.json"  # in a part directory: which job its unfinished work belongs to
 REMOVE = "; to begin anew, remove the folder"
 BEGIN = b'{\n "'  # of the manifests that we write
-BLOCK = 1 << 20  # bytes hashed at a time
 TITLES = {"yes", "no", "mixed"}
 VERB = re.compile(r"[a-z0-9_-]+(?: [a-z]+)?")  # such as `train-dual-encoder`, `released_tsv import`
-
-
-def manifest_of(path: Path) -> Path:
-    """Returns where the manifest of an artefact is.
-
-    That of a linked file is beside the file itself, or else beside the link.
-    """
-    if path.is_dir():
-        return path / MANIFEST
-    if path.is_symlink() and path.exists():
-        beside_target = manifest_beside(path.resolve())
-        if beside_target.is_file():
-            return beside_target
-    return manifest_beside(path)
-
-
-def manifest_beside(path: Path) -> Path:
-    """Returns where the manifest of a file is."""
-    return path.with_name(f"{path.name}.{MANIFEST}")
 
 
 def recorded(path: Path) -> dict:
@@ -67,54 +44,6 @@ def is_cut_off(path: Path) -> bool:
         return BEGIN.startswith(begin)
 
 
-def file_digest(path: Path) -> str:
-    """Returns the sha256 of a file, in hexadecimal."""
-    sha256 = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            sha256.update(block)
-    return sha256.hexdigest()
-
-
-def files_below(directory: Path) -> list[Path]:
-    """Returns every file of a directory and its subdirectories, sorted."""
-    return [path for path in sorted(directory.rglob("*")) if path.is_file()]
-
-
-def digest(path: Path) -> str:
-    """Returns the sha256 that identifies an input.
-
-    Of a file it is the digest of its bytes, of a directory that of the names and digests of its
-    files; where a manifest lists the files of the directory, other files are ignored. Raises
-    DataError where the input is missing or half-written, or where its bytes are not those that its
-    manifest lists.
-    """
-    if path.is_dir():
-        digests = _digests_of_the_result(path)
-        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
-    if fault := file_fault(path):
-        raise fault
-    return file_digest(path)
-
-
-def _digests_of_the_result(directory: Path) -> dict[str, str]:
-    """Returns file name -> sha256 of a directory, restricted to what its manifest lists, where it
-    has one.
-    """
-    present = {
-        str(file.relative_to(directory)): file_digest(file) for file in files_below(directory)
-    }
-    listed = read_object(directory / MANIFEST).get("outputs")
-    if not isinstance(listed, dict):
-        return present
-    for name in listed:
-        if present.get(name) != listed[name]:
-            raise DataError(
-                f"{directory / name}: expected the bytes that {MANIFEST} lists, got others"
-            )
-    return {name: present[name] for name in listed}
-
-
 def titles_of(inputs: Iterable[Path]) -> str | None:
     """Returns whether the inputs come of passages with titles: yes, no or mixed; None where no
     manifest says so.
@@ -135,20 +64,20 @@ def made_by(path: Path) -> str:
 
 def verb_of(path: Path) -> str:
     """Returns the verb that made an artefact; empty where no manifest says so."""
-    verb = _recorded_job(path).get("verb")
+    verb = _job_in(read_object(manifest_of(path))).get("verb")
     return verb if isinstance(verb, str) and VERB.fullmatch(verb) else ""
 
 
 def flag_of(path: Path, name: str) -> object:
     """Returns the value of a flag of the job that made an artefact; None where no manifest says
-    so.
+    so. Raises DataError where the manifest is damaged.
     """
-    flags = _recorded_job(path).get("flags")
+    flags = _job_in(read_manifest(path)).get("flags")
     return flags.get(name) if isinstance(flags, dict) else None
 
 
-def _recorded_job(path: Path) -> dict:
-    job = read_object(manifest_of(path)).get("job")
+def _job_in(manifest: dict) -> dict:
+    job = manifest.get("job")
     return job if isinstance(job, dict) else {}
 
 

@@ -18,8 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from rocketqa.files.errors import DataError
+from rocketqa.jobs.digests import MANIFEST
 from rocketqa.jobs.job import Job
-from rocketqa.jobs.manifest import JOB, MANIFEST
+from rocketqa.jobs.manifest import JOB
 
 GZIP_MARK = b"\x1f\x8b"  # the first bytes of a gzip file
 BLOCK = 1 << 20  # bytes copied at a time

@@ -7,7 +7,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from rocketqa.files.runs import ranked, run_lines
-from rocketqa.jobs.atomic_files import join_pieces, write_piece
+from rocketqa.jobs.pieces import is_whole, join_pieces, write_piece
 from rocketqa.jobs.progress import bar
 from rocketqa.search.approximate_search import ApproximateSearch
 from rocketqa.search.exact_search import ExactSearch
@@ -35,7 +35,7 @@ def retrieve_run(
     """Writes the run of all queries to `part / run_name` and returns its number of lines.
 
     part: the folder of the job's unfinished work, where each finished segment has a file. Segments
-    that an earlier process has finished are not searched again.
+    that an earlier process has finished are not searched again, unless their files are damaged.
     """
     passage_count = len(search.passages)
     begins = range(0, len(queries), SEGMENT_QUERIES)
@@ -43,7 +43,7 @@ def retrieve_run(
     total = len(begins) * passage_count
     with bar(total=total, unit="passage", unit_scale=True, desc="retrieve") as progress:
         for begin, segment in zip(begins, segments):
-            if segment.is_file():
+            if is_whole(segment):
                 progress.update(passage_count)
             else:
                 lines = _segment_lines(

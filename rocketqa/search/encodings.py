@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import read_json_object
-from rocketqa.jobs.manifest import MANIFEST, digest, made_by
+from rocketqa.jobs.digests import MANIFEST, digest, refuse_changed_manifest
+from rocketqa.jobs.manifest import made_by
 
 SHARD = re.compile(r"[1-9][0-9]*/[1-9][0-9]*")
 ALL_SHARDS = "1/1"
@@ -35,7 +36,9 @@ def read_job(directory: Path) -> EncodingJob | None:
     path = directory / MANIFEST
     if not path.is_file():
         return None
-    job = read_json_object(path).nested("job")
+    manifest = read_json_object(path)
+    refuse_changed_manifest(manifest.fields, path)
+    job = manifest.nested("job")
     flags = job.nested("flags")
     inputs = job.nested("inputs")
     verb = job.require("verb", str)

@@ -12,7 +12,7 @@ from rocketqa.files.collection import CollectionFile, entry_with_id
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
-from rocketqa.jobs.manifest import digest
+from rocketqa.jobs.digests import digest, refuse_damaged
 from rocketqa.search.answer import Answer, ranked_answers
 from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
@@ -72,16 +72,19 @@ def load_retriever(
     cross_encoder: Path | None = None,
     query_length: int | None = None,
     pair_length: int | None = None,
+    check_vectors: bool = True,
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
-    None: as the checkpoints were trained.
+    None: as the checkpoints were trained. check_vectors: False where the caller compares the
+    vectors with their manifests (`VectorCheck`).
 
-    Raises DataError where a checkpoint is of another kind, and where the vectors were made by
-    another dual encoder or from another collection.
+    Raises DataError where a checkpoint is of another kind, where the vectors were made by another
+    dual encoder or from another collection, and where a file is damaged.
     """
     refuse_other_side(passage_vectors, COLLECTION)
+    refuse_damaged(cross_encoder, *(passage_vectors if check_vectors else ()))
     model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)
@@ -98,11 +101,13 @@ def load_retriever(
 
 
 def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) -> None:
-    """Raises DataError where the vectors are of another checkpoint or collection.
+    """Raises DataError where the vectors are of another checkpoint or collection, or where one of
+    these is damaged.
 
-    Vectors without a manifest are not checked.
+    Vectors without a manifest may be of any.
     """
     if passages.job is None:
+        refuse_damaged(checkpoint, collection)
         return
     folder = passages.directories[0]
     if passages.job["checkpoint"] != [digest(checkpoint)]:

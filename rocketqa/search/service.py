@@ -2,6 +2,7 @@
 
     GET /health
         {"status": "ok", "passages": 2067, "reranks": false}
+        status 503 and "checking" while the vectors are compared with their digests
     POST /search {"query": TEXT, "depth": 10}
         {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
          "title": TEXT, "text": TEXT}, ...]}
@@ -15,7 +16,7 @@ page's own form is refused. Bytes that are not HTTP get status 400 and plain tex
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from json import JSONDecodeError
 from typing import Annotated, Any
 
@@ -36,6 +37,7 @@ LONGEST_QUERY = 2000  # characters
 LARGEST_DEPTH = 100
 MOST_DEPTH_DIGITS = 8  # in the form of the page; a longer number is far beyond LARGEST_DEPTH
 SHOWN_CHARACTERS = 20  # of a wrong depth in a message
+CHECKING = "the vectors are still compared with their digests: call again soon"
 OUTER_PLACES = ("body", "query_string")  # pydantic names them before the field
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
 
@@ -60,8 +62,15 @@ class Service:
     No answers are computed for a client that has gone.
     """
 
-    def __init__(self, answer_query: AnswerQuery, passage_count: int, reranks: bool):
+    def __init__(
+        self,
+        answer_query: AnswerQuery,
+        passage_count: int,
+        reranks: bool,
+        is_checking: Callable[[], bool] = lambda: False,
+    ):
         self.answer_query = answer_query
+        self.is_checking = is_checking
         self.passage_count = passage_count
         self.reranks = reranks
         self._page = SearchPage(passage_count, reranks, LARGEST_DEPTH)
@@ -69,12 +78,13 @@ class Service:
 
     async def health(self) -> JSONResponse:
         """Returns that the service works, and over which collection."""
+        is_checking = self.is_checking()
         content = {
-            "status": "ok",
+            "status": "checking" if is_checking else "ok",
             "passages": self.passage_count,
             "reranks": self.reranks,
         }
-        return JSONResponse(content, headers=HEADERS)
+        return JSONResponse(content, 503 if is_checking else 200, HEADERS)
 
     async def search(self, wanted: SearchRequest, request: Request) -> JSONResponse:
         """Returns the answers to a query as JSON."""
@@ -146,6 +156,8 @@ class Service:
 
     async def _answers(self, wanted: SearchRequest, request: Request) -> Sequence[Answer]:
         """Returns the answers when it is the query's turn; none if the client has gone by then."""
+        if self.is_checking():
+            raise HTTPException(503, CHECKING, {"Retry-After": "5"})
         # After the body, the only message that can arrive is that the client has gone.
         await request.body()
         async with self._one_at_a_time:
@@ -159,9 +171,13 @@ def application(
     passage_count: int,
     reranks: bool,
     hosts: frozenset[str] | None = None,
+    is_checking: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
-    """Returns the HTTP service as an ASGI application. hosts: see Gate."""
-    service = Service(answer_query, passage_count, reranks)
+    """Returns the HTTP service as an ASGI application.
+
+    hosts: see Gate. is_checking: whether the vectors may not be used yet.
+    """
+    service = Service(answer_query, passage_count, reranks, is_checking)
     app = FastAPI(title="rocketqa serve", openapi_url=None, redirect_slashes=False)
     app.add_middleware(Gate, hosts=hosts, refuse=service.refuse)
     app.add_exception_handler(RequestValidationError, service.refuse_invalid)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy import float32, ndarray
 
 from rocketqa.files.errors import DataError, one_line
+from rocketqa.jobs.digests import MANIFEST, read_manifest
 from rocketqa.jobs.manifest import made_by
 from rocketqa.search.encodings import check_directories
 
@@ -49,7 +50,7 @@ class VectorStore:
         self._files: list[VectorFile] = []
         ids = []
         for directory in self.directories:
-            for path in sorted(directory.glob("vectors.*.npy")):
+            for path in _vector_files(directory):
                 file, file_ids = _open_file(path)
                 self._files.append(file)
                 ids.append(file_ids)
@@ -94,6 +95,23 @@ class VectorStore:
             raise DataError(
                 f"{place}: expected finite vectors, got nan or inf in that of {vector_id!r}"
             )
+
+
+def _vector_files(directory: Path) -> list[Path]:
+    """Returns the files of vectors of a directory, sorted.
+
+    Raises DataError where one is not listed by the manifest of the directory.
+    """
+    paths = sorted(directory.glob("vectors.*.npy"))
+    listed = read_manifest(directory).get("outputs")
+    if not isinstance(listed, dict):
+        return paths
+    for path in paths:
+        if path.name not in listed:
+            raise DataError(
+                f"{path}: expected only files that {MANIFEST} lists, got another: remove it"
+            )
+    return paths
 
 
 def _open_file(path: Path) -> tuple[VectorFile, ndarray]:

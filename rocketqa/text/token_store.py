@@ -10,7 +10,7 @@ the vocabulary, without special tokens and not cut to a length) and `ids` (bytes
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from rocketqa.files.collection import CollectionFile, IdIndex
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries
 from rocketqa.files.json_files import read_json_object
-from rocketqa.jobs.atomic_files import write_array, write_atomically
+from rocketqa.jobs.pieces import is_whole, write_array, write_piece
 from rocketqa.text.tokenizer import TextEncoder, Tokens
 
 SUMMARY = "store.json"
@@ -166,8 +166,9 @@ def write_store(
 ) -> int:
     """Writes the segments of process `rank` of `count`, and returns the rows of the whole file.
 
-    Segments that are there already stay. advance: is called with the number of further rows that
-    are done. After all processes have ended, one of them calls `finish_store`.
+    Segments that are there already stay, unless they are damaged. advance: is called with the
+    number of further rows that are done. After all processes have ended, one of them calls
+    `finish_store`.
     """
     texts = _texts_of(source, kind)
     rows = 0
@@ -186,7 +187,16 @@ def write_store(
 def finish_store(folder: Path, kind: str, rows: int, encoder: TextEncoder) -> None:
     """Writes `store.json`, which makes the segments a store."""
     summary = {"kind": kind, "rows": rows, "tokenizer": encoder.digest}
-    write_atomically(folder / SUMMARY, json.dumps(summary) + "\n")
+    write_piece(folder / SUMMARY, [json.dumps(summary)])
+
+
+def has_whole_store(folder: Path) -> bool:
+    """Returns whether a folder has an undamaged store of unfinished work."""
+    if not is_whole(folder / SUMMARY):
+        return False
+    rows = read_json_object(folder / SUMMARY).positive("rows")
+    segments = range(-(-rows // SEGMENT_ROWS))
+    return all(_is_written(folder, segment) for segment in segments)
 
 
 def _texts_of(source: Path, kind: str) -> Iterator[Passage | Query]:
@@ -231,9 +241,9 @@ def _in_two_bytes_if_possible(values: np.ndarray) -> np.ndarray:
 
 
 def _is_written(folder: Path, segment: int) -> bool:
-    """Returns whether a segment is complete: the file that is written last is there."""
-    _, last_file = _list_files(folder, LISTS[-1], segment)
-    return last_file.is_file()
+    """Returns whether a segment is complete: all of its files are there and undamaged."""
+    files = chain.from_iterable(_list_files(folder, name, segment) for name in LISTS)
+    return all(map(is_whole, files))
 
 
 def _list_files(folder: Path, name: str, segment: int) -> tuple[Path, Path]:

@@ -31,12 +31,13 @@ from rocketqa.training.optimizer import adam, clip, initial_loss_scale, learning
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.settings import LOG, TrainingSettings
 from rocketqa.training.train_log import Log, Meter
-from rocketqa.weights.checkpoint import (
+from rocketqa.weights.checkpoint import set_weights
+from rocketqa.weights.training_states import (
     best_value,
     load_state,
+    remove_damaged_states,
     save_best,
     save_state,
-    set_weights,
 )
 
 FLOAT32 = "float32"
@@ -95,6 +96,9 @@ class Training:
 
         Raises Stopped where a signal has come, when the step has ended and a state is saved.
         """
+        if devices.is_main():
+            remove_damaged_states(self.part)
+        self.watchdog.barrier()
         expected = self.loss_scale.state().keys()
         done, state = load_state(self.part, self.model, self.optimizer, expected)
         if state:
@@ -262,7 +266,7 @@ class Training:
                 self.task.tokenizer_files,
                 self.optimizer,
                 self.loss_scale.state(),
-                max(1, self.settings.keep),
+                self.settings.keep,
                 self.settings.save_every,
             )
 

@@ -12,7 +12,8 @@ from rocketqa.training.batches import DualBatches
 from rocketqa.training.loop import FLOAT32, Task, Training
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.settings import LOG, DualEncoderSettings, TrainingSettings
-from rocketqa.weights.checkpoint import choose_results, save_model
+from rocketqa.weights.checkpoint import save_model
+from rocketqa.weights.training_states import choose_results
 
 
 def run_training(

@@ -39,6 +39,7 @@ from rocketqa.weights.encoder_weights import (
     encoder_weights,
 )
 from rocketqa.weights.model_kinds import IMPORT, RELEASED, RELEASED_FIELD, kind_in, other_start
+from rocketqa.weights.model_shapes import refuse_longer_vocabulary, refuse_other_parameters
 from rocketqa.weights.notes import say
 from rocketqa.weights.sentence_transformers import encoder_folder, followed_representation
 from rocketqa.weights.weight_files import read_file, read_weights
@@ -68,7 +69,7 @@ def load_pretrained(source: str | Path, checkpoint_class: str = "", **overrides:
         pretrained = _from_folder(folder, checkpoint_class, overrides.get("representation"))
     else:
         pretrained = _from_name(str(source), checkpoint_class)
-    _refuse_longer_vocabulary(pretrained, source)
+    refuse_longer_vocabulary(pretrained.tokenizer_files, pretrained.config, source)
     chosen = {name: value for name, value in overrides.items() if value is not None}
     return pretrained._replace(config=pretrained.config._replace(**chosen))
 
@@ -83,7 +84,10 @@ def _from_folder(folder: Path, checkpoint_class: str, representation: str | None
         raise other_start(folder, kind_in(settings), checkpoint_class)
     files = read_tokenizer_files(source)
     if found_class:
-        return Pretrained(config_of_checkpoint(settings), read_weights(source), files)
+        config = config_of_checkpoint(settings)
+        weights = read_weights(source)
+        refuse_other_parameters(weights, found_class, config, folder)
+        return Pretrained(config, weights, files)
     config = config_of_encoder(settings)
     _refuse_shorter_vocabulary(source, config, files)
     weights = _weights_for(checkpoint_class, read_weights(source), config, folder, settings)
@@ -119,16 +123,6 @@ def _second_label(settings: JsonObject) -> str:
     names = settings.fields.get("id2label")
     name = names.get("1") if isinstance(names, dict) else None
     return name if isinstance(name, str) else ""
-
-
-def _refuse_longer_vocabulary(pretrained: Pretrained, source: str | Path) -> None:
-    content = pretrained.tokenizer_files.get(VOCABULARY, b"")
-    count = len(words_of(content, f"{source}: {VOCABULARY}"))
-    if count > pretrained.config.vocab_size:
-        raise DataError(
-            f"{source}: expected a vocab.txt of at most vocab_size {pretrained.config.vocab_size} "
-            f"words, got {count}"
-        )
 
 
 def _refuse_shorter_vocabulary(folder: Path, config: ErnieConfig, files: dict[str, bytes]) -> None:

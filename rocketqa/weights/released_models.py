@@ -16,13 +16,14 @@ import numpy as np
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, parse_json_object, read_json_object
-from rocketqa.jobs.manifest import MANIFEST
+from rocketqa.jobs.digests import MANIFEST, refuse_damaged
 from rocketqa.text.tokenizer_files import options_of
 from rocketqa.training.settings import LOG
-from rocketqa.weights.checkpoint import EXTRA, MEASURED, OPTIMIZER, WEIGHTS, read_own_weights
+from rocketqa.weights.checkpoint import WEIGHTS, read_own_weights
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint, config_of_checkpoint
 from rocketqa.weights.fluid_variables import read_variable, variable_bytes
 from rocketqa.weights.model_kinds import MODEL_NAMES, RELEASED_FIELD, checkpoint_settings
+from rocketqa.weights.model_shapes import refuse_longer_vocabulary, refuse_other_parameters
 from rocketqa.weights.released_layout import (
     EMBEDDINGS,
     KINDS,
@@ -43,6 +44,7 @@ from rocketqa.weights.released_settings import (
     read_architecture,
     tokenizer_files,
 )
+from rocketqa.weights.training_states import EXTRA, MEASURED, OPTIMIZER
 
 HEAD_SIZE = 64  # of every ERNIE 2.0, base and large
 ARCHITECTURE, VARIABLES = "ernie_config.json", "params"  # what `write_released` calls them
@@ -66,7 +68,11 @@ class Released(NamedTuple):
 
 
 def read_model_of(config_file: Path) -> Released:
-    """Returns the model whose `config.json` this is: a released one, or a checkpoint of ours."""
+    """Returns the model whose `config.json` this is: a released one, or a checkpoint of ours.
+
+    Raises DataError where a file has other bytes than its manifest lists.
+    """
+    refuse_damaged(config_file.parent)
     if RELEASED_FIELD in read_json_object(config_file):
         return read_released(config_file)
     return read_checkpoint(config_file.parent)
@@ -156,17 +162,23 @@ def read_checkpoint(folder: Path) -> Released:
     kind = next(kind for kind in KINDS.values() if kind.layer.__name__ == class_name)
     config = config_of_checkpoint(settings)
     weights = read_own_weights(folder / WEIGHTS)
+    refuse_other_parameters(weights, class_name, config, folder)
     if kind.is_dual and _encoders_are_equal(weights):
         kind = KINDS["shared"]
     lengths = _trained_lengths(folder / MANIFEST, kind.default_lengths)
-    return Released(kind, config, weights, _tokenizer_files_in(folder), lengths, (folder,))
+    files = _tokenizer_files_in(folder)
+    refuse_longer_vocabulary(files, config, folder)
+    return Released(kind, config, weights, files, lengths, (folder,))
 
 
 def _trained_lengths(manifest: Path, defaults: dict[str, int]) -> dict[str, int]:
     """Returns the lengths among the flags of a training."""
     flags = JsonObject({}, manifest)
     if manifest.is_file():
-        flags = read_json_object(manifest).nested("job").nested("flags")
+        fields = read_json_object(manifest)
+        is_of_a_job = "job" in fields or "outputs" not in fields
+        if is_of_a_job:  # those of the best model and of a state are not
+            flags = fields.nested("job").nested("flags")
     return {name: flags.get(name, int, default) for name, default in defaults.items()}
 
 
