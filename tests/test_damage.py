@@ -15,7 +15,7 @@ from ranked_collection import run_verb, write_ranked_collection
 from toy_files import dual_flags
 
 from rocketqa.cli.__main__ import main
-from rocketqa.jobs import job
+from rocketqa.jobs import finishing, job
 from rocketqa.training import run
 
 COUNT = int(os.environ.get("DAMAGES", "24"))
@@ -89,7 +89,7 @@ def remove_output(output: Path) -> None:
 def without_git() -> Iterator[None]:
     """Manifests name no commit: a git process for each would take most of the time."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(job, "current_commit", str)
+        patched.setattr(finishing, "current_commit", str)
         yield
 
 

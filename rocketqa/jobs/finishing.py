@@ -64,8 +64,9 @@ class Ending(NamedTuple):
         names = []
         for path in files_below(self.part):
             name = path.relative_to(self.part)
-            is_result = path.name not in (MANIFEST, *self.logs) and str(name) != JOB
-            if is_result and path.parent.name != NOTES and name.parts[0] not in discarded:
+            is_ours = str(name) in (MANIFEST, JOB) or path.name in self.logs
+            is_note = path.parent.name == NOTES
+            if not is_ours and not is_note and name.parts[0] not in discarded:
                 names.append(str(name))
         return names
 
@@ -104,12 +105,12 @@ class Ending(NamedTuple):
 
     def _remove_all_but(self, listed: Collection[str]) -> None:
         """Removes the files of the part directory that are no result, and emptied folders."""
-        kept = (MANIFEST, JOB, *self.logs)
+        kept = {MANIFEST, JOB, *listed}
         for path in sorted(self.part.rglob("*"), reverse=True):  # a folder after what is in it
             if path.is_dir():
                 if not any(path.iterdir()):
                     path.rmdir()
-            elif str(path.relative_to(self.part)) not in listed and path.name not in kept:
+            elif str(path.relative_to(self.part)) not in kept and path.name not in self.logs:
                 path.unlink()
         sync(self.part)
 
