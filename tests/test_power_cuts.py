@@ -17,12 +17,12 @@ CUTS = int(os.environ.get("CUTS", "2"))  # of each call
 SEED = os.environ.get("CUT_SEED", "1")
 VECTORS = ["--checkpoint", "dual", "--num-shards", "3"]
 TRAINING = [
-    *["train-dual-encoder", "--init", "init", "--queries", "queries.tsv", "--epochs", "1"],
-    *["--collection", "collection.tsv", "--examples", "examples.dual.tsv", "--batch-size", "5"],
-    *["--learning-rate", "0.001", "--warmup", "0.1", "--decay", "linear", "--weight-decay", "0"],
-    *["--seed", "1", "--save-every", "3"],
-    *["--keep", "1", "--evaluate-every", "2", "--dev-examples", "examples.dual.tsv"],
+    *["--init", "init", "--queries", "queries.tsv", "--epochs", "1", "--collection"],
+    *["collection.tsv", "--learning-rate", "0.001", "--warmup", "0.1", "--decay", "linear"],
+    *["--weight-decay", "0", "--seed", "1", "--save-every", "3", "--evaluate-every", "2"],
 ]
+DUAL = ["--examples", "examples.dual.tsv", "--dev-examples", "examples.dual.tsv"]
+CROSS = ["--examples", "examples.cross.tsv", "--dev-examples", "examples.cross.tsv"]
 RETRIEVE = ["retrieve", "--query-vectors", "queries", "--passage-vectors", "vectors"]
 CALLS = {
     "tokenize": ["tokenize", "--collection", "collection.tsv", "--checkpoint", "dual"],
@@ -37,7 +37,17 @@ CALLS = {
         *["--collection", "collection.tsv"],
     ],
     "export": ["export", "--checkpoint", "dual", "--format", "huggingface"],
-    "train": TRAINING,
+    "pseudo-label": [
+        *["pseudo-label", "--run", "scored.run", "--scores", "scored.run", "--negatives", "1"],
+    ],
+    "report-denoising": [
+        *["report-denoising", "--run", "scored.run", "--scores", "scored.run", "--seed", "1"],
+        *["--collection", "collection.tsv", "--queries", "queries.tsv", "--qrels", "qrels.tsv"],
+    ],
+    "evaluate": ["evaluate", "--run", "a.run", "--qrels", "qrels.tsv", "--measures", "MRR@10"],
+    "statistics": ["statistics", "--collection", "collection.tsv", "--queries", "queries.tsv"],
+    "train-dual": ["train-dual-encoder", *TRAINING, *DUAL, "--batch-size", "5", "--keep", "1"],
+    "train-cross": ["train-cross-encoder", *TRAINING, *CROSS, "--batch-size", "8"],
 }
 OLDER = {  # an artefact that the call replaces
     "retrieve": [*RETRIEVE, "--depth", "4"],
@@ -52,6 +62,8 @@ def inputs(encoded):
     assert call(queries, encoded) == 0
     lines = [f"q{i}\tQ0\tp{(i * 7) % 40}\t1\t1\tx" for i in range(40)]
     write_lines(encoded / "a.run", lines)
+    scored = [f"q{i // 2}\tQ0\tp{i}\t{i % 2 + 1}\t{1 - i % 2}\tx" for i in range(40)]
+    write_lines(encoded / "scored.run", scored)
     return encoded
 
 
