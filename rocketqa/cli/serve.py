@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         from rocketqa.search import server
-        from rocketqa.search.service import application
+        from rocketqa.search.service import LARGEST_DEPTH, application
     except ImportError as error:
         raise DataError(
             f"expected {error.name}, got none: pip install 'rocketqa[serve]'"
@@ -56,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         args.query_length,
         args.max_length,
     )
+    retriever.warm_up(LARGEST_DEPTH)
     app = application(
         retriever.answer,
         passage_count=len(retriever.collection),

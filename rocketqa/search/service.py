@@ -2,6 +2,7 @@
 
     GET /health
         {"status": "ok", "passages": 2067, "reranks": false}
+        or status 503 and {"error": REASON} while queries are not answered
     POST /search {"query": TEXT, "depth": 10}
         {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
          "title": TEXT, "text": TEXT}, ...]}
@@ -15,7 +16,10 @@ page's own form is refused. Bytes that are not HTTP get status 400 and plain tex
 
 import asyncio
 import re
+import sys
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from json import JSONDecodeError
 from typing import Annotated, Any
 
@@ -23,18 +27,20 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from rocketqa.search.answer import Answer, AnswerQuery
+from rocketqa.files.errors import DataError
+from rocketqa.search.answer import FIRST_QUERY, Answer, AnswerQuery
 from rocketqa.search.page import Form, SearchPage
 from rocketqa.search.request_limits import HEADERS, Gate, refusal, refusal_headers
 
 LONGEST_QUERY = 2000  # characters
 LARGEST_DEPTH = 100
 MOST_DEPTH_DIGITS = 8  # in the form of the page; a longer number is far beyond LARGEST_DEPTH
+SLOW_SECONDS = 60  # after which a search that has not ended makes the service unhealthy
+FAILED = "the service failed; its own log says why"
 SHOWN_CHARACTERS = 20  # of a wrong depth in a message
 OUTER_PLACES = ("body", "query_string")  # pydantic names them before the field
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
@@ -66,9 +72,26 @@ class Service:
         self.reranks = reranks
         self._page = SearchPage(passage_count, reranks, LARGEST_DEPTH)
         self._one_at_a_time = asyncio.Lock()
+        # One thread for all queries: processes that it starts live as long as it does.
+        self._thread = ThreadPoolExecutor(1, "search")
+        self._search_began: float | None = None  # seconds of time.monotonic; None: no search runs
+        self._failed_depth = 0  # of the newest query that failed; 0: none, or mended since
 
     async def health(self) -> JSONResponse:
-        """Returns that the service works, and over which collection."""
+        """Returns that the service works, and over which collection, or why it does not.
+
+        After a query has failed, another of its depth is tried.
+        """
+        began = self._search_began
+        seconds = 0.0 if began is None else time.monotonic() - began
+        if seconds > SLOW_SECONDS:
+            return refusal(503, f"a search has not ended for {seconds:.0f} seconds")
+        if self._failed_depth:
+            try:
+                async with self._one_at_a_time:
+                    await self._search(FIRST_QUERY, self._failed_depth)
+            except Exception:
+                return refusal(503, FAILED)
         content = {
             "status": "ok",
             "passages": self.passage_count,
@@ -127,7 +150,12 @@ class Service:
 
     async def refuse_failure(self, request: Request, error: Exception) -> Response:
         """Returns the response to a request on which the service itself failed."""
-        return self.refuse(request.scope, 500, "the service failed; its own log says why")
+        return self.refuse(request.scope, 500, FAILED)
+
+    async def refuse_data_error(self, request: Request, error: Exception) -> Response:
+        """Returns the response to a request that fails by an error that has words for the log."""
+        print(f"rocketqa serve: {error}", file=sys.stderr, flush=True)
+        return self.refuse(request.scope, 500, FAILED)
 
     def refuse(
         self,
@@ -151,7 +179,22 @@ class Service:
         async with self._one_at_a_time:
             if await request.is_disconnected():
                 return []
-            return await run_in_threadpool(self.answer_query, wanted.query, wanted.depth)
+            return await self._search(wanted.query, wanted.depth)
+
+    async def _search(self, query: str, depth: int) -> Sequence[Answer]:
+        """Returns the answers to a query, and notes how it went for `health`."""
+        self._search_began = time.monotonic()
+        running = asyncio.get_running_loop()
+        try:
+            answers = await running.run_in_executor(self._thread, self.answer_query, query, depth)
+        except Exception:
+            self._failed_depth = depth
+            raise
+        finally:
+            self._search_began = None
+        if depth >= self._failed_depth:
+            self._failed_depth = 0
+        return answers
 
 
 def application(
@@ -166,6 +209,7 @@ def application(
     app.add_middleware(Gate, hosts=hosts, refuse=service.refuse)
     app.add_exception_handler(RequestValidationError, service.refuse_invalid)
     app.add_exception_handler(HTTPException, service.refuse_http_error)
+    app.add_exception_handler(DataError, service.refuse_data_error)
     app.add_exception_handler(Exception, service.refuse_failure)
     app.add_api_route("/health", service.health, methods=["GET", "HEAD"])
     app.add_api_route("/search", service.search, methods=["POST"])
