@@ -27,6 +27,38 @@ def main():
 if __name__ == "__main__":
     main()
 """
+DEATHS = """
+import multiprocessing, os, sys
+from pathlib import Path
+import numpy as np
+from rocketqa.files.errors import DataError
+from rocketqa.inference import workers as module
+from rocketqa.text.tokenizer import Encoding
+
+module.MOST_DEATHS = 2
+
+class Deadly:
+    def __reduce__(self):  # what a process runs that unpickles it
+        return os._exit, (1,)
+
+def main():
+    batches = [[Encoding(np.arange(2, 2 + length), np.zeros(length, np.int64))]
+               for length in range(3, 9)]
+    workers = module.Workers(1, Path(sys.argv[1]), False)
+    workers.wait_for_start()
+    alive = list(workers.run(batches))
+    for process in multiprocessing.active_children():
+        process.kill()
+    replaced = list(workers.run(batches))
+    print(all((one == other).all() for one, other in zip(alive, replaced, strict=True)))
+    try:
+        list(workers.run([[Deadly()]]))
+    except DataError as error:
+        print(error)
+
+if __name__ == "__main__":
+    main()
+"""
 LATE = """
 import shutil, sys, tempfile
 from pathlib import Path
@@ -64,6 +96,30 @@ def test_a_process_runs_a_graph_in_silence_whatever_signals_come(tmp_path):
         timeout=120,
     )
     assert (done.stdout, done.stderr) == ("(1, 24) True False\n", "")
+
+
+def test_dead_processes_are_replaced_and_their_batches_run_again(tmp_path):
+    from tiny_encoders import tiny_ernie
+
+    from rocketqa.inference.graph_files import write_graph
+    from rocketqa.inference.padded_encoder import padded_twin
+
+    graph = write_graph(padded_twin(tiny_ernie()), tmp_path, "encoder")
+    program = tmp_path / "program.py"
+    program.write_text(DEATHS)
+    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, program, graph],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    equal, refusal = done.stdout.splitlines()
+    assert equal == "True"
+    assert refusal.startswith("processes: expected one that computes a batch, got 2 that died")
+    line = "a process that computes has died; another takes its place"
+    assert set(done.stderr.splitlines()) == {line} and done.returncode == 0
 
 
 def test_the_graph_stays_until_a_process_that_starts_late_has_read_it(tmp_path):

@@ -109,11 +109,9 @@ class Engine:
         """Returns the processes that run so many batches; None: this process runs them."""
         threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
         processes = min(threads, count // FEWEST_BATCHES)
-        if self._on_gpu or processes < 2:
-            return None
-        if self._workers is None:
+        if self._workers is None and processes > 1 and not self._on_gpu:
             self._workers = Workers(processes, self._graph, self._reduced, self._folder)
-        return self._workers
+        return self._workers if count > 1 else None
 
     def _of_fitting_rows(
         self, batches: Iterable[Sequence[Encoding]]
