@@ -163,8 +163,7 @@ def import_folder(folder: BeirFolder, settings: BuildSettings) -> int:
     """Makes the collection, and queries and qrels of each split; returns the exit status."""
     statuses = [make_collection(folder, settings)]
     for split in folder.qrels:
-        statuses.append(make_queries(folder, split, settings))
-        statuses.append(make_qrels(folder, split, settings))
+        statuses.append(make_split(folder, split, settings))
     return max(statuses)
 
 
@@ -181,30 +180,22 @@ def make_collection(folder: BeirFolder, settings: BuildSettings) -> int:
     )
 
 
-def make_queries(folder: BeirFolder, split: str, settings: BuildSettings) -> int:
-    """Makes the queries of a split and returns the exit status."""
-    notes: Counter[str] = Counter()
-    return make_file(
-        settings,
-        "beir queries",
-        f"queries.{split}.tsv",
-        folder.query_lines(split, notes),
-        inputs=inputs_of(folder, split),
-        notes=notes,
-    )
-
-
-def make_qrels(folder: BeirFolder, split: str, settings: BuildSettings) -> int:
-    """Makes the judgements of a split and returns the exit status."""
-    notes: Counter[str] = Counter()
-    return make_file(
-        settings,
-        "beir qrels",
-        f"qrels.{split}.tsv",
-        folder.qrels_lines(split, notes),
-        inputs=inputs_of(folder, split),
-        notes=notes,
-    )
+def make_split(folder: BeirFolder, split: str, settings: BuildSettings) -> int:
+    """Makes the queries and the judgements of a split and returns the exit status."""
+    makers = {"queries": folder.query_lines, "qrels": folder.qrels_lines}
+    statuses = []
+    for name, lines in makers.items():
+        notes: Counter[str] = Counter()
+        status = make_file(
+            settings,
+            f"beir {name}",
+            f"{name}.{split}.tsv",
+            lines(split, notes),
+            inputs=inputs_of(folder, split),
+            notes=notes,
+        )
+        statuses.append(status)
+    return max(statuses)
 
 
 def inputs_of(folder: BeirFolder, split: str) -> dict[str, Path]:

@@ -51,7 +51,7 @@ stop() {
     trap '' INT TERM HUP
     if [ -n "$RUNNING" ]; then
         kill -TERM "$!" 2>/dev/null || :
-        wait "$!" || :
+        wait "$!" 2>/dev/null || : # a shell says "Terminated" of a command that has only begun
     fi
     exit "$1"
 }

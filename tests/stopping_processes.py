@@ -22,6 +22,12 @@ class Ending(NamedTuple):
     complained: list[str]
 
 
+def default_signals() -> None:
+    """Lets signals end this process, although `nohup` or a shell in the background ignores them."""
+    for number in STATUS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stop(
     folder: Path,
     command: Sequence[object],
@@ -47,6 +53,7 @@ def stop(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=default_signals,
     )
     deadline = time.monotonic() + DEADLINE
     while not is_time():

@@ -65,7 +65,7 @@ def test_ours_and_the_plain_loop_are_measured_side_by_side(tmp_path):
     ]
     assert all(float(value) > 0 for row in rows for value in row[2:])
     assert float(rows[0][4]) == 1
-    assert "false: no sentence-transformers there, so it is left out" in done.stderr
+    assert "false: no sentence_transformers there, so it is left out" in done.stderr
 
 
 def test_search_is_measured_beside_faiss():

@@ -70,7 +70,9 @@ def test_the_process_that_failed_is_shown_and_not_those_that_were_stopped(tmp_pa
 
 
 def test_a_signal_to_the_processes_alone_is_told(tmp_path):
-    done = run(tmp_path, "os.kill(os.getpid(), 15)\ntime.sleep(60)")
+    wait_for_the_other = "(here / str(rank)).touch()\n"
+    wait_for_the_other += "while not (here / str(1 - rank)).exists(): time.sleep(0.01)\n"
+    done = run(tmp_path, wait_for_the_other + "os.kill(os.getpid(), 15)\ntime.sleep(60)")
     assert (done.returncode, done.stdout) == (143, "")
     assert done.stderr == "program: stopped; call again to go on\n"
 

@@ -63,8 +63,8 @@ def test_a_tokenizer_without_paddlenlp_is_refused(tmp_path, without):
     with pytest.raises(DataError) as error:
         load_text_encoder(folder)
     assert str(error.value).startswith(
-        f"{folder}/tokenizer_config.json: expected BertTokenizer or ErnieTokenizer, or the package "
-        f"paddlenlp for another tokenizer ({INSTALL['paddlenlp']}), got {GONE.format('paddlenlp')}"
+        f"{folder}/tokenizer_config.json: expected a WordPiece tokenizer, or the package paddlenlp "
+        f"for another one ({INSTALL['paddlenlp']}), got {GONE.format('paddlenlp')}"
     )
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from stopping_processes import default_signals
 
 from rocketqa.jobs import stopping
 
@@ -29,7 +30,14 @@ def run(body: str, number: int = signal.SIGTERM) -> subprocess.CompletedProcess[
     """Runs the body of a command that may send itself signals."""
     indented = "\n".join(f"    {line}" for line in body.splitlines())
     command = [sys.executable, "-c", BEGIN.format(body=indented), signal.Signals(number).name]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=default_signals,
+    )
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def manifest_of(checkpoint: Path) -> dict:
 def test_the_python_code_of_the_readme_runs_as_it_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.tsv").write_text(FOUR_COLUMNS)
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    (code,) = re.findall(r"```python\n(import rocketqa\n.*?)```", README.read_text(), re.DOTALL)
     exec(code, {})
     assert (tmp_path / "ce_models" / "model.safetensors").is_file()
 

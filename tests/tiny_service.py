@@ -8,6 +8,7 @@ import subprocess
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+from stopping_processes import default_signals
 from toy_files import ENVIRONMENT, verb, write_tiny_flight
 
 from rocketqa.cli.__main__ import main
@@ -61,7 +62,12 @@ def serving(folder: Path, *further: object, shell: str = "exec"):
     """Gives a service in a process of its own, and its port; `shell`: what runs the command."""
     words = shlex.join(verb("serve", *search_flags(folder), "--port", 0, *further))
     service = subprocess.Popen(
-        f"{shell} {words}", shell=True, env=ENVIRONMENT, text=True, stderr=subprocess.PIPE
+        f"{shell} {words}",
+        shell=True,
+        env=ENVIRONMENT,
+        text=True,
+        stderr=subprocess.PIPE,
+        preexec_fn=default_signals,
     )
     try:
         url = next(line for line in service.stderr if line.startswith("http://127.0.0.1:"))

@@ -215,7 +215,7 @@ def _text_encoder(folder: Path, place: Path) -> TextEncoder:
 
 
 def _paddlenlp_text_encoder(folder: Path, place: object) -> TextEncoder:
-    expected = f"{' or '.join(WORDPIECE_CLASSES)}, or the package paddlenlp for another tokenizer"
+    expected = "a WordPiece tokenizer, or the package paddlenlp for another one"
     import_package("paddlenlp", str(place), expected)
     from paddlenlp.transformers import AutoTokenizer
 
