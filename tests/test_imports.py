@@ -19,7 +19,7 @@ PACKAGE = ROOT / "rocketqa"
 ROWS = (
     ("files",),
     ("jobs",),
-    ("denoised_hard_negatives", "training.schedule", "search.encodings"),
+    ("denoised_hard_negatives", "training.schedule", "search.encodings", "search.ids"),
     (
         "data_augmentation",
         "evaluation",

@@ -22,7 +22,7 @@ MATRIX = np.arange(15, dtype=np.float32).reshape(5, 3)
 def test_the_files_of_a_folder_are_one_matrix(tmp_path, shards, dtype):
     store = VectorStore([write_vectors(tmp_path, IDS, MATRIX, shards, dtype)])
     assert (len(store), store.size, store.job) == (5, 3, None)
-    assert store.ids.tolist() == [b"a", b"b", b"c", b"d", b"e"]
+    assert list(store.ids) == IDS
     for begin in range(6):
         for end in range(begin, 6):
             rows = store.read(begin, end)

@@ -73,8 +73,8 @@ class ApproximateSearch:
     def _ranking(self, scores: ndarray, places: ndarray) -> list[Scored]:
         """Returns the passages of one query; faiss marks a missing result with the place -1."""
         found = places >= 0
-        ids = self.passages.ids[places[found]].tolist()
-        passage_ids = [passage_id.decode() for passage_id in ids]
+        rows = places[found].tolist()
+        passage_ids = map(self.passages.ids.__getitem__, rows)
         return list(zip(passage_ids, scores[found].tolist()))
 
 

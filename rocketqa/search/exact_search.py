@@ -62,23 +62,20 @@ class ExactSearch:
 
     def __init__(self, passages: VectorStore, max_memory: int):
         self.passages = passages
-        rows_by_id = np.argsort(passages.ids, kind="stable")
-        self.sorted_ids = passages.ids[rows_by_id]
-        self._refuse_repeated_ids()
+        self.rows_by_id, repeated_row = passages.ids.sorted_rows()
+        if repeated_row is not None:
+            self._refuse_repeated_id(repeated_row)
         self.orders = np.empty(len(passages), uint32)
-        self.orders[rows_by_id] = np.arange(len(passages), dtype=uint32)
+        self.orders[self.rows_by_id] = np.arange(len(passages), dtype=uint32)
         bytes_per_passage = 4 * passages.size + 8  # a float32 vector and its float64 norm
         self.block_rows = max(1, max_memory // bytes_per_passage)
         self._current: tuple[int, Block] | None = None  # first row of the block in memory, and it
         self._lock = threading.Lock()
 
-    def _refuse_repeated_ids(self) -> None:
-        is_repeated = self.sorted_ids[1:] == self.sorted_ids[:-1]
-        repeated = np.flatnonzero(is_repeated)
-        if repeated.size:
-            place = self.passages.directories[0]
-            passage_id = self.sorted_ids[repeated[0]].decode()
-            raise DataError(f"{place}: expected each passage once, got {passage_id!r} again")
+    def _refuse_repeated_id(self, row: int) -> None:
+        place = self.passages.directories[0]
+        passage_id = self.passages.ids[row]
+        raise DataError(f"{place}: expected each passage once, got {passage_id!r} again")
 
     def search(
         self,
@@ -119,8 +116,8 @@ class ExactSearch:
     def _ranking(self, keys: ndarray) -> list[Scored]:
         """Returns the passages of one query, by rank."""
         scores, orders = decode_keys(np.sort(keys))
-        ids = self.sorted_ids[orders].tolist()
-        passage_ids = [passage_id.decode() for passage_id in ids]
+        rows = self.rows_by_id[orders].tolist()
+        passage_ids = map(self.passages.ids.__getitem__, rows)
         return list(zip(passage_ids, scores.tolist()))
 
     def _block(self, begin: int) -> Block:
