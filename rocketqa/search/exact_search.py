@@ -31,15 +31,12 @@ from rocketqa.search.exact_scores import (
     exact_scores,
     float32_error_bounds,
     norms_of,
-    round_products,
     smallest_keys,
 )
+from rocketqa.search.near_equal_passages import merge_all_passages
 from rocketqa.search.vectors import VectorStore
 
 QUERIES_AT_ONCE = 1024  # queries in one search by faiss
-PASSAGES_AT_ONCE = (
-    2048  # passages in one product with all queries, where all passages get exact scores
-)
 SPARE_CANDIDATES = 32  # candidates beyond K; a sixteenth of K where that is more
 LARGEST_PRODUCT = 2.0**127  # of two norms; beyond it, float32 products may overflow
 GPU_DEPTH = 2048  # the largest number of results that faiss can give on a GPU
@@ -237,28 +234,3 @@ def nearest(
             metric=metric,
         )
     return faiss.knn(queries, vectors, count, metric=metric)
-
-
-def merge_all_passages(
-    best: ndarray,
-    queries: ndarray,
-    block: Block,
-) -> ndarray:
-    """Returns the keys of the best passages after exact scores for every passage of a block.
-
-    This is slow and needed only for queries with very many nearly equal passages.
-    """
-    if len(queries) == 0:
-        return best
-    queries = queries.astype(float64)
-    query_norms = norms_of(queries)
-    for begin in range(0, len(block.vectors), PASSAGES_AT_ONCE):
-        rows = slice(begin, begin + PASSAGES_AT_ONCE)
-        passages = block.vectors[rows].astype(float64)  # [n, H]
-        products = queries @ passages.T  # [Q, n]
-        for row, query in enumerate(queries):
-            norms = query_norms[row] * block.norms[rows]
-            scores = round_products(products[row], norms, passages, query)
-            keys = encode_keys(scores, block.orders[rows])
-            best[row] = smallest_keys(best[row], keys)
-    return best
