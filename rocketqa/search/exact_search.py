@@ -39,6 +39,7 @@ from rocketqa.search.vectors import VectorStore
 QUERIES_AT_ONCE = 1024  # queries in one search by faiss
 SPARE_CANDIDATES = 32  # candidates beyond K; a sixteenth of K where that is more
 LARGEST_PRODUCT = 2.0**127  # of two norms; beyond it, float32 products may overflow
+FEW_PASSAGES = 2  # times the candidates: below, one float64 product with all is faster than faiss
 GPU_DEPTH = 2048  # the largest number of results that faiss can give on a GPU
 
 Scored = tuple[str, float]  # a passage id and its score
@@ -168,14 +169,17 @@ def _merge_candidates(
     depth = best.shape[1]
     passage_count = len(block.vectors)
     spare = max(SPARE_CANDIDATES, depth // 16)
-    candidate_count = min(passage_count, depth + spare)
+    candidate_count = depth + spare
+    if passage_count < FEW_PASSAGES * candidate_count:
+        merge_all_passages(best, queries, block)
+        return
     approximate, places = nearest(queries, block.vectors, candidate_count)  # both [Q, C]
     errors = float32_error_bounds(queries, block)
     floors = _score_floors(best, approximate, errors)
     is_above = approximate >= floors[:, None]
     above = np.count_nonzero(is_above, axis=1)
     # If all candidates are above the floor, there may be more passages above it.
-    complete = (above < candidate_count) | (candidate_count == passage_count)
+    complete = above < candidate_count
 
     def merge_row(row: int) -> None:
         rows = places[row, : above[row]]
@@ -185,11 +189,9 @@ def _merge_candidates(
 
     list(pool.map(merge_row, np.flatnonzero(complete)))
     incomplete = np.flatnonzero(~complete)
-    best[incomplete] = merge_all_passages(
-        best[incomplete],
-        queries[incomplete],
-        block,
-    )
+    best_of_incomplete = best[incomplete]
+    merge_all_passages(best_of_incomplete, queries[incomplete], block)
+    best[incomplete] = best_of_incomplete
 
 
 def _score_floors(
@@ -207,11 +209,9 @@ def _score_floors(
     worst, _ = decode_keys(worst_keys)  # the K-th best scores; nan where there are fewer
     floors = worst.astype(float64) - errors
     floors[np.isnan(worst)] = -np.inf
-    if approximate.shape[1] > depth:
-        # The exact scores of the first K candidates are at least the K-th product minus the error.
-        last_products = approximate[:, depth - 1]
-        floors = np.maximum(floors, last_products - 2 * errors)
-    return floors
+    # The exact scores of the first K candidates are at least the K-th product minus the error.
+    last_products = approximate[:, depth - 1]
+    return np.maximum(floors, last_products - 2 * errors)
 
 
 def nearest(

@@ -11,7 +11,7 @@ Letters: Q queries, N passages, H vector size, S slices.
 import math
 
 import numpy as np
-from numpy import float64, ndarray
+from numpy import ndarray
 
 FLOAT64_BITS = 53
 # An inner product is a sum over levels, and a level is a sum over the pairs of slices that have one
@@ -35,10 +35,10 @@ def slices_of(vectors: ndarray) -> tuple[list[ndarray], ndarray]:
     bits = slice_bits(vectors.shape[1])
     largest = np.abs(vectors).max(axis=1)
     _, exponents = np.frexp(largest)
-    rest = np.ldexp(vectors, -exponents[:, None])  # between -1 and 1
+    rest = vectors * 2.0 ** -exponents[:, None]  # between -1 and 1; exact, as all that follows
     slices: list[ndarray] = []
     while not slices or rest.any():
-        shifted = np.ldexp(rest, bits)
+        shifted = rest * 2.0**bits
         whole = np.rint(shifted)
         slices.append(whole)
         rest = shifted - whole
@@ -68,5 +68,27 @@ def exact_sums(
     for level, products in enumerate(levels):
         shift = exponents[is_wanted] - bits * (level + 2)
         terms.append(np.ldexp(products[is_wanted], shift))
-    sums = map(math.fsum, np.transpose(terms).tolist())
-    return np.fromiter(sums, float64)
+    return rounded_sums(np.stack(terms))
+
+
+def rounded_sums(terms: ndarray) -> ndarray:
+    """Returns the sum of each column of [n, m], rounded once to float64: [m]."""
+    totals = terms[0]
+    rests = np.zeros_like(totals)
+    is_exact = np.ones(totals.shape, bool)  # whether total + rest is the sum so far
+    for more in terms[1:]:
+        totals, errors = _sum_and_error(totals, more)
+        rests, lost = _sum_and_error(rests, errors)
+        is_exact &= lost == 0
+    sums = totals + rests
+    for column in np.flatnonzero(~is_exact):
+        sums[column] = math.fsum(terms[:, column].tolist())
+    return sums
+
+
+def _sum_and_error(a: ndarray, b: ndarray) -> tuple[ndarray, ndarray]:
+    """Returns the rounded sums and what their rounding left out, exactly (Knuth's TwoSum)."""
+    sums = a + b
+    part_of_b = sums - a
+    part_of_a = sums - part_of_b
+    return sums, (a - part_of_a) + (b - part_of_b)

@@ -23,20 +23,15 @@ from rocketqa.search.exact_sums import exact_sums
 PASSAGES_AT_ONCE = 512  # passages in one float64 product with all queries
 
 
-def merge_all_passages(
-    best: ndarray,
-    queries: ndarray,
-    block: Block,
-) -> ndarray:
-    """Returns the keys of the best passages, uint64 [Q, K], of those in `best` and in a block."""
+def merge_all_passages(best: ndarray, queries: ndarray, block: Block) -> None:
+    """Replaces the keys of the best passages, uint64 [Q, K], where those of a block are better."""
     if len(queries) == 0:
-        return best
+        return
     queries = queries.astype(float64)
     for begin in range(0, len(block.vectors), PASSAGES_AT_ONCE):
         rows = slice(begin, begin + PASSAGES_AT_ONCE)
         part = Block(block.vectors[rows], block.norms[rows], block.orders[rows])
         _merge_part(best, queries, part)
-    return best
 
 
 def _merge_part(best: ndarray, queries: ndarray, part: Block) -> None:

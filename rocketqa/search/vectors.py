@@ -18,6 +18,7 @@ from rocketqa.search.encodings import check_directories
 from rocketqa.search.ids import IdList
 
 DTYPES = (float32, np.float16)
+SAMPLE_PIECES = 64  # places in a store from which a sample of vectors is taken
 
 
 class VectorFile(NamedTuple):
@@ -84,6 +85,17 @@ class VectorStore:
             first = last
         self._refuse_not_finite(vectors, begin)
         return vectors
+
+    def sample(self, count: int) -> ndarray:
+        """Returns about `count` vectors, in SAMPLE_PIECES pieces from all over the store."""
+        pieces = min(SAMPLE_PIECES, count)
+        piece_rows = count // pieces
+        last_begin = len(self) - piece_rows
+        begins = np.linspace(0, last_begin, pieces).astype(int)
+        vectors = []
+        for begin in begins.tolist():
+            vectors.append(self.read(begin, begin + piece_rows))
+        return np.concatenate(vectors)
 
     def _refuse_not_finite(self, vectors: ndarray, begin: int) -> None:
         sums = np.einsum("ij->i", vectors)
