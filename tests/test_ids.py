@@ -3,6 +3,7 @@
 import random
 import tracemalloc
 
+import numpy as np
 import pytest
 
 from rocketqa.search.ids import IdList
@@ -16,6 +17,7 @@ def test_ids_are_read_back_by_row_from_the_lines_of_several_files():
     ids = IdList([b"b\na\n", "é日\n".encode(), b"", b"\nc\n"])
     assert list(ids) == ["b", "a", "é日", "", "c"]
     assert (len(ids), ids[0], ids[2]) == (5, "b", "é日")
+    assert ids.at(np.array([4, 0, 2], np.uint32)) == ["c", "b", "é日"]
 
 
 def test_no_ids_are_a_list_too():

@@ -113,4 +113,4 @@ def test_few_of_many_orthogonal_passages_need_an_exact_score():
     lowest, highest = score_bounds(products, norms, SIZE)
     assert np.count_nonzero(lowest != highest) > COUNT / 2
     possible = possible_passages(best, lowest, highest, block.orders)
-    assert 10 <= np.count_nonzero(possible) < COUNT / 20
+    assert 0 < np.count_nonzero(possible) < COUNT / 20

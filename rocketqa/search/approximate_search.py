@@ -72,8 +72,7 @@ class ApproximateSearch:
     def _ranking(self, scores: ndarray, places: ndarray) -> list[Scored]:
         """Returns the passages of one query; faiss marks a missing result with the place -1."""
         found = places >= 0
-        rows = places[found].tolist()
-        passage_ids = map(self.passages.ids.__getitem__, rows)
+        passage_ids = self.passages.ids.at(places[found])
         return list(zip(passage_ids, scores[found].tolist()))
 
 

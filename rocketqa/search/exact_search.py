@@ -114,8 +114,7 @@ class ExactSearch:
     def _ranking(self, keys: ndarray) -> list[Scored]:
         """Returns the passages of one query, by rank."""
         scores, orders = decode_keys(np.sort(keys))
-        rows = self.rows_by_id[orders].tolist()
-        passage_ids = map(self.passages.ids.__getitem__, rows)
+        passage_ids = self.passages.ids.at(self.rows_by_id[orders])
         return list(zip(passage_ids, scores.tolist()))
 
     def _block(self, begin: int) -> Block:

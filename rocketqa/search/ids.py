@@ -11,6 +11,7 @@ from numpy import int64, ndarray, uint8, uint32, uint64
 
 NEWLINE = ord("\n")
 WORD_BYTES = 7  # bytes of an id in one sort key; the eighth byte of the key holds the rest's length
+ROWS_AT_ONCE = 4096  # ids that an iteration makes at a time
 GOES_ON = WORD_BYTES + 1  # last byte of the key of an id that has further bytes
 
 
@@ -19,7 +20,8 @@ class IdList:
 
     def __init__(self, lines: Iterable[bytes]):
         """lines: contents of files with one id a line, such as that of each shard."""
-        self._bytes = np.frombuffer(b"".join(lines), uint8)
+        self._content = b"".join(lines)
+        self._bytes = np.frombuffer(self._content, uint8)
         ends = np.flatnonzero(self._bytes == NEWLINE)
         self._ends = ends.astype(np.min_scalar_type(len(self._bytes)))
 
@@ -27,12 +29,27 @@ class IdList:
         return len(self._ends)
 
     def __getitem__(self, row: int) -> str:
-        end = int(self._ends[row])
-        begin = int(self._ends[row - 1]) + 1 if row else 0
-        return self._bytes[begin:end].tobytes().decode()
+        [identifier] = self.at(np.array([row]))
+        return identifier
 
     def __iter__(self) -> Iterator[str]:
-        return map(self.__getitem__, range(len(self)))
+        for begin in range(0, len(self), ROWS_AT_ONCE):
+            end = min(begin + ROWS_AT_ONCE, len(self))
+            yield from self.at(np.arange(begin, end))
+
+    def at(self, rows: ndarray) -> list[str]:
+        """Returns the ids of rows, int [n]."""
+        begins, ends = self._borders(rows)
+        borders = zip(begins.tolist(), ends.tolist())
+        return [self._content[begin:end].decode() for begin, end in borders]
+
+    def _borders(self, rows: ndarray) -> tuple[ndarray, ndarray]:
+        """Returns where the ids of rows begin and end, both int64 [n]."""
+        rows = rows.astype(int64)
+        ends = self._ends[rows].astype(int64)
+        begins = self._ends[rows - 1].astype(int64) + 1
+        begins[rows == 0] = 0
+        return begins, ends
 
     def sorted_rows(self) -> tuple[ndarray, int | None]:
         """Returns the rows by id, ascending, uint32 [N]; then a row whose id an earlier row has.
@@ -68,9 +85,7 @@ class IdList:
         A key holds WORD_BYTES bytes, filled up with zeros, then how many bytes there are, at most
         GOES_ON. So an id sorts before a longer one that begins with it.
         """
-        ends = self._ends[rows].astype(int64)
-        begins = self._ends[rows - 1].astype(int64) + 1
-        begins[rows == 0] = 0
+        begins, ends = self._borders(rows)
         begins += offset
         keys = np.zeros(len(rows), uint64)
         for place in range(WORD_BYTES):
