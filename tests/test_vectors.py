@@ -121,3 +121,10 @@ def test_queries_of_another_size_are_refused(tmp_path):
         f"{tmp_path}/queries: expected vectors of size 1, as in {tmp_path}/passages, got 2: "
         "encode again with one dual encoder"
     )
+
+
+def test_ids_that_are_not_utf8_are_refused(tmp_path):
+    write_vectors(tmp_path, IDS, MATRIX)
+    shard_paths(tmp_path, 0)[1].write_bytes(b"a\nb\nc\xff\nd\ne\n")
+    with pytest.raises(DataError, match="ids: expected ids in UTF-8, got byte 0xff at 5$"):
+        VectorStore([tmp_path])
