@@ -16,6 +16,7 @@ from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.manifest import digest
 from rocketqa.search.answer import FIRST_QUERY, Answer, ranked_answers
+from rocketqa.search.collapse import warn_of_collapse
 from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
@@ -128,6 +129,7 @@ def load_retriever(
         model_settings(cross_encoder, CrossEncoder.__name__)
     passages = VectorStore(passage_vectors)
     _check_sources(passages, checkpoint, collection)
+    warn_of_collapse(passages, "passages")
     relevance = None
     if cross_encoder is not None:
         relevance = Relevance(cross_encoder, pair_length)
