@@ -206,7 +206,8 @@ def test_a_vector_that_is_not_finite_is_refused_with_its_passage(flight, tmp_pat
     checkpoint = tmp_path / "dual"
     shutil.copytree(flight / "dual", checkpoint)
     weights = load_file(checkpoint / "model.safetensors")
-    weights["passage_encoder.embeddings.layer_norm.weight"][:] = np.nan
+    name = "passage_encoder.embeddings.layer_norm.weight"
+    weights[name][:] = np.finfo(np.float32).max  # finite, but its products are not
     save_file(weights, checkpoint / "model.safetensors")
     (checkpoint / "meta.json").unlink()  # its digests refuse these weights, too
     output = tmp_path / "out"

@@ -203,6 +203,10 @@ def test_it_is_unhealthy_from_a_failed_query_until_one_as_deep_is_answered(capsy
     assert health_of(app) == (503, unhealthy)
     assert post_search(app, b'{"query": "w", "depth": 3}')[0] == 200
     assert health_of(app) == (503, unhealthy)
+    largest_depth = 2
+    assert post_search(app, b'{"query": "w", "depth": 3}')[0] == 500
+    largest_depth = 3
+    assert health_of(app) == (503, unhealthy)  # the query of depth 7 still fails
     largest_depth = 10
     assert health_of(app) == (200, healthy)
 

@@ -62,7 +62,8 @@ class Relevance:
 class Retriever:
     """Finds the answers to queries.
 
-    Several threads may share a retriever; the models work on one query at a time.
+    Several threads may share a retriever, and have to live as long as it does: Paddle Inference
+    fails in a thread that begins after others have ended. The models work on one query at a time.
     """
 
     def __init__(

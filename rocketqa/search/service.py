@@ -72,26 +72,23 @@ class Service:
         self.reranks = reranks
         self._page = SearchPage(passage_count, reranks, LARGEST_DEPTH)
         self._one_at_a_time = asyncio.Lock()
-        # One thread for all queries: processes that it starts live as long as it does.
+        # One thread for all queries: processes that it starts live as long as it does, and Paddle
+        # Inference fails in a thread that begins after others have ended.
         self._thread = ThreadPoolExecutor(1, "search")
         self._search_began: float | None = None  # seconds of time.monotonic; None: no search runs
-        self._failed_depth = 0  # of the newest query that failed; 0: none, or mended since
+        self._failed_depth = 0  # of the deepest query that failed; 0: none, or mended since
 
     async def health(self) -> JSONResponse:
         """Returns that the service works, and over which collection, or why it does not.
 
-        After a query has failed, another of its depth is tried.
+        After a query has failed, another of its depth is tried (_is_mended).
         """
         began = self._search_began
         seconds = 0.0 if began is None else time.monotonic() - began
         if seconds > SLOW_SECONDS:
             return refusal(503, f"a search has not ended for {seconds:.0f} seconds")
-        if self._failed_depth:
-            try:
-                async with self._one_at_a_time:
-                    await self._search(FIRST_QUERY, self._failed_depth)
-            except Exception:
-                return refusal(503, FAILED)
+        if not await self._is_mended():
+            return refusal(503, FAILED)
         content = {
             "status": "ok",
             "passages": self.passage_count,
@@ -181,6 +178,18 @@ class Service:
                 return []
             return await self._search(wanted.query, wanted.depth)
 
+    async def _is_mended(self) -> bool:
+        """Returns whether no query has failed, or whether one as deep is answered now."""
+        if not self._failed_depth:
+            return True
+        async with self._one_at_a_time:
+            if self._failed_depth:  # no other query has been answered in the meantime
+                try:
+                    await self._search(FIRST_QUERY, self._failed_depth)
+                except Exception:
+                    return False
+        return True
+
     async def _search(self, query: str, depth: int) -> Sequence[Answer]:
         """Returns the answers to a query, and notes how it went for `health`."""
         self._search_began = time.monotonic()
@@ -188,7 +197,7 @@ class Service:
         try:
             answers = await running.run_in_executor(self._thread, self.answer_query, query, depth)
         except Exception:
-            self._failed_depth = depth
+            self._failed_depth = max(depth, self._failed_depth)
             raise
         finally:
             self._search_began = None
