@@ -13,6 +13,8 @@ NEWLINE = ord("\n")
 WORD_BYTES = 7  # bytes of an id in one sort key; the eighth byte of the key holds the rest's length
 ROWS_AT_ONCE = 4096  # ids that an iteration makes at a time
 GOES_ON = WORD_BYTES + 1  # last byte of the key of an id that has further bytes
+BITS = uint64(8)  # of a byte
+LAST_BYTE = uint64(255)
 
 
 class IdList:
@@ -33,9 +35,9 @@ class IdList:
         return identifier
 
     def __iter__(self) -> Iterator[str]:
+        rows = np.arange(len(self))
         for begin in range(0, len(self), ROWS_AT_ONCE):
-            end = min(begin + ROWS_AT_ONCE, len(self))
-            yield from self.at(np.arange(begin, end))
+            yield from self.at(rows[begin : begin + ROWS_AT_ONCE])
 
     def at(self, rows: ndarray) -> list[str]:
         """Returns the ids of rows, int [n]."""
@@ -56,7 +58,8 @@ class IdList:
 
         None stands in place of that row where all ids differ.
         """
-        keys = self._keys(np.arange(len(self)), 0)
+        all_rows = np.arange(len(self))
+        keys = self._keys(all_rows, 0)
         rows = np.argsort(keys, kind="stable")
         keys = keys[rows]
         agrees = np.zeros(len(self) + 1, bool)  # with the id before it, in all bytes so far
@@ -64,9 +67,10 @@ class IdList:
         tied = np.flatnonzero(agrees[:-1] | agrees[1:])  # places in the order
         offset = 0
         while tied.size:
-            ended = agrees[tied] & (keys[tied] & uint64(255) != GOES_ON)
-            if ended.any():
-                repeated = rows[tied[ended]]
+            has_ended = keys[tied] & LAST_BYTE != GOES_ON
+            is_repeated = agrees[tied] & has_ended
+            if is_repeated.any():
+                repeated = rows[tied[is_repeated]]
                 return rows.astype(uint32), int(repeated[0])
             offset += WORD_BYTES
             groups = np.cumsum(~agrees[tied])
@@ -76,7 +80,8 @@ class IdList:
             rows[tied] = tied_rows[order]
             keys[tied] = tied_keys[order]
             agrees[tied] &= keys[tied] == keys[tied - 1]
-            tied = tied[agrees[tied] | agrees[tied + 1]]
+            is_tied = agrees[tied] | agrees[tied + 1]
+            tied = tied[is_tied]
         return rows.astype(uint32), None
 
     def _keys(self, rows: ndarray, offset: int) -> ndarray:
@@ -92,6 +97,8 @@ class IdList:
             places = np.minimum(begins + place, ends)
             letters = self._bytes[places]
             letters[places == ends] = 0
-            keys = keys << uint64(8) | letters
+            keys <<= BITS
+            keys |= letters
         lengths = np.clip(ends - begins, 0, GOES_ON)
-        return keys << uint64(8) | lengths.astype(uint64)
+        keys <<= BITS
+        return keys | lengths.astype(uint64)

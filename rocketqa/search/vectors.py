@@ -41,8 +41,8 @@ class VectorStore:
     """The vectors of all files of the directories as one matrix [N, H], which stays on disk.
 
     ids: of the rows. size: H. job: the encoding that made the vectors, None for those of another
-    program. Raises DataError on directories that
-    do not belong together, on files that do not fit their ids, and on vectors of unequal size.
+    program. Raises DataError on directories that do not belong together, on files that do not fit
+    their ids, and on vectors of unequal size.
     """
 
     def __init__(self, directories: Sequence[Path]):
