@@ -17,7 +17,7 @@ import numpy as np
 
 from rocketqa.files.errors import DataError, Fault, raise_fault
 from rocketqa.files.json_files import JsonObject, parse_json_object
-from rocketqa.files.rows import file_fault, is_valid_id
+from rocketqa.files.rows import file_fault, is_valid_id, wrong_in_id
 from rocketqa.jobs.progress import bar
 
 BinaryStream = io.BufferedReader | gzip.GzipFile
@@ -123,9 +123,10 @@ def text_field(record: JsonObject, name: str) -> str:
 
 
 def identifier(value: str, place: str, name: str) -> str:
-    """Returns the id `value`. Raises DataError if it is empty or has spaces."""
+    """Returns the id `value`. Raises DataError if it is empty or has spaces or NUL."""
     if not is_valid_id(value):
-        raise DataError(f"{place}: expected a {name} without spaces, got {value!r}")
+        wrong = wrong_in_id(value)
+        raise DataError(f"{place}: expected a {name} without {wrong}, got {value!r}")
     return value
 
 

@@ -32,6 +32,7 @@ from rocketqa.files.released_rows import (
     read_cross_training_set,
     read_dual_training_set,
 )
+from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.text.call_arguments import (
     checked_pairs,
     checked_passages,
@@ -120,10 +121,15 @@ class Encoder:
     def _in_batches(
         self, compute: Callable[[Sequence], paddle.Tensor], items: Sequence
     ) -> Iterator[np.ndarray]:
-        """Yields a row of what `compute` returns for each item, a batch at a time on demand."""
+        """Yields a row of what `compute` returns for each item, a batch at a time on demand.
+
+        Raises DataError on a row that is not finite.
+        """
         for begin in range(0, len(items), self.batch_size):
             with dygraph.guard(self.place), paddle.no_grad():
                 rows = compute(items[begin : begin + self.batch_size]).numpy()
+            names = [f"input {begin + row + 1} of {len(items)}" for row in range(len(rows))]
+            refuse_non_finite(rows, self.files[0], names.__getitem__)
             yield from rows
 
     def _scores_in_batches(

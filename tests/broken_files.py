@@ -37,6 +37,12 @@ COLLECTION = [
         "a passage_id without spaces, got 'p 5'",
     ),
     (
+        b"p1\tt\tx\np2\tt\tx\np3\0\tt\tx\np3\tt\tx\np4\tt\tx\n",
+        "NUL in ids",
+        3,
+        r"a passage_id without NUL, got 'p3\x00'",
+    ),
+    (
         b"p1\tt\tx\np2\tt\tx\np1\tt\tx\np3\tt\tx\np4\tt\tx\n",
         "duplicate ids",
         3,

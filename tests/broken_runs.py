@@ -28,9 +28,9 @@ RUN = [
     ),
     (
         b"d1\tQ0\tp3\0\t1\t2.5\tx\n",
-        "unknown ids",
+        "NUL in ids",
         1,
-        r"a passage_id of the collection, got 'p3\x00'",
+        r"a passage_id without NUL, got 'p3\x00'",
     ),
     (b"\n", "columns", 1, "6 or 3 or 4 columns, got 1"),
     (b"\x80\x04\x95\0\n", "UTF-8", 1, "UTF-8, got byte 0x80 at 0"),

@@ -12,6 +12,7 @@ import paddle
 import pytest
 from launching import kill_at
 from manifests import set_flags
+from safetensors.numpy import load_file, save_file
 from toy_files import ENVIRONMENT, launched, train_dual, verb, write_tiny_flight
 
 from rocketqa.cli import encode, tokenize
@@ -196,3 +197,19 @@ def test_a_run_has_its_queries_in_the_order_of_their_file(flight, tmp_path):
     assert encode.main(flags(flight, tmp_path / "v", queries=flight / "queries.tsv")) == 0
     ids = (tmp_path / "v/vectors.00000.ids").read_text().split()
     assert ids == list(read_queries(flight / "queries.tsv"))
+
+
+def test_a_vector_that_is_not_finite_is_refused_with_its_passage(flight, tmp_path, capsys):
+    checkpoint = tmp_path / "dual"
+    shutil.copytree(flight / "dual", checkpoint)
+    weights = load_file(checkpoint / "model.safetensors")
+    name = "passage_encoder.embeddings.layer_norm.weight"
+    weights[name][:] = np.finfo(np.float32).max  # finite, but its products are not
+    save_file(weights, checkpoint / "model.safetensors")
+    (checkpoint / "meta.json").unlink()  # its digests refuse these weights, too
+    output = tmp_path / "out"
+    given = {"checkpoint": checkpoint, "collection": flight / "collection.tsv"}
+    assert main(["encode", *flags(flight, output, **given)]) == 2
+    line = f"{checkpoint}: expected finite vectors, got nan or infinity for passage 'p"
+    assert line in capsys.readouterr().err
+    assert not output.exists()

@@ -55,9 +55,14 @@ def test_many_batches_give_the_same_bytes_in_one_process_and_in_two(monkeypatch,
     engine = Engine(tiny_ernie())
     numbers = range(2 * FEWEST_BATCHES)
     batches = [rows_of_lengths(*range(3, 5 + number % 20)) for number in numbers]
-    outputs = list(engine.run_batches(iter(batches), len(batches)))
+    expected = [engine(rows).tobytes() for rows in batches]
+    engine.start(len(batches) - 1)
+    assert engine._workers is None
+    engine.start(len(batches))
     assert (engine._workers is not None) == (threads == "2")
-    assert [output.tobytes() for output in outputs] == [engine(rows).tobytes() for rows in batches]
+    for count in (len(batches), 2):
+        outputs = engine.run_batches(iter(batches[:count]), count)
+        assert [output.tobytes() for output in outputs] == expected[:count]
 
 
 def test_all_rows_are_run_in_batches_and_keep_their_order():

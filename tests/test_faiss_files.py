@@ -52,14 +52,14 @@ def test_faiss_finds_the_passages_that_retrieve_finds(tmp_path):
     for line in lines:
         query_id, _, passage_id, _, score, _ = line.split()
         best.setdefault(query_id, []).append(float(score))
-    expected = [best[query_id.decode()] for query_id in queries.ids]
+    expected = [best[query_id] for query_id in queries.ids]
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
     # Copies of a passage have equal scores. The best one of each query is compared by its vector.
     passages = VectorStore([tmp_path / "passages.3"])
-    row_of = {passage_id: row for row, passage_id in enumerate(passages.ids.tolist())}
+    row_of = {passage_id: row for row, passage_id in enumerate(passages.ids)}
     for number, line in enumerate(lines[::DEPTH]):
-        row = row_of[line.split()[2].encode()]
-        found = row_of[ids[places[number][0]].encode()]
+        row = row_of[line.split()[2]]
+        found = row_of[ids[places[number][0]]]
         assert (index.reconstruct(row) == index.reconstruct(found)).all()
 
 

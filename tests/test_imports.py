@@ -19,7 +19,13 @@ PACKAGE = ROOT / "rocketqa"
 ROWS = (
     ("files",),
     ("jobs",),
-    ("denoised_hard_negatives", "training.schedule", "search.encodings"),
+    (
+        "denoised_hard_negatives",
+        "training.schedule",
+        "search.encodings",
+        "search.ids",
+        "search.exact_sums",
+    ),
     (
         "data_augmentation",
         "evaluation",
@@ -30,7 +36,7 @@ ROWS = (
         "training.sampling",
         "training.settings",
     ),
-    ("encoder", "training.objective"),
+    ("encoder", "training.objective", "search.near_equal_passages"),
     ("cross_batch_negatives",),
     ("dual_encoder", "cross_encoder", "search.exact_search"),
     ("weights",),

@@ -12,6 +12,7 @@ from rocketqa.weights.model_kinds import (
     MODEL_NAMES,
     TRAINING_VERBS,
     checkpoint_settings,
+    length_within,
     model_settings,
     trained_length,
     trained_lengths,
@@ -156,6 +157,15 @@ def test_each_kind_of_model_has_its_lengths(tmp_path):
     of_dual = {"query_length": 24, "passage_length": 128}
     assert trained_lengths(tmp_path, "DualEncoder") == of_dual
     assert trained_lengths(tmp_path, "CrossEncoder") == {"max_length": 64}
+
+
+def test_a_usual_length_beyond_the_positions_becomes_their_number_with_a_line(tmp_path, capsys):
+    assert length_within(tmp_path, "max_length", None, 512) == 160
+    assert length_within(tmp_path, "max_length", 512, 512) == 512
+    assert capsys.readouterr().err == ""
+    assert length_within(tmp_path, "max_length", None, 64) == 64
+    line = f"{tmp_path}: has 64 positions and is used with --max-length 64 instead of 160\n"
+    assert capsys.readouterr().err == line
 
 
 def test_a_length_that_the_training_did_not_have_is_told(tmp_path, capsys):

@@ -4,10 +4,12 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from damage import flip, halve
 from manifests import set_flags
 from ranked_collection import run_verb, write_ranked_collection
+from safetensors.numpy import load_file, save_file
 from vectors_fixture import write_vectors
 
 from rocketqa.files.errors import DataError
@@ -54,6 +56,51 @@ def test_queries_are_cut_as_in_the_training_unless_a_length_is_given(folder, tmp
     assert "was trained with" not in capsys.readouterr().err
     load_retriever(*given, query_length=32)
     assert "--query-length 24 and is used with --query-length 32" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flag, value, checkpoint",
+    [("query_length", 41, "dual"), ("pair_length", 300, "cross")],
+)
+def test_a_length_beyond_the_positions_is_refused_at_the_start(folder, flag, value, checkpoint):
+    given = (folder / "dual", folder / "collection.tsv", [folder / "collection.vectors"], 2**30)
+    with pytest.raises(DataError) as refused:
+        load_retriever(*given, folder / "cross", **{flag: value})
+    name = {"query_length": "--query-length", "pair_length": "--max-length"}[flag]
+    positions = f"the positions of {folder / checkpoint}"
+    assert str(refused.value) == f"{name}: expected at most 40 tokens, {positions}, got {value}"
+
+
+def spoil(checkpoint: Path, name: str) -> None:
+    """Makes a weight so large that outputs are not finite. The manifest would refuse that."""
+    (checkpoint / "meta.json").unlink()
+    weights = load_file(checkpoint / "model.safetensors")
+    weights[name][:] = np.finfo(np.float32).max
+    save_file(weights, checkpoint / "model.safetensors")
+
+
+def test_a_query_without_a_finite_vector_is_one_line(folder, tmp_path):
+    checkpoint = tmp_path / "dual"
+    vectors = tmp_path / "vectors"
+    shutil.copytree(folder / "dual", checkpoint)
+    shutil.copytree(folder / "collection.vectors", vectors)
+    (vectors / "meta.json").unlink()
+    spoil(checkpoint, "query_encoder.embeddings.layer_norm.weight")
+    loaded = load_retriever(checkpoint, folder / "collection.tsv", [vectors], 2**30)
+    error = "dual: expected finite vectors, got nan or infinity for the query 'w1'"
+    with pytest.raises(DataError, match=error):
+        loaded.answer("w1", 3)
+
+
+def test_a_passage_without_a_finite_score_is_one_line(folder, tmp_path):
+    checkpoint = tmp_path / "cross"
+    shutil.copytree(folder / "cross", checkpoint)
+    spoil(checkpoint, "ernie.embeddings.layer_norm.weight")
+    given = (folder / "dual", folder / "collection.tsv", [folder / "collection.vectors"], 2**30)
+    loaded = load_retriever(*given, checkpoint)
+    error = "cross: expected finite scores, got nan or infinity for passage 'p.*' of the query '-'"
+    with pytest.raises(DataError, match=error):
+        loaded.warm_up(100)
 
 
 def test_threads_share_a_retriever(folder):

@@ -12,6 +12,7 @@ import paddle
 import pytest
 from launching import kill_at
 from manifests import set_flags
+from safetensors.numpy import load_file, save_file
 from toy_files import ENVIRONMENT, launched, train_cross, verb, write_tiny_flight
 
 from rocketqa.cli import score, tokenize
@@ -217,3 +218,19 @@ def test_two_processes_and_kills_at_any_instant_give_the_same_bytes(flight, tmp_
     subprocess.run(last, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
     assert len(finished) > 1
     assert broken.read_bytes() == straight.read_bytes()
+
+
+def test_a_score_that_is_not_finite_is_refused_with_its_pair(flight, tmp_path, capsys):
+    checkpoint = tmp_path / "cross"
+    shutil.copytree(flight / "cross", checkpoint)
+    weights = load_file(checkpoint / "model.safetensors")
+    name = "ernie.embeddings.layer_norm.weight"
+    weights[name][:] = np.finfo(np.float32).max  # finite, but its products are not
+    save_file(weights, checkpoint / "model.safetensors")
+    (checkpoint / "meta.json").unlink()  # its digests refuse these weights, too
+    output = tmp_path / "scored.run"
+    given = flags(flight, flight / "a.run", output, checkpoint=checkpoint)
+    assert main(["score", *given]) == 2
+    line = f"{checkpoint}: expected finite scores, got nan or infinity for query 'q0' with passage"
+    assert line in capsys.readouterr().err
+    assert not output.exists()

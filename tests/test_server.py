@@ -23,6 +23,12 @@ def test_a_bound_socket_does_not_listen_yet():
         socket.create_connection(address, timeout=5).close()
 
 
+def test_its_connections_send_without_delay():
+    """asyncio asks for it on sockets that name their protocol; without it, responses wait 40 ms."""
+    with server.bind("127.0.0.1", 0) as bound:
+        assert bound.proto == socket.IPPROTO_TCP
+
+
 def test_a_port_in_use_is_an_error():
     with server.bind("127.0.0.1", 0) as bound:
         bound.listen(1)

@@ -3,11 +3,15 @@
 import asyncio
 import json
 import socket
+import threading
 
 import pytest
 from asgi_calls import BROWSER, call_search, post_search
 from tiny_service import VALID_BODY, search_answers, send_request
+from waiting import wait_until
 
+from rocketqa.files.errors import DataError
+from rocketqa.search import service
 from rocketqa.search.answer import Answer
 from rocketqa.search.service import application
 
@@ -169,6 +173,55 @@ def test_a_fault_of_the_service_is_told_without_its_trace():
         post_search(application(answer_query, 0, False), VALID_BODY, sent)
     assert sent[0]["status"] == 500
     assert json.loads(sent[1]["body"]) == {"error": "the service failed; its own log says why"}
+
+
+def health_of(app) -> tuple[int, dict]:
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b""}
+
+    request = {"method": "GET", "path": "/health", "headers": []}
+    status = asyncio.run(call_search(app, receive, sent, **request))
+    return status, json.loads(sent[1]["body"])
+
+
+def test_it_is_unhealthy_from_a_failed_query_until_one_as_deep_is_answered(capsys):
+    largest_depth = 5
+
+    def answer_query(query: str, depth: int) -> list[Answer]:
+        if depth > largest_depth:
+            raise DataError("processes: expected x, got y")
+        return []
+
+    app = application(answer_query, 2, False)
+    healthy = {"status": "ok", "passages": 2, "reranks": False}
+    assert health_of(app) == (200, healthy)
+    assert post_search(app, b'{"query": "w", "depth": 7}')[0] == 500
+    assert capsys.readouterr().err == "rocketqa serve: processes: expected x, got y\n"
+    unhealthy = {"error": "the service failed; its own log says why"}
+    assert health_of(app) == (503, unhealthy)
+    assert post_search(app, b'{"query": "w", "depth": 3}')[0] == 200
+    assert health_of(app) == (503, unhealthy)
+    largest_depth = 2
+    assert post_search(app, b'{"query": "w", "depth": 3}')[0] == 500
+    largest_depth = 3
+    assert health_of(app) == (503, unhealthy)  # the query of depth 7 still fails
+    largest_depth = 10
+    assert health_of(app) == (200, healthy)
+
+
+def test_it_is_unhealthy_while_a_search_does_not_end(monkeypatch):
+    monkeypatch.setattr(service, "SLOW_SECONDS", 0)
+    ended = threading.Event()
+    app = application(lambda query, depth: ended.wait() and [], 2, False)
+    searching = threading.Thread(target=post_search, args=(app, VALID_BODY))
+    searching.start()
+    wait_until(lambda: health_of(app)[0] == 503)
+    assert health_of(app)[1] == {"error": "a search has not ended for 0 seconds"}
+    ended.set()
+    searching.join()
+    assert health_of(app)[0] == 200
 
 
 def test_a_browser_sees_on_the_page_that_the_service_failed():

@@ -131,6 +131,16 @@ def test_vectors_come_in_the_order_of_the_texts_with_any_batch_size():
     np.testing.assert_allclose(ones, fives, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["v1_marco_de", "v2_marco_ce"])
+def test_outputs_that_are_not_finite_are_refused(name):
+    encoder = rocketqa.load_model(name, batch_size=2)
+    for weight in encoder.layer.parameters():
+        weight.set_value(weight * np.nan)
+    outputs = encoder.matching(QUERY, PARA)
+    with pytest.raises(DataError, match="expected finite scores, got nan .* for input 1 of 2: its"):
+        next(outputs)
+
+
 def test_a_batch_is_computed_only_when_its_first_vector_is_asked_for():
     encoder = rocketqa.load_model("v1_marco_de", batch_size=2)
     batches = []

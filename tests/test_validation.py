@@ -17,6 +17,7 @@ CLASSES_OF_FAULTS = {
     "byte order mark",
     "carriage returns",
     "columns",
+    "NUL in ids",
     "duplicate ids",
     "empty file",
     "empty ids",

@@ -22,7 +22,7 @@ MATRIX = np.arange(15, dtype=np.float32).reshape(5, 3)
 def test_the_files_of_a_folder_are_one_matrix(tmp_path, shards, dtype):
     store = VectorStore([write_vectors(tmp_path, IDS, MATRIX, shards, dtype)])
     assert (len(store), store.size, store.job) == (5, 3, None)
-    assert store.ids.tolist() == [b"a", b"b", b"c", b"d", b"e"]
+    assert list(store.ids) == IDS
     for begin in range(6):
         for end in range(begin, 6):
             rows = store.read(begin, end)
@@ -121,3 +121,10 @@ def test_queries_of_another_size_are_refused(tmp_path):
         f"{tmp_path}/queries: expected vectors of size 1, as in {tmp_path}/passages, got 2: "
         "encode again with one dual encoder"
     )
+
+
+def test_ids_that_are_not_utf8_are_refused(tmp_path):
+    write_vectors(tmp_path, IDS, MATRIX)
+    shard_paths(tmp_path, 0)[1].write_bytes(b"a\nb\nc\xff\nd\ne\n")
+    with pytest.raises(DataError, match="ids: expected ids in UTF-8, got byte 0xff at 5$"):
+        VectorStore([tmp_path])

@@ -28,6 +28,38 @@ def main():
 if __name__ == "__main__":
     main()
 """
+DEATHS = """
+import multiprocessing, os, sys
+from pathlib import Path
+import numpy as np
+from rocketqa.files.errors import DataError
+from rocketqa.inference import workers as module
+from rocketqa.text.tokenizer import Encoding
+
+module.MOST_DEATHS = 2
+
+class Deadly:
+    def __reduce__(self):  # what a process runs that unpickles it
+        return os._exit, (1,)
+
+def main():
+    batches = [[Encoding(np.arange(2, 2 + length), np.zeros(length, np.int64))]
+               for length in range(3, 9)]
+    workers = module.Workers(1, Path(sys.argv[1]) / "encoder.json", False)
+    workers.wait_for_start()
+    alive = list(workers.run(batches))
+    for process in multiprocessing.active_children():
+        process.kill()
+    replaced = list(workers.run(batches))
+    print(all((one == other).all() for one, other in zip(alive, replaced, strict=True)))
+    try:
+        list(workers.run([[Deadly()]]))
+    except DataError as error:
+        print(error)
+
+if __name__ == "__main__":
+    main()
+"""
 LATE = """
 import shutil, sys, tempfile
 from pathlib import Path
@@ -69,6 +101,15 @@ def run_program(tmp_path):
 
 def test_a_process_runs_a_graph_in_silence_whatever_signals_come(run_program):
     assert run_program(PROGRAM) == (0, "(1, 24) True False\n", "")
+
+
+def test_dead_processes_are_replaced_and_their_batches_run_again(run_program):
+    status, output, errors = run_program(DEATHS)
+    equal, refusal = output.splitlines()
+    assert equal == "True"
+    assert refusal.startswith("processes: expected one that computes a batch, got 2 that died")
+    line = "a process that computes has died; another takes its place"
+    assert set(errors.splitlines()) == {line} and status == 0
 
 
 def test_the_graph_stays_until_a_process_that_starts_late_has_read_it(run_program):

@@ -90,12 +90,15 @@ def main(argv: list[str] | None = None) -> int:
     def make(part: Path) -> None:
         from rocketqa.search.approximate_search import ApproximateSearch, overlap
         from rocketqa.search.batch_retrieval import Search, first_segment, retrieve_run
+        from rocketqa.search.collapse import warn_of_collapse
         from rocketqa.search.exact_search import ExactSearch
         from rocketqa.search.vectors import VectorStore, check_same_size
 
         queries = VectorStore([args.query_vectors])
         passages = VectorStore(args.passage_vectors)
         check_same_size(queries, passages)
+        warn_of_collapse(queries, "queries")
+        warn_of_collapse(passages, "passages")
         exact = ExactSearch(passages, args.max_memory)
         search: Search = exact
         if args.index:

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         from rocketqa.search import server
-        from rocketqa.search.service import application
+        from rocketqa.search.service import LARGEST_DEPTH, application
     except ImportError as error:
         raise DataError(
             f"expected {error.name}, got none: pip install 'rocketqa[serve]'"
@@ -73,6 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         print(server.url_of(bound, args.host), file=sys.stderr, flush=True)
 
     try:
+        retriever.warm_up(LARGEST_DEPTH)
         server.serve(app, bound, print_address)
     finally:
         check.raise_fault()

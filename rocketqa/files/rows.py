@@ -85,11 +85,12 @@ class Row:
     def _check_id(
         self, value: str, name: str, source: str, known_ids: Container[str] | None
     ) -> None:
-        """Reports an empty id, an id with spaces, and an id that is not among the known ones."""
+        """Reports an empty id, one with spaces or NUL, and one that is not among the known ones."""
         if not value:
             self.report("empty ids", f"a {name} without spaces", "''")
         elif not is_valid_id(value):
-            self.report("spaces in ids", f"a {name} without spaces", repr(value))
+            wrong = wrong_in_id(value)
+            self.report(f"{wrong} in ids", f"a {name} without {wrong}", repr(value))
         elif known_ids is not None and value not in known_ids:
             self.report(UNKNOWN_IDS, f"a {name} of the {source}", repr(value))
 
@@ -126,8 +127,16 @@ class Row:
 
 
 def is_valid_id(value: str) -> bool:
-    """Returns whether a value can be an id: it is not empty and has no spaces."""
-    return value.split() == [value]
+    """Returns whether a value can be an id: it is not empty and has neither spaces nor NUL.
+
+    Many programs take NUL for the end of a text, so that they would confuse two ids.
+    """
+    return value.split() == [value] and "\0" not in value
+
+
+def wrong_in_id(value: str) -> str:
+    """Returns what a value that is not a valid id has to be without."""
+    return "NUL" if "\0" in value else "spaces"
 
 
 def parse_integer(text: str) -> int | None:

@@ -13,6 +13,7 @@ from rocketqa.files.errors import DataError
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
+from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.durable import make_folder
 from rocketqa.jobs.pieces import is_whole, write_array, write_piece
 from rocketqa.jobs.progress import bar
@@ -81,15 +82,31 @@ class ShardEncoder:
             return self.text_encoder.passages(tokens, self.settings.max_length)
         return self.text_encoder.queries(tokens, self.settings.max_length)
 
+    def _vectors(self, outputs: np.ndarray, store: TokenStore, places: Sequence[int]) -> np.ndarray:
+        """Returns the outputs for rows as vectors of their type on disk, which are finite."""
+        kind = "passage" if self.settings.kind == COLLECTION else "query"
+        with np.errstate(over="ignore"):  # infinity is refused below
+            vectors = outputs.astype(self.settings.dtype)
+
+        def name_of_row(row: int) -> str:
+            return f"{kind} {store.id_at(places[row])!r}"
+
+        refuse_non_finite(vectors, self.settings.checkpoint, name_of_row)
+        return vectors
+
     def write_shard(
         self, part: Path, shard: int, store: TokenStore, batches: list[list[int]]
     ) -> Iterator[int]:
-        """Writes a shard, its rows in the order of the file; yields the rows of each batch."""
+        """Writes a shard, its rows in the order of the file; yields the rows of each batch.
+
+        Raises DataError on a vector that is not finite.
+        """
         vectors_file, ids_file = shard_paths(part, shard)
         vectors = []
         rows = (self._rows(store, places) for places in batches)
-        for of_batch in self.engine.run_batches(rows, len(batches)):
-            vectors.append(of_batch.astype(self.settings.dtype))
+        outputs = self.engine.run_batches(rows, len(batches))
+        for batch, of_batch in zip(batches, outputs):
+            vectors.append(self._vectors(of_batch, store, batch))
             yield len(of_batch)
         places = np.concatenate(batches)
         order = np.argsort(places)

@@ -11,9 +11,7 @@ On a GPU the model itself runs on packed rows; there `reduced` computes in float
 import os
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +32,6 @@ PRECISIONS = ("float32", "reduced")
 # Batches of each process of `run_batches`: with fewer, a start of the process takes more time than
 # it saves.
 FEWEST_BATCHES = 4
-BATCHES_AHEAD = 4  # of each process, in its queue or finished
 PROCESSOR = Path("/proc/cpuinfo")
 
 
@@ -94,26 +91,34 @@ class Engine:
 
         Few batches and outputs are in memory at a time. Raises DataError where a row is too long.
         """
-        threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-        processes = min(threads, count // FEWEST_BATCHES)
-        if self._on_gpu or processes < 2:
+        workers = self._workers_for(count)
+        if workers is None:
             yield from map(self, batches)
         else:
-            yield from self._run_in_processes(batches, processes)
+            yield from workers.run(self._of_fitting_rows(batches))
 
-    def _run_in_processes(
-        self, batches: Iterable[Sequence[Encoding]], processes: int
-    ) -> Iterator[np.ndarray]:
-        if self._workers is None:
+    def start(self, count: int) -> None:
+        """Starts the processes that `run_batches` uses for so many batches, so that its first call
+        is as fast as the next.
+        """
+        workers = self._workers_for(count)
+        if workers is not None:
+            workers.wait_for_start()
+
+    def _workers_for(self, count: int) -> Workers | None:
+        """Returns the processes that run so many batches; None: this process runs them."""
+        threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+        processes = min(threads, count // FEWEST_BATCHES)
+        if self._workers is None and processes > 1 and not self._on_gpu:
             self._workers = Workers(processes, self._graph, self._reduced, self._folder)
-        outputs: deque[Future[np.ndarray]] = deque()
+        return self._workers if count > 1 else None
+
+    def _of_fitting_rows(
+        self, batches: Iterable[Sequence[Encoding]]
+    ) -> Iterator[Sequence[Encoding]]:
         for rows in batches:
             self._refuse_long_rows(rows)
-            outputs.append(self._workers.submit(rows))
-            if len(outputs) > BATCHES_AHEAD * processes:
-                yield outputs.popleft().result()
-        while outputs:
-            yield outputs.popleft().result()
+            yield rows
 
     def _refuse_long_rows(self, rows: Sequence[Encoding]) -> None:
         longest = max(len(row.token_ids) for row in rows)

@@ -22,6 +22,7 @@ from rocketqa.files.rows import UNKNOWN_IDS, Check, read_rows
 from rocketqa.files.runs import RunFile, ScoredPassage, ranked, run_lines
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.engine import Engine
+from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.pieces import is_whole, join_pieces, write_piece
 from rocketqa.jobs.progress import bar
 from rocketqa.text.token_store import open_collection, open_queries
@@ -78,6 +79,7 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
                 pairs = [pair for ranking in rankings for pair in ranking]
                 pair_tokens.start()
                 scores = scores_of(pairs, engine, pair_tokens.rows, settings.batch_tokens)
+                _refuse_non_finite(scores, settings.checkpoint, pairs)
                 pair_tokens.cut().write(_cut_file(part, begin))
                 _write_block(_block_file(part, begin), rankings, scores, settings.format)
             progress.update(len(of_block))
@@ -169,6 +171,16 @@ def scores_of(
         rows = encode_pairs(pairs[begin : begin + BLOCK_PAIRS])
         scores += engine.run_all(rows, batch_tokens).tolist()
     return scores
+
+
+def _refuse_non_finite(scores: Sequence[float], checkpoint: Path, pairs: Pairs) -> None:
+    """Raises DataError where the score of a pair is not finite; it names the first such pair."""
+
+    def name_of_row(row: int) -> str:
+        pair = pairs[row]
+        return f"query {pair.query_id!r} with passage {pair.passage_id!r}"
+
+    refuse_non_finite(np.array(scores), checkpoint, name_of_row)
 
 
 def _block_file(part: Path, begin: int) -> Path:

@@ -1,54 +1,141 @@
 """The processes that compute for an engine on a CPU. This module loads Paddle only in them.
 
 They are processes because Paddle Inference computes in one thread of a process only. No signal
-reaches them: the process that they work for ends them, and they die where it dies.
+reaches them: the process that they work for ends them, and they die where it dies, or where its
+thread ends that has started them. Where one dies alone (killed, or out of memory), another takes
+its place and its batches.
 """
 
 import multiprocessing
 import os
+import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 
 from rocketqa.distributed.paddle_import import expect_import
+from rocketqa.files.errors import DataError
 from rocketqa.jobs.stopping import die_with, is_requested, signals_wait
 from rocketqa.text.tokenizer import Encoding
 
+BATCHES_AHEAD = 4  # of each process, in its queue or finished
+MOST_DEATHS = 3  # of processes over one batch
+
+Rows = Sequence[Encoding]
+Output = np.ndarray
+
 
 class Workers:
-    """A pool of processes that run a written graph (graph_files.py).
+    """Processes that run a written graph (graph_files.py).
 
     folder: the temporary folder of the graph. It stays until all processes have ended: one that
     starts late reads the graph when the work may be done already.
     """
 
     def __init__(self, processes: int, graph: Path, reduced: bool, folder: object = None):
-        self._pool = ProcessPoolExecutor(
-            processes,
+        self._graph = graph
+        self._reduced = reduced
+        # Each process has a pool of its own, because a pool ends with the first process that dies.
+        self._workers = [_Worker(graph, reduced) for _ in range(processes)]
+        weakref.finalize(self, _end, self._workers, folder)
+
+    def wait_for_start(self) -> None:
+        """Returns when all processes have loaded the graph."""
+        for worker in self._workers:
+            worker.started.exception()
+
+    def run(self, batches: Iterable[Rows]) -> Iterator[Output]:
+        """Yields the output for each batch, in their order.
+
+        Raises DataError where processes die over a batch again and again.
+        """
+        waiting: deque[tuple[Rows, Future[Output]]] = deque()
+        for rows in batches:
+            waiting.append((rows, self.submit(rows)))
+            if len(waiting) > BATCHES_AHEAD * len(self._workers):
+                yield self._output(*waiting.popleft())
+        while waiting:
+            yield self._output(*waiting.popleft())
+
+    def submit(self, rows: Rows) -> "Future[Output]":
+        """Lets the process with the fewest batches run the rows of a batch.
+
+        A process that still starts gets none while others are ready.
+        """
+        while True:
+            worker = min(self._workers, key=_Worker.load)
+            try:
+                return worker.submit(rows)
+            except BrokenProcessPool:
+                self._replace(worker)
+
+    def _output(self, rows: Rows, future: "Future[Output]") -> Output:
+        """Returns the output for a batch, which is run again where its process dies."""
+        for _ in range(MOST_DEATHS - 1):
+            try:
+                return future.result()
+            except BrokenProcessPool:
+                future = self.submit(rows)
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                f"processes: expected one that computes a batch, got {MOST_DEATHS} that died over "
+                "it (killed, or out of memory): with OMP_NUM_THREADS=1 there are none"
+            ) from error
+
+    def _replace(self, dead: "_Worker") -> None:
+        """Starts a process in the place of one that has died."""
+        print("a process that computes has died; another takes its place", file=sys.stderr)
+        place = self._workers.index(dead)
+        self._workers[place] = _Worker(self._graph, self._reduced)
+
+
+class _Worker:
+    """One process in a pool of its own.
+
+    started: is done when the process has loaded the graph, or has died.
+    """
+
+    def __init__(self, graph: Path, reduced: bool):
+        self.pool = ProcessPoolExecutor(
+            1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
             initargs=(os.getpid(), graph, reduced),
         )
-        weakref.finalize(self, _end, self._pool, folder)
-
-    def submit(self, rows: Sequence[Encoding]) -> "Future[np.ndarray]":
-        """Lets a process run the rows of a batch. The first calls start the processes."""
+        self._unfinished: list[Future] = []
         with signals_wait():
-            return self._pool.submit(_run, rows)
+            self.started = self.pool.submit(os.getpid)
+
+    def load(self) -> tuple[bool, int]:
+        """Returns whether the process still starts, and how many batches it has to run."""
+        self._unfinished = [future for future in self._unfinished if not future.done()]
+        return not self.started.done(), len(self._unfinished)
+
+    def submit(self, rows: Rows) -> "Future[Output]":
+        """Lets the process run the rows of a batch. Raises BrokenProcessPool where it has died."""
+        with signals_wait():
+            future = self.pool.submit(_run, rows)
+        self._unfinished.append(future)
+        return future
 
 
-def _end(pool: ProcessPoolExecutor, folder: object) -> None:
+def _end(workers: Iterable[_Worker], folder: object) -> None:
     """Ends the processes, and lets go of the folder then."""
     if is_requested():
         for process in multiprocessing.active_children():
             process.kill()
-    pool.shutdown(cancel_futures=True)
+    for worker in workers:
+        worker.pool.shutdown(cancel_futures=True)
 
 
-_run_rows: Callable[[Sequence[Encoding]], np.ndarray] | None = None  # the graph of this process
+_run_rows: Callable[[Rows], Output] | None = None  # the graph of this process
 
 
 def _start(parent: int, graph: Path, reduced: bool) -> None:
@@ -61,6 +148,6 @@ def _start(parent: int, graph: Path, reduced: bool) -> None:
     _run_rows = load_graph(graph, reduced)
 
 
-def _run(rows: Sequence[Encoding]) -> np.ndarray:
+def _run(rows: Rows) -> Output:
     assert _run_rows is not None, "the process has been started by _start"
     return _run_rows(rows)

@@ -23,6 +23,8 @@ SCORE_MEANINGS = {
     True: "The score is the probability, from 0 to 1, that the passage is relevant to the query.",
 }
 
+FIRST_QUERY = "-"  # which the service asks itself, to be ready and to see whether it can answer
+
 AnswerQuery = Callable[[str, int], Sequence[Answer]]  # (query, depth) -> answers, the best first
 
 

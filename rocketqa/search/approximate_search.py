@@ -13,7 +13,6 @@ from rocketqa.search.exact_search import QUERIES_AT_ONCE, ExactSearch, Scored, t
 from rocketqa.search.vectors import VectorStore
 
 SAMPLE_QUERIES = 100  # queries that measure the overlap with exact search
-SAMPLE_PIECES = 64  # places in a store from which vectors are taken to train an index
 
 
 class ApproximateSearch:
@@ -44,7 +43,7 @@ class ApproximateSearch:
                 factory,
                 faiss.METRIC_INNER_PRODUCT,
             )
-            sample = _training_sample(passages, block_rows)
+            sample = passages.sample(block_rows)
             self.index.train(sample)
             for begin in range(0, len(passages), block_rows):
                 end = min(begin + block_rows, len(passages))
@@ -73,8 +72,7 @@ class ApproximateSearch:
     def _ranking(self, scores: ndarray, places: ndarray) -> list[Scored]:
         """Returns the passages of one query; faiss marks a missing result with the place -1."""
         found = places >= 0
-        ids = self.passages.ids[places[found]].tolist()
-        passage_ids = [passage_id.decode() for passage_id in ids]
+        passage_ids = self.passages.ids.at(places[found])
         return list(zip(passage_ids, scores[found].tolist()))
 
 
@@ -101,18 +99,6 @@ def overlap(
         common_count += len(found_ids & best_ids)
         exact_count += len(best_ids)
     return common_count / exact_count
-
-
-def _training_sample(passages: VectorStore, count: int) -> ndarray:
-    """Returns about `count` vectors from all over the store, in at most SAMPLE_PIECES pieces."""
-    pieces = min(SAMPLE_PIECES, count)
-    piece_rows = count // pieces
-    last_begin = len(passages) - piece_rows
-    begins = np.linspace(0, last_begin, pieces).astype(int)
-    vectors = []
-    for begin in begins.tolist():
-        vectors.append(passages.read(begin, begin + piece_rows))
-    return np.concatenate(vectors)
 
 
 @contextmanager

@@ -70,6 +70,6 @@ def _segment_lines(
     end = min(begin + SEGMENT_QUERIES, len(queries))
     vectors = queries.read(begin, end)
     rankings = search.search(vectors, depth, progress)
-    for query_id, scores in zip(queries.ids[begin:end], rankings):
-        ranking = ranked(query_id.decode(), scores)
+    for row, scores in zip(range(begin, end), rankings):
+        ranking = ranked(queries.ids[row], scores)
         yield from run_lines(ranking, run_format)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy import float32, float64, ndarray, uint32, uint64
 
+from rocketqa.search.exact_sums import exact_sums
+
 FLOAT32_UNIT = 2.0**-24  # largest relative error of one float32 operation
 FLOAT64_UNIT = 2.0**-53  # largest relative error of one float64 operation
 SMALLEST_FLOAT32 = 2.0**-126  # smallest normal float32; a library may replace smaller numbers by 0
@@ -127,12 +129,25 @@ def round_products(
     A product whose error leaves its float32 value open is computed again as an exact sum. norms:
     |q| |p|, float64 [n]. passages: float64 [n, H]. query: float64 [H].
     """
-    errors = 2 * len(query) * FLOAT64_UNIT * norms
+    scores, highest = score_bounds(products, norms, len(query))
+    is_open = scores != highest
+    if is_open.any():
+        open_passages = passages[is_open]
+        every_pair = np.ones((1, len(open_passages)), bool)
+        scores[is_open] = exact_sums(query[None], open_passages, every_pair)
+    return scores + float32(0)  # turns -0 into 0
+
+
+def score_bounds(
+    products: ndarray,
+    norms: ndarray,
+    size: int,
+) -> tuple[ndarray, ndarray]:
+    """Returns the lowest and the highest score, float32, that float64 inner products allow.
+
+    The products may be summed in any order. norms: |q| |p| of each product. size: H.
+    """
+    errors = 2 * size * FLOAT64_UNIT * norms
     lowest = products - errors
     highest = products + errors
-    scores = lowest.astype(float32)
-    is_open = scores != highest.astype(float32)
-    for row in np.flatnonzero(is_open):
-        terms = passages[row] * query
-        scores[row] = math.fsum(terms.tolist())
-    return scores + float32(0)  # turns -0 into 0
+    return lowest.astype(float32), highest.astype(float32)

@@ -31,17 +31,15 @@ from rocketqa.search.exact_scores import (
     exact_scores,
     float32_error_bounds,
     norms_of,
-    round_products,
     smallest_keys,
 )
+from rocketqa.search.near_equal_passages import merge_all_passages
 from rocketqa.search.vectors import VectorStore
 
 QUERIES_AT_ONCE = 1024  # queries in one search by faiss
-PASSAGES_AT_ONCE = (
-    2048  # passages in one product with all queries, where all passages get exact scores
-)
 SPARE_CANDIDATES = 32  # candidates beyond K; a sixteenth of K where that is more
 LARGEST_PRODUCT = 2.0**127  # of two norms; beyond it, float32 products may overflow
+FEW_PASSAGES = 2  # times the candidates: below, one float64 product with all is faster than faiss
 GPU_DEPTH = 2048  # the largest number of results that faiss can give on a GPU
 
 Scored = tuple[str, float]  # a passage id and its score
@@ -62,23 +60,20 @@ class ExactSearch:
 
     def __init__(self, passages: VectorStore, max_memory: int):
         self.passages = passages
-        rows_by_id = np.argsort(passages.ids, kind="stable")
-        self.sorted_ids = passages.ids[rows_by_id]
-        self._refuse_repeated_ids()
+        self.rows_by_id, repeated_row = passages.ids.sorted_rows()
+        if repeated_row is not None:
+            self._refuse_repeated_id(repeated_row)
         self.orders = np.empty(len(passages), uint32)
-        self.orders[rows_by_id] = np.arange(len(passages), dtype=uint32)
+        self.orders[self.rows_by_id] = np.arange(len(passages), dtype=uint32)
         bytes_per_passage = 4 * passages.size + 8  # a float32 vector and its float64 norm
         self.block_rows = max(1, max_memory // bytes_per_passage)
         self._current: tuple[int, Block] | None = None  # first row of the block in memory, and it
         self._lock = threading.Lock()
 
-    def _refuse_repeated_ids(self) -> None:
-        is_repeated = self.sorted_ids[1:] == self.sorted_ids[:-1]
-        repeated = np.flatnonzero(is_repeated)
-        if repeated.size:
-            place = self.passages.directories[0]
-            passage_id = self.sorted_ids[repeated[0]].decode()
-            raise DataError(f"{place}: expected each passage once, got {passage_id!r} again")
+    def _refuse_repeated_id(self, row: int) -> None:
+        place = self.passages.directories[0]
+        passage_id = self.passages.ids[row]
+        raise DataError(f"{place}: expected each passage once, got {passage_id!r} again")
 
     def search(
         self,
@@ -119,8 +114,7 @@ class ExactSearch:
     def _ranking(self, keys: ndarray) -> list[Scored]:
         """Returns the passages of one query, by rank."""
         scores, orders = decode_keys(np.sort(keys))
-        ids = self.sorted_ids[orders].tolist()
-        passage_ids = [passage_id.decode() for passage_id in ids]
+        passage_ids = self.passages.ids.at(self.rows_by_id[orders])
         return list(zip(passage_ids, scores.tolist()))
 
     def _block(self, begin: int) -> Block:
@@ -174,14 +168,17 @@ def _merge_candidates(
     depth = best.shape[1]
     passage_count = len(block.vectors)
     spare = max(SPARE_CANDIDATES, depth // 16)
-    candidate_count = min(passage_count, depth + spare)
+    candidate_count = depth + spare
+    if passage_count < FEW_PASSAGES * candidate_count:
+        merge_all_passages(best, queries, block)
+        return
     approximate, places = nearest(queries, block.vectors, candidate_count)  # both [Q, C]
     errors = float32_error_bounds(queries, block)
     floors = _score_floors(best, approximate, errors)
     is_above = approximate >= floors[:, None]
     above = np.count_nonzero(is_above, axis=1)
     # If all candidates are above the floor, there may be more passages above it.
-    complete = (above < candidate_count) | (candidate_count == passage_count)
+    complete = above < candidate_count
 
     def merge_row(row: int) -> None:
         rows = places[row, : above[row]]
@@ -191,11 +188,9 @@ def _merge_candidates(
 
     list(pool.map(merge_row, np.flatnonzero(complete)))
     incomplete = np.flatnonzero(~complete)
-    best[incomplete] = merge_all_passages(
-        best[incomplete],
-        queries[incomplete],
-        block,
-    )
+    best_of_incomplete = best[incomplete]
+    merge_all_passages(best_of_incomplete, queries[incomplete], block)
+    best[incomplete] = best_of_incomplete
 
 
 def _score_floors(
@@ -213,11 +208,9 @@ def _score_floors(
     worst, _ = decode_keys(worst_keys)  # the K-th best scores; nan where there are fewer
     floors = worst.astype(float64) - errors
     floors[np.isnan(worst)] = -np.inf
-    if approximate.shape[1] > depth:
-        # The exact scores of the first K candidates are at least the K-th product minus the error.
-        last_products = approximate[:, depth - 1]
-        floors = np.maximum(floors, last_products - 2 * errors)
-    return floors
+    # The exact scores of the first K candidates are at least the K-th product minus the error.
+    last_products = approximate[:, depth - 1]
+    return np.maximum(floors, last_products - 2 * errors)
 
 
 def nearest(
@@ -240,28 +233,3 @@ def nearest(
             metric=metric,
         )
     return faiss.knn(queries, vectors, count, metric=metric)
-
-
-def merge_all_passages(
-    best: ndarray,
-    queries: ndarray,
-    block: Block,
-) -> ndarray:
-    """Returns the keys of the best passages after exact scores for every passage of a block.
-
-    This is slow and needed only for queries with very many nearly equal passages.
-    """
-    if len(queries) == 0:
-        return best
-    queries = queries.astype(float64)
-    query_norms = norms_of(queries)
-    for begin in range(0, len(block.vectors), PASSAGES_AT_ONCE):
-        rows = slice(begin, begin + PASSAGES_AT_ONCE)
-        passages = block.vectors[rows].astype(float64)  # [n, H]
-        products = queries @ passages.T  # [Q, n]
-        for row, query in enumerate(queries):
-            norms = query_norms[row] * block.norms[rows]
-            scores = round_products(products[row], norms, passages, query)
-            keys = encode_keys(scores, block.orders[rows])
-            best[row] = smallest_keys(best[row], keys)
-    return best

@@ -12,7 +12,7 @@ import numpy as np
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
-from rocketqa.files.rows import is_valid_id
+from rocketqa.files.rows import is_valid_id, wrong_in_id
 from rocketqa.jobs.progress import bar
 from rocketqa.search.vectors import VectorStore
 
@@ -28,15 +28,15 @@ NUMBER = struct.Struct("<Q")
 def write_faiss_files(vectors: VectorStore, folder: Path) -> None:
     """Writes both files into a folder; a block of the vectors is in memory at a time.
 
-    Raises DataError on an id with spaces: Pyserini removes them from the end of a line.
+    Raises DataError on an id with spaces, which Pyserini removes from the end of a line, or NUL.
     """
-    passage_ids = [passage_id.decode() for passage_id in vectors.ids.tolist()]
-    for passage_id in passage_ids:
+    for passage_id in vectors.ids:
         if not is_valid_id(passage_id):
             raise DataError(
-                f"{vectors.directories[0]}: expected ids without spaces, got {passage_id!r}"
+                f"{vectors.directories[0]}: expected ids without {wrong_in_id(passage_id)}, "
+                f"got {passage_id!r}"
             )
-    write_lines(folder / IDS, passage_ids)
+    write_lines(folder / IDS, vectors.ids)
     write_flat_index(vectors, folder / INDEX)
     check_flat_index(vectors, folder / INDEX)
 

@@ -8,28 +8,62 @@ from numpy import ndarray
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
+from rocketqa.encoder.batch_plan import batches_of_similar_length
 from rocketqa.files.collection import CollectionFile, entry_with_id
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
+from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.digests import digest, refuse_damaged
-from rocketqa.search.answer import Answer, ranked_answers
+from rocketqa.search.answer import FIRST_QUERY, Answer, ranked_answers
+from rocketqa.search.collapse import warn_of_collapse
 from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
-from rocketqa.weights.model_kinds import model_settings, trained_length, warn_of_other_length
+from rocketqa.weights.model_kinds import length_within, model_settings, warn_of_other_length
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
 EncodeQuery = Callable[[str], ndarray]  # a query -> its vector, float32 [1, H]
-ScorePassages = Callable[[str, Sequence[Passage]], list[float]]  # -> P(relevant) of each passage
+
+
+class Relevance:
+    """The cross encoder that re-ranks the passages of a query.
+
+    pair_length: tokens of a query and a passage together; None: as the checkpoint was trained.
+    """
+
+    def __init__(self, checkpoint: Path, pair_length: int | None = None):
+        model, self._text_encoder = load_model(checkpoint, CrossEncoder)
+        self._checkpoint = checkpoint
+        self._length = _length(checkpoint, "max_length", pair_length, model)
+        self._engine = Engine(model)
+
+    def __call__(self, query: str, passages: Sequence[Passage]) -> list[float]:
+        """Returns P(relevant) of each passage. Raises DataError where one is not finite."""
+        queries = [query] * len(passages)
+        pairs = self._text_encoder.pairs(queries, passages, self._length)
+        scores = self._engine.run_all(pairs, BATCH_TOKENS)
+
+        def name_of_row(row: int) -> str:
+            return f"passage {passages[row].passage_id!r} of the query {query!r}"
+
+        refuse_non_finite(scores, self._checkpoint, name_of_row)
+        return scores.tolist()
+
+    def start(self, depth: int) -> None:
+        """Starts the processes that compute where a query has so many passages of full length."""
+        longest_rows = [self._length] * depth
+        batches = batches_of_similar_length(longest_rows, BATCH_TOKENS)
+        self._engine.start(len(batches))
 
 
 class Retriever:
     """Finds the answers to queries.
 
-    Several threads may share a retriever; the models work on one query at a time.
+    Several threads may share a retriever, and have to live as long as it does: Paddle Inference
+    fails in a thread that begins after others have ended. The models work on one query at a time.
     """
 
     def __init__(
@@ -37,7 +71,7 @@ class Retriever:
         encode: EncodeQuery,
         search: ExactSearch,
         collection: Mapping[str, Passage],
-        relevance: ScorePassages | None = None,
+        relevance: Relevance | None = None,
     ):
         self.encode = encode
         self.search = search
@@ -63,6 +97,15 @@ class Retriever:
                 scores = self.relevance(query, passages)
         return ranked_answers(passages, scores)
 
+    def warm_up(self, depth: int) -> None:
+        """Does once what a query of this depth needs, so that the first is as fast as the next.
+
+        Raises DataError where it cannot be answered.
+        """
+        if self.relevance is not None:
+            self.relevance.start(min(depth, len(self.collection)))
+        self.answer(FIRST_QUERY, depth)
+
 
 def load_retriever(
     checkpoint: Path,
@@ -81,7 +124,8 @@ def load_retriever(
     vectors with their manifests (`VectorCheck`).
 
     Raises DataError where a checkpoint is of another kind, where the vectors were made by another
-    dual encoder or from another collection, and where a file is damaged.
+    dual encoder or from another collection, where a length is beyond a model's positions, and
+    where a file is damaged.
     """
     refuse_other_side(passage_vectors, COLLECTION)
     refuse_damaged(cross_encoder, *(passage_vectors if check_vectors else ()))
@@ -90,11 +134,10 @@ def load_retriever(
         model_settings(cross_encoder, CrossEncoder.__name__)
     passages = VectorStore(passage_vectors)
     _check_sources(passages, checkpoint, collection)
+    warn_of_collapse(passages, "passages")
     relevance = None
     if cross_encoder is not None:
-        pair_length = pair_length or trained_length(cross_encoder, "max_length")
-        relevance = _relevance(cross_encoder, pair_length)
-    query_length = query_length or trained_length(checkpoint, "query_length")
+        relevance = Relevance(cross_encoder, pair_length)
     encode = _query_encoder(checkpoint, query_length, passages)
     search = ExactSearch(passages, max_memory)
     return Retriever(encode, search, CollectionFile(collection), relevance)
@@ -124,13 +167,16 @@ def _other_source(path: Path, name: str, folder: Path) -> DataError:
     )
 
 
-def _query_encoder(checkpoint: Path, query_length: int, passages: VectorStore) -> EncodeQuery:
+def _query_encoder(
+    checkpoint: Path, query_length: int | None, passages: VectorStore
+) -> EncodeQuery:
     """Returns a function from a query to its vector, float32 [1, H].
 
-    Raises DataError where the vectors of the passages have another size.
+    Raises DataError where the vectors of the passages have another size; the function raises it
+    where a vector is not finite.
     """
     model, text_encoder = load_model(checkpoint, DualEncoder)
-    warn_of_other_length(checkpoint, "query_length", query_length)
+    length = _length(checkpoint, "query_length", query_length, model)
     if model.config.hidden_size != passages.size:
         raise DataError(
             f"{checkpoint}: expected vectors of size {passages.size}, as in "
@@ -139,19 +185,17 @@ def _query_encoder(checkpoint: Path, query_length: int, passages: VectorStore) -
     engine = Engine(model.query_encoder)
 
     def encode(query: str) -> ndarray:
-        return engine(text_encoder.queries([query], query_length))
+        vector = engine(text_encoder.queries([query], length))
+        refuse_non_finite(vector, checkpoint, lambda _: f"the query {query!r}")
+        return vector
 
     return encode
 
 
-def _relevance(checkpoint: Path, pair_length: int) -> ScorePassages:
-    """Returns a function from a query and passages to P(relevant) of each passage."""
-    model, text_encoder = load_model(checkpoint, CrossEncoder)
-    warn_of_other_length(checkpoint, "max_length", pair_length)
-    engine = Engine(model)
-
-    def relevance(query: str, passages: Sequence[Passage]) -> list[float]:
-        pairs = text_encoder.pairs([query] * len(passages), passages, pair_length)
-        return engine.run_all(pairs, BATCH_TOKENS).tolist()
-
-    return relevance
+def _length(
+    checkpoint: Path, name: str, given: int | None, model: DualEncoder | CrossEncoder
+) -> int:
+    """Returns the tokens at which texts are cut: those that were given, or else as trained."""
+    length = length_within(checkpoint, name, given, model.config.max_position_embeddings)
+    warn_of_other_length(checkpoint, name, length)
+    return length

@@ -2,7 +2,8 @@
 
     GET /health
         {"status": "ok", "passages": 2067, "reranks": false}
-        status 503 and "checking" while the vectors are compared with their digests
+        status 503 and "checking" while the vectors are compared with their digests, or
+        status 503 and {"error": REASON} while queries are not answered
     POST /search {"query": TEXT, "depth": 10}
         {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
          "title": TEXT, "text": TEXT}, ...]}
@@ -16,7 +17,10 @@ page's own form is refused. Bytes that are not HTTP get status 400 and plain tex
 
 import asyncio
 import re
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from json import JSONDecodeError
 from typing import Annotated, Any
 
@@ -24,18 +28,20 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from rocketqa.search.answer import Answer, AnswerQuery
+from rocketqa.files.errors import DataError
+from rocketqa.search.answer import FIRST_QUERY, Answer, AnswerQuery
 from rocketqa.search.page import Form, SearchPage
 from rocketqa.search.request_limits import HEADERS, Gate, refusal, refusal_headers
 
 LONGEST_QUERY = 2000  # characters
 LARGEST_DEPTH = 100
 MOST_DEPTH_DIGITS = 8  # in the form of the page; a longer number is far beyond LARGEST_DEPTH
+SLOW_SECONDS = 60  # after which a search that has not ended makes the service unhealthy
+FAILED = "the service failed; its own log says why"
 SHOWN_CHARACTERS = 20  # of a wrong depth in a message
 CHECKING = "the vectors are still compared with their digests: call again soon"
 OUTER_PLACES = ("body", "query_string")  # pydantic names them before the field
@@ -75,10 +81,24 @@ class Service:
         self.reranks = reranks
         self._page = SearchPage(passage_count, reranks, LARGEST_DEPTH)
         self._one_at_a_time = asyncio.Lock()
+        # One thread for all queries: processes that it starts live as long as it does, and Paddle
+        # Inference fails in a thread that begins after others have ended.
+        self._thread = ThreadPoolExecutor(1, "search")
+        self._search_began: float | None = None  # seconds of time.monotonic; None: no search runs
+        self._failed_depth = 0  # of the deepest query that failed; 0: none, or mended since
 
     async def health(self) -> JSONResponse:
-        """Returns that the service works, and over which collection."""
+        """Returns that the service works, and over which collection, or why it does not.
+
+        After a query has failed, another of its depth is tried (_is_mended).
+        """
         is_checking = self.is_checking()
+        began = self._search_began
+        seconds = 0.0 if began is None else time.monotonic() - began
+        if seconds > SLOW_SECONDS:
+            return refusal(503, f"a search has not ended for {seconds:.0f} seconds")
+        if not is_checking and not await self._is_mended():
+            return refusal(503, FAILED)
         content = {
             "status": "checking" if is_checking else "ok",
             "passages": self.passage_count,
@@ -137,7 +157,12 @@ class Service:
 
     async def refuse_failure(self, request: Request, error: Exception) -> Response:
         """Returns the response to a request on which the service itself failed."""
-        return self.refuse(request.scope, 500, "the service failed; its own log says why")
+        return self.refuse(request.scope, 500, FAILED)
+
+    async def refuse_data_error(self, request: Request, error: Exception) -> Response:
+        """Returns the response to a request that fails by an error that has words for the log."""
+        print(f"rocketqa serve: {error}", file=sys.stderr, flush=True)
+        return self.refuse(request.scope, 500, FAILED)
 
     def refuse(
         self,
@@ -163,7 +188,34 @@ class Service:
         async with self._one_at_a_time:
             if await request.is_disconnected():
                 return []
-            return await run_in_threadpool(self.answer_query, wanted.query, wanted.depth)
+            return await self._search(wanted.query, wanted.depth)
+
+    async def _is_mended(self) -> bool:
+        """Returns whether no query has failed, or whether one as deep is answered now."""
+        if not self._failed_depth:
+            return True
+        async with self._one_at_a_time:
+            if self._failed_depth:  # no other query has been answered in the meantime
+                try:
+                    await self._search(FIRST_QUERY, self._failed_depth)
+                except Exception:
+                    return False
+        return True
+
+    async def _search(self, query: str, depth: int) -> Sequence[Answer]:
+        """Returns the answers to a query, and notes how it went for `health`."""
+        self._search_began = time.monotonic()
+        running = asyncio.get_running_loop()
+        try:
+            answers = await running.run_in_executor(self._thread, self.answer_query, query, depth)
+        except Exception:
+            self._failed_depth = max(depth, self._failed_depth)
+            raise
+        finally:
+            self._search_began = None
+        if depth >= self._failed_depth:
+            self._failed_depth = 0
+        return answers
 
 
 def application(
@@ -182,6 +234,7 @@ def application(
     app.add_middleware(Gate, hosts=hosts, refuse=service.refuse)
     app.add_exception_handler(RequestValidationError, service.refuse_invalid)
     app.add_exception_handler(HTTPException, service.refuse_http_error)
+    app.add_exception_handler(DataError, service.refuse_data_error)
     app.add_exception_handler(Exception, service.refuse_failure)
     app.add_api_route("/health", service.health, methods=["GET", "HEAD"])
     app.add_api_route("/search", service.search, methods=["POST"])

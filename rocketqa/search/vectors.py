@@ -16,8 +16,10 @@ from rocketqa.files.errors import DataError, one_line
 from rocketqa.jobs.digests import MANIFEST, read_manifest
 from rocketqa.jobs.manifest import made_by
 from rocketqa.search.encodings import check_directories
+from rocketqa.search.ids import IdList
 
 DTYPES = (float32, np.float16)
+SAMPLE_PIECES = 64  # places in a store from which a sample of vectors is taken
 
 
 class VectorFile(NamedTuple):
@@ -39,21 +41,21 @@ def shard_paths(directory: Path, shard: int) -> tuple[Path, Path]:
 class VectorStore:
     """The vectors of all files of the directories as one matrix [N, H], which stays on disk.
 
-    ids: of the rows, bytes [N] in UTF-8 (they sort like the strings). size: H. job: the encoding
-    that made the vectors, None for those of another program. Raises DataError on directories that
-    do not belong together, on files that do not fit their ids, and on vectors of unequal size.
+    ids: of the rows. size: H. job: the encoding that made the vectors, None for those of another
+    program. Raises DataError on directories that do not belong together, on files that do not fit
+    their ids, and on vectors of unequal size.
     """
 
     def __init__(self, directories: Sequence[Path]):
         self.directories = [Path(directory) for directory in directories]
         self.job = check_directories(self.directories)
         self._files: list[VectorFile] = []
-        ids = []
+        contents = []
         for directory in self.directories:
             for path in _vector_files(directory):
-                file, file_ids = _open_file(path)
+                file, content = _open_file(path)
                 self._files.append(file)
-                ids.append(file_ids)
+                contents.append(content)
         if not self._files:
             got = made_by(self.directories[0]) or "none"
             raise DataError(f"{self.directories[0]}: expected vectors, got {got}")
@@ -63,7 +65,7 @@ class VectorStore:
                 raise DataError(
                     f"{file.path}: expected vectors of size {self.size}, got {file.size}"
                 )
-        self.ids = np.concatenate(ids)
+        self.ids = IdList(contents)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,13 +87,24 @@ class VectorStore:
         self._refuse_not_finite(vectors, begin)
         return vectors
 
+    def sample(self, count: int) -> ndarray:
+        """Returns about `count` vectors, in SAMPLE_PIECES pieces from all over the store."""
+        pieces = min(SAMPLE_PIECES, count)
+        piece_rows = count // pieces
+        last_begin = len(self) - piece_rows
+        begins = np.linspace(0, last_begin, pieces).astype(int)
+        vectors = []
+        for begin in begins.tolist():
+            vectors.append(self.read(begin, begin + piece_rows))
+        return np.concatenate(vectors)
+
     def _refuse_not_finite(self, vectors: ndarray, begin: int) -> None:
         sums = np.einsum("ij->i", vectors)
         for row in np.flatnonzero(~np.isfinite(sums)):
             if np.isfinite(vectors[row]).all():
                 continue  # the sum overflowed although each number is finite
             place = self.directories[0]
-            vector_id = self.ids[begin + row].decode()
+            vector_id = self.ids[begin + row]
             raise DataError(
                 f"{place}: expected finite vectors, got nan or inf in that of {vector_id!r}"
             )
@@ -114,9 +127,10 @@ def _vector_files(directory: Path) -> list[Path]:
     return paths
 
 
-def _open_file(path: Path) -> tuple[VectorFile, ndarray]:
-    """Returns a file of vectors and the ids of its rows, bytes [n]."""
-    ids = np.array(path.with_suffix(".ids").read_bytes().split(b"\n")[:-1], bytes)
+def _open_file(path: Path) -> tuple[VectorFile, bytes]:
+    """Returns a file of vectors and the lines with the ids of its rows."""
+    lines = _id_lines(path.with_suffix(".ids"))
+    id_count = lines.count(b"\n")
     try:
         vectors = np.load(path, mmap_mode="r")
     except (ValueError, EOFError) as error:
@@ -124,10 +138,21 @@ def _open_file(path: Path) -> tuple[VectorFile, ndarray]:
     if vectors.ndim != 2 or vectors.dtype not in DTYPES or not vectors.flags.c_contiguous:
         got = f"{vectors.dtype} {list(vectors.shape)}"
         raise DataError(f"{path}: expected rows of float32 or float16, got {got}")
-    if len(ids) != len(vectors):
-        raise DataError(f"{path}: expected a vector for each of {len(ids)} ids, got {len(vectors)}")
+    if id_count != len(vectors):
+        raise DataError(f"{path}: expected a vector for each of {id_count} ids, got {len(vectors)}")
     rows, size = vectors.shape
-    return VectorFile(path, vectors.dtype, rows, size, vectors.offset), ids
+    return VectorFile(path, vectors.dtype, rows, size, vectors.offset), lines
+
+
+def _id_lines(path: Path) -> bytes:
+    """Returns the lines of a file of ids. Raises DataError where they are not UTF-8."""
+    lines = path.read_bytes()
+    try:
+        lines.decode()
+    except UnicodeDecodeError as error:
+        got = f"byte {lines[error.start]:#04x} at {error.start}"
+        raise DataError(f"{path}: expected ids in UTF-8, got {got}") from error
+    return lines
 
 
 def _read_rows(file: VectorFile, first: int, vectors: ndarray) -> None:

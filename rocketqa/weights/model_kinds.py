@@ -137,6 +137,26 @@ def trained_lengths(checkpoint: Path, model_class: str) -> dict[str, int]:
     return {name: trained_length(checkpoint, name) for name in names}
 
 
+def length_within(checkpoint: Path, name: str, given: int | None, positions: int) -> int:
+    """Returns a length that was given, or that of `trained_length`, within a model's positions.
+
+    name: the flag of the length, a key of LENGTHS. Raises DataError where the given one is beyond
+    the positions. The other is then replaced by their number, and a line says so.
+    """
+    length = given or trained_length(checkpoint, name)
+    if length <= positions:
+        return length
+    flag = f"--{name.replace('_', '-')}"
+    if given:
+        raise DataError(
+            f"{flag}: expected at most {positions} tokens, the positions of {checkpoint}, "
+            f"got {given}"
+        )
+    line = f"{checkpoint}: has {positions} positions and is used with {flag} {positions}"
+    print(f"{line} instead of {length}", file=sys.stderr)
+    return positions
+
+
 def warn_of_other_length(checkpoint: Path, name: str, length: int) -> None:
     """Prints a line where texts are cut at another length than in the training of a checkpoint.
 
