@@ -14,6 +14,7 @@ from typing import NamedTuple
 from rocketqa.cli.flags import VerbParser, to_path
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
+from rocketqa.files.machine_errors import tell_user
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.jobs.stopping import run_until_stopped
 
@@ -111,9 +112,8 @@ def _status_of(build: Callable[[Namespace], int | None], args: Namespace, name: 
         return build(args) or 0
     except NotFinished:
         return NOT_FINISHED
-    except (DataError, OSError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
+    except Exception as error:  # noqa: BLE001  Libraries report a full disk in any way.
+        return tell_user(name, error)
 
 
 def make_file(

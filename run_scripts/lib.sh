@@ -95,6 +95,10 @@ sh() { interruptible sh "$@"; }
 rocketqa() { interruptible rocketqa "$@"; }
 python() { interruptible python "$@"; }
 
+# The commands of a script end with it, also where a signal lets it do nothing (jobs/parents.py).
+ROCKETQA_SCRIPTS="${ROCKETQA_SCRIPTS-} $$"
+export ROCKETQA_SCRIPTS
+
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
 find_python() {

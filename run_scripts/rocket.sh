@@ -20,9 +20,12 @@ case "$*" in
     *" --plan") PLAN=yes && set -- "$1" ;;
 esac
 if [ "${PLAN-no}" = yes ]; then
+    # The file has no name any more while it is used, so that no signal leaves it behind.
     PLANNED=$(mktemp)
+    exec 4>"$PLANNED"
+    rm -f "$PLANNED"
+    PLANNED=/proc/$$/fd/4
     export PLAN PLANNED
-    trap 'rm -f "$PLANNED"' EXIT
 fi
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"

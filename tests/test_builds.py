@@ -104,7 +104,7 @@ def test_defaults_follow_from_the_other_flags(tmp_path):
     "error, status, stderr",
     [
         (DataError("a: expected b, got c"), 2, "data_prep/x.py: a: expected b, got c\n"),
-        (OSError(28, "No space left on device"), 2, "data_prep/x.py: [Errno 28] No space left "),
+        (OSError(28, "No space left on device"), 2, "data_prep/x.py: expected room on the disk, "),
         (builds.NotFinished(), 3, ""),
     ],
 )

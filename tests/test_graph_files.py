@@ -6,7 +6,7 @@ import pytest
 from tiny_encoders import rows_of_lengths, tiny_cross_encoder, tiny_ernie
 
 from rocketqa.encoder.packing import pack
-from rocketqa.inference.graph_files import load_graph, write_graph
+from rocketqa.inference.graph_files import load_graph, refuse_cut_files, write_graph
 from rocketqa.inference.padded_encoder import PaddedCrossEncoder, PaddedErnie
 
 
@@ -21,6 +21,18 @@ def test_a_graph_is_two_files_and_runs_batches_of_any_shape(tmp_path):
         with paddle.no_grad():
             expected = model(pack(rows)).numpy()
         np.testing.assert_allclose(run(rows), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("ending", [".json", ".pdiparams"])
+def test_a_graph_that_a_full_disk_has_cut_is_refused(tmp_path, ending):
+    layer = PaddedErnie(tiny_ernie())
+    structure = write_graph(layer, tmp_path, "encoder")
+    cut = structure.with_suffix(ending)
+    if not cut.is_file():
+        pytest.skip("Paddle 2 writes no JSON")
+    cut.write_bytes(cut.read_bytes()[:2000])
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}'"):
+        refuse_cut_files(layer, structure)
 
 
 def test_an_output_is_not_overwritten_by_the_next_batch(tmp_path):

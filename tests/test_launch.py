@@ -3,12 +3,17 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from script_runs import ROOT, script_environment
-from stopping_processes import assert_stopped, stop
+from stopping_processes import assert_none_is_left, assert_stopped, stop
 
 from rocketqa.distributed.launch import LOG_OF_LAUNCHER, Logs
+from rocketqa.distributed.launch_variables import SUSPENDED, TOLD_BY
+from rocketqa.files.errors import DataError
+from rocketqa.jobs.temporary_folders import remove_folders_of_the_dead
 
 PROGRAM = """#!{python}
 import os, sys, time
@@ -86,6 +91,28 @@ def test_a_signal_waits_for_the_processes_and_tells_when_they_stopped(tmp_path):
     assert not ending.printed
 
 
+def test_devices_that_a_suspension_has_cut_off_are_started_again(tmp_path):
+    body = "first = here / f'first{rank}'\nif first.exists(): return 0\nfirst.touch()\n"
+    body += f"print('program: x: expected y, got one {SUSPENDED}', file=sys.stderr)\nreturn 2"
+    done = run(tmp_path, body)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "program: a suspension cut the devices off; starting them again\n"
+
+
+@pytest.mark.parametrize("delay", [0.1, 2.0])
+def test_nothing_is_left_of_a_launch_that_is_killed(tmp_path, delay):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = script_environment(TMPDIR=str(temporary))
+    process = subprocess.Popen(launch(tmp_path, "time.sleep(60)"), cwd=ROOT, env=environment)
+    time.sleep(delay)
+    process.kill()
+    process.wait()
+    assert_none_is_left(tmp_path)
+    remove_folders_of_the_dead(temporary)  # as the next call does
+    assert not list(temporary.iterdir())
+
+
 def test_a_launcher_that_fails_before_its_processes_is_shown(tmp_path, capsys):
     (tmp_path / LOG_OF_LAUNCHER).write_text("No ccache found\nOSError: no port\n")
     logs = Logs(tmp_path, "program")
@@ -93,6 +120,22 @@ def test_a_launcher_that_fails_before_its_processes_is_shown(tmp_path, capsys):
     logs.show_failure()
     assert capsys.readouterr().err == "OSError: no port\n"
     assert not logs.have_complaint() and logs.when_stopped() == ""
+
+
+def test_what_a_watchdog_says_is_a_complaint_and_shown_once(tmp_path, capsys):
+    line = f"model: step 3: expected every device to answer, got none {TOLD_BY} 0)"
+    (tmp_path / "workerlog.0").write_text(f"{line}\n")
+    logs = Logs(tmp_path, "program")
+    logs.show_news()
+    logs.show_failure()
+    assert capsys.readouterr() == ("", f"{line}\n")
+    assert logs.have_complaint()
+
+
+def test_a_full_disk_that_the_launcher_meets_is_one_line(tmp_path):
+    (tmp_path / LOG_OF_LAUNCHER).write_text("Traceback:\nOSError: [Errno 28] No space left\n")
+    with pytest.raises(DataError, match=": expected room on the disk, got "):
+        Logs(tmp_path, "program").refuse_failed_launcher()
 
 
 def test_news_are_whole_lines_each_shown_once(tmp_path, capsys):

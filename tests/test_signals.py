@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from script_runs import ROOT, make_toy_data
-from stopping_processes import STATUS, assert_stopped, stop
+from script_runs import ROOT, make_toy_data, script_environment
+from stopping_processes import DEADLINE, STATUS, assert_none_is_left, assert_stopped, stop
 from test_flight import shrunk_variables
 from tiny_service import run, write_encoded_collection
 from toy_files import ENVIRONMENT, console_script, dual_flags, verb
+from waiting import wait_until
 
 from rocketqa.files.formats import write_lines
 
@@ -194,6 +195,25 @@ def test_a_signal_to_a_run_script_ends_what_it_runs(
     assert len(ending.complained) <= 1
     for line in ending.complained:
         assert re.fullmatch(r"rocketqa [\w-]+: stopped.*; call again to go on", line)
+
+
+def test_nothing_goes_on_where_a_run_script_is_killed(small_world, tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    variables = shrunk_variables(tmp_path, small_world)
+    variables |= {"MAX_STEPS": "100000", "EPOCHS_1": "100000", "TMPDIR": str(temporary)}
+    process = subprocess.Popen(
+        ["sh", "run_scripts/rocket.sh"],
+        cwd=ROOT,
+        env=script_environment(**variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until((tmp_path / "c/dual_encoder_0.part").is_dir, DEADLINE)
+    process.kill()
+    process.wait()
+    assert_none_is_left(tmp_path)
+    assert not list(temporary.iterdir()) and not (tmp_path / "c/dual_encoder_0").exists()
 
 
 @pytest.fixture(scope="module")

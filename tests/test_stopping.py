@@ -116,7 +116,7 @@ def test_a_signal_ends_a_wait_in_a_library_in_silence():
 
 
 def test_a_process_dies_with_its_parent():
-    child = "import os, time; from rocketqa.jobs.stopping import die_with; "
+    child = "import os, time; from rocketqa.jobs.parents import die_with; "
     child += "die_with(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     with subprocess.Popen(

@@ -60,7 +60,7 @@ def test_an_error_of_the_disk_is_not_the_archives(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DataError, match=f"^{tmp_path}: expected room on the disk, got "):
         unpack(tar, tmp_path / "folder")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from toy_files import ENVIRONMENT, dual_flags, launched, write_tiny_flight
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 60  # seconds
@@ -25,6 +26,8 @@ def wait_for_others():
 def get_stuck():
     while True:
         time.sleep(0.01)
+if what == "debugged" and rank == 1:
+    sys._getframe().f_trace = lambda *_: None
 watchdog = Watchdog(folder, "a training", rank, 2, beat=0.05, silence=1.0, patience=0.5)
 watchdog.start()
 for step in (1, 2, 3):
@@ -41,6 +44,13 @@ if what == "busy" and rank == 1:
 if what == "finish":
     watchdog.no_more_steps()
     time.sleep(2.2 - 0.2 * rank)
+    sys.exit(0)
+if what in ("suspended", "debugged"):
+    if what == "suspended":
+        watchdog.no_more_steps()
+    time.sleep(4)
+    watchdog.leave()
+    print("suspended", watchdog.was_suspended())
     sys.exit(0)
 if what == "busy":
     time.sleep(2.2)
@@ -62,6 +72,7 @@ def watched(folder: Path, what: str) -> list[subprocess.Popen]:
         subprocess.Popen(
             [sys.executable, "-c", QUICK, str(folder / "alive"), str(rank), what],
             cwd=ROOT,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -93,6 +104,64 @@ def test_a_device_without_a_heartbeat_is_named(tmp_path):
 def test_nobody_is_ended_who_waits_for_a_device_that_saves(tmp_path, what):
     for process in watched(tmp_path, what):
         assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+
+
+def stop_for(seconds: float, *processes: subprocess.Popen) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+
+
+def wait_for_steps(folder: Path) -> None:
+    wait_until(lambda: all((folder / f"alive/{rank}").exists() for rank in (0, 1)))
+    time.sleep(0.3)
+
+
+def test_a_suspension_of_all_devices_accuses_nobody_and_is_known(tmp_path):
+    processes = watched(tmp_path, "suspended")
+    wait_for_steps(tmp_path)
+    for _ in range(2):
+        stop_for(1.3, *processes)  # longer than the silence of a dead device
+        time.sleep(0.1)
+    for process in processes:
+        assert process.communicate(timeout=30) == ("suspended True\n", "")
+
+
+def test_a_device_that_dies_in_a_suspension_is_named_after_it(tmp_path):
+    first, second = watched(tmp_path, "suspended")
+    wait_for_steps(tmp_path)
+    second.kill()
+    stop_for(1.3, first)
+    _, complaint = first.communicate(timeout=30)
+    assert first.returncode == 2 and "got nothing from device 1 for 1 s" in complaint
+
+
+def test_a_device_that_a_debugger_has_stopped_is_waited_for(tmp_path):
+    first, second = watched(tmp_path, "debugged")
+    wait_for_steps(tmp_path)
+    stop_for(2, second)
+    for process in (first, second):
+        assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+
+
+def test_a_device_that_dies_before_a_barrier_is_named_there(tmp_path):
+    first, second = watched(tmp_path, "barrier")
+    wait_for_steps(tmp_path)
+    second.kill()
+    _, complaint = first.communicate(timeout=30)
+    assert "a training: step 4: expected every device to live, got device 1 dead" in complaint
+
+
+def test_a_full_disk_is_told_by_the_device_that_meets_it(tmp_path):
+    process, other = watched(tmp_path, "finish")
+    wait_for_steps(tmp_path)
+    (tmp_path / "alive/0.tmp").mkdir()
+    _, complaint = process.communicate(timeout=30)
+    other.kill()
+    other.communicate()
+    assert process.returncode == 2 and "expected room for a heartbeat, got [Errno 21]" in complaint
 
 
 def test_a_job_that_ends_well_says_nothing(tmp_path):

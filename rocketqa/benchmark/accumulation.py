@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
+from rocketqa.jobs.parents import environment_of_child
 
 GIB = 2**30
 
@@ -62,6 +63,7 @@ def measure_in_own_process(settings: StepSettings) -> StepCost:
         ],
         capture_output=True,
         text=True,
+        env=environment_of_child(),
     )
     if answer.returncode:
         errors = answer.stderr.splitlines() or ["no message: it was killed, perhaps out of memory"]

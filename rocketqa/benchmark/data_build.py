@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
+from rocketqa.jobs.parents import environment_of_child
 from rocketqa.jobs.seeds import generator
+from rocketqa.jobs.temporary_folders import temporary_folder
 
 WORDS_A_PASSAGE = 56
 PASSAGES_A_QUERY = 17
@@ -36,7 +38,7 @@ class BuildCost(NamedTuple):
 def measure_builds(script: Path, sizes: Sequence[int]) -> Iterator[tuple[int, BuildCost]]:
     """Yields the number of passages and the cost of building, for each size."""
     for size in sizes:
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             sources = Path(folder) / "sources"
             write_sources(sources, size)
             yield size, measure_build(script, sources, Path(folder) / "built")
@@ -79,7 +81,7 @@ def measure_build(script: Path, sources: Path, output: Path) -> BuildCost:
     command = [sys.executable, str(script), "--from", str(sources), "--output", str(output)]
     with tempfile.TemporaryFile("w+") as errors:
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stderr=errors)
+        process = subprocess.Popen(command, stderr=errors, env=environment_of_child())
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)

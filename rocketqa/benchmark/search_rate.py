@@ -1,7 +1,6 @@
 """How many queries a second exact search answers, beside plain faiss, on vectors in memory."""
 
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import faiss
 import numpy as np
 
+from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.search.exact_search import ExactSearch, thread_count
 from rocketqa.search.vectors import VectorStore, shard_paths
 
@@ -39,7 +39,7 @@ def measure_search(sizes: Sequence[int], rounds: int) -> Iterator[SearchRate]:
     queries = generator.standard_normal((QUERIES, VECTOR_SIZE), np.float32)
     for size in sizes:
         vectors = generator.standard_normal((size, VECTOR_SIZE), np.float32)
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             store = _store(Path(folder), vectors)
             exact = ExactSearch(store, MAX_MEMORY)
             index = faiss.IndexFlatIP(VECTOR_SIZE)

@@ -5,7 +5,6 @@ one after the other, so that a slow moment of the machine meets all of them alik
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from rocketqa.benchmark.contenders import (
 from rocketqa.benchmark.workload import rows_of_round
 from rocketqa.files.errors import DataError
 from rocketqa.files.packages import INSTALL
+from rocketqa.jobs.parents import environment_of_child
 
 PROJECT = Path(__file__).parents[2]
 CURES = {
@@ -128,7 +128,7 @@ class Worker:
         if contender.package == SENTENCE_TRANSFORMERS:
             python = peers_python
         settings = {"contender": name, "work": work, **sources._asdict()}
-        environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+        environment = environment_of_child() | {"PYTHONPATH": str(PROJECT)}
         if contender.threads is not None:
             environment["OMP_NUM_THREADS"] = str(contender.threads)
         self.name = name

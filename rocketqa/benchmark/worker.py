@@ -19,10 +19,12 @@ from rocketqa.benchmark.accumulation import StepSettings
 from rocketqa.benchmark.contenders import CONTENDERS
 from rocketqa.benchmark.workload import draw_texts
 from rocketqa.files.errors import DataError
+from rocketqa.jobs.parents import end_with_those_above
 
 
 def main(arguments: list[str]) -> None:
     """Does the task that the arguments describe."""
+    end_with_those_above()
     task, settings = arguments
     if task == "accumulation":
         answer_step(StepSettings(**json.loads(settings)))

@@ -35,6 +35,8 @@ VERBS = (  # in the order of work
 # Values of MKL_DEBUG_CPU_TYPE.
 MKL_AVX2 = "5"
 MKL_AVX512 = "7"
+# Bytes of address space that every verb needs; with fewer, numpy may wait for ever for its threads.
+LEAST_MEMORY = 128 << 20
 
 
 def usage() -> str:
@@ -78,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(argv: list[str]) -> int:
     """Runs a verb with its flags and returns its exit status."""
-    from rocketqa.files.errors import DataError
+    from rocketqa.files.machine_errors import refuse_without_memory, tell_user
 
     if not argv:
         print(usage())
@@ -95,14 +97,14 @@ def run(argv: list[str]) -> int:
         return 2
     silence_noise()
     try:
+        refuse_without_memory(LEAST_MEMORY)
         use_the_processor()
         return _module(verb).main(flags)
     except BrokenPipeError:  # whoever reads our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (DataError, OSError) as error:
-        print(f"rocketqa {verb}: {error}", file=sys.stderr)
-        return 2
+    except Exception as error:  # noqa: BLE001  Libraries report a full disk in any way.
+        return tell_user(f"rocketqa {verb}", error)
 
 
 def use_the_processor() -> None:

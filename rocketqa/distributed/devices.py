@@ -17,13 +17,22 @@ from paddle import nn
 from paddle.distributed import fleet
 from paddle.distributed.fleet.utils.log_util import set_log_level
 
-from rocketqa.distributed.launch_variables import PROCESSES, number_in, refuse_unless_launched
+from rocketqa.distributed.heartbeats import is_of_the_dead
+from rocketqa.distributed.launch_variables import (
+    PROCESSES,
+    SUSPENDED,
+    number_in,
+    refuse_unless_launched,
+)
 from rocketqa.distributed.paddle_import import without_noise
 from rocketqa.distributed.watchdog import Watchdog, Workspace
+from rocketqa.files.errors import DataError
 from rocketqa.jobs.job import FinishedMeanwhile, Job
 from rocketqa.jobs.stopping import signals_kill
 
 HEARTBEATS = ".alive-"  # ending of the folder of the heartbeats, before the name of the launch
+OF_GLOO = "gloo/"  # in the errors of gloo: a path of its source
+ATTEMPTS = 10  # at removing a folder that other devices still write to
 
 
 def launched() -> int:
@@ -93,6 +102,7 @@ def working_on(job: Job) -> Iterator[Workspace]:
     try:
         watchdog.start()
         with opened as part:
+            _remove_heartbeats_of_the_dead(job.output)
             watchdog.barrier()
             if not is_main() and job.is_finished():
                 raise FinishedMeanwhile
@@ -105,12 +115,35 @@ def working_on(job: Job) -> Iterator[Workspace]:
             watchdog.barrier()  # where the other devices wait
         watchdog.leave()
         raise
-    except BaseException:
+    except BaseException as error:
         watchdog.leave()
+        if isinstance(error, Exception) and OF_GLOO in str(error):
+            raise _lost_connection(job.output, watchdog) from error
         raise
     if is_main():
-        for left in job.output.parent.glob(f"{job.output.name}{HEARTBEATS}*"):
-            shutil.rmtree(left)
+        _remove_heartbeats(folder)
+
+
+def _lost_connection(output: Path, watchdog: Watchdog) -> DataError:
+    """Returns the error of a collective operation that another device has not come to."""
+    got = f"one {SUSPENDED}" if watchdog.was_suspended() else "one lost"
+    return DataError(
+        f"{output}: expected the connections of all devices to last, got {got}: call again to go on"
+    )
+
+
+def _remove_heartbeats(folder: Path) -> None:
+    """Removes the heartbeats of this launch. Another device may still write its last one."""
+    for _ in range(ATTEMPTS):
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_heartbeats_of_the_dead(output: Path) -> None:
+    """Removes what earlier launches that were killed have left beside the output."""
+    for folder in output.parent.glob(f"{output.name}{HEARTBEATS}*"):
+        if is_main() and is_of_the_dead(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folder_of_the_launch(output: Path) -> Path:

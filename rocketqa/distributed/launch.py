@@ -12,20 +12,22 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rocketqa.distributed.launch_variables import SUSPENDED, TOLD_BY
 from rocketqa.distributed.paddle_import import is_noise
+from rocketqa.files.machine_errors import refuse_machine_error, tell_user
+from rocketqa.jobs.parents import PARENT, die_with
 from rocketqa.jobs.stopping import (
     BY_A_SIGNAL,
     Stopped,
-    die_with,
     only_note_signals,
     run_until_stopped,
     signals_wait,
 )
+from rocketqa.jobs.temporary_folders import temporary_folder
 
 POLL = 0.1  # seconds between two looks at the processes
 LOG_OF_LAUNCHER = "launcher.log"
@@ -36,16 +38,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit status."""
     processes, *command = sys.argv[1:] if argv is None else argv
     name = " ".join([Path(command[0]).name, *command[1:2]])
-    return run_until_stopped(name, lambda: launch(int(processes), command, name))
+    try:
+        return run_until_stopped(name, lambda: launch(int(processes), command, name))
+    except Exception as error:  # noqa: BLE001  All that a user can mend is told in one line.
+        return tell_user(name, error)
 
 
 def launch(processes: int, command: Sequence[str], name: str) -> int:
     """Runs the command in so many processes and returns the exit status: 0, or 2 for a failure.
 
-    Raises Stopped where a signal comes, when all processes have ended.
+    Processes that a suspension has cut off from each other are started again. Raises Stopped where
+    a signal comes, when all processes have ended.
     """
+    status = None
+    while status is None:
+        status = _launch_once(processes, command, name)
+    return status
+
+
+def _launch_once(processes: int, command: Sequence[str], name: str) -> int | None:
+    """Returns the exit status; None where the processes are to be started again."""
     with signals_wait():
-        folder = tempfile.TemporaryDirectory(prefix="rocketqa-launch-")
+        folder = temporary_folder()
     with folder:
         logs = Logs(Path(folder.name), name)
         launcher = None
@@ -63,10 +77,14 @@ def launch(processes: int, command: Sequence[str], name: str) -> int:
             raise Stopped(when=logs.when_stopped()) from None
         logs.show_news()
         status = launcher.returncode
+        if status != 0 and logs.tell_of_a_suspension():
+            print(f"{name}: a suspension cut the devices off; starting them again", file=sys.stderr)
+            return None
         if status > BY_A_SIGNAL and logs.all_are_stopped():
             print(logs.line_of_stopped(), file=sys.stderr)
             return status  # a signal came to the processes alone
         if status != 0:
+            logs.refuse_failed_launcher()
             logs.show_failure()
             if not logs.have_complaint():
                 got = f"got exit status {status}"
@@ -92,8 +110,9 @@ def _start(processes: int, command: Sequence[str], folder: Path) -> "subprocess.
 
 
 def _prepare(parent: int) -> None:
-    """Prepares the process of the launcher, before it is one."""
+    """Prepares the process of the launcher, before it is one. What it starts will die with it."""
     die_with(parent)
+    os.environ[PARENT] = str(os.getpid())
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
@@ -120,11 +139,19 @@ class Logs:
         whole_lines = news[: news.rfind(b"\n") + 1]
         self._read += len(whole_lines)
         for line in _lines(whole_lines):
-            if STOPPED in line:
+            if STOPPED in line or SUSPENDED in line:
                 continue
             self._shown.add(line)
             stream = sys.stderr if self._is_complaint(line) else sys.stdout
             print(line, file=stream, flush=True)
+
+    def refuse_failed_launcher(self) -> None:
+        """Raises DataError where the launcher has met a full disk, or another error of the machine,
+        before its processes said anything.
+        """
+        if not any(self._said_by_processes()):
+            said = (self.folder / LOG_OF_LAUNCHER).read_text(encoding="utf-8", errors="replace")
+            refuse_machine_error(RuntimeError(said), self.folder)
 
     def show_failure(self) -> None:
         """Shows the log of each process that has said anything new; else the launcher's.
@@ -140,12 +167,17 @@ class Logs:
                 self._shown.update(lines)
                 print("\n".join(lines), file=sys.stderr, flush=True)
 
+    def tell_of_a_suspension(self) -> bool:
+        """Returns whether a process has lost its connections because the machine was suspended."""
+        return any(SUSPENDED in line for line in self._said_by_processes())
+
     def have_complaint(self) -> bool:
         """Returns whether a process has said what the user must mend."""
         return any(map(self._is_complaint, self._said_by_processes()))
 
     def _is_complaint(self, line: str) -> bool:
-        return line.startswith(f"{self.name}: ") and STOPPED not in line
+        is_of_the_command = line.startswith(f"{self.name}: ") and STOPPED not in line
+        return is_of_the_command or TOLD_BY in line
 
     def line_of_stopped(self) -> str:
         """Returns the line of the first process that says that it was stopped, "" without one."""

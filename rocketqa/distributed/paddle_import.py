@@ -15,9 +15,11 @@ from io import TextIOBase
 from types import ModuleType
 from typing import Any, TextIO
 
+from rocketqa.files.machine_errors import refuse_without_memory
 from rocketqa.jobs import stopping
 
 PADDLE = "paddle"
+MEMORY_OF_PADDLE = 1 << 30  # bytes of address space that its import may take
 # A line on the standard error stream that holds one of these is noise.
 NOISE = (
     "WARNING: OMP_NUM_THREADS set to",  # paddle/base/__init__.py, at import
@@ -91,6 +93,7 @@ class _Loader(Loader):
 
 def _run_paddle(loader: Loader, module: ModuleType) -> None:
     """Runs the package. It catches every exception in places, so a request to stop is asked for."""
+    refuse_without_memory(MEMORY_OF_PADDLE)
     with without_noise():
         loader.exec_module(module)
     stopping.raise_if_requested()

@@ -6,6 +6,10 @@ after 30 seconds, also on a process that only saves a state or has the longer te
 process has a thread that writes a heartbeat, a small file in a folder of the launch: the step, what
 the process is busy with, and the line of code that it is at. The same thread reads the heartbeats
 of the others. `barrier` waits for the others for as long as they live.
+
+A process judges others by what it can know. It counts only the seconds in which it was awake
+itself: a suspended machine, a frozen disk and stopped processes accuse nobody. A process that a
+debugger has stopped is waited for.
 """
 
 import json
@@ -14,26 +18,36 @@ import shutil
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from types import FrameType
+from typing import NamedTuple, NoReturn
+
+from rocketqa.distributed.awake_clock import AwakeClock
+from rocketqa.distributed.heartbeats import (
+    Heartbeat,
+    is_dead,
+    is_in_a_debugger,
+    process_of_this,
+)
+from rocketqa.distributed.launch_variables import TOLD_BY
+from rocketqa.files.errors import DataError
+from rocketqa.jobs.atomic_files import read_object
 
 BEAT = 2.0  # seconds between two heartbeats
 # Seconds without a heartbeat after which a process counts as stopped; gloo gives up after 30.
 SILENCE = 20.0
 # The limit of a step, in seconds: the larger of this and ten times the longest step so far.
 PATIENCE = 40.0
-POLL = 0.002  # seconds between two looks at the heartbeats while a process waits at a barrier
+POLL = 0.001  # seconds between two looks at the heartbeats while a process waits at a barrier
 
 STEPPING = "stepping"
 LEFT = "left"
-Heartbeat = dict[str, Any]
 
 
 class LastHeard(NamedTuple):
-    """The newest heartbeat of a process, and when it was first seen (seconds of time.monotonic)."""
+    """The newest heartbeat of a process, and when it was first seen (seconds of AwakeClock)."""
 
     heartbeat: Heartbeat
     seen: float
@@ -65,7 +79,8 @@ class Watchdog:
         self.patience = patience
         self.step = 0
         self.busy = "starting"
-        self.step_began = time.monotonic()
+        self._clock = AwakeClock(2 * beat)
+        self.step_began = self._clock.seconds()
         self.longest_step = 0.0
         self._launcher = os.getppid()
         self._main_thread = threading.get_ident()
@@ -78,8 +93,9 @@ class Watchdog:
     def start(self) -> None:
         """Begins to write heartbeats and to read those of the others."""
         if self.count > 1:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._write_heartbeat()
+            while self._heartbeat_of(self.rank).get("pid") != os.getpid():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._write_heartbeat()
             self._thread.start()
 
     def stop(self) -> None:
@@ -87,6 +103,10 @@ class Watchdog:
         if self.count > 1:
             self._stopped.set()
             self._thread.join()
+
+    def was_suspended(self) -> bool:
+        """Returns whether this process could not run for so long that others may have given up."""
+        return self._clock.asleep() > self.silence
 
     def leave(self) -> None:
         """Ends both where the work has failed or is stopped, whoever else still works; the last
@@ -98,22 +118,37 @@ class Watchdog:
         if self._thread.is_alive():
             self._thread.join()
         self.busy = LEFT
-        self._write_heartbeat()
+        with suppress(OSError):  # of a full disk, which is why this process leaves
+            self._write_heartbeat()
         if all(self._heartbeat_of(rank).get("busy") == LEFT for rank in range(self.count)):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def barrier(self) -> None:
         """Waits until every process has come to a barrier as often as this one.
 
-        Where the folder is gone, the first process has seen everybody and has cleaned up.
+        It comes before each collective operation: gloo waits there for 30 seconds only. Where the
+        folder is gone, the first process has seen everybody and has cleaned up. Raises DataError
+        where a process that is waited for is dead.
         """
         if self.count == 1:
             return
         self._barriers += 1
         self._write_heartbeat()
         for rank in range(self.count):
+            looked = time.monotonic()
             while self._is_waited_for(rank):
                 time.sleep(POLL)
+                if time.monotonic() - looked > self.beat:
+                    self._refuse_dead(rank)
+                    looked = time.monotonic()
+
+    def _refuse_dead(self, rank: int) -> None:
+        """Raises DataError where a process has ended without having come to this barrier."""
+        if is_dead(self._heartbeat_of(rank)) and self._is_waited_for(rank):
+            raise DataError(
+                f"{self.what}: step {self.step}: expected every device to live, got device {rank} "
+                "dead: call again to go on"
+            )
 
     def _is_waited_for(self, rank: int) -> bool:
         barriers = self._heartbeat_of(rank).get("barriers", 0)
@@ -121,7 +156,7 @@ class Watchdog:
 
     def at_step(self, step: int) -> None:
         """Records that a step begins, and with it that the step before has ended."""
-        now = time.monotonic()
+        now = self._clock.seconds()
         if self.busy == STEPPING:
             self.longest_step = max(self.longest_step, now - self.step_began)
         self.step = step
@@ -141,21 +176,22 @@ class Watchdog:
 
     def _watch(self) -> None:
         """Runs in the thread: writes a heartbeat and judges those of the others, until `stop`."""
-        begin = time.monotonic()
+        begin = self._clock.seconds()
         last = {rank: LastHeard({}, begin) for rank in range(self.count)}
         while not self._stopped.wait(self.beat):
             if os.getppid() != self._launcher:
                 self._end("expected the launcher to live, got it gone")
-            self._write_heartbeat()
+            self._write_heartbeat_or_end()
             for rank in last:
                 heartbeat = self._heartbeat_of(rank)
                 if heartbeat != last[rank].heartbeat:
-                    last[rank] = LastHeard(heartbeat, time.monotonic())
-            self._judge(last)
+                    last[rank] = LastHeard(heartbeat, self._clock.seconds())
+            if not any(is_in_a_debugger(heard.heartbeat) for heard in last.values()):
+                self._judge(last)
 
     def _judge(self, last: dict[int, LastHeard]) -> None:
         """Ends the job where a process is silent, or where a step takes too long."""
-        now = time.monotonic()
+        now = self._clock.seconds()
         for rank, (heartbeat, seen) in last.items():
             if now - seen > self.silence:
                 self._end(
@@ -175,10 +211,13 @@ class Watchdog:
 
     def _heartbeat_of(self, rank: int) -> Heartbeat:
         """Returns the heartbeat of a process; empty where it has written none yet."""
+        return read_object(self.folder / str(rank))
+
+    def _write_heartbeat_or_end(self) -> None:
         try:
-            return json.loads((self.folder / str(rank)).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
+            self._write_heartbeat()
+        except OSError as error:
+            self._end(f"expected room for a heartbeat, got {error}")
 
     def _write_heartbeat(self) -> None:
         with self._writing:
@@ -189,6 +228,8 @@ class Watchdog:
                 "busy": self.busy,
                 "at": self._line_of_code(),
                 "barriers": self._barriers,
+                **process_of_this(),
+                "traced": self._is_traced(),
             }
             unfinished = self.folder / f"{self.rank}.tmp"
             try:
@@ -199,13 +240,19 @@ class Watchdog:
 
     def _line_of_code(self) -> str:
         """Returns the line that the main thread is at: file, number, function."""
-        frame = sys._current_frames().get(self._main_thread)
-        last = traceback.extract_stack(frame, limit=1)[-1]
-        return f"{Path(last.filename).name}:{last.lineno} {last.name}"
+        frame = sys._current_frames()[self._main_thread]
+        return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
+
+    def _is_traced(self) -> bool:
+        """Returns whether a debugger written in Python has the main thread."""
+        frame: FrameType | None = sys._current_frames()[self._main_thread]
+        while frame and not frame.f_trace:
+            frame = frame.f_back
+        return frame is not None
 
     def _end(self, complaint: str) -> NoReturn:
         """Ends this process at once: its main thread may wait for ever."""
-        line = f"{self.what}: step {self.step}: {complaint} (told by device {self.rank})"
+        line = f"{self.what}: step {self.step}: {complaint} {TOLD_BY} {self.rank})"
         print(line, file=sys.stderr, flush=True)
         os._exit(2)
 

@@ -12,13 +12,13 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 
 import paddle
 
 from rocketqa.jobs.pieces import is_whole, new_piece
+from rocketqa.jobs.temporary_folders import temporary_folder
 
 SOURCE = Path(__file__).with_name("cpu_kernels.c")
 COMPILER = (
@@ -52,12 +52,12 @@ def library() -> ctypes.CDLL | None:
         cache_folder = _cache_folder()
         if cache_folder is not None:
             return _loaded(cache_folder)
-        with tempfile.TemporaryDirectory(prefix="rocketqa-") as folder:
+        with temporary_folder() as folder:
             return _loaded(Path(folder))
     except (OSError, subprocess.CalledProcessError) as error:
         print(
             "training on a CPU: expected a C compiler (cc) for the fast path, "
-            f"got {error}; Paddle's own operators take about twice as long",
+            f"got {_reason(error)}; Paddle's own operators take about twice as long",
             file=sys.stderr,
         )
         return None
@@ -122,6 +122,14 @@ def _file_name() -> str:
     return f"cpu_kernels-{digest[:16]}.so"
 
 
+def _reason(error: OSError | subprocess.CalledProcessError) -> str:
+    """Returns the last words of the compiler, or else those of the error."""
+    if isinstance(error, OSError):
+        return str(error)
+    words = error.stderr.decode(errors="replace").strip()
+    return words.rpartition("\n")[2] or str(error)
+
+
 def _processor_flags() -> list[str]:
     """Returns the line that lists the instruction sets of the processor; empty where unknown."""
     if not PROCESSOR.is_file():
@@ -135,7 +143,7 @@ def _compile(compiled: Path) -> None:
     libraries = ["-lm"]
     if OPENMP.is_file():
         libraries = [str(OPENMP), f"-Wl,-rpath,{OPENMP.parent}", "-lm"]
-    with tempfile.TemporaryDirectory(dir=compiled.parent) as folder:
+    with temporary_folder(compiled.parent) as folder:
         result = Path(folder) / compiled.name
         command = [*COMPILER, "-o", str(result), str(SOURCE), *libraries]
         subprocess.run(command, check=True, capture_output=True)

@@ -10,7 +10,6 @@ On a GPU the model itself runs on packed rows; there `reduced` computes in float
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
 from rocketqa.inference.padded_encoder import padded_twin
 from rocketqa.inference.workers import Workers
 from rocketqa.jobs.stopping import signals_wait
+from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer import Encoding
 
 PRECISIONS = ("float32", "reduced")
@@ -55,7 +55,7 @@ class Engine:
             self._run = _run_packed(model, self._reduced)
         else:
             with signals_wait():
-                self._folder = tempfile.TemporaryDirectory(prefix="rocketqa-")
+                self._folder = temporary_folder()
             self._graph = write_graph(padded_twin(model), Path(self._folder.name), "encoder")
             self._run = load_graph(self._graph, self._reduced)
 

@@ -11,7 +11,6 @@ longest, H hidden size. N and L may differ from call to call.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +30,7 @@ from rocketqa.inference.padded_encoder import (
     padded_inputs,
 )
 from rocketqa.jobs.seeds import generator
+from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer import Encoding
 from rocketqa.weights.checkpoint import load_model
 from rocketqa.weights.config_files import class_of_checkpoint
@@ -131,7 +131,7 @@ def write_onnx(layer: nn.Layer, folder: Path, name: str) -> RunRows:
             "Python 3.10 to 3.12"
         ) from error
     onnx_file = folder / f"{name}.onnx"
-    with TemporaryDirectory(dir=folder) as paddle_folder:
+    with temporary_folder(folder) as paddle_folder:
         structure = write_graph(layer, Path(paddle_folder), name)
         weights = structure.with_suffix(".pdiparams")
         paddle2onnx.export(

@@ -1,5 +1,7 @@
 """Static graphs on disk: written from a padded encoder, run by Paddle Inference on this CPU."""
 
+import errno
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,12 +11,14 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from rocketqa.files.machine_errors import refuse_without_memory
 from rocketqa.inference.padded_encoder import INPUTS, padded_inputs
 from rocketqa.text.tokenizer import Encoding
 
 # Runs a model on rows of tokens and returns float32: vectors [N, H] or probabilities [N].
 RunRows = Callable[[Sequence[Encoding]], np.ndarray]
 
+MEMORY_OF_THREADS = 512 << 20  # bytes of address space
 SHAPES_IN_CACHE = 256  # oneDNN keeps its primitives for so many shapes of batches
 
 
@@ -30,7 +34,21 @@ def write_graph(layer: nn.Layer, folder: Path, name: str) -> Path:
         warnings.simplefilter("ignore")
         paddle.jit.save(layer, str(folder / name), input_spec=inputs)
     structure = folder / f"{name}.json"
-    return structure if structure.is_file() else folder / f"{name}.pdmodel"
+    if not structure.is_file():
+        structure = folder / f"{name}.pdmodel"
+    refuse_cut_files(layer, structure)
+    return structure
+
+
+def refuse_cut_files(layer: nn.Layer, structure: Path) -> None:
+    """Raises OSError where the disk was full: Paddle writes as much as it can and says nothing."""
+    weights = structure.with_suffix(".pdiparams")
+    bytes_of_weights = sum(value.size * value.element_size() for value in layer.parameters())
+    is_cut = weights.stat().st_size < bytes_of_weights
+    if structure.suffix == ".json":
+        is_cut |= not structure.read_bytes().rstrip().endswith(b"}")
+    if is_cut:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(structure.parent))
 
 
 def load_graph(structure: Path, reduced: bool) -> RunRows:
@@ -53,6 +71,7 @@ def _predictor(structure: Path, reduced: bool) -> Any:
     """Returns Paddle Inference's predictor of a graph: one thread of this CPU, with oneDNN."""
     from paddle import inference
 
+    refuse_without_memory(MEMORY_OF_THREADS)
     config = inference.Config(str(structure), str(structure.with_suffix(".pdiparams")))
     config.disable_glog_info()
     config.disable_gpu()

@@ -14,13 +14,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from rocketqa.distributed.paddle_import import expect_import
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.stopping import die_with, is_requested, signals_wait
+from rocketqa.jobs.parents import die_with
+from rocketqa.jobs.stopping import is_requested, signals_wait
 from rocketqa.text.tokenizer import Encoding
 
 BATCHES_AHEAD = 4  # of each process, in its queue or finished
@@ -132,7 +134,8 @@ def _end(workers: Iterable[_Worker], folder: object) -> None:
         for process in multiprocessing.active_children():
             process.kill()
     for worker in workers:
-        worker.pool.shutdown(cancel_futures=True)
+        with suppress(RuntimeError):  # in the pool's own thread, which has found a process dead
+            worker.pool.shutdown(cancel_futures=True)
 
 
 _run_rows: Callable[[Rows], Output] | None = None  # the graph of this process

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rocketqa.files.errors import DataError
+from rocketqa.files.machine_errors import refuse_machine_error
 from rocketqa.jobs.atomic_files import read_object, write_atomically
 from rocketqa.jobs.digests import MANIFEST, digest, manifest_of
 from rocketqa.jobs.durable import make_folder, remove
@@ -220,8 +221,9 @@ class Job:
             try_rename(self.part, self.output)
             yield self.part
             self._finish()
-        except BaseException:
+        except BaseException as error:
             self._remove_empty_part()
+            refuse_machine_error(error, self.output.parent)
             raise
         finally:
             os.close(lock)

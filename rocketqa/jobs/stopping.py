@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from rocketqa.jobs.parents import end_with_those_above
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A signal that comes so many seconds after another is the same request: Paddle's launcher sends
 # three, and Ctrl-C reaches a run script and its verb alike.
@@ -20,7 +22,6 @@ SAME_REQUEST = 1.0
 # Seconds after which Stopped is raised again: a library may have caught it.
 RAISE_AGAIN = 3.0
 RAISE_SOON = 0.05  # where Python has ignored it
-PR_SET_PDEATHSIG = 1  # of Linux' prctl: a signal to this process when its parent dies
 BY_A_SIGNAL = 128  # the exit status of a process that a signal ended is 128 + its number
 
 
@@ -126,15 +127,6 @@ def signals_wait() -> Iterator[None]:
     raise_if_requested()
 
 
-def die_with(parent: int) -> None:
-    """Lets the kernel kill this process when its parent dies, whose process id is given."""
-    import ctypes
-
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 def run_until_stopped(name: str, work: Callable[[], int]) -> int:
     """Does the work of a command and returns its exit status.
 
@@ -143,6 +135,7 @@ def run_until_stopped(name: str, work: Callable[[], int]) -> int:
     disturbs the removal of temporary folders.
     """
     handle_signals()
+    end_with_those_above()
     sys.unraisablehook = _pass_over
     when = "after its work was done"
     try:

@@ -13,7 +13,6 @@ tokenizer.
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -23,6 +22,7 @@ import numpy as np
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.formats import Passage, Query
 from rocketqa.files.packages import import_package
+from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer_files import (
     SETTINGS,
     TOKENIZER_JSON,
@@ -191,7 +191,7 @@ def text_encoder_of(tokenizer_files: dict[str, bytes]) -> TextEncoder:
 
     Raises as `load_text_encoder`.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with temporary_folder() as name:
         folder = Path(name)
         for file_name, content in tokenizer_files.items():
             (folder / file_name).write_bytes(content)

@@ -8,7 +8,6 @@
 Epsilon, activation, type vocabulary and task embedding are the source's.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject
 from rocketqa.files.packages import import_package
+from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer_files import (
     TOKENIZER_FILES,
     VOCABULARY,
@@ -203,7 +203,7 @@ def _not_loaded(name: str, is_listed: bool, error: Exception) -> DataError:
 
 def _saved_files(tokenizer) -> dict[str, bytes]:
     """Returns the files that a tokenizer of PaddleNLP saves, name -> content."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         tokenizer.save_pretrained(folder)
         saved = [path for path in sorted(Path(folder).iterdir()) if path.is_file()]
         return {path.name: path.read_bytes() for path in saved}

@@ -45,8 +45,15 @@ def available_models() -> list[str]:
 
 
 def cache() -> Path:
-    """Returns the folder of the released models: ROCKETQA_CACHE, else the released package's."""
-    return Path(os.environ.get("ROCKETQA_CACHE", CACHE)).expanduser()
+    """Returns the folder of the released models: ROCKETQA_CACHE, else the released package's.
+
+    Raises DataError where neither is there.
+    """
+    try:
+        return Path(os.environ.get("ROCKETQA_CACHE", CACHE)).expanduser()
+    except RuntimeError:
+        got = "none, and a user without a home"
+        raise DataError(f"ROCKETQA_CACHE: expected a folder for the models, got {got}") from None
 
 
 def downloaded(name: str) -> Path:
