@@ -16,7 +16,7 @@ TRACED = "import ctypes, time; ctypes.CDLL(None).ptrace(0, 0, 0, 0); print(1, fl
 def dead() -> dict:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    return process_of_this() | {"pid": process.pid}
+    return process_of_this() | {"process": process.pid}
 
 
 def test_heartbeats_of_processes_that_have_ended_are_of_the_dead(tmp_path, dead):
@@ -37,7 +37,7 @@ def test_a_process_with_a_tracer_is_in_a_debugger():
     command = [sys.executable, "-c", f"{TRACED}; time.sleep(60)"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline()
-        heartbeat = process_of_this() | {"pid": process.pid}
+        heartbeat = process_of_this() | {"process": process.pid}
         assert is_in_a_debugger(heartbeat)
         assert not is_in_a_debugger(heartbeat | {"machine": "another"})
         process.kill()
@@ -45,5 +45,5 @@ def test_a_process_with_a_tracer_is_in_a_debugger():
 
 def test_no_process_is_in_a_debugger_unless_it_is_traced():
     assert not is_in_a_debugger({})
-    assert not is_in_a_debugger(process_of_this() | {"traced": False, "pid": os.getppid()})
+    assert not is_in_a_debugger(process_of_this() | {"traced": False, "process": os.getppid()})
     assert is_in_a_debugger({"traced": True, "machine": "another"})

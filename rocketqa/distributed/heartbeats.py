@@ -15,7 +15,7 @@ Heartbeat = dict[str, Any]
 
 def process_of_this() -> Heartbeat:
     """Returns the part of a heartbeat that says which process has written it."""
-    return {"pid": os.getpid(), "machine": os.uname().nodename}
+    return {"process": os.getpid(), "machine": os.uname().nodename}
 
 
 def is_in_a_debugger(heartbeat: Heartbeat) -> bool:
@@ -23,7 +23,7 @@ def is_in_a_debugger(heartbeat: Heartbeat) -> bool:
     if heartbeat.get("traced") or not _is_of_this_machine(heartbeat):
         return bool(heartbeat.get("traced"))
     try:
-        status = Path(f"/proc/{heartbeat['pid']}/status").read_text(encoding="utf-8")
+        status = Path(f"/proc/{heartbeat['process']}/status").read_text(encoding="utf-8")
     except OSError:
         return False
     tracer = status.partition("TracerPid:")[2].split()
@@ -42,7 +42,7 @@ def is_of_the_dead(folder: Path) -> bool:
 
 def is_dead(heartbeat: Heartbeat) -> bool:
     """Returns whether the process of a heartbeat has ended."""
-    return _is_of_this_machine(heartbeat) and is_gone(heartbeat["pid"])
+    return _is_of_this_machine(heartbeat) and is_gone(heartbeat["process"])
 
 
 def _is_of_this_machine(heartbeat: Heartbeat) -> bool:

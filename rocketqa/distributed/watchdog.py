@@ -93,7 +93,7 @@ class Watchdog:
     def start(self) -> None:
         """Begins to write heartbeats and to read those of the others."""
         if self.count > 1:
-            while self._heartbeat_of(self.rank).get("pid") != os.getpid():
+            while self._heartbeat_of(self.rank).get("process") != os.getpid():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._write_heartbeat()
             self._thread.start()
