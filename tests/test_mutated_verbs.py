@@ -16,7 +16,7 @@ from marco_files import MICROSOFT, RELEASED
 from mutations import mutated
 
 from rocketqa.cli.__main__ import main
-from rocketqa.jobs import job
+from rocketqa.jobs import finishing
 
 FILES = {name: content for name, content in SOUND.items() if not name.startswith("examples")} | {
     "answers.train.tsv": b"q1\tmoon\nq2\tgemini\tfour\n",
@@ -69,7 +69,7 @@ class Ended(NamedTuple):
 def without_git() -> Iterator[None]:
     """Manifests name no commit: a git process for each would take most of the time."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(job, "current_commit", str)
+        patched.setattr(finishing, "current_commit", str)
         yield
 
 
