@@ -1,5 +1,5 @@
-"""Installs the package `rocketqa` and its command: `pip install -e '.[cpu,test]'` or, after Paddle's
-wheel for the GPU, `'.[gpu]'`.
+"""Installs the package `rocketqa` and its command: `pip install -e '.[cpu,test]'`, or `'.[gpu]'`
+after Paddle's wheel for the GPU.
 """
 
 from setuptools import find_packages, setup
