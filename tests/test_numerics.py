@@ -36,6 +36,24 @@ def test_a_gpu_trains_in_what_its_generation_has(monkeypatch):
     assert precisions() == ["float32", "float16", "bfloat16"]
 
 
+def test_a_gpu_that_ignores_half_precision_is_wrong(monkeypatch):
+    pretend_gpus(monkeypatch, (8, 0))
+    verdict, text = numerics.training_precision()
+    assert verdict == WRONG
+    assert "float16: activations float32" in text and "bfloat16: activations float32" in text
+    verdict, text = numerics.encoding()
+    numerics.reduced_engine.cache_clear()
+    assert verdict == WRONG
+    assert text.endswith("(computed in reduced)")
+
+
+def test_the_path_of_attention_is_told_for_each_precision(monkeypatch):
+    pretend_gpus(monkeypatch, (8, 0))
+    verdict, text = numerics.attention()
+    assert verdict == OK
+    assert [part.split(":")[0] for part in text.split("; ")] == precisions()
+
+
 @pytest.mark.parametrize("bits, verdict", [(24, OK), (11, OK), (8, WRONG)])
 def test_products_of_fewer_bits_are_told_from_float32(monkeypatch, bits, verdict):
     numerics.float32_products.cache_clear()

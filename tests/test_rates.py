@@ -1,9 +1,12 @@
 """Rates are above 0, and the operations are those of the dense products."""
 
+import paddle
 import pytest
+from device_border import multiply_half_precision, pretend_gpus
 
+from rocketqa.doctor import rates
 from rocketqa.doctor.findings import OK
-from rocketqa.doctor.rates import config_of_device, operations_a_token, products, seconds_of
+from rocketqa.doctor.rates import operations_a_token, products, seconds_of
 from rocketqa.encoder.config import ErnieConfig
 
 
@@ -19,8 +22,6 @@ def test_the_rate_of_products_is_told():
 
 
 def test_the_median_leaves_out_the_first_round():
-    import paddle
-
     rounds = []
 
     def work() -> paddle.Tensor:
@@ -31,5 +32,20 @@ def test_the_median_leaves_out_the_first_round():
     assert len(rounds) == 4
 
 
-def test_a_cpu_has_a_small_model():
-    assert config_of_device().hidden_size == 256
+@pytest.fixture
+def small_gpu(monkeypatch):
+    """A GPU that is none, with little work."""
+    rates.product_rate.cache_clear()
+    pretend_gpus(monkeypatch, (8, 0))
+    multiply_half_precision(monkeypatch)
+    monkeypatch.setattr(rates, "OF_GPU", rates.OF_GPU._replace(matrix=32, rows=8, hidden_size=64))
+    yield
+    rates.product_rate.cache_clear()
+
+
+def test_a_gpu_is_measured_in_half_precision(small_gpu):
+    assert " TFLOP/s, float16 " in products()[1]
+    for check in (rates.encoding_rate, rates.training_rate):
+        verdict, text = check()
+        assert verdict == OK
+        assert text.endswith("% of the products' rate (6 layers of 64 in float16)")

@@ -179,7 +179,7 @@ def encoding() -> Judgement:
     vectors: dict[str, Callable[[], np.ndarray]] = {
         "training": lambda: small_model().passage_encoder(pack(rows)).numpy(),
         "float32": lambda: Engine(small_model().passage_encoder)(rows),
-        "reduced": lambda: _reduced_engine()(rows),
+        "reduced": lambda: reduced_engine()(rows),
     }
     with computing("cpu", "float64"), paddle.no_grad():
         exact = small_model("float64").passage_encoder(pack(rows)).numpy()
@@ -187,7 +187,7 @@ def encoding() -> Judgement:
     with computing(device()), paddle.no_grad():
         for name, encode in vectors.items():
             errors[name] = distance({"vectors": encode()}, {"vectors": exact})
-        in_use = _reduced_engine().precision
+        in_use = reduced_engine().precision
     found = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
     float32 = _tolerance("float32")
     is_ok = max(errors["training"], errors["float32"]) < float32
@@ -201,7 +201,8 @@ def encoding() -> Judgement:
 
 
 @functools.cache
-def _reduced_engine() -> Engine:
+def reduced_engine() -> Engine:
+    """Returns the engine of the small model in reduced precision."""
     return Engine(small_model().passage_encoder, "reduced")
 
 

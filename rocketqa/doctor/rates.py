@@ -10,6 +10,7 @@ import functools
 import statistics
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import paddle
 
@@ -32,21 +33,39 @@ from rocketqa.training.optimizer import adam, clip
 TERA = 1e12
 LONGEST = 128
 ROUNDS = 3  # after one that warms up
-MATRIX_OF_CPU, MATRIX_OF_GPU = 1024, 8192
-ROWS_OF_CPU, ROWS_OF_GPU = 16, 512
 TRAINING_TO_FORWARD = 3  # the backward pass computes two products for each one
 
 
-def config_of_device() -> ErnieConfig:
-    """Returns half of a base model on a GPU, a small model on a CPU."""
-    size, layers = (768, 6) if count_gpus() else (256, 3)
-    return ErnieConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=size,
-        num_hidden_layers=layers,
-        num_attention_heads=size // 64,
-        intermediate_size=4 * size,
-    )
+class Work(NamedTuple):
+    """What a kind of device is measured with.
+
+    dtype: of products and of training. matrix: rows and columns of the products. rows: of a batch.
+    """
+
+    dtype: str
+    matrix: int
+    rows: int
+    hidden_size: int
+    layers: int
+
+    def config(self) -> ErnieConfig:
+        """Returns the architecture of the encoder."""
+        return ErnieConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=self.hidden_size,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.hidden_size // 64,
+            intermediate_size=4 * self.hidden_size,
+        )
+
+
+OF_CPU = Work("float32", matrix=1024, rows=16, hidden_size=256, layers=3)
+OF_GPU = Work("float16", matrix=8192, rows=512, hidden_size=768, layers=6)  # half of a base model
+
+
+def work_of_device() -> Work:
+    """Returns what this device is measured with."""
+    return OF_GPU if count_gpus() else OF_CPU
 
 
 def seconds_of(work: Callable[[], paddle.Tensor]) -> float:
@@ -62,21 +81,16 @@ def seconds_of(work: Callable[[], paddle.Tensor]) -> float:
 @functools.cache
 def product_rate(dtype: str) -> float:
     """Returns the operations a second of a product of large matrices."""
-    size = MATRIX_OF_GPU if count_gpus() else MATRIX_OF_CPU
+    size = work_of_device().matrix
     with computing(device()):
         matrix = paddle.rand([size, size]).astype(dtype)
         seconds = seconds_of(lambda: paddle.matmul(matrix, matrix)[0])
     return 2 * size**3 / seconds
 
 
-def number_type() -> str:
-    """Returns the number type that the rates are compared in."""
-    return "float16" if count_gpus() else "float32"
-
-
 def products() -> Judgement:
     """Returns the rate of matrix products in each number type."""
-    dtypes = dict.fromkeys(["float32", number_type()])
+    dtypes = dict.fromkeys(["float32", work_of_device().dtype])
     rates = {dtype: product_rate(dtype) for dtype in dtypes}
     found = ", ".join(f"{dtype} {rate / TERA:.3g} TFLOP/s" for dtype, rate in rates.items())
     return judged(min(rates.values()) > 0, found, "a rate above 0")
@@ -95,8 +109,9 @@ def operations_a_token(config: ErnieConfig) -> float:
 
 def encoding_rate() -> Judgement:
     """Returns the tokens a second of encoding."""
-    config = config_of_device()
-    rows = random_rows(1, ROWS_OF_GPU if count_gpus() else ROWS_OF_CPU, LONGEST)
+    work = work_of_device()
+    config = work.config()
+    rows = random_rows(1, work.rows, LONGEST)
     tokens = sum(len(row.token_ids) for row in rows)
     with computing(device()), paddle.no_grad():
         tower = small_model(config=config).passage_encoder
@@ -111,8 +126,9 @@ def encoding_rate() -> Judgement:
 
 def training_rate() -> Judgement:
     """Returns the tokens a second of training steps."""
-    config = config_of_device()
-    count = (ROWS_OF_GPU if count_gpus() else ROWS_OF_CPU) // 4
+    work = work_of_device()
+    config = work.config()
+    count = work.rows // 4
     queries = random_rows(1, count, LONGEST // 4)
     passages = random_rows(2, 2 * count, LONGEST)
     tokens = sum(len(row.token_ids) for row in queries + passages)
@@ -122,7 +138,7 @@ def training_rate() -> Judgement:
 
         def step() -> paddle.Tensor:
             chunk = DualChunk(pack(queries), pack(passages), None)
-            losses = forward_backward(model, chunk, number_type())
+            losses = forward_backward(model, chunk, work.dtype)
             clip(model, 1.0)
             optimizer.step()
             optimizer.clear_grad()
@@ -135,9 +151,9 @@ def training_rate() -> Judgement:
 def _judge_rate(tokens_a_second: float, operations: float) -> Judgement:
     """Returns a rate with its share of the rate of matrix products."""
     rate = tokens_a_second * operations
-    share = rate / product_rate(number_type())
-    config = config_of_device()
-    model = f"{config.num_hidden_layers} layers of {config.hidden_size} in {number_type()}"
+    work = work_of_device()
+    share = rate / product_rate(work.dtype)
+    model = f"{work.layers} layers of {work.hidden_size} in {work.dtype}"
     found = f"{tokens_a_second:,.0f} tokens a second, {share:.0%} of the products' rate ({model})"
     return judged(tokens_a_second > 0, found, "a rate above 0")
 
