@@ -82,8 +82,11 @@ ask_for_gpu() {
             [0-9]*.[0-9]*", "[0-9]*.[0-9]*) return 0 ;;
         esac
     fi
-    say "setup: expected nvidia-smi to name the GPUs, got status $status and '$answer':" \
-        "the environment is made for the CPU"
+    case $status in
+        124 | 137) got="no answer within $PATIENCE seconds" ;;
+        *) got="status $status and '$answer'" ;;
+    esac
+    say "setup: expected nvidia-smi to name the GPUs, got $got: the environment is made for the CPU"
     return 1
 }
 
