@@ -24,10 +24,10 @@ CHECKS = {
     "hardware": ("devices", "machine code"),
     "numerics": ("float32 products", "attention", "training precision", "loss scale", "encoding"),
     "rates": ("matrix products", "encoding rate", "training rate"),
-    "collectives": ("gather of all devices",),
     "searching": ("faiss", "search"),
+    "collectives": ("gather of all devices",),
 }
-GROUPS = (("hardware", "numerics", "rates"), ("collectives",), ("searching",))
+GROUPS = (("hardware", "numerics", "rates", "searching"), ("collectives",))
 
 
 def examine() -> Iterator[Finding]:

@@ -49,6 +49,8 @@ def machine_code() -> Judgement:
     """
     if not count_gpus():
         return ABSENT, "no GPU"
+    if not hasattr(paddle.version, "cuda_archs"):
+        return ABSENT, "this Paddle, older than 3, does not say what it was compiled for"
     compiled = [int(arch) for arch in paddle.version.cuda_archs()]
     capabilities = sorted(
         {paddle.device.cuda.get_device_capability(n) for n in range(count_gpus())}

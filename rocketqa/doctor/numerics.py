@@ -4,6 +4,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import paddle
@@ -84,7 +85,7 @@ def attention() -> Judgement:
     return judged(True, "; ".join(described), "")
 
 
-def precisions() -> list[str]:
+def precisions() -> list[Any]:
     """Returns the precisions that this device trains in."""
     if not count_gpus():
         return ["float32"]
@@ -134,8 +135,9 @@ def activations_of(model: DualEncoder) -> Iterator[set[str]]:
     """Collects the number types of what dense layers and encoder layers return."""
     dtypes: set[str] = set()
 
-    def collect(layer: nn.Layer, inputs: object, output: Tensor) -> None:
+    def collect(layer: nn.Layer, inputs: Tensor, output: Tensor) -> Tensor:
         dtypes.add(str(output.dtype).removeprefix("paddle."))
+        return output
 
     hooks = []
     for layer in model.sublayers():

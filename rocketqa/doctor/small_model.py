@@ -8,6 +8,7 @@ Letters: A devices, B queries a device, P passages a query, H hidden size.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import paddle
@@ -53,7 +54,7 @@ def count_gpus() -> int:
 
 
 @contextmanager
-def computing(place: str, dtype: str = "float32") -> Iterator[None]:
+def computing(place: str, dtype: Any = "float32") -> Iterator[None]:
     """Lets new models and tensors be on a device, and of a number type."""
     device_before = paddle.get_device()
     paddle.set_device(place)
@@ -65,7 +66,7 @@ def computing(place: str, dtype: str = "float32") -> Iterator[None]:
         paddle.set_device(device_before)
 
 
-def precision_context(precision: str) -> AbstractContextManager[None]:
+def precision_context(precision: Any) -> AbstractContextManager[None]:
     """Returns the context in which `training/loop.py` runs a chunk in a precision."""
     if precision in ("float32", "float64"):
         return nullcontext()
