@@ -1,4 +1,6 @@
-"""Installs the package `rocketqa` and its command: `pip install -e '.[cpu,test]'` or `'.[gpu]'`."""
+"""Installs the package `rocketqa` and its command: `pip install -e '.[cpu,test]'`, or `'.[gpu]'`
+after Paddle's wheel for the GPU.
+"""
 
 from setuptools import find_packages, setup
 
@@ -19,6 +21,7 @@ EXPORT = [  # for --format onnx, which needs Paddle 3
     f"paddle2onnx==2.1.0; {BEFORE_3_13}",
     "onnxruntime>=1.20",
 ]
+BM25 = ["bm25s>=0.2"]
 SERVE = ["fastapi>=0.115", "uvicorn>=0.30"]
 
 setup(
@@ -40,7 +43,9 @@ setup(
     extras_require={
         # Take one of the two: they install the same packages. run_scripts/setup.sh pins Paddle.
         "cpu": ["paddlepaddle>=2.6.2,<3.4", "faiss-cpu==1.15.1"],
-        "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4", "faiss-gpu==1.15.1"],
+        # Paddle's builds for current GPUs come from Paddle's own index only. Install one of them
+        # first: run_scripts/README.md, "On GPUs". Without it, pip finds no paddlepaddle-gpu.
+        "gpu": ["paddlepaddle-gpu>=3.3,<3.4", "faiss-gpu==1.15.1", *BM25],
         # Weights and tokenizers by its names, the oracle of tests, the benchmark's peer.
         "paddlenlp": PADDLENLP,
         "visualdl": ["visualdl>=2.5.3"],  # for --visualdl; it comes with PaddleNLP, too
@@ -56,7 +61,7 @@ setup(
             "mypy==2.4.1",
             "ruff==0.17.6",
         ],
-        "bm25": ["bm25s>=0.2"],
+        "bm25": BM25,
         # What `rocketqa benchmark speed` compares with; best in an environment of its own.
         "bench": ["sentence-transformers>=5"],
         "export": EXPORT,

@@ -5,10 +5,14 @@
 # sh run_scripts/setup.sh
 # PYTHON=python3.12 sh run_scripts/setup.sh takes another Python.
 #
+# On a machine with a GPU it makes nothing, and says what to install for the GPU. With GPU=no it makes
+# the environment for the CPU there, too.
+#
 # reads   setup.py; the variables PYTHON: a Python 3.10 to 3.13, a name or a path (default: python3,
-#         or else the first of python3.12, python3.11, python3.10 and python3.13 that runs), and
-#         PADDLE: a version of Paddle (default 3.3.1). Each version that is asked for by PYTHON, and
-#         each Paddle other than the default, gets an environment of its own.
+#         or else the first of python3.12, python3.11, python3.10 and python3.13 that runs),
+#         PADDLE: a version of Paddle (default 3.3.1), and GPU: no, or not set. Each version that is
+#         asked for by PYTHON, and each Paddle other than the default, gets an environment of its
+#         own.
 # writes  .venv/ (with PYTHON=python3.12: .venv-python3.12/; with PADDLE=2.6.2: .venv-2.6.2/)
 #
 # Cost: 1 to 3 minutes, once.
@@ -21,6 +25,8 @@ if [ -z "${ROOT:-}" ]; then
 fi
 
 PADDLE_DEFAULT=3.3.1
+INDEX=https://www.paddlepaddle.org.cn/packages/stable # of Paddle's builds for GPUs
+PATIENCE=10                                           # seconds for nvidia-smi
 EXTRAS=cpu,test,bm25,paddlenlp # on Python 3.13 the extra paddlenlp is empty
 
 # installed: is true if the commands rocketqa and python run this clone, on PYTHON's version if that
@@ -59,6 +65,53 @@ choose_python() {
         "install one, or say where it is: PYTHON=/path/to/python3.12"
 }
 
+# ask_for_gpu: sets NAME, DRIVER and CAPABILITY to what nvidia-smi says of the first GPU. Is false
+# without nvidia-smi, and where its answer makes no sense, with a line.
+ask_for_gpu() {
+    command -v nvidia-smi >/dev/null || return 1
+    status=0
+    answer=$(timeout -k 1 "$PATIENCE" nvidia-smi \
+        --query-gpu=name,driver_version,compute_cap --format=csv,noheader 2>&1) || status=$?
+    answer=$(printf '%s\n' "$answer" | head -n 1)
+    if [ "$status" = 0 ]; then
+        CAPABILITY=${answer##*, }
+        NAME=${answer%%, *}
+        DRIVER=${answer#*, }
+        DRIVER=${DRIVER%%, *}
+        case "$DRIVER, $CAPABILITY" in
+            [0-9]*.[0-9]*", "[0-9]*.[0-9]*) return 0 ;;
+        esac
+    fi
+    case $status in
+        124 | 137) got="no answer within $PATIENCE seconds" ;;
+        *) got="status $status and '$answer'" ;;
+    esac
+    say "setup: expected nvidia-smi to name the GPUs, got $got: the environment is made for the CPU"
+    return 1
+}
+
+# say_what_a_gpu_needs: stops with the commands that install this project for the GPU. Drivers from
+# 525 run any CUDA 12; those from 575 know 12.9, and Blackwell (capability 10 and above) needs it.
+say_what_a_gpu_needs() {
+    anyway="GPU=no before the command makes an environment for the CPU"
+    least=525
+    [ "${CAPABILITY%%.*}" -lt 10 ] || least=570
+    [ "${CAPABILITY%%.*}" -ge 7 ] ||
+        fail "setup: expected a GPU of compute capability 7.0 or above, got $NAME with" \
+            "$CAPABILITY; $anyway"
+    [ "${DRIVER%%.*}" -ge "$least" ] ||
+        fail "setup: expected a driver from $least on for $NAME, got $DRIVER: update it; $anyway"
+    cuda=cu126
+    [ "$least" = 525 ] && [ "${DRIVER%%.*}" -lt 575 ] || cuda=cu129
+    say "setup: this machine has a GPU ($NAME, driver $DRIVER). Install for it, in this order:"
+    say "    cd $ROOT"
+    say "    $PYTHON -m venv .venv-gpu && . .venv-gpu/bin/activate"
+    say "    pip install paddlepaddle-gpu==$PADDLE_DEFAULT --index-url $INDEX/$cuda/"
+    say "    pip install -e '.[gpu,test,paddlenlp]'"
+    say "    rocketqa doctor"
+    fail "setup: then call again in this environment; $anyway"
+}
+
 # make_environment: makes VENV, of which MARK says that it is complete, with PYTHON.
 make_environment() {
     with="PaddleNLP"
@@ -84,6 +137,7 @@ if [ -z "${ROCKETQA_READY:-}" ]; then
         MARK=$VENV/installed-$(cksum <"$ROOT/setup.py" | tr ' ' -)
         if [ ! -e "$MARK" ]; then
             [ -n "${PYTHON:-}" ] || choose_python
+            [ "${GPU:-}" = no ] || ! ask_for_gpu || say_what_a_gpu_needs
             make_environment
         fi
         PATH=$VENV/bin:$PATH

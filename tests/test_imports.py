@@ -42,7 +42,7 @@ ROWS = (
     ("weights",),
     ("inference",),
     ("training", "search"),
-    ("toolkit", "benchmark"),
+    ("toolkit", "benchmark", "doctor"),
     ("cli",),
 )
 ROW_OF = {entry: row for row, entries in enumerate(ROWS) for entry in entries}
@@ -53,6 +53,7 @@ WITHOUT_PADDLE = (
     *("denoised_hard_negatives", "data_augmentation", "training.sampling"),
     *("search.encodings", "search.vectors"),
     *("encoder.config", "encoder.batch_plan", "inference.encoding_plan"),
+    *("doctor.findings", "doctor.machine", "doctor.examination", "doctor.worker"),
 )
 SHARED_BY_VERBS = {"cli.flags", "cli.training_flags"}
 HEAVY = ("paddle", "paddlenlp", "faiss")

@@ -15,6 +15,8 @@ TESTED_IN = {
     "contender_ours": "test_contenders",
     "contender_paddlenlp": "test_contenders",
     "contender_sentence_transformers": "test_contenders",
+    "findings": "test_examination",
+    "small_model": "test_numerics",
 }
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from false_commands import write_command
 from script_runs import ROOT, sh
 
 import rocketqa
@@ -36,9 +37,9 @@ def setup(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         shutil.copy(ROOT / "run_scripts" / name, folder / "clone/run_scripts")
     shutil.copy(ROOT / "setup.py", folder / "clone")
     (folder / "bin").mkdir(exist_ok=True)
-    environment = {"ROCKETQA_READY": "", "PYTHONPATH": "", "HOME": str(folder)}
-    path = f"{folder / 'bin'}:/usr/bin:/bin"
-    return sh("clone/run_scripts/setup.sh", cwd=folder, **environment, PATH=path, **variables)
+    environment = {"ROCKETQA_READY": "", "PYTHONPATH": "", "HOME": str(folder), "GPU": "no"}
+    environment["PATH"] = f"{folder / 'bin'}:/usr/bin:/bin"
+    return sh("clone/run_scripts/setup.sh", cwd=folder, **environment | variables)
 
 
 def test_the_version_is_above_that_of_the_released_package():
@@ -143,3 +144,88 @@ def test_an_environment_that_runs_another_clone_is_an_error_and_not_used(tmp_pat
         f"{tmp_path}/another/rocketqa (Python 3.11.7): unset PYTHONPATH, or remove the folder, and "
         "call again\n"
     )
+
+
+def setup_with_gpu(folder: Path, body: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs setup.sh where nvidia-smi does this."""
+    python_of(folder / "bin", "3.11")
+    write_command(folder / "bin/nvidia-smi", body)
+    return setup(folder, **{"GPU": ""} | variables)
+
+
+@pytest.mark.parametrize(
+    "name, driver, capability, cuda",
+    [
+        ("Tesla V100-SXM2-32GB", "535.54.03", "7.0", "cu126"),
+        ("NVIDIA H100 80GB HBM3", "580.65.06", "9.0", "cu129"),
+        ("NVIDIA B200", "570.86.10", "10.0", "cu129"),
+    ],
+)
+def test_on_a_gpu_setup_says_what_to_install_and_makes_nothing(
+    tmp_path, name, driver, capability, cuda
+):
+    done = setup_with_gpu(tmp_path, f"echo '{name}, {driver}, {capability}'")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"setup: this machine has a GPU ({name}, driver {driver}). Install for it, in this order:\n"
+        f"    cd {tmp_path}/clone\n"
+        f"    {tmp_path}/bin/python3 -m venv .venv-gpu && . .venv-gpu/bin/activate\n"
+        "    pip install paddlepaddle-gpu==3.3.1 --index-url "
+        f"https://www.paddlepaddle.org.cn/packages/stable/{cuda}/\n"
+        "    pip install -e '.[gpu,test,paddlenlp]'\n"
+        "    rocketqa doctor\n"
+        "setup: then call again in this environment; GPU=no before the command makes an "
+        "environment for the CPU\n"
+    )
+    assert not list((tmp_path / "clone").glob(".venv*"))
+
+
+@pytest.mark.parametrize(
+    "gpu, words",
+    [
+        ("Tesla P100, 550.54.14, 6.0", "expected a GPU of compute capability 7.0 or above, got"),
+        ("NVIDIA B200, 550.54.14, 10.0", "expected a driver from 570 on for NVIDIA B200, got 550"),
+        ("Tesla V100, 470.57.02, 7.0", "expected a driver from 525 on for Tesla V100, got 470"),
+    ],
+)
+def test_a_gpu_or_driver_that_is_too_old_is_one_line(tmp_path, gpu, words):
+    done = setup_with_gpu(tmp_path, f"echo '{gpu}'")
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"setup: {words}")
+    assert line.endswith("; GPU=no before the command makes an environment for the CPU")
+
+
+@pytest.mark.parametrize(
+    "body, got",
+    [
+        ("echo '<html>'", "status 0 and '<html>'"),
+        ("echo 'no driver' >&2; exit 9", "status 9 and 'no driver'"),
+        ("sleep 600", "no answer within 10 seconds"),
+    ],
+)
+def test_a_broken_nvidia_smi_is_said_and_the_cpu_is_taken(tmp_path, body, got):
+    # Waits for a tenth of the time.
+    write_command(tmp_path / "bin/timeout", 'shift 3; exec /usr/bin/timeout -k 1 1 "$@"')
+    done = setup_with_gpu(tmp_path, body)
+    told, making = done.stderr.splitlines()
+    assert told == (
+        f"setup: expected nvidia-smi to name the GPUs, got {got}: "
+        "the environment is made for the CPU"
+    )
+    assert making.startswith("setup: making ")
+
+
+def test_the_cpu_is_taken_on_a_gpu_where_it_is_asked_for(tmp_path):
+    done = setup_with_gpu(tmp_path, "echo 'A100, 550.54.14, 8.0'", GPU="no")
+    assert done.stderr.startswith("setup: making ")
+
+
+def test_the_extra_for_gpus_is_the_supported_paddle_with_what_flights_need(tmp_path):
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [file] = tmp_path.glob("*/requires.txt")
+    extra = file.read_text().split("[gpu]\n")[1].split("\n\n")[0].split()
+    packages = {re.split("[<>=]", requirement)[0]: requirement for requirement in extra}
+    assert packages.keys() == {"paddlepaddle-gpu", "faiss-gpu", "bm25s"}
+    assert packages["paddlepaddle-gpu"] == "paddlepaddle-gpu<3.4,>=3.3"

@@ -12,6 +12,7 @@ from rocketqa import __version__
 from rocketqa.jobs.stopping import run_until_stopped
 
 VERBS = (  # in the order of work
+    "doctor",
     "validate",
     "plan",
     "preflight",

@@ -1,0 +1,51 @@
+"""Rates are above 0, and the operations are those of the dense products."""
+
+import paddle
+import pytest
+from device_border import multiply_half_precision, pretend_gpus
+
+from rocketqa.doctor import rates
+from rocketqa.doctor.findings import OK
+from rocketqa.doctor.rates import operations_a_token, products, seconds_of
+from rocketqa.encoder.config import ErnieConfig
+
+
+def test_a_layer_has_twelve_times_the_square_of_its_size_in_products():
+    config = ErnieConfig(hidden_size=768, num_hidden_layers=2, intermediate_size=3072)
+    assert operations_a_token(config) == 24 * 768**2 + 4 * 768**2
+
+
+def test_the_rate_of_products_is_told():
+    verdict, text = products()
+    assert verdict == OK
+    assert text.startswith("float32 ") and text.endswith(" TFLOP/s")
+
+
+def test_the_median_leaves_out_the_first_round():
+    rounds = []
+
+    def work() -> paddle.Tensor:
+        rounds.append(1)
+        return paddle.ones([1])
+
+    assert seconds_of(work) == pytest.approx(0, abs=1)
+    assert len(rounds) == 4
+
+
+@pytest.fixture
+def small_gpu(monkeypatch):
+    """A GPU that is none, with little work."""
+    rates.product_rate.cache_clear()
+    pretend_gpus(monkeypatch, (8, 0))
+    multiply_half_precision(monkeypatch)
+    monkeypatch.setattr(rates, "OF_GPU", rates.OF_GPU._replace(matrix=32, rows=8, hidden_size=64))
+    yield
+    rates.product_rate.cache_clear()
+
+
+def test_a_gpu_is_measured_in_half_precision(small_gpu):
+    assert " TFLOP/s, float16 " in products()[1]
+    for check in (rates.encoding_rate, rates.training_rate):
+        verdict, text = check()
+        assert verdict == OK
+        assert text.endswith("% of the products' rate (6 layers of 64 in float16)")
