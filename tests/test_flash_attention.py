@@ -105,7 +105,10 @@ def test_recomputed_layers_and_chunks_that_are_encoded_twice_have_the_same_dropo
     float64, monkeypatch
 ):
     seeds = pretend_gpu(monkeypatch, A100, autocast="float16")
-    model = tiny_ernie(CONFIG._replace(attention_probs_dropout_prob=0.3, hidden_dropout_prob=0.2))
+    # On a GPU, Paddle's recomputation restores the generators of GPUs, not that of the CPU.
+    monkeypatch.setattr(paddle, "get_rng_state", lambda device=None: [])
+    monkeypatch.setattr(paddle, "set_rng_state", lambda states, device=None: None)
+    model = tiny_ernie(CONFIG._replace(attention_probs_dropout_prob=0.3))
     model.train()
     packed = pack(ROWS)
 

@@ -42,7 +42,13 @@ class AttentionRows(Protocol):
         ...
 
     def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, heads: int, first_only: bool, p: float
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: int,
+        first_only: bool,
+        p: float,
     ) -> Tensor:
         """Returns the context of each attending token over the tokens of its row, [A, H].
 

@@ -1,9 +1,9 @@
 """Attention by one operator for all rows of a batch: FlashAttention 2 (Dao, 2023), on GPUs.
 
 Paddle's `flash_attn_unpadded` takes packed rows as they are, whatever their lengths. What it needs
-is read from Paddle's sources (3.3.1) and those of its library: a GPU of compute capability 8.0
-(Ampere) or later; float16 or bfloat16; a size of a head that is a multiple of 8. Up to 192, it has
-a gradient on all of these GPUs. The bounds of rows are int32.
+is read from the headers of Paddle 3.3.1 and from the sources of its library: a GPU of compute
+capability 8.0 (Ampere) or later; float16 or bfloat16; heads whose size is a multiple of 8. Heads of
+more than 192 have no gradient on some of these GPUs. The bounds of rows are int32.
 
 Dropout is drawn inside the operator, from a seed and an offset. They are given explicitly, in the
 memory of the host, where the operator reads them. `with_new_dropout` draws them from Paddle's
@@ -58,7 +58,13 @@ class FlashRows(NamedTuple):
         return self._replace(seed_offset=seed_offset)
 
     def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, heads: int, first_only: bool, p: float
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: int,
+        first_only: bool,
+        p: float,
     ) -> Tensor:
         """Returns the contexts, [A, H], in the precision of q; q: [A, H], k and v: [T, H]."""
         hidden_size = q.shape[1]

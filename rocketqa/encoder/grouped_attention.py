@@ -38,7 +38,13 @@ class EqualGroups:
         return self
 
     def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, heads: int, first_only: bool, p: float
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: int,
+        first_only: bool,
+        p: float,
     ) -> Tensor:
         """Returns the contexts, [A, H]; q: [A, H], k and v: [T, H]."""
         hidden_size = q.shape[1]
@@ -48,9 +54,8 @@ class EqualGroups:
         group_ks = split_by_group(k, self.groups)  # [R * L, H] each
         group_vs = split_by_group(v, self.groups)  # [R * L, H] each
         contexts = []
-        for group, penalty, group_q, group_k, group_v in zip(
-            self.groups, self.penalties, group_qs, group_ks, group_vs
-        ):
+        by_group = zip(self.groups, self.penalties, group_qs, group_ks, group_vs)
+        for group, penalty, group_q, group_k, group_v in by_group:
             group_q = _by_head(group_q, group.rows, heads)  # [R, h, a, d]
             group_k = _by_head(group_k, group.rows, heads)  # [R, h, L, d]
             group_v = _by_head(group_v, group.rows, heads)  # [R, h, L, d]
@@ -83,7 +88,13 @@ class PaddedGroups(EqualGroups):
         self.penalties = [paddle.log(mask).unsqueeze([1, 2]) for mask in self.is_token]
 
     def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, heads: int, first_only: bool, p: float
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: int,
+        first_only: bool,
+        p: float,
     ) -> Tensor:
         """Returns the contexts, [A, H]; q: [A, H], k and v: [T, H]."""
         k = paddle.gather(k, self.token_places)  # [P, H]
@@ -124,7 +135,8 @@ def join_similar(groups: Sequence[RowGroup]) -> list[RowGroup]:
 
 
 def _padded_places(
-    lengths: np.ndarray, groups: Sequence[RowGroup]
+    lengths: np.ndarray,
+    groups: Sequence[RowGroup],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the token at each place, int64 [P], and whether it is not padding, bool [P].
 
@@ -135,18 +147,25 @@ def _padded_places(
     all_kept = []
     first_row = 0
     for rows, longest in groups:
-        of_group = slice(first_row, first_row + rows)
-        last = lengths[of_group, None] - 1  # [R, 1]
+        end_row = first_row + rows
+        last = lengths[first_row:end_row, None] - 1  # [R, 1]
         columns = np.arange(longest)  # [L]
-        places = begins[of_group, None] + np.minimum(columns, last)  # [R, L]
+        nearest = np.minimum(columns, last)  # [R, L]
+        places = begins[first_row:end_row, None] + nearest  # [R, L]
         kept = columns <= last  # [R, L]
         all_places.append(places.reshape(-1))
         all_kept.append(kept.reshape(-1))
-        first_row += rows
+        first_row = end_row
     return np.concatenate(all_places), np.concatenate(all_kept)
 
 
-def weighted_values(q: Tensor, k: Tensor, v: Tensor, penalty: Tensor | None, p: float) -> Tensor:
+def weighted_values(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    penalty: Tensor | None,
+    p: float,
+) -> Tensor:
     """Returns dropout(softmax(q k^T + penalty)) v, [R, h, a, d]: the attention of one group.
 
     q: [R, h, a, d], divided by the root of d. k and v: [R, h, L, d]. penalty: [R, 1, 1, L].
