@@ -46,4 +46,5 @@ def test_recomputation_is_passed_on_to_both_encoders():
 def test_the_cost_of_a_step_is_its_time_and_the_memory_of_the_process():
     cost = measure_step(TINY)
     assert cost.seconds > 0
+    assert cost.operator_calls > 100
     assert peak_memory() >= cost.peak_memory >= cost.memory_before > 2**20

@@ -32,10 +32,14 @@ def rows_of_lengths(*lengths: int) -> list[Encoding]:
 
 
 def tiny_ernie(config: ErnieConfig = TINY_CONFIG) -> Ernie:
-    """Returns an encoder as a tower of a dual encoder has it: without a pooler."""
+    """Returns an encoder as a tower of a dual encoder has it: without a pooler.
+
+    Its parameters have Paddle's default type.
+    """
     model = Ernie(config, with_pooler=False)
     weights = initial_weights(config, 1)
-    model.set_state_dict({name: paddle.to_tensor(value) for name, value in weights.items()})
+    for name, parameter in model.state_dict().items():
+        parameter.set_value(weights[name].astype(paddle.get_default_dtype()))
     model.eval()
     return model
 

@@ -32,11 +32,14 @@ class StepSettings(NamedTuple):
 
 
 class StepCost(NamedTuple):
-    """The median seconds of a step, and the peak memory before and after the steps, in bytes."""
+    """The median seconds of a step, the peak memory before and after the steps, in bytes, and how
+    many operators of Paddle a step runs.
+    """
 
     seconds: float
     memory_before: int
     peak_memory: int
+    operator_calls: int
 
     @property
     def memory_of_step(self) -> int:
@@ -74,14 +77,15 @@ def measure_in_own_process(settings: StepSettings) -> StepCost:
 
 def comparison_lines(direct: StepSettings, chunked: StepSettings) -> Iterator[str]:
     """Yields the table of both costs, tab-separated; its last lines are `chunked` / `direct`."""
-    yield "step\tbatch\tchunks\tseconds a step\tpeak memory, GiB"
+    yield "step\tbatch\tchunks\tseconds a step\tpeak memory, GiB\toperator calls a step"
     direct_cost = measure_in_own_process(direct)
     yield _line("direct", direct, direct_cost)
     chunked_cost = measure_in_own_process(chunked)
     yield _line("chunks", chunked, chunked_cost)
     time_ratio = chunked_cost.seconds / direct_cost.seconds
     peak_ratio = chunked_cost.peak_memory / direct_cost.peak_memory
-    yield f"ratio\t\t\t{time_ratio:.3f}\t{peak_ratio:.3f}"
+    call_ratio = chunked_cost.operator_calls / direct_cost.operator_calls
+    yield f"ratio\t\t\t{time_ratio:.3f}\t{peak_ratio:.3f}\t{call_ratio:.3f}"
     direct_memory = direct_cost.memory_of_step
     chunked_memory = chunked_cost.memory_of_step
     yield (
@@ -92,7 +96,8 @@ def comparison_lines(direct: StepSettings, chunked: StepSettings) -> Iterator[st
 
 def _line(name: str, settings: StepSettings, cost: StepCost) -> str:
     peak = cost.peak_memory / GIB
-    return f"{name}\t{settings.queries}\t{settings.chunks}\t{cost.seconds:.3f}\t{peak:.3f}"
+    batch = f"{name}\t{settings.queries}\t{settings.chunks}"
+    return f"{batch}\t{cost.seconds:.3f}\t{peak:.3f}\t{cost.operator_calls}"
 
 
 def find_largest_batch(

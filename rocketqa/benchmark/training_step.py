@@ -1,4 +1,4 @@
-"""One training step of a dual encoder on one device, and its cost in time and memory."""
+"""One training step of a dual encoder on one device: its time, its memory, its operator calls."""
 
 import resource
 import statistics
@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from rocketqa.benchmark.accumulation import StepCost, StepSettings
+from rocketqa.benchmark.operator_calls import count_operator_calls
 from rocketqa.cross_batch_negatives import DualChunk, NegativesObjective
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
@@ -62,7 +63,9 @@ def measure_step(settings: StepSettings) -> StepCost:
         take_step(model, optimizer, chunks)
         float(model.parameters()[0].sum())  # waits for a GPU to finish
         seconds.append(time.perf_counter() - begin)
-    return StepCost(statistics.median(seconds[1:]), memory_before, peak_memory())
+    peak = peak_memory()
+    calls = count_operator_calls(lambda: take_step(model, optimizer, chunks))
+    return StepCost(statistics.median(seconds[1:]), memory_before, peak, calls)
 
 
 def random_model(settings: StepSettings) -> DualEncoder:

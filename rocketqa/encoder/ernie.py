@@ -12,8 +12,8 @@ result:
 Letters:
     N  rows                          H  hidden size
     T  tokens of all rows together   F  size of the feed-forward layer
-    R  rows of a group               h  attention heads
-    L  tokens of a row               d  size of a head, H / h
+    L  tokens of a row               h  attention heads
+                                     d  size of a head, H / h
     A  attending tokens, for which a layer computes outputs: all T; in the last layer the N first
     a  attending tokens of a row: L; in the last layer 1
 """
@@ -24,8 +24,9 @@ from paddle import Tensor, nn
 from paddle.distributed.fleet.utils import recompute
 
 from rocketqa.encoder import cpu_kernels
+from rocketqa.encoder.attention import AttentionRows, KernelRows, rows_for_attention
 from rocketqa.encoder.config import ErnieConfig, refuse_long_row
-from rocketqa.encoder.packing import PackedRows, RowGroup, row_means, split_by_group
+from rocketqa.encoder.packing import PackedRows
 
 
 class Ernie(nn.Layer):
@@ -51,19 +52,22 @@ class Ernie(nn.Layer):
         the row's tokens (`config.representation`). Raises DataError where a row has more tokens
         than the encoder has positions.
         """
-        groups = rows.groups
-        longest = groups[-1].length
+        longest = rows.groups[-1].length
         refuse_long_row(self.config, longest)
         hidden = self.embeddings(rows)  # [T, H]
+        head_size = self.config.hidden_size // self.config.num_attention_heads
+        attention_rows = rows_for_attention(rows, hidden, head_size)
         *inner_layers, last_layer = self.encoder.layers
         for layer in inner_layers:
-            hidden = self._run_layer(layer, hidden, hidden, groups)  # [T, H]
+            hidden = self._run_layer(layer, hidden, hidden, attention_rows)  # [T, H]
         if self.config.representation == "mean":
-            hidden = self._run_layer(last_layer, hidden, hidden, groups)  # [T, H]
-            vectors = row_means(hidden, groups)  # [N, H]
+            hidden = self._run_layer(last_layer, hidden, hidden, attention_rows)  # [T, H]
+            vectors = attention_rows.means(hidden)  # [N, H]
         else:
             first = paddle.gather(hidden, rows.first)  # [N, H]
-            vectors = self._run_layer(last_layer, hidden, first, groups, first_only=True)  # [N, H]
+            vectors = self._run_layer(
+                last_layer, hidden, first, attention_rows, first_only=True
+            )  # [N, H]
         return paddle.gather(vectors, rows.restore)  # [N, H]
 
     def pooled(self, rows: PackedRows) -> Tensor:
@@ -76,16 +80,18 @@ class Ernie(nn.Layer):
         layer: nn.Layer,
         tokens: Tensor,
         attending: Tensor,
-        groups: list[RowGroup],
+        rows: AttentionRows,
         first_only: bool = False,
     ) -> Tensor:
         """Returns the output of a layer, [A, H].
 
         With `recompute`, training does not keep the activations of the layer.
         """
+        if self.training:
+            rows = rows.with_new_dropout()
         if self.recompute and self.training and paddle.is_grad_enabled():
-            return recompute(layer, tokens, attending, groups, first_only)
-        return layer(tokens, attending, groups, first_only)
+            return recompute(layer, tokens, attending, rows, first_only)
+        return layer(tokens, attending, rows, first_only)
 
 
 class Embeddings(nn.Layer):
@@ -132,7 +138,7 @@ class EncoderLayer(nn.Layer):
         self,
         tokens: Tensor,
         attending: Tensor,
-        groups: list[RowGroup],
+        rows: AttentionRows,
         first_only: bool,
     ) -> Tensor:
         """Returns the layer's output for the attending tokens, [A, H].
@@ -140,7 +146,7 @@ class EncoderLayer(nn.Layer):
         tokens: [T, H], which the attention reads. attending: [A, H], all of `tokens`, or with
         `first_only` the first token of each row.
         """
-        context = self.self_attn(tokens, attending, groups, first_only)  # [A, H]
+        context = self.self_attn(tokens, attending, rows, first_only)  # [A, H]
         out_proj = self.self_attn.out_proj
         hidden = self._project_add_norm(context, out_proj, attending, self.norm1)  # [A, H]
         intermediate = self._intermediate(hidden)  # [A, F]
@@ -174,7 +180,11 @@ class EncoderLayer(nn.Layer):
 
 
 class Attention(nn.Layer):
-    """Multi-head attention within each row; the output projection is left to the encoder layer."""
+    """Multi-head attention within each row: softmax(q k^T / sqrt(d)) v for each head.
+
+    The output projection is left to the encoder layer. `attention.py` says which way the softmax is
+    computed on which device.
+    """
 
     def __init__(self, config: ErnieConfig):
         super().__init__()
@@ -191,53 +201,26 @@ class Attention(nn.Layer):
         self,
         tokens: Tensor,
         attending: Tensor,
-        groups: list[RowGroup],
+        rows: AttentionRows,
         first_only: bool,
     ) -> Tensor:
         """Returns the context of each attending token, [A, H].
 
         It is the weighted sum of the values of all tokens of the row.
         """
-        if cpu_kernels.usable(tokens):
-            return self._by_kernels(tokens, attending, groups, first_only)
-        scale = self.head_size**-0.5
-        q = self.q_proj(attending) * scale  # [A, H]
+        if isinstance(rows, KernelRows):
+            return self._by_kernels(tokens, attending, rows, first_only)
+        q = self.q_proj(attending)  # [A, H]
         k = self.k_proj(tokens)  # [T, H]
         v = self.v_proj(tokens)  # [T, H]
-        attending_counts = [group.rows if first_only else group.tokens for group in groups]
-        group_qs = paddle.split(q, attending_counts)  # [R * a, H] each
-        group_ks = split_by_group(k, groups)  # [R * L, H] each
-        group_vs = split_by_group(v, groups)  # [R * L, H] each
-        contexts = []
-        for group, *qkv in zip(groups, group_qs, group_ks, group_vs):
-            context = self._attend_in_group(group.rows, *qkv)  # [R * a, H]
-            contexts.append(context)
-        return paddle.concat(contexts)  # [A, H]
-
-    def _attend_in_group(self, rows: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Returns the contexts within a group of rows of equal length, [R * a, H].
-
-        q: [R * a, H]. k and v: [R * L, H].
-        """
-        q = self._by_head(q, rows)  # [R, h, a, d]
-        k = self._by_head(k, rows)  # [R, h, L, d]
-        v = self._by_head(v, rows)  # [R, h, L, d]
-        scores = paddle.matmul(q, k, transpose_y=True)  # [R, h, a, L]
-        weights = self.dropout(F.softmax(scores))  # [R, h, a, L]
-        context = paddle.matmul(weights, v)  # [R, h, a, d]
-        context = context.transpose([0, 2, 1, 3])  # [R, a, h, d]
-        hidden_size = self.heads * self.head_size
-        return context.reshape([-1, hidden_size])  # [R * a, H]
-
-    def _by_head(self, hidden: Tensor, rows: int) -> Tensor:
-        by_row = hidden.reshape([rows, -1, self.heads, self.head_size])  # [R, a or L, h, d]
-        return by_row.transpose([0, 2, 1, 3])  # [R, h, a or L, d]
+        p = _dropout_in_use(self.dropout)
+        return rows.attend(q, k, v, self.heads, first_only, p)  # [A, H]
 
     def _by_kernels(
         self,
         tokens: Tensor,
         attending: Tensor,
-        groups: list[RowGroup],
+        rows: AttentionRows,
         first_only: bool,
     ) -> Tensor:
         """Returns what `forward` returns, on a CPU.
@@ -251,7 +234,7 @@ class Attention(nn.Layer):
         kv = paddle.matmul(tokens, kv_weight)  # [T, 2 H]
         bias = paddle.concat(biases)  # [3 H]
         p = _dropout_in_use(self.dropout)
-        return cpu_kernels.attend(q, kv, bias, groups, self.heads, first_only, p)  # [A, H]
+        return cpu_kernels.attend(q, kv, bias, rows.groups, self.heads, first_only, p)  # [A, H]
 
 
 def _dropout_in_use(dropout: nn.Dropout) -> float:

@@ -1,8 +1,8 @@
 """Packs the rows of a batch without padding: sorted by length, laid end to end as one sequence.
 
 Every dense product, norm and dropout of the encoder works on this sequence, [T, H]. Only attention
-has to know where a row begins and ends. It takes one group of rows of equal length at a time, so it
-needs no mask.
+has to know where a row begins and ends (`attention.py`). Neighbouring rows of equal length are a
+group, which needs no mask.
 
 Letters: N rows, T tokens of all rows together, H hidden size.
 """
@@ -82,6 +82,12 @@ def row_means(hidden: Tensor, groups: Sequence[RowGroup]) -> Tensor:
         by_row = part.reshape([rows, length, -1])  # [rows, length, H]
         means.append(by_row.mean(axis=1))  # [rows, H]
     return paddle.concat(means)  # [N, H]
+
+
+def row_lengths(groups: Sequence[RowGroup]) -> np.ndarray:
+    """Returns the length of each packed row, int64 [N]."""
+    rows, lengths = np.array(groups, np.int64).T
+    return np.repeat(lengths, rows)
 
 
 def split_by_group(hidden: Tensor, groups: Sequence[RowGroup]) -> list[Tensor]:
