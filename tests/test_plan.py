@@ -74,6 +74,13 @@ def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
     assert all(line.startswith(launcher) for line in trainings)
 
 
+def test_a_deterministic_flight_has_deterministic_trainings():
+    commands = plan("toy", DETERMINISTIC="yes")
+    trainings = [line for line in commands if re.search(r"rocketqa train-\S+ --", line)]
+    assert len(trainings) >= 5
+    assert all(line.endswith(" --deterministic") for line in trainings)
+
+
 def test_files_that_exist_are_counted(tmp_path):
     (tmp_path / "qrels.train.tsv").write_text("q1\t0\tp1\t1\n" * 3000)
     lines = plan("marco", DATA_DIR=str(tmp_path))
