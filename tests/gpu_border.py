@@ -21,6 +21,13 @@ def pretend_a_gpu(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return switched
 
 
+def pretend_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a program choose GPU 0, which is this CPU."""
+    monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: True)
+    monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(paddle, "CUDAPlace", lambda device_id: paddle.CPUPlace())
+
+
 def in_tf32(tensor: paddle.Tensor) -> paddle.Tensor:
     """Returns the tensor with the bits that a product in TF32 reads of it."""
     bits = tensor.numpy().view(np.uint32) & MANTISSA_OF_TF32
