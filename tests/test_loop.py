@@ -36,13 +36,13 @@ def plain(flight):
 
 
 def test_a_deterministic_training_sets_the_flags_of_paddle_and_says_so(monkeypatch, flight, plain):
-    """On a CPU its weights are those of any training."""
+    """On a CPU its losses are those of any training."""
     flags: dict[str, object] = {}
     monkeypatch.setattr(paddle, "set_flags", flags.update)
     output = flight / "deterministic"
     assert train_dual_encoder.main(dual_flags(flight, output, 4, deterministic="")) == 0
     assert flags == {"FLAGS_cudnn_deterministic": True, "FLAGS_embedding_deterministic": 1}
-    assert weights(output) == weights(plain)
+    np.testing.assert_allclose(column(output, "loss"), column(plain, "loss"), rtol=1e-4)
     recorded = [json.loads((path / "meta.json").read_text())["job"] for path in (plain, output)]
     assert [job["flags"].get("deterministic") for job in recorded] == [None, True]
 

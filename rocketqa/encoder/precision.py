@@ -15,11 +15,14 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Literal, cast
 
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.base import core
+
+Half = Literal["float16", "bfloat16"]
 
 FLOAT32 = "float32"
 TF32 = "tf32"
@@ -41,11 +44,11 @@ def on_gpu() -> bool:
 def autocast(precision: str) -> AbstractContextManager[None]:
     """Returns a context in which a forward pass is in a precision of training, on a GPU."""
     if precision in HALF:
-        return paddle.amp.auto_cast(level="O1", dtype=precision)
+        return paddle.amp.auto_cast(level="O1", dtype=cast(Half, precision))
     return nullcontext()
 
 
-def cast_weights(model: nn.Layer, dtype: str) -> None:
+def cast_weights(model: nn.Layer, dtype: Half) -> None:
     """Casts the weights of a model for good, but not those of layer norms.
 
     Paddle's kernel of a layer norm on a GPU takes inputs in half precision with weights in float32.
@@ -58,9 +61,10 @@ def cast_weights(model: nn.Layer, dtype: str) -> None:
 def use_precision(precision: str) -> str:
     """Sets a GPU to a precision of training, and returns what its matrix products are then in."""
     allow_tf32(precision == TF32)
-    with warnings.catch_warnings(), autocast(precision):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where Paddle does not cast, the product tells
-        return precision_of_products()
+        with autocast(precision):
+            return precision_of_products()
 
 
 def allow_tf32(allowed: bool) -> None:
@@ -79,7 +83,7 @@ def use_deterministic_kernels() -> None:
     _set_flags(DETERMINISTIC)
 
 
-def _set_flags(flags: Mapping[str, object]) -> None:
+def _set_flags(flags: Mapping[str, bool | int]) -> None:
     """Sets those of the flags that this version and build of Paddle has."""
     for name, value in flags.items():
         with suppress(ValueError):

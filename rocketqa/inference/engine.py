@@ -22,7 +22,7 @@ from rocketqa.encoder.batch_plan import batches_of_similar_length
 from rocketqa.encoder.config import refuse_long_row
 from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.packing import pack
-from rocketqa.encoder.precision import allow_tf32, cast_weights, on_gpu
+from rocketqa.encoder.precision import Half, allow_tf32, cast_weights, on_gpu
 from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
 from rocketqa.inference.padded_encoder import padded_twin
 from rocketqa.inference.workers import Workers
@@ -31,7 +31,7 @@ from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer import Encoding
 
 PRECISIONS = ("float32", "reduced")
-REDUCED_ON_GPU = "float16"
+REDUCED_ON_GPU: Half = "float16"
 # Batches of each process of `run_batches`: with fewer, a start of the process takes more time than
 # it saves.
 FEWEST_BATCHES = 4
