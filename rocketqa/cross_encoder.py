@@ -37,8 +37,9 @@ class CrossEncoder(nn.Layer):
         return self.classifier(self.dropout(pooled))  # [N, 2]
 
     def probability(self, pairs: PackedRows) -> paddle.Tensor:
-        """Returns P(relevant) [N]."""
-        return F.softmax(self(pairs))[:, 1]
+        """Returns P(relevant) [N], in float32: near 1, half precision has few values."""
+        logits = self(pairs).astype("float32")  # [N, 2]
+        return F.softmax(logits)[:, 1]
 
     @staticmethod
     def from_encoder_weights(

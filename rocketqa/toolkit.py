@@ -25,6 +25,7 @@ from rocketqa.cross_encoder import ClassificationObjective
 from rocketqa.distributed.place import place_of
 from rocketqa.dual_encoder import DualEncoder as DualLayer
 from rocketqa.encoder.packing import pack
+from rocketqa.encoder.precision import allow_tf32
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 from rocketqa.files.released_rows import (
@@ -78,6 +79,8 @@ def load_model(
     """
     source = read_model(model)
     place = place_of(use_cuda, device_id)
+    if use_cuda:
+        allow_tf32(False)
     batch_size = checked_whole_number("batch_size", batch_size)
     if source.kind.layer is DualLayer:
         return DualEncoder(source, place, batch_size)

@@ -21,6 +21,7 @@ train_dual() {
     name=$1 epochs=$2
     shift 2
     [ "$RECOMPUTE" = no ] || set -- "$@" --recompute
+    [ "$DETERMINISTIC" = no ] || set -- "$@" --deterministic
     [ "$MASK_POSITIVES" = no ] || set -- "$@" --mask-positives "$DATA_DIR/qrels.train.tsv"
     launch "$DEVICES" train-dual-encoder --output "$CHECKPOINT_DIR/$name" --init "$INIT" \
         --collection "$DATA_DIR/collection.tsv" \
@@ -36,6 +37,8 @@ train_dual() {
 }
 
 train_cross() {
+    set --
+    [ "$DETERMINISTIC" = no ] || set -- --deterministic
     launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_encoder" \
         --init "$INIT_CROSS" --collection "$DATA_DIR/collection.tsv" \
         --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.cross.tsv" \
@@ -45,7 +48,7 @@ train_cross() {
         --precision "$PRECISION_CROSS" --fgm "$FGM" --seed "$SEED" \
         --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS_CROSS" \
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} \
-        ${MAX_STEPS:+--max-steps "$MAX_STEPS"}
+        ${MAX_STEPS:+--max-steps "$MAX_STEPS"} "$@"
 }
 
 # The vectors stay in OUTPUT_DIR/NAME.vectors; those of the collection serve every split.

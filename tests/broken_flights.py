@@ -243,7 +243,7 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
     ),
     "half precision on a CPU": (
         exported(PRECISION_CROSS="float16"),
-        "PRECISION_CROSS=float16: expected a GPU, got a CPU, where Paddle's autocast does nothing",
+        "PRECISION_CROSS=float16: expected a GPU, got a CPU, which trains in float32 alone",
     ),
 }
 OF_MACHINE = ("a disk that is too small", "half precision on a CPU")

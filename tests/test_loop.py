@@ -3,6 +3,8 @@ refusals.
 """
 
 import json
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -11,11 +13,13 @@ from safetensors.numpy import load_file, save_file
 from toy_files import dual_flags, train_dual, write_tiny_flight
 from training_logs import WEIGHTS, column, complaint, log_of, weights
 
+from rocketqa.cli import train_dual_encoder
 from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.jobs.seeds import generator
-from rocketqa.training.loop import mean_over_devices
+from rocketqa.training.loop import Training, mean_over_devices
+from rocketqa.training.settings import CHOICES
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,35 @@ def flight(tmp_path_factory):
 def plain(flight):
     train_dual(flight, flight / "plain", devices=1, batch_size=4)
     return flight / "plain"
+
+
+def test_a_deterministic_training_sets_the_flags_of_paddle_and_says_so(monkeypatch, flight, plain):
+    """On a CPU its losses are those of any training."""
+    flags: dict[str, object] = {}
+    monkeypatch.setattr(paddle, "set_flags", flags.update)
+    output = flight / "deterministic"
+    assert train_dual_encoder.main(dual_flags(flight, output, 4, deterministic="")) == 0
+    assert flags == {"FLAGS_cudnn_deterministic": True, "FLAGS_embedding_deterministic": 1}
+    np.testing.assert_allclose(column(output, "loss"), column(plain, "loss"), rtol=1e-4)
+    recorded = [json.loads((path / "meta.json").read_text())["job"] for path in (plain, output)]
+    assert [job["flags"].get("deterministic") for job in recorded] == [None, True]
+
+
+def test_a_chunk_is_computed_in_the_precision_of_its_training(monkeypatch):
+    entered = []
+
+    @contextmanager
+    def auto_cast(**named):
+        entered.append(named)
+        yield
+
+    monkeypatch.setattr(paddle.amp, "auto_cast", auto_cast)
+    for precision in CHOICES["precision"]:
+        settings = SimpleNamespace(seed=1, precision=precision)
+        with Training._chunk_context(SimpleNamespace(settings=settings), step=0, place=0):
+            pass
+    half = ("float16", "bfloat16")
+    assert entered == [{"level": "O1", "dtype": precision} for precision in half]
 
 
 def assert_recomputed_alike(flight, kept, recomputed, **settings):
@@ -71,11 +104,11 @@ def test_recomputation_runs_each_layer_a_second_time_for_the_same_gradient(
     np.testing.assert_allclose(gradients[1], gradients[0], atol=1e-6 * largest)
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "tf32"])
 def test_a_precision_that_the_device_would_ignore_is_refused(flight, precision):
     flags = dual_flags(flight, flight / "x", 4, precision=precision)
     assert complaint("train-dual-encoder", *flags) == (
-        f"--precision {precision}: expected a GPU, got a CPU, where Paddle's autocast does nothing"
+        f"--precision {precision}: expected a GPU, got a CPU, which trains in float32 alone"
     )
     assert not list(flight.glob("x*")), "a refusal leaves nothing behind"
 

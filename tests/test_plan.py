@@ -63,7 +63,7 @@ def test_fewer_gpus_take_the_same_batches_and_as_much_longer(devices, chunks):
 
 
 def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
-    lines = plan("marco", **folders_below(tmp_path))
+    lines = plan("marco", DETERMINISTIC="yes", **folders_below(tmp_path))
     commands = [line for line in lines if "rocketqa " in line and " --" in line]
     assert len(set(commands)) == len(commands) >= 30
     assert not list(tmp_path.iterdir())
@@ -72,6 +72,8 @@ def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
     launcher = "python -m rocketqa.distributed.launch 8 rocketqa "
     trainings = [line for line in commands if "train-dual-encoder" in line]
     assert all(line.startswith(launcher) for line in trainings)
+    trainings += [line for line in commands if "train-cross-encoder" in line]
+    assert all(" --deterministic" in line for line in trainings)
 
 
 def test_files_that_exist_are_counted(tmp_path):

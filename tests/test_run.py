@@ -3,7 +3,10 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import paddle
+import paddle.nn.functional as F
 import pytest
+from gpu_border import dense_layer_in_tf32, pretend_a_gpu, product_in_tf32
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingExample
@@ -21,10 +24,30 @@ def test_float32_is_always_supported():
     refuse_unless_supported("float32")
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "tf32"])
 def test_a_precision_that_a_cpu_ignores_is_refused(precision):
     with pytest.raises(DataError, match=f"--precision {precision}: expected a GPU, got a CPU"):
         refuse_unless_supported(precision)
+
+
+def test_a_gpu_that_computes_in_another_precision_is_refused(monkeypatch):
+    """A GPU whose kernels know float32 alone, and one whose environment forces TF32."""
+    pretend_a_gpu(monkeypatch)
+    refuse_unless_supported("float32")
+    for precision, cure in {
+        "float16": "take a GPU of compute capability 7.0 or later, or float32",
+        "bfloat16": "take a GPU of compute capability 8.0 or later, or float16",
+        "tf32": "take a GPU of compute capability 8.0 or later, and unset NVIDIA_TF32_OVERRIDE",
+    }.items():
+        with pytest.raises(DataError) as error:
+            refuse_unless_supported(precision)
+        expected = f"expected a GPU whose matrix products are in {precision}, got float32"
+        assert str(error.value) == f"--precision {precision}: {expected}: {cure}"
+    monkeypatch.setattr(paddle, "matmul", product_in_tf32)
+    monkeypatch.setattr(F, "linear", dense_layer_in_tf32)
+    refuse_unless_supported("tf32")
+    with pytest.raises(DataError, match="got tf32: set NVIDIA_TF32_OVERRIDE=0 in the environment"):
+        refuse_unless_supported("float32")
 
 
 @pytest.mark.parametrize("every, examples", [(0, "dev.tsv"), (5, None)])

@@ -73,7 +73,9 @@ def test_what_does_not_change_the_weights_is_no_part_of_it(settings, tmp_path, c
     assert other.job("t", 1).identity == settings.job("t", 1).identity
 
 
-@pytest.mark.parametrize("changed", [{"seed": 8}, {"negatives": "in-batch"}, {"accumulate": 2}])
+@pytest.mark.parametrize(
+    "changed", [{"deterministic": True}, {"seed": 8}, {"negatives": "in-batch"}, {"accumulate": 2}]
+)
 def test_what_changes_the_weights_is_part_of_it(settings, changed):
     assert replace(settings, **changed).job("t", 1).identity != settings.job("t", 1).identity
 
@@ -116,7 +118,7 @@ def test_the_schedule_follows_the_settings(settings):
         ("query_length", 7, "8 to 512 tokens"),
         ("seed", "one", "a whole number"),
         ("decay", "cosine", "linear or constant"),
-        ("precision", "float8", "float32 or float16 or bfloat16"),
+        ("precision", "float8", "float32 or tf32 or float16 or bfloat16"),
         ("negatives", "all", "cross-batch or in-batch"),
         ("representation", "last", "first or mean"),
     ],

@@ -10,6 +10,7 @@ from types import GeneratorType
 import numpy as np
 import pytest
 from ask_released_package import TRAINED, answers
+from gpu_border import pretend_a_gpu, pretend_cuda
 from released_fixture import PACKAGE, ReleasedFixture
 from toolkit_fixture import PARA, QUERY, TITLE, write_released_models
 
@@ -82,6 +83,15 @@ def test_the_vectors_of_a_dual_encoder_are_the_released_ones(released, name):
     slow_passages = [slow.passage(text, title) for text, title in zip(PARA, TITLE)]
     np.testing.assert_allclose(q_embs, slow_queries, atol=1e-5, rtol=0)
     np.testing.assert_allclose(p_embs, slow_passages, atol=1e-5, rtol=0)
+
+
+def test_a_gpu_computes_exactly_in_float32(monkeypatch):
+    expected = list(rocketqa.load_model("v1_marco_de").encode_query(QUERY))
+    pretend_cuda(monkeypatch)
+    switched = pretend_a_gpu(monkeypatch)
+    encoder = rocketqa.load_model("v1_marco_de", use_cuda=True)
+    assert switched == [False]
+    assert np.array_equal(list(encoder.encode_query(QUERY)), expected)
 
 
 @pytest.mark.parametrize("name", ["v1_marco_de", "pair_marco_de"])

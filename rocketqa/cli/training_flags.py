@@ -156,8 +156,15 @@ def _add_device_flags(parser: ArgumentParser) -> None:
         "--precision",
         choices=CHOICES["precision"],
         default="float32",
-        help="precision of matrix products on a GPU; float16 uses a dynamic loss scale "
+        help="precision of matrix products; all but float32 need a GPU. float32 is exact, and tf32 "
+        "rounds the inputs of products to 10 bits; float16 uses a dynamic loss scale "
         "(default: float32)",
+    )
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="let a GPU make sums in a fixed order, so that two trainings can end in the same "
+        "bytes; a CPU always does (default: no)",
     )
     parser.add_argument(
         "--loss-scale",

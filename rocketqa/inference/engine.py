@@ -5,7 +5,8 @@ rows (`padded_encoder.py`), so rows of about equal length belong in one batch. P
 is within 1e-5 of the model. `reduced` computes in bfloat16 where the processor has instructions for
 it (AMX or AVX-512 BF16); elsewhere float32 is used, and a line says so.
 
-On a GPU the model itself runs on packed rows; there `reduced` computes in float16.
+On a GPU the model itself runs on packed rows. There `float32` is exact, and `reduced` computes in
+float16: the weights are cast once, and all that follows them is float16 (`encoder/precision.py`).
 """
 
 import os
@@ -21,6 +22,7 @@ from rocketqa.encoder.batch_plan import batches_of_similar_length
 from rocketqa.encoder.config import refuse_long_row
 from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.packing import pack
+from rocketqa.encoder.precision import Half, allow_tf32, cast_weights, on_gpu
 from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
 from rocketqa.inference.padded_encoder import padded_twin
 from rocketqa.inference.workers import Workers
@@ -29,6 +31,7 @@ from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer import Encoding
 
 PRECISIONS = ("float32", "reduced")
+REDUCED_ON_GPU: Half = "float16"
 # Batches of each process of `run_batches`: with fewer, a start of the process takes more time than
 # it saves.
 FEWEST_BATCHES = 4
@@ -42,12 +45,13 @@ class Engine:
     may use threads (OMP_NUM_THREADS), so the bytes do not depend on their number.
 
     precision: the one that is used, which is `float32` where the device does not support `reduced`.
+    On a GPU, `reduced` casts the weights of the model that is given.
     """
 
     def __init__(self, model: Ernie | CrossEncoder, precision: str = "float32"):
         model.eval()
         self._config = model.config
-        self._on_gpu = paddle.get_device() != "cpu"
+        self._on_gpu = on_gpu()
         self.precision = precision if self._on_gpu else _precision_of_cpu(precision)
         self._reduced = self.precision == "reduced"
         self._workers: Workers | None = None
@@ -127,10 +131,13 @@ class Engine:
 
 def _run_packed(model: Ernie | CrossEncoder, reduced: bool) -> RunRows:
     """Returns a function that runs the model itself on packed rows; `reduced` is float16."""
+    allow_tf32(False)
+    if reduced:
+        cast_weights(model, REDUCED_ON_GPU)
     forward = model.probability if isinstance(model, CrossEncoder) else model
 
     def run(rows: Sequence[Encoding]) -> np.ndarray:
-        with paddle.no_grad(), paddle.amp.auto_cast(reduced, level="O2", dtype="float16"):
+        with paddle.no_grad():
             return forward(pack(rows)).astype("float32").numpy()
 
     return run

@@ -128,6 +128,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "DEVICES_CROSS": whole_from_1,
     "DEVICES_INFERENCE": whole_from_1,
     "SAVE_EVERY": RANGES["save_every"].read,
+    "DETERMINISTIC": yes_or_no,
     "MIN_STEPS": RANGES["min_steps"].read,
     "MIN_STEPS_CROSS": RANGES["min_steps"].read,
     "MAX_STEPS": empty_or(RANGES["max_steps"].read),

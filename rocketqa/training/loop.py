@@ -21,6 +21,7 @@ from paddle import nn
 
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Watchdog, Workspace
+from rocketqa.encoder.precision import autocast
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.progress import bar
 from rocketqa.jobs.seeds import number
@@ -39,8 +40,6 @@ from rocketqa.weights.training_states import (
     save_best,
     save_state,
 )
-
-FLOAT32 = "float32"
 
 
 class Task(NamedTuple):
@@ -175,10 +174,7 @@ class Training:
     def _chunk_context(self, step: int, place: int) -> Iterator[None]:
         """Gives a chunk its dropout and its precision, the same each time."""
         paddle.seed(number(self.settings.seed, "dropout", step, place))
-        if self.settings.precision == FLOAT32:
-            yield
-            return
-        with paddle.amp.auto_cast(dtype=self.settings.precision):
+        with autocast(self.settings.precision):
             yield
 
     def _learning_rate(self, step: int) -> float:

@@ -2,18 +2,31 @@
 
 from collections.abc import Callable, Sequence
 
-import paddle
-
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.encoder.precision import (
+    FLOAT32,
+    TF32,
+    on_gpu,
+    use_deterministic_kernels,
+    use_precision,
+)
 from rocketqa.files.errors import DataError
 from rocketqa.files.packages import import_package
 from rocketqa.training.batches import DualBatches
-from rocketqa.training.loop import FLOAT32, Task, Training
+from rocketqa.training.loop import Task, Training
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.settings import LOG, DualEncoderSettings, TrainingSettings
 from rocketqa.weights.checkpoint import save_model
 from rocketqa.weights.training_states import choose_results
+
+# What to do where a GPU computes in another precision than the one that was asked for.
+CURES = {
+    FLOAT32: "set NVIDIA_TF32_OVERRIDE=0 in the environment, or take tf32",
+    TF32: "take a GPU of compute capability 8.0 or later, and unset NVIDIA_TF32_OVERRIDE",
+    "float16": "take a GPU of compute capability 7.0 or later, or float32",
+    "bfloat16": "take a GPU of compute capability 8.0 or later, or float16",
+}
 
 
 def run_training(
@@ -32,6 +45,8 @@ def run_training(
 
     def train(workspace: Workspace) -> None:
         refuse_unless_supported(settings.precision)
+        if settings.deterministic:
+            use_deterministic_kernels()
         refuse_half_a_dev_measure(settings)
         if settings.visualdl:
             import_package("visualdl", "--visualdl", "the package visualdl")
@@ -52,16 +67,18 @@ def run_training(
 
 
 def refuse_unless_supported(precision: str) -> None:
-    """Raises DataError where the device would silently compute in float32 instead."""
-    if precision != FLOAT32 and paddle.device.get_device().startswith("cpu"):
+    """Sets the device to a precision. Raises DataError where it would compute in another one."""
+    if not on_gpu():
+        if precision != FLOAT32:
+            raise DataError(
+                f"--precision {precision}: expected a GPU, got a CPU, which trains in float32 alone"
+            )
+        return
+    computed = use_precision(precision)
+    if computed != precision:
         raise DataError(
-            f"--precision {precision}: expected a GPU, "
-            "got a CPU, where Paddle's autocast does nothing"
-        )
-    if precision == "bfloat16" and not paddle.amp.is_bfloat16_supported():
-        raise DataError(
-            "--precision bfloat16: expected a GPU that computes in it, "
-            "got an older one: take float16"
+            f"--precision {precision}: expected a GPU whose matrix products are in {precision}, "
+            f"got {computed}: {CURES[precision]}"
         )
 
 

@@ -29,6 +29,7 @@ from rocketqa.training.schedule import Schedule
 
 INPUTS = ("init", "collection", "queries", "examples", "dev_examples", "mask_positives")
 NOT_IDENTITY = ("output", "save_every", "visualdl")  # they do not change the weights
+IDENTITY_WHERE_SET = ("deterministic",)  # at its default a training is what it was without the flag
 LOG = "train_log.tsv"
 RANGES: dict[str, Range] = {  # of the fields that are numbers
     "batch_size": WHOLE_FROM_1,
@@ -54,7 +55,7 @@ RANGES: dict[str, Range] = {  # of the fields that are numbers
 CHOICES = {  # of the fields that are words
     "decay": ("linear", "constant"),
     "representation": ("first", "mean"),
-    "precision": ("float32", "float16", "bfloat16"),
+    "precision": ("float32", "tf32", "float16", "bfloat16"),
     "negatives": ("cross-batch", "in-batch"),
 }
 MAY_BE_NONE = ("layer_norm_eps", "representation", "max_steps", "loss_scale")
@@ -89,7 +90,8 @@ class TrainingSettings:
     clip_norm: float = 1.0
     accumulate: int = 1
     recompute: bool = False
-    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    precision: Literal["float32", "tf32", "float16", "bfloat16"] = "float32"
+    deterministic: bool = False
     loss_scale: float | None = None
     save_every: int = 500
     keep: int = 0
@@ -130,7 +132,8 @@ class TrainingSettings:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         inputs = {name: values.pop(name) for name in INPUTS if name in values}
         inputs = {name: value for name, value in inputs.items() if name not in constants}
-        left_out = {*NOT_IDENTITY, *constants}
+        unset = {name for name in IDENTITY_WHERE_SET if not values[name]}
+        left_out = {*NOT_IDENTITY, *constants, *unset}
         flags = {name: value for name, value in values.items() if name not in left_out}
         flags["devices"] = devices
         return Job(
