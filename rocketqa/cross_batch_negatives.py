@@ -23,14 +23,17 @@ import paddle.distributed as dist
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
+from rocketqa.distributed.device_copies import to_device
 from rocketqa.encoder.packing import PackedRows
 from rocketqa.files.errors import DataError
+from rocketqa.training.known_positives import KnownPositives
 from rocketqa.training.objective import Step
 
 Reps = tuple[paddle.Tensor, paddle.Tensor]  # q_reps, p_reps
 # Queries [B] and passages [B*P] -> their representations.
 Encode = Callable[[PackedRows, PackedRows], Reps]
-EMPTY_PLACE = -1  # stands for the number of a passage where a query has fewer than P
+
+_compared_shapes: set[tuple[int, ...]] = set()  # of p_reps, equal on all devices
 
 
 class GatherAcrossDevices(PyLayer):
@@ -57,15 +60,23 @@ def gather(p_reps: paddle.Tensor) -> paddle.Tensor:
     """Returns the passages of all devices, [A*N*B*P, H]; on one device its own.
 
     Raises DataError on every device, before anything is gathered, where the shapes differ: a
-    collective operation on unequal shapes gives garbage on one device and aborts another.
+    collective operation on unequal shapes gives garbage on one device and aborts another. A
+    comparison waits for the devices, so it is made at the first step of a training: all steps have
+    the same shape.
     """
     if dist.get_world_size() == 1:
         return p_reps
-    own_shape = paddle.to_tensor(p_reps.shape, dtype="int64")
-    shapes = [shape.tolist() for shape in _all_gather(own_shape)]
+    if tuple(p_reps.shape) not in _compared_shapes:
+        _compare_shapes(p_reps.shape)
+    return GatherAcrossDevices.apply(p_reps)
+
+
+def _compare_shapes(own_shape: list[int]) -> None:
+    parts = _all_gather(to_device(np.array(own_shape, np.int64)))
+    shapes = [part.tolist() for part in parts]
     if any(shape != shapes[0] for shape in shapes):
         raise DataError(f"p_reps: expected the same shape on every device, got {shapes}")
-    return GatherAcrossDevices.apply(p_reps)
+    _compared_shapes.add(tuple(own_shape))
 
 
 def _all_gather(tensor: paddle.Tensor) -> list[paddle.Tensor]:
@@ -79,7 +90,7 @@ def losses_and_hits(
     p_reps: paddle.Tensor,
     cross_batch: bool,
     chunks: int = 1,
-    known_positives: "KnownPositives | None" = None,
+    known_positives: KnownPositives | None = None,
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Returns the negative log-likelihood of each query's positive (equation 2), and whether that
     passage ranks first: float32 [N*B] both.
@@ -92,15 +103,18 @@ def losses_and_hits(
     logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
     first_own_passage = dist.get_rank() * p_reps.shape[0] if cross_batch else 0
     places = positive_places(q_reps.shape[0], p_reps.shape[0], chunks)
-    labels = paddle.to_tensor(first_own_passage + places)  # [N*B]
+    labels = to_device(first_own_passage + places)  # [N*B]
     excluded = None
     if known_positives is not None:
-        excluded = known_positives.mask(labels.numpy(), cross_batch)  # [N*B, A*N*B*P]
+        numbers = to_device(known_positives.passages)  # [N*B*P]
+        if cross_batch and dist.get_world_size() > 1:
+            numbers = paddle.concat(_all_gather(numbers))  # [A*N*B*P]
+        excluded = known_positives.mask(labels, numbers)  # [N*B, A*N*B*P]
     return negative_log_likelihoods(logits, labels, excluded)
 
 
 def negative_log_likelihoods(
-    logits: paddle.Tensor, labels: paddle.Tensor, excluded: np.ndarray | None
+    logits: paddle.Tensor, labels: paddle.Tensor, excluded: paddle.Tensor | None
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Returns the losses and hits of logits [N*B, candidates] and labels [N*B].
 
@@ -110,7 +124,7 @@ def negative_log_likelihoods(
     finite = logits.isfinite().all(axis=1)  # [N*B]
     if excluded is not None:
         minus_infinity = paddle.full_like(logits, -np.inf)
-        logits = paddle.where(paddle.to_tensor(excluded), minus_infinity, logits)
+        logits = paddle.where(excluded, minus_infinity, logits)
     losses = F.cross_entropy(logits, labels, reduction="none").reshape([-1])  # [N*B]
     losses = paddle.where(finite, losses, paddle.full_like(losses, np.nan))
     hits = (logits.argmax(axis=1) == labels).astype("float32")  # [N*B]
@@ -136,7 +150,7 @@ class DualChunk(NamedTuple):
 
     queries: PackedRows
     passages: PackedRows
-    known_positives: "KnownPositives | None"
+    known_positives: KnownPositives | None
     places: paddle.Tensor | None = None
 
 
@@ -252,45 +266,3 @@ def forward_backward_chunk(
     with step.chunk_context(n):
         q_reps, p_reps = reps_of(model, chunk)  # [B, H], [B*P, H]
     paddle.autograd.backward([q_reps, p_reps], list(gradients))
-
-
-class KnownPositives:
-    """Passages that are excluded as negatives of a query: its known positives, and copies of them,
-    on every device. Passages have numbers; copies of a text have the same number, whatever their
-    ids. Places without a passage have the number EMPTY_PLACE, and are excluded for every query.
-
-    # Deviation: the paper and the released code take every other passage of the batch for a
-    negative, also the known positives of the query and copies of its positive. A switch,
-    MASK_POSITIVES, off by default.
-    """
-
-    def __init__(self, passages: np.ndarray, positives: Sequence[Sequence[int]]):
-        """`passages`: numbers of the own passages, int64 [N*B*P]; `positives`: those of each own
-        query, N*B lists.
-        """
-        self.passages = passages
-        self.positives = positives
-
-    def mask(self, labels: np.ndarray, cross_batch: bool) -> np.ndarray:
-        """Returns which passages are left out of the softmax of each query, bool [N*B, A*N*B*P].
-
-        The passage that `labels` [N*B] names, the positive that the query is trained on, always
-        stays.
-        """
-        candidates = self.passages
-        if cross_batch and dist.get_world_size() > 1:
-            parts = _all_gather(paddle.to_tensor(self.passages))
-            candidates = np.concatenate([part.numpy() for part in parts])
-        mask = np.stack([np.isin(candidates, numbers) for numbers in self.positives])
-        mask[np.arange(len(labels)), labels] = False
-        return mask
-
-    @staticmethod
-    def joined(parts: Sequence["KnownPositives | None"]) -> "KnownPositives | None":
-        """Returns the known positives of several chunks as one; None where nothing is masked."""
-        present = [part for part in parts if part is not None]
-        if not present:
-            return None
-        passages = np.concatenate([part.passages for part in present])
-        positives = [numbers for part in present for numbers in part.positives]
-        return KnownPositives(passages, positives)

@@ -133,9 +133,11 @@ def perturbed(model: CrossEncoder, chunk: CrossChunk, epsilon: float) -> Iterato
     unperturbed = words.clone().detach()
     with paddle.no_grad():
         norm = (gradient.square().sum() + 1e-8).sqrt()
-        words.set_value(words + gradient * (epsilon / norm))
+        # Tensor.set_value would take the embeddings through the memory of the host.
+        paddle.assign(words + gradient * (epsilon / norm), words)
     yield
-    words.set_value(unperturbed)
+    with paddle.no_grad():
+        paddle.assign(unperturbed, words)
 
 
 def _gradient_by_word_embeddings(model: CrossEncoder, chunk: CrossChunk) -> paddle.Tensor:

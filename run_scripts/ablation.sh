@@ -28,23 +28,25 @@ train_rows() {
     sh run_scripts/stage2_cross.sh "$ENV"
     sh run_scripts/stage3_dual_denoised.sh "$ENV"
     sh run_scripts/stage4_dual_augmented.sh "$ENV"
-    with_changes NEGATIVES=in-batch train_dual in_batch "$EPOCHS_1" \
-        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv"
+    with_changes NEGATIVES=in-batch train_dual in_batch "$EPOCHS_1" queries.train \
+        --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     # This row is stage 3 without the cross encoder: it samples as many negatives from the same
     # candidates, and leaves none of them out.
     sample examples.dual.noisy.tsv --for dual --depth "$DENOISE_DEPTH" \
         --negatives "$DUAL_NEGATIVES"
-    train_dual hard_without_denoising "$EPOCHS_3" --queries "$DATA_DIR/queries.train.tsv" \
+    train_dual hard_without_denoising "$EPOCHS_3" queries.train \
         --examples "$OUTPUT_DIR/examples.dual.noisy.tsv"
     [ -n "$INIT_BERT" ] || return 0
     # BERT keeps the epsilon of its own config.json.
-    with_changes INIT="$INIT_BERT" LAYER_NORM_EPS= train_dual bert_base "$EPOCHS_1" \
-        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.0.tsv"
+    # Its vocabulary is another, so the tokens of the other models stay as they are.
+    with_changes INIT="$INIT_BERT" LAYER_NORM_EPS= TOKENISE=no \
+        train_dual bert_base "$EPOCHS_1" queries.train --examples "$OUTPUT_DIR/examples.dual.0.tsv"
 }
 
 prepare_data ablation.sh
 first_seed=$SEED first_output=$OUTPUT_DIR first_checkpoints=$CHECKPOINT_DIR
-export SEED OUTPUT_DIR CHECKPOINT_DIR
+TOKENS_DIR=$OUTPUT_DIR
+export SEED OUTPUT_DIR CHECKPOINT_DIR TOKENS_DIR
 set --
 for SEED in $ABLATION_SEEDS; do
     OUTPUT_DIR=$first_output CHECKPOINT_DIR=$first_checkpoints
@@ -56,7 +58,11 @@ for SEED in $ABLATION_SEEDS; do
     train_rows
     for row_and_model in ${INIT_BERT:+bert_base=bert_base} $ROWS_AND_MODELS; do
         model=${row_and_model#*=}
-        evaluate "$model"
+        if [ "$model" = bert_base ]; then
+            with_changes TOKENISE=no evaluate "$model"
+        else
+            evaluate "$model"
+        fi
         set -- "$@" "${row_and_model%=*}" "$SEED" "$OUTPUT_DIR/$model.measures.tsv"
     done
 done

@@ -39,7 +39,7 @@ point_of_figure_4() {
     fi
     # MAX_STEPS ends the training; 1,000 epochs are more than it can need.
     with_changes MAX_STEPS="$(steps_of "$model")" train_dual "$point" 1000 \
-        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.dual.$2.tsv"
+        queries.train --examples "$OUTPUT_DIR/examples.dual.$2.tsv"
     evaluate "$point"
 }
 
@@ -50,8 +50,7 @@ point_of_figure_6() {
     # the other.
     awk -v part="$1" 'NR * part % 100 < part' "$OUTPUT_DIR/examples.augmented.tsv" >"$part"
     point=figure6.augmented.$(rows_of "$part")
-    train_dual "$point" "$EPOCHS_4" \
-        --queries "$DATA_DIR/queries.train.tsv" "$DATA_DIR/queries.unlabelled.tsv" \
+    train_dual "$point" "$EPOCHS_4" "queries.train queries.unlabelled" \
         --examples "$OUTPUT_DIR/examples.dual.1.tsv" "$part"
     evaluate "$point"
 }

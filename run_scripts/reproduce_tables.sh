@@ -30,6 +30,7 @@ evaluate_released_models() {
         fail "$ENV: expected RELEASED to name released models, got none"
     prepare_data reproduce_tables.sh
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
+    TOKENISE=no # the tokenizers are those of the released models, not those of INIT and INIT_CROSS
     vocabulary=$CHECKPOINT_DIR/dual_encoder_2/vocab.txt
     for pair in $RELEASED; do
         model=${pair%%=*} source=${pair#*=}

@@ -6,7 +6,8 @@
 #
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv and, if STAGE_1_RUN names it,
 #         a run; INIT
-# writes  OUTPUT_DIR/examples.dual.0.tsv; CHECKPOINT_DIR/dual_encoder_0
+# writes  OUTPUT_DIR/examples.dual.0.tsv; CHECKPOINT_DIR/dual_encoder_0; with TOKENISE=yes, here and
+#         in all stages, OUTPUT_DIR/tokens.dual/ and tokens.cross/
 #
 # Cost on the toy data with two cores: about 9 % of the time of the whole procedure, which takes
 # 6 minutes; 1 MB of disk.
@@ -32,5 +33,5 @@ fi
     set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
 rocketqa sample-negatives --output "$OUTPUT_DIR/examples.dual.0.tsv" --for dual \
     --qrels "$DATA_DIR/qrels.train.tsv" --negatives "$DUAL_NEGATIVES" --seed "$SEED" "$@"
-train_dual dual_encoder_0 "$EPOCHS_1" --queries "$DATA_DIR/queries.train.tsv" \
+train_dual dual_encoder_0 "$EPOCHS_1" queries.train \
     --examples "$OUTPUT_DIR/examples.dual.0.tsv"

@@ -30,5 +30,5 @@ sample examples.dual.1.tsv --for dual --scores "$OUTPUT_DIR/dual_encoder_0.train
     --depth "$DENOISE_DEPTH" --max-score "$MAX_NEGATIVE" --fill-depth "$FILL_DEPTH" \
     --negatives "$DUAL_NEGATIVES"
 # The training starts from INIT again, as in the released code, not from dual_encoder_0.
-train_dual dual_encoder_1 "$EPOCHS_3" --queries "$DATA_DIR/queries.train.tsv" \
+train_dual dual_encoder_1 "$EPOCHS_3" queries.train \
     --examples "$OUTPUT_DIR/examples.dual.1.tsv"

@@ -32,6 +32,5 @@ rocketqa pseudo-label --output "$OUTPUT_DIR/examples.augmented.tsv" \
     --run "$OUTPUT_DIR/dual_encoder_1.unlabelled.run" \
     --scores "$OUTPUT_DIR/dual_encoder_1.unlabelled.scored.run" --depth "$AUGMENT_DEPTH" \
     --min-positive "$MIN_POSITIVE" --max-negative "$MAX_NEGATIVE" --negatives "$DUAL_NEGATIVES"
-train_dual dual_encoder_2 "$EPOCHS_4" \
-    --queries "$DATA_DIR/queries.train.tsv" "$DATA_DIR/queries.unlabelled.tsv" \
+train_dual dual_encoder_2 "$EPOCHS_4" "queries.train queries.unlabelled" \
     --examples "$OUTPUT_DIR/examples.dual.1.tsv" "$OUTPUT_DIR/examples.augmented.tsv"

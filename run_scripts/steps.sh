@@ -1,7 +1,10 @@
 # The building blocks of the procedure, each one a few `rocketqa` commands. POSIX sh.
 # This file is sourced, never run. The stage scripts call these functions after load_env (lib.sh).
 #
-# train_dual NAME EPOCHS FLAGS ..   trains the dual encoder CHECKPOINT_DIR/NAME.
+# texts KIND NAME                   prints where the texts of DATA_DIR/NAME.tsv are for a model of
+#                                   KIND, dual or cross: there, or the folder of their tokens.
+# tokenise KIND NAME ...            makes such folders, where TOKENISE asks for them.
+# train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
 # train_cross                       trains the cross encoder CHECKPOINT_DIR/cross_encoder.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
 # score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
@@ -16,15 +19,44 @@
 # shellcheck source=run_scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# FLAGS name the queries and the examples; the hyper-parameters come from the env file.
+# All seeds of ablation.sh read the same tokens, in TOKENS_DIR.
+texts() {
+    if [ "$TOKENISE" = yes ]; then
+        echo "${TOKENS_DIR:-$OUTPUT_DIR}/tokens.$1/$2"
+    else
+        echo "$DATA_DIR/$2.tsv"
+    fi
+}
+
+tokenise() {
+    [ "$TOKENISE" = yes ] || return 0
+    kind_of_model=$1 tokenizer=$INIT
+    [ "$1" = dual ] || tokenizer=$INIT_CROSS
+    shift
+    for texts in "$@"; do
+        flag=--queries
+        [ "$texts" != collection ] || flag=--collection
+        rocketqa tokenize --output "$(texts "$kind_of_model" "$texts")" \
+            --checkpoint "$tokenizer" "$flag" "$DATA_DIR/$texts.tsv"
+    done
+}
+
+# QUERIES are names such as queries.train, with blanks between; FLAGS name the examples. The
+# hyper-parameters come from the env file.
 train_dual() {
-    name=$1 epochs=$2
-    shift 2
+    name=$1 epochs=$2 queries=$3
+    shift 3
+    # shellcheck disable=SC2086
+    tokenise dual collection $queries
+    set -- "$@" --queries
+    for texts in $queries; do
+        set -- "$@" "$(texts dual "$texts")"
+    done
     [ "$RECOMPUTE" = no ] || set -- "$@" --recompute
     [ "$DETERMINISTIC" = no ] || set -- "$@" --deterministic
     [ "$MASK_POSITIVES" = no ] || set -- "$@" --mask-positives "$DATA_DIR/qrels.train.tsv"
     launch "$DEVICES" train-dual-encoder --output "$CHECKPOINT_DIR/$name" --init "$INIT" \
-        --collection "$DATA_DIR/collection.tsv" \
+        --collection "$(texts dual collection)" \
         --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
         --batch-size "$BATCH_SIZE" --epochs "$epochs" \
         --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" --decay linear \
@@ -37,11 +69,12 @@ train_dual() {
 }
 
 train_cross() {
+    tokenise cross collection queries.train
     set --
     [ "$DETERMINISTIC" = no ] || set -- --deterministic
     launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_encoder" \
-        --init "$INIT_CROSS" --collection "$DATA_DIR/collection.tsv" \
-        --queries "$DATA_DIR/queries.train.tsv" --examples "$OUTPUT_DIR/examples.cross.tsv" \
+        --init "$INIT_CROSS" --collection "$(texts cross collection)" \
+        --queries "$(texts cross queries.train)" --examples "$OUTPUT_DIR/examples.cross.tsv" \
         --max-length "$PAIR_LENGTH" --batch-size "$BATCH_SIZE_CROSS" --epochs "$EPOCHS_CROSS" \
         --learning-rate "$LEARNING_RATE_CROSS" --warmup "$WARMUP_CROSS" --decay "$DECAY_CROSS" \
         --weight-decay "$WEIGHT_DECAY_CROSS" --accumulate "$ACCUMULATE_CROSS" \
@@ -54,22 +87,27 @@ train_cross() {
 # The vectors stay in OUTPUT_DIR/NAME.vectors; those of the collection serve every split.
 retrieve() {
     vectors=$OUTPUT_DIR/$1.vectors
+    tokenise dual collection "queries.$2"
     launch "$DEVICES_INFERENCE" encode --output "$vectors/collection" \
-        --checkpoint "$CHECKPOINT_DIR/$1" --collection "$DATA_DIR/collection.tsv" \
-        --passage-length "$PASSAGE_LENGTH" --precision "$PRECISION_INFERENCE"
+        --checkpoint "$CHECKPOINT_DIR/$1" --collection "$(texts dual collection)" \
+        --passage-length "$PASSAGE_LENGTH" --precision "$PRECISION_INFERENCE" \
+        ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
     launch "$DEVICES_INFERENCE" encode --output "$vectors/queries.$2" \
-        --checkpoint "$CHECKPOINT_DIR/$1" --queries "$DATA_DIR/queries.$2.tsv" \
-        --query-length "$QUERY_LENGTH" --precision "$PRECISION_INFERENCE"
+        --checkpoint "$CHECKPOINT_DIR/$1" --queries "$(texts dual "queries.$2")" \
+        --query-length "$QUERY_LENGTH" --precision "$PRECISION_INFERENCE" \
+        ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
     rocketqa retrieve --output "$OUTPUT_DIR/$1.$2.run" --query-vectors "$vectors/queries.$2" \
         --passage-vectors "$vectors/collection" --depth "$3"
 }
 
 # The cross encoder scores the first DEPTH passages that OUTPUT_DIR/RUN.run has for each query.
 score() {
+    tokenise cross collection "queries.$2"
     launch "$DEVICES_INFERENCE" score --output "$OUTPUT_DIR/$1.scored.run" \
-        --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$DATA_DIR/collection.tsv" \
-        --queries "$DATA_DIR/queries.$2.tsv" --run "$OUTPUT_DIR/$1.run" --depth "$3" \
-        --max-length "$PAIR_LENGTH" --precision "$PRECISION_INFERENCE"
+        --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$(texts cross collection)" \
+        --queries "$(texts cross "queries.$2")" --run "$OUTPUT_DIR/$1.run" --depth "$3" \
+        --max-length "$PAIR_LENGTH" --precision "$PRECISION_INFERENCE" \
+        ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
 }
 
 # The positives are the labelled passages. With POSITIVES=answers, the positive of a query is the
@@ -143,7 +181,6 @@ baselines() {
         --collection "$DATA_DIR/collection.tsv" \
         --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH"
     measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" --allow-empty
-    train_dual start 0 --queries "$DATA_DIR/queries.train.tsv" \
-        --examples "$OUTPUT_DIR/examples.dual.0.tsv"
+    train_dual start 0 queries.train --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     evaluate start
 }

@@ -12,9 +12,7 @@ from paddle.autograd import PyLayer
 
 from rocketqa import cross_batch_negatives
 from rocketqa.cross_batch_negatives import (
-    EMPTY_PLACE,
     DualChunk,
-    KnownPositives,
     NegativesObjective,
 )
 from rocketqa.distributed import devices
@@ -24,6 +22,7 @@ from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import Encoding
+from rocketqa.training.known_positives import EMPTY_PLACE, KnownPositives
 from rocketqa.training.objective import Step
 
 CHUNKS, B, P, H = 2, 3, 3, 5  # chunks a device, queries a chunk, passages a query, hidden size
@@ -160,6 +159,27 @@ def gradients_of_model(rank, out, name, chunks, objective, chunk=chunk):
     out.update({f"{name}:{key}": value for key, value in gradients(encoder).items()})
 
 
+def reads_of_gathers() -> list[int]:
+    """Returns how many tensors each of two gathers of equal shapes has read, which waits for a GPU.
+
+    A shape that no other gather of this worker has.
+    """
+    tolist, reads = paddle.Tensor.tolist, []
+
+    def noted(tensor):
+        reads.append(tensor.shape)
+        return tolist(tensor)
+
+    paddle.Tensor.tolist = noted
+    counts = []
+    for _ in range(2):
+        reads.clear()
+        cross_batch_negatives.gather(paddle.zeros([3, 7]))
+        counts.append(len(reads))
+    paddle.Tensor.tolist = tolist
+    return counts
+
+
 def main(folder: str) -> None:
     devices.join()
     rank, out = devices.rank(), {"world": devices.count()}
@@ -185,6 +205,7 @@ def main(folder: str) -> None:
     cross_batch_negatives.gather = right
     gradients_of_model(rank, out, "full loss on each device", 1, FullLossOnEachDevice())
     gradients_of_model(rank, out, "in-batch only", 1, NegativesObjective(cross_batch=False))
+    out["reads of gathers"] = reads_of_gathers()
     try:
         cross_batch_negatives.gather(paddle.zeros([2 + rank, 5]))
     except DataError as error:

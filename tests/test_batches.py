@@ -1,6 +1,7 @@
 """Examples become rows of tokens in the order that the loss expects."""
 
 import numpy as np
+import paddle
 import pytest
 
 from rocketqa.encoder.packing import PackedRows
@@ -9,6 +10,7 @@ from rocketqa.files.examples import LabelledPair, TrainingExample
 from rocketqa.files.formats import Passage, Query
 from rocketqa.text.tokenizer import TextEncoder
 from rocketqa.training.batches import CrossBatches, DualBatches, token_counts
+from rocketqa.training.known_positives import KnownPositives
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] - one two three four five six title".split()
 
@@ -46,6 +48,12 @@ def spelled(rows: PackedRows) -> list[str]:
         row = ids[first[place] : first[place] + lengths[place]]
         texts.append(" ".join(WORDS[i] for i in row))
     return texts
+
+
+def masked(known_positives: KnownPositives, labels: list[int]) -> np.ndarray:
+    """Returns which of the own passages are left out, for each query."""
+    candidates = paddle.to_tensor(known_positives.passages)
+    return known_positives.mask(paddle.to_tensor(np.array(labels)), candidates).numpy()
 
 
 def test_positives_come_first_then_each_column_of_hard_negatives():
@@ -87,7 +95,7 @@ def test_positives_of_the_labels_and_of_all_examples_are_known():
     # q1 has p1, p4 by the labels, and p6 by another example; q2 has p2.
     assert {p1, p4} < set(known_positives.positives[0]) and len(known_positives.positives[0]) == 3
     assert known_positives.positives[1] == [p2]
-    assert known_positives.mask(np.array([0, 1]), cross_batch=True).tolist() == [
+    assert masked(known_positives, [0, 1]).tolist() == [
         [False, False, False, True],
         [False, False, False, False],
     ]
@@ -108,10 +116,10 @@ def test_a_copy_of_a_positive_under_another_id_is_no_negative():
         TrainingExample("q1", "p4", ("p5",)),
     ]
     batches = DualBatches(examples, QUERIES, copies, ENCODER, 32, 32, positives={})
-    mask = batches.chunk(np.array([0, 1, 2])).known_positives.mask(np.array([0, 1, 2]), False)
+    mask = masked(batches.chunk(np.array([0, 1, 2])).known_positives, [0, 1, 2])
     # p2 p2 p2 copy untitled divided
     assert mask[0].tolist() == [False, True, True, True, False, False]
-    mask = batches.chunk(np.array([4, 2])).known_positives.mask(np.array([0, 1]), False)
+    mask = masked(batches.chunk(np.array([4, 2])).known_positives, [0, 1])
     assert not mask.any()  # divided has the same words, but not in the same places
     of_tokens = {key: ENCODER.tokens([passage])[0] for key, passage in copies.items()}
     stored = DualBatches(examples, QUERIES, of_tokens, ENCODER, 32, 32, positives={})
@@ -140,7 +148,7 @@ def test_a_row_with_fewer_negatives_has_empty_places_which_every_query_leaves_ou
     assert batches.passage_ids(np.array([0, 1, 2])) == ["p1", "p2", "p2", "p3", "p4", "p5"]
     assert len(spelled(chunk.passages)) == 6
     assert chunk.places.tolist() == [0, 1, 2, 3, 6, 4, 5, 6, 6]
-    mask = chunk.known_positives.mask(np.array([0, 1, 2]), cross_batch=False)
+    mask = masked(chunk.known_positives, [0, 1, 2])
     assert mask.tolist() == [[False, False, False, False, True, False, False, True, True]] * 3
     full = batches.chunk(np.array([0]))  # a chunk without an empty place takes part in the gather
     assert full.places.tolist() == [0, 1, 2] and full.known_positives is not None
@@ -148,7 +156,7 @@ def test_a_row_with_fewer_negatives_has_empty_places_which_every_query_leaves_ou
 
 def test_empty_places_and_known_positives_are_masked_together():
     chunk = dual_batches(UNEQUAL, positives={"q1": ["p4"]}).chunk(np.array([0, 2]))
-    mask = chunk.known_positives.mask(np.array([0, 1]), cross_batch=False)
+    mask = masked(chunk.known_positives, [0, 1])
     # p1 p2, p3 p4, p5 -
     assert mask.tolist() == [
         [False, False, False, True, False, True],
@@ -173,6 +181,21 @@ def test_pairs_keep_their_labels():
         "[CLS] one [SEP] title two [SEP]",
     ]
     assert labels.tolist() == [0, 1, 1] and "int64" in str(labels.dtype)
+
+
+def test_a_thread_prepares_arrays_and_makes_no_tensor(monkeypatch):
+    def refuse(*words, **named):
+        raise AssertionError("a thread leaves tensors to the training")
+
+    pairs = [LabelledPair("q1", "p1", 1)]
+    cross_batches = CrossBatches(pairs, QUERIES, COLLECTION, ENCODER, 9)
+    with monkeypatch.context() as patched:
+        patched.setattr(paddle, "to_tensor", refuse)
+        dual = dual_batches(UNEQUAL, positives={"q1": ["p4"]}).prepared(np.array([0, 2]))
+        cross = cross_batches.prepared(np.array([0]))
+    assert isinstance(dual.queries.token_ids, np.ndarray) and isinstance(dual.places, np.ndarray)
+    assert spelled(dual.on_device().queries) == ["[CLS] one [SEP]", "[CLS] two two two two [SEP]"]
+    assert cross.on_device().labels.tolist() == [1]
 
 
 def test_batches_know_their_number_and_their_queries():

@@ -23,11 +23,11 @@ from cross_batch_worker import (
 from launching import launch
 
 from rocketqa.cross_batch_negatives import (
-    KnownPositives,
     NegativesObjective,
     losses_and_hits,
     positive_places,
 )
+from rocketqa.training.known_positives import KnownPositives
 
 
 def joint_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]:
@@ -218,6 +218,12 @@ def test_unequal_shapes_are_refused_on_every_device_before_the_collective_runs(l
         f"p_reps: expected the same shape on every device, got {shapes}"
     }
     assert_reps_as_expected(reps, out, "after the refusal", slow_loss_and_gradients(reps.q, reps.p))
+
+
+def test_shapes_are_compared_once_because_it_waits_for_the_devices(launched):
+    _, out = launched
+    for part in out:
+        assert part["reads of gathers"].tolist() == [len(out), 0]
 
 
 def learnt(places: list[int], cross_batch: bool = True, scale: float = 1.0):

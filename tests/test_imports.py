@@ -36,7 +36,7 @@ ROWS = (
         "training.sampling",
         "training.settings",
     ),
-    ("encoder", "training.objective", "search.near_equal_passages"),
+    ("encoder", "training.objective", "training.known_positives", "search.near_equal_passages"),
     ("cross_batch_negatives",),
     ("dual_encoder", "cross_encoder", "search.exact_search"),
     ("weights",),

@@ -18,7 +18,7 @@ from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
 from rocketqa.jobs.seeds import generator
-from rocketqa.training.loop import Training, mean_over_devices
+from rocketqa.training.loop import Training
 from rocketqa.training.settings import CHOICES
 
 
@@ -190,7 +190,3 @@ def test_states_are_kept_after_the_end_where_asked_for_and_the_best_model_by_dev
 def test_the_padding_that_is_left_out_is_what_a_padded_batch_would_have(plain):
     for share in column(plain, "padding_left_out"):
         assert 0 < share < 0.5
-
-
-def test_the_means_of_one_device_are_its_values():
-    assert mean_over_devices(paddle.to_tensor(0.5), 3, 2.0) == [0.5, 3.0, 2.0]

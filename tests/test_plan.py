@@ -67,6 +67,7 @@ def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
     commands = [line for line in lines if "rocketqa " in line and " --" in line]
     assert len(set(commands)) == len(commands) >= 30
     assert not list(tmp_path.iterdir())
+    assert not [line for line in commands if "--batch-tokens" in line]
     made = {line.split("--output ")[1].split()[0] for line in commands}
     assert {f"{tmp_path}/c/{model}" for model in MODELS} <= made
     launcher = "python -m rocketqa.distributed.launch 8 rocketqa "
@@ -74,6 +75,23 @@ def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
     assert all(line.startswith(launcher) for line in trainings)
     trainings += [line for line in commands if "train-cross-encoder" in line]
     assert all(" --deterministic" in line for line in trainings)
+
+
+def test_texts_are_tokenised_once_and_the_tokens_of_a_batch_reach_every_reader(tmp_path):
+    lines = plan("nq", BATCH_TOKENS="100000", **folders_below(tmp_path))
+    assert "GiB of disk" in line_of(lines, "tokenise:")
+    commands = [line for line in lines if line.startswith("rocketqa tokenize")]
+    made = [line.split("--output ")[1].split()[0] for line in commands]
+    assert len(set(made)) == len(made) == 8  # four files for each kind of model
+    readers = [line for line in lines if re.search(r"rocketqa (train-|encode|score) ?", line)]
+    assert len(readers) > 8
+    for line in readers:
+        kind = "cross" if re.search("rocketqa (train-cross|score)", line) else "dual"
+        texts = re.findall(r"--(?:queries|collection) (\S+)", line)
+        assert texts and set(texts) <= set(made), line
+        assert all(f"/tokens.{kind}/" in path for path in texts), line
+        is_training = "rocketqa train-" in line
+        assert ("--batch-tokens 100000" in line) != is_training, line
 
 
 def test_files_that_exist_are_counted(tmp_path):
@@ -184,4 +202,5 @@ def test_the_disk_of_a_flight_is_that_of_its_lines(tmp_path):
     # Vectors of 768 numbers, and lines of runs.
     texts = 3 * 8_841_823 + 502_939 + 1_700_000 + 6_980
     lines = 1000 * (502_939 + 6_980) + 50 * (502_939 + 2 * 1_700_000 + 6_980)
-    assert outputs == texts * 768 * 4 + lines * 45
+    tokens = 2 * (8_841_823 * 190 + (502_939 + 1_700_000 + 6_980) * 50)
+    assert outputs == texts * 768 * 4 + lines * 45 + tokens

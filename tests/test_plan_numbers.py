@@ -4,7 +4,7 @@ import pytest
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0
-from rocketqa.training.plan_numbers import parse_numbers
+from rocketqa.training.plan_numbers import parse_numbers, tokens_on_disk
 
 
 def test_numbers_are_read_by_name():
@@ -38,3 +38,11 @@ def test_a_wrong_word_is_named_with_its_variable(text, message):
 def test_rows_are_whole_numbers():
     with pytest.raises(DataError, match="^ROWS: a: expected a whole number from 0, got 1.5$"):
         parse_numbers("a=1.5", ("a",), "ROWS", WHOLE_FROM_0)
+
+
+def test_tokens_are_on_disk_for_both_kinds_of_model():
+    rows = {"collection": 1000, "queries.train": 10, "queries.dev": 5, "qrels.train": 99}
+    assert tokens_on_disk(rows) == (
+        "1,000 passages and 15 queries, for each of two kinds of model",
+        2 * (1000 * 190 + 15 * 50),
+    )

@@ -16,6 +16,7 @@ from rocketqa.cli.flags import (
     add_text_flags,
     job_of,
     on_all_devices,
+    take_batch_tokens,
     take_lengths,
     to_path,
 )
@@ -93,6 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     model_settings(args.checkpoint, "DualEncoder")
     take_lengths(args, "query_length", "passage_length")
+    take_batch_tokens(args)
     job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
 
     def make(workspace: Workspace) -> None:

@@ -15,6 +15,7 @@ from rocketqa.files.examples import TrainingRows
 from rocketqa.files.formats import write_lines
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
+from rocketqa.inference.batch_tokens import default_batch_tokens
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
 from rocketqa.weights.model_kinds import trained_length
@@ -185,8 +186,8 @@ def add_inference_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--batch-tokens",
         type=NumberType(WHOLE_FROM_1),
-        default=2048,
-        help="tokens in a batch; a GPU has room for more (default: 2048)",
+        help="tokens in a batch (default: 2048 on a CPU; on GPUs by the memory of the smallest, "
+        "65536 with 16 GB, 131072 with 24 GB or more)",
     )
 
 
@@ -258,6 +259,12 @@ def add_text_flags(parser: ArgumentParser, as_trained: str = "") -> None:
         default=None if as_trained else 128,
         help=f"tokens of a passage, [CLS] and both [SEP] included (default: {as_trained}128)",
     )
+
+
+def take_batch_tokens(args: Namespace) -> None:
+    """Gives --batch-tokens, where it was not given, the number that suits this machine."""
+    if args.batch_tokens is None:
+        args.batch_tokens = default_batch_tokens()
 
 
 def take_lengths(args: Namespace, *names: str) -> None:

@@ -11,6 +11,7 @@ from rocketqa.cli.flags import (
     add_job_flags,
     job_of,
     on_all_devices,
+    take_batch_tokens,
     take_lengths,
     to_path,
 )
@@ -69,6 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     model_settings(args.checkpoint, "CrossEncoder")
     take_lengths(args, "max_length")
+    take_batch_tokens(args)
     job = job_of("score", args, inputs=("checkpoint", "collection", "queries", "run"))
 
     def make(workspace: Workspace) -> None:

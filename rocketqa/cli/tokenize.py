@@ -2,9 +2,13 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 from rocketqa.jobs.digests import refuse_damaged
+
+if TYPE_CHECKING:
+    from rocketqa.text.tokenizer import TextEncoder
 
 EXAMPLE = (
     "rocketqa tokenize --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -21,8 +25,8 @@ def build_parser() -> ArgumentParser:
         type=to_path,
         required=True,
         metavar="DIR",
-        help="take the tokenizer of this checkpoint, or of a folder with vocab.txt "
-        "(and tokenizer_config.json)",
+        help="take the tokenizer of this checkpoint, of a folder with vocab.txt "
+        "(and tokenizer_config.json), or of a model whose name PaddleNLP knows",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -39,11 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     from rocketqa.jobs.progress import bar
     from rocketqa.text.token_store import COLLECTION, QUERIES, finish_store, write_store
-    from rocketqa.text.tokenizer import load_text_encoder
-    from rocketqa.weights.sentence_transformers import encoder_folder
 
-    refuse_damaged(args.checkpoint)
-    encoder = load_text_encoder(encoder_folder(args.checkpoint))
+    encoder = _text_encoder(args.checkpoint)
     kind = COLLECTION if args.collection else QUERIES
     job = job_of(
         "tokenize",
@@ -62,3 +63,17 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{args.output}: {rows:,} rows")
 
     return job.run(write, args.check)
+
+
+def _text_encoder(source: Path) -> "TextEncoder":
+    """Returns the tokenizer of a folder, or that of a model whose name PaddleNLP knows."""
+    from rocketqa.text.tokenizer import load_text_encoder, text_encoder_of
+    from rocketqa.weights.sentence_transformers import encoder_folder
+
+    is_name = len(source.parts) == 1 and not source.exists()
+    if is_name:
+        from rocketqa.weights.pretrained import load_pretrained
+
+        return text_encoder_of(load_pretrained(str(source)).tokenizer_files)
+    refuse_damaged(source)
+    return load_text_encoder(encoder_folder(source))

@@ -14,6 +14,7 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+from rocketqa.distributed.device_copies import to_device
 from rocketqa.text.tokenizer import Encoding
 
 
@@ -45,8 +46,35 @@ class PackedRows(NamedTuple):
     groups: list[RowGroup]
 
 
+class HostRows(NamedTuple):
+    """What a PackedRows holds, as arrays: a thread that prepares them needs no Paddle."""
+
+    token_ids: np.ndarray
+    type_ids: np.ndarray
+    positions: np.ndarray
+    first: np.ndarray
+    restore: np.ndarray
+    groups: list[RowGroup]
+
+    def on_device(self) -> PackedRows:
+        """Returns the rows on the device that computes."""
+        return PackedRows(
+            token_ids=to_device(self.token_ids),
+            type_ids=to_device(self.type_ids),
+            positions=to_device(self.positions),
+            first=to_device(self.first),
+            restore=to_device(self.restore),
+            groups=self.groups,
+        )
+
+
 def pack(rows: Sequence[Encoding]) -> PackedRows:
     """Returns the rows packed by length; rows of equal length keep their order."""
+    return pack_on_host(rows).on_device()
+
+
+def pack_on_host(rows: Sequence[Encoding]) -> HostRows:
+    """Returns what `pack` returns, before it is copied to the device."""
     lengths = np.array([len(row.token_ids) for row in rows])
     order = np.argsort(lengths, kind="stable")
     sorted_lengths = lengths[order]
@@ -56,12 +84,12 @@ def pack(rows: Sequence[Encoding]) -> PackedRows:
     token_ids = np.concatenate([row.token_ids for row in sorted_rows])
     type_ids = np.concatenate([row.type_ids for row in sorted_rows])
     positions = [np.arange(length, dtype=np.int64) for length in sorted_lengths]
-    return PackedRows(
-        token_ids=paddle.to_tensor(token_ids),
-        type_ids=paddle.to_tensor(type_ids),
-        positions=paddle.to_tensor(np.concatenate(positions)),
-        first=paddle.to_tensor(begins),
-        restore=paddle.to_tensor(restore),
+    return HostRows(
+        token_ids=token_ids,
+        type_ids=type_ids,
+        positions=np.concatenate(positions),
+        first=begins,
+        restore=restore,
         groups=_groups_of(sorted_lengths),
     )
 

@@ -1,25 +1,66 @@
 """Training examples -> chunks of packed rows, the input of one forward and backward pass.
 
+A chunk is made in two steps: a thread prepares its rows as arrays, without Paddle, while the device
+is busy with earlier ones; then they are copied to the device.
+
 Letters: B queries (or pairs) a chunk, P passages a query (the positive first).
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import paddle
 
-from rocketqa.cross_batch_negatives import EMPTY_PLACE, DualChunk, KnownPositives
+from rocketqa.cross_batch_negatives import DualChunk
 from rocketqa.cross_encoder import CrossChunk
-from rocketqa.encoder.packing import PackedRows, pack
+from rocketqa.distributed.device_copies import to_device
+from rocketqa.encoder.packing import HostRows, PackedRows, pack_on_host
 from rocketqa.files.collection import entry_with_id, require_entry
 from rocketqa.files.examples import LabelledPair, TrainingExample
 from rocketqa.files.formats import Passage, Query
 from rocketqa.text.tokenizer import TextEncoder, Tokens, text_or_tokens
+from rocketqa.training.known_positives import EMPTY_PLACE, KnownPositives
 
 NO_IDS = np.array([], np.int64)
+
+
+class HostChunk(Protocol):
+    """The prepared rows of a chunk."""
+
+    def on_device(self) -> Any:
+        """Returns the chunk, on the device that computes."""
+        ...
+
+
+class HostDualChunk(NamedTuple):
+    """What a DualChunk holds, as arrays."""
+
+    queries: HostRows
+    passages: HostRows
+    known_positives: KnownPositives | None
+    places: np.ndarray | None
+
+    def on_device(self) -> DualChunk:
+        """Returns the chunk, on the device that computes."""
+        return DualChunk(
+            self.queries.on_device(),
+            self.passages.on_device(),
+            self.known_positives,
+            None if self.places is None else to_device(self.places),
+        )
+
+
+class HostCrossChunk(NamedTuple):
+    """What a CrossChunk holds, as arrays."""
+
+    pairs: HostRows
+    labels: np.ndarray
+
+    def on_device(self) -> CrossChunk:
+        """Returns the chunk, on the device that computes."""
+        return CrossChunk(self.pairs.on_device(), to_device(self.labels))
 
 
 class Batches(Protocol):
@@ -33,8 +74,8 @@ class Batches(Protocol):
         """Returns the query of each of these examples, to name it where its loss is not finite."""
         ...
 
-    def chunk(self, indices: np.ndarray) -> Any:
-        """Returns the chunk of these examples, in their order."""
+    def prepared(self, indices: np.ndarray) -> HostChunk:
+        """Returns the rows of these examples, in their order; it is called in a thread."""
         ...
 
 
@@ -114,6 +155,10 @@ class DualBatches:
 
     def chunk(self, indices: np.ndarray) -> DualChunk:
         """Returns the chunk of these examples."""
+        return self.prepared(indices).on_device()
+
+    def prepared(self, indices: np.ndarray) -> HostDualChunk:
+        """Returns the rows of these examples; it is called in a thread."""
         query_ids = self.query_ids(indices)
         passage_ids = self.passage_ids(indices)
         queries = _query_texts(self.queries, query_ids)
@@ -121,11 +166,11 @@ class DualBatches:
         rows = None
         if self.has_empty_places:
             rows = _rows_of_places(self._places(indices))
-        return DualChunk(
-            pack(self.encoder.queries(queries, self.query_length)),
-            pack(self.encoder.passages(passages, self.passage_length)),
+        return HostDualChunk(
+            pack_on_host(self.encoder.queries(queries, self.query_length)),
+            pack_on_host(self.encoder.passages(passages, self.passage_length)),
             self._known_positives(query_ids, passages, rows),
-            None if rows is None else paddle.to_tensor(rows),
+            rows,
         )
 
     def _known_positives(
@@ -205,12 +250,16 @@ class CrossBatches:
 
     def chunk(self, indices: np.ndarray) -> CrossChunk:
         """Returns the chunk of these pairs."""
+        return self.prepared(indices).on_device()
+
+    def prepared(self, indices: np.ndarray) -> HostCrossChunk:
+        """Returns the rows of these pairs; it is called in a thread."""
         pairs = [self.pairs[i] for i in indices]
         queries = _query_texts(self.queries, [pair.query_id for pair in pairs])
         passages = _passages(self.collection, [pair.passage_id for pair in pairs])
-        rows = pack(self.encoder.pairs(queries, passages, self.max_length))
+        rows = pack_on_host(self.encoder.pairs(queries, passages, self.max_length))
         labels = np.array([pair.label for pair in pairs], np.int64)
-        return CrossChunk(rows, paddle.to_tensor(labels))
+        return HostCrossChunk(rows, labels)
 
 
 def _query_texts(

@@ -115,6 +115,7 @@ whole_from_1 = WHOLE_FROM_1.read
 VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "DATA_DIR": place,
     "DATA_PREP": anything,
+    "TOKENISE": yes_or_no,
     "OUTPUT_DIR": place,
     "CHECKPOINT_DIR": place,
     "INIT": place,
@@ -168,6 +169,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "STAGE_1_RUN": empty_or(place),
     "POSITIVES": labels_or_answers,
     "PRECISION_INFERENCE": one_of("float32", "reduced"),
+    "BATCH_TOKENS": empty_or(whole_from_1),
     "RETRIEVE_DEPTH": whole_from_1,
     "DENOISE_DEPTH": whole_from_1,
     "MAX_NEGATIVE": PROBABILITY.read,

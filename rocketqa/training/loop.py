@@ -16,21 +16,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import paddle
-import paddle.distributed as dist
 from paddle import nn
 
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Watchdog, Workspace
 from rocketqa.encoder.precision import autocast
 from rocketqa.files.errors import DataError
+from rocketqa.jobs.ahead import made_ahead
 from rocketqa.jobs.progress import bar
 from rocketqa.jobs.seeds import number
 from rocketqa.jobs.stopping import Stopped, is_requested, only_note_signals
 from rocketqa.training.batches import Batches, token_counts
 from rocketqa.training.objective import Objective, Step
-from rocketqa.training.optimizer import adam, clip, initial_loss_scale, learning_rate_at
+from rocketqa.training.optimizer import (
+    adam,
+    initial_loss_scale,
+    learning_rate_at,
+    norm_of,
+    scale_gradients,
+    square_sum_of_gradients,
+)
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.settings import LOG, TrainingSettings
+from rocketqa.training.step_figures import fetch, sums_over_devices
+from rocketqa.training.step_rows import RowsOfSteps, StepRows
 from rocketqa.training.train_log import Log, Meter
 from rocketqa.weights.checkpoint import set_weights
 from rocketqa.weights.training_states import (
@@ -72,6 +81,7 @@ class Training:
         self.settings = settings
         self.part: Path = workspace.part
         self.watchdog: Watchdog = workspace.watchdog
+        self.rows = RowsOfSteps(task.batches, schedule, devices.rank())
         self.model = task.model
         set_weights(self.model, task.weights, str(settings.init))
         for layer in self.model.sublayers():
@@ -106,10 +116,14 @@ class Training:
         name = self.settings.output.name
         main = devices.is_main()
         only_note_signals()
-        with bar(main=main, initial=done, total=total, unit="step", desc=name) as progress:
-            for step in range(done, total):
+        steps = range(done, total)
+        with (
+            bar(main=main, initial=done, total=total, unit="step", desc=name) as progress,
+            made_ahead(self.rows.prepared, steps) as rows_of_steps,
+        ):
+            for step in steps:
                 self.watchdog.at_step(step + 1)
-                row = self._step(step, meter)
+                row = self._step(step, next(rows_of_steps), meter)
                 with meter.paused():
                     self._measure_on_dev(step + 1, row)
                     if self.log:
@@ -124,48 +138,41 @@ class Training:
         if self.log:
             self.log.close()
 
-    def _step(self, step: int, meter: Meter) -> dict[str, float]:
+    def _step(self, step: int, rows: StepRows, meter: Meter) -> dict[str, float]:
         """Takes one step and returns its line of the log."""
-        places = self._places()
-        indices = [self.schedule.chunk(step, place) for place in places]
-        chunks = [self.task.batches.chunk(of_chunk) for of_chunk in indices]
+        chunks = [chunk.on_device() for chunk in rows.chunks]
         losses, hits = self.task.objective.forward_backward(
-            self.model, chunks, self._objective_step(step, places)
+            self.model, chunks, self._objective_step(step)
         )
         self._barrier()
         counts = [token_counts(chunk) for chunk in chunks]
         own_tokens = sum(own for own, _ in counts)
         own_padded = sum(with_padding for _, with_padding in counts)
-        loss, accuracy, tokens, padded, requests = mean_over_devices(
-            losses.mean(), hits.mean(), own_tokens, own_padded, is_requested()
-        )
-        self.barrier_needed = paddle.device.get_device().startswith("cpu")
-        self.stop_requested = requests > 0
-        self._refuse_bad_loss(step, loss, losses, np.concatenate(indices))
+        sums = sums_over_devices(losses, hits, own_tokens, own_padded, is_requested())
         devices.average_gradients(self.model)
+        figures = fetch(sums, square_sum_of_gradients(self.model))
+        self.barrier_needed = paddle.device.get_device().startswith("cpu")
+        self.stop_requested = figures.stop_requests > 0
+        self._refuse_bad_loss(step, figures.loss, losses, rows.indices)
         rate = self._learning_rate(step)
-        norm = self._update(step, rate)
+        norm = norm_of(figures.square_sum, self.loss_scale.scale)
+        self._update(step, rate, norm)
         seconds = meter.lap()
         return {
             "step": step + 1,
-            "loss": loss,
-            "accuracy": accuracy,
+            "loss": figures.loss,
+            "accuracy": figures.accuracy,
             "learning_rate": rate,
             "gradient_norm": norm,
             "queries_per_second": self.schedule.batch / seconds,
-            "tokens_per_second": tokens * self.schedule.devices / seconds,
-            "padding_left_out": 1 - tokens / padded,
+            "tokens_per_second": figures.tokens * self.schedule.devices / seconds,
+            "padding_left_out": 1 - figures.tokens / figures.tokens_with_padding,
             "loss_scale": self.loss_scale.scale,
         }
 
-    def _places(self) -> range:
-        """Returns the numbers of this device's chunks among those of all devices."""
-        first = devices.rank() * self.schedule.chunks
-        return range(first, first + self.schedule.chunks)
-
-    def _objective_step(self, step: int, places: range) -> Step:
+    def _objective_step(self, step: int) -> Step:
         return Step(
-            chunk_context=lambda n: self._chunk_context(step, places[n]),
+            chunk_context=lambda n: self._chunk_context(step, self.rows.places[n]),
             loss_scale=self.loss_scale.scale,
             barrier=self._barrier,
         )
@@ -187,14 +194,13 @@ class Training:
             settings.decay,
         )
 
-    def _update(self, step: int, rate: float) -> float:
-        """Moves the weights, unless the loss scale was too large, and returns the norm of the
-        gradients.
+    def _update(self, step: int, rate: float, norm: float) -> None:
+        """Moves the weights by gradients of this norm, unless the loss scale was too large.
 
         Raises DataError where the gradients are not finite and no loss scale is to blame.
         """
-        norm = clip(self.model, self.settings.clip_norm, self.loss_scale.scale)
         if math.isfinite(norm):
+            scale_gradients(self.model, norm, self.settings.clip_norm, self.loss_scale.scale)
             self.optimizer.set_lr(rate)
             self.optimizer.step()
         elif not self.loss_scale.dynamic or self.loss_scale.scale == 1.0:
@@ -204,7 +210,6 @@ class Training:
             )
         self.optimizer.clear_grad()
         self.loss_scale.update(math.isfinite(norm))
-        return norm
 
     def _refuse_bad_loss(
         self, step: int, loss: float, losses: paddle.Tensor, indices: np.ndarray
@@ -277,16 +282,3 @@ class Training:
         """Waits for the other devices before a collective operation, where one is needed."""
         if self.barrier_needed:
             self.watchdog.barrier()
-
-
-def mean_over_devices(*values: paddle.Tensor | float) -> list[float]:
-    """Returns the means of scalars over all devices, computed in float32."""
-    scalars = []
-    for value in values:
-        tensor = value if isinstance(value, paddle.Tensor) else paddle.to_tensor(float(value))
-        scalars.append(tensor.detach().astype("float32").reshape([]))
-    stacked = paddle.stack(scalars)
-    if devices.count() > 1:
-        dist.all_reduce(stacked)
-    sums: list[float] = stacked.numpy().tolist()
-    return [total / devices.count() for total in sums]

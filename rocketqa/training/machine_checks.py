@@ -4,10 +4,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.packages import MissingPackage, import_package
 from rocketqa.training.plan import GIB, PipelinePlan
@@ -86,20 +86,9 @@ def refusals_of_gpus(variables: Mapping[str, str]) -> Iterator[Refusal]:
             except DataError as error:
                 fault = str(error).removeprefix("--precision ")
                 yield Refusal(f"{name}={fault}", of_machine=True)
-    gpus = _number_of_gpus()
+    gpus = number_of_gpus()
     if gpus:
         yield from refusals_of_devices(variables, gpus)
-
-
-def _number_of_gpus() -> int:
-    """Returns the number of GPUs, 0 with a Paddle that computes on the CPU."""
-    try:
-        version("paddlepaddle-gpu")
-    except PackageNotFoundError:
-        return 0
-    import paddle
-
-    return paddle.device.cuda.device_count()
 
 
 def refusals_of_devices(variables: Mapping[str, str], gpus: int) -> Iterator[Refusal]:

@@ -41,21 +41,42 @@ def adam(model: nn.Layer, weight_decay: float) -> paddle.optimizer.Optimizer:
     )
 
 
-@paddle.no_grad()
 def clip(model: nn.Layer, clip_norm: float, loss_scale: float = 1.0) -> float:
     """Divides the gradients by the loss scale, clips their global norm, returns the norm before.
 
     Gradients that are not finite stay as they are: the caller must not take such a step.
     """
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    squares = [gradient.astype("float32").square().sum().reshape([]) for gradient in gradients]
-    norm = math.sqrt(float(paddle.stack(squares).sum())) / loss_scale
+    norm = norm_of(float(square_sum_of_gradients(model)), loss_scale)
+    scale_gradients(model, norm, clip_norm, loss_scale)
+    return norm
+
+
+@paddle.no_grad()
+def square_sum_of_gradients(model: nn.Layer) -> paddle.Tensor:
+    """Returns the sum of the squares of all gradients, float32 [], without waiting for it."""
+    squares = [
+        gradient.astype("float32").square().sum().reshape([]) for gradient in _gradients(model)
+    ]
+    return paddle.stack(squares).sum()
+
+
+def norm_of(square_sum: float, loss_scale: float) -> float:
+    """Returns the global norm of gradients that the loss scale has multiplied."""
+    return math.sqrt(square_sum) / loss_scale
+
+
+@paddle.no_grad()
+def scale_gradients(model: nn.Layer, norm: float, clip_norm: float, loss_scale: float) -> None:
+    """Divides the gradients by the loss scale and clips their global norm, where it is finite."""
     shrink = min(1.0, clip_norm / norm) if norm else 1.0
     factor = shrink / loss_scale
     if math.isfinite(norm) and factor != 1.0:
-        for gradient in gradients:
+        for gradient in _gradients(model):
             gradient.scale_(factor)
-    return norm
+
+
+def _gradients(model: nn.Layer) -> list[paddle.Tensor]:
+    return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
 
 
 class LossScale:

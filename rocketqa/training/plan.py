@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
-from rocketqa.training.plan_numbers import parse_numbers
+from rocketqa.training.plan_numbers import parse_numbers, tokens_on_disk
 from rocketqa.training.schedule import Schedule
 from rocketqa.weights.config_files import (
     class_of_checkpoint,
@@ -180,6 +180,9 @@ class PipelinePlan:
         pairs = relevant_pairs + queries * self._number("CROSS_NEGATIVES")
         augmented = self.rows["queries.unlabelled"] * rows_a_positive
         split = self.variables["EVALUATE_SPLIT"]
+        if self.variables.get("TOKENISE") == "yes":
+            arithmetic, disk = tokens_on_disk(self.rows)
+            yield "tokens", [Cost("tokenise", arithmetic, disk=disk)]
         yield "stage 1", [self.training("train dual_encoder_0", labelled, "EPOCHS_1")]
         yield (
             "stage 2",
