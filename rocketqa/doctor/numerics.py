@@ -24,9 +24,10 @@ from rocketqa.doctor.small_model import (
     small_model,
 )
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.encoder import cpu_kernels
+from rocketqa.encoder.attention import attention_path
 from rocketqa.encoder.ernie import EncoderLayer
 from rocketqa.encoder.packing import pack
+from rocketqa.encoder.precision import autocast
 from rocketqa.inference.engine import Engine
 from rocketqa.training.optimizer import LossScale, clip
 
@@ -38,6 +39,7 @@ TOLERANCES = {"float32": 1e-4, "TF32": 1e-2, "float16": 5e-2, "bfloat16": 2e-1, 
 SMALLEST_OF_REDUCED = 1e-5  # a smaller one was computed in float32
 SIZE = 512  # of the matrices
 ROWS = 16
+HEAD_SIZE = 64  # of the base and large models
 NO_CLIPPING = 1e30
 OVERFLOW = 1e39  # a loss scale that float32 does not hold
 
@@ -69,18 +71,14 @@ def products() -> Judgement:
     )
 
 
-def attention_path(hidden: Tensor) -> str:
-    """Returns how the encoder computes attention for hidden states [T, H] of this kind."""
-    if cpu_kernels.usable(hidden):
-        return "the kernels of encoder/cpu_kernels.c"
-    return "products and softmax, a group of rows for each length"
-
-
 def attention() -> Judgement:
     """Returns the finding about the path that attention takes in each precision."""
+    paths = {}
     with computing(device()):
-        hidden = paddle.zeros([2, 64])  # [T, H]
-        paths = {name: attention_path(hidden.astype(name)) for name in precisions()}
+        hidden = paddle.zeros([2, HEAD_SIZE])  # [T, H]
+        for precision in precisions():
+            with autocast(precision):
+                paths[precision] = attention_path(hidden, HEAD_SIZE)
     described = [f"{name}: {path}" for name, path in paths.items()]
     return judged(True, "; ".join(described), "")
 

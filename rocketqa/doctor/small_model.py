@@ -7,7 +7,7 @@ Letters: A devices, B queries a device, P passages a query, H hidden size.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import pack
+from rocketqa.encoder.precision import autocast
 from rocketqa.text.tokenizer import Encoding
 from rocketqa.training.objective import Step
 
@@ -66,13 +67,6 @@ def computing(place: str, dtype: Any = "float32") -> Iterator[None]:
         paddle.set_device(device_before)
 
 
-def precision_context(precision: Any) -> AbstractContextManager[None]:
-    """Returns the context in which `training/loop.py` runs a chunk in a precision."""
-    if precision in ("float32", "float64"):
-        return nullcontext()
-    return paddle.amp.auto_cast(dtype=precision)
-
-
 def small_model(dtype: str = "float32", config: ErnieConfig = CONFIG) -> DualEncoder:
     """Returns the dual encoder on the device in use; its weights are those of float32."""
     weights = DualEncoder.from_encoder_weights(initial_weights(config, seed=1))
@@ -114,7 +108,7 @@ def forward_backward(
     """Leaves the gradients of a step without an update, and returns the losses [A*B]."""
 
     def context(chunk: int) -> AbstractContextManager[None]:
-        return precision_context(precision)
+        return autocast(precision)
 
     step = Step(context, loss_scale, barrier=lambda: None)
     losses, _ = NegativesObjective(cross_batch=True).forward_backward(model, [chunk], step)
