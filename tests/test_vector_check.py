@@ -9,6 +9,7 @@ import pytest
 from asgi_calls import SCOPE, post_search
 from damage import flip
 from tiny_service import VALID_BODY
+from waiting import wait_until
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.digests import seal_folder
@@ -54,14 +55,14 @@ def test_damaged_vectors_are_refused_at_the_start(folder):
 
 def test_damage_that_is_found_late_ends_the_process_and_is_named(folder, slow):
     flip(folder / "vectors.00000.npy")
-    received = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: received.set())
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
         check = VectorCheck([folder], patience=0)
         check.start()
         assert check.is_running()
         slow.set()
-        assert received.wait(30)
+        wait_until(lambda: received)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert check.is_running()

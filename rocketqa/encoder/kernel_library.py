@@ -53,7 +53,7 @@ def library() -> ctypes.CDLL | None:
         if cache_folder is not None:
             return _loaded(cache_folder)
         with temporary_folder() as folder:
-            return _loaded(Path(folder))
+            return _loaded(Path(folder, "kernels"))  # the folder itself is locked already
     except (OSError, subprocess.CalledProcessError) as error:
         print(
             "training on a CPU: expected a C compiler (cc) for the fast path, "
