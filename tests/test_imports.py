@@ -36,7 +36,12 @@ ROWS = (
         "training.sampling",
         "training.settings",
     ),
-    ("encoder", "training.objective", "search.near_equal_passages"),
+    (
+        "encoder",
+        "training.objective",
+        "search.near_equal_passages",
+        "search.block_index",
+    ),
     ("cross_batch_negatives",),
     ("dual_encoder", "cross_encoder", "search.exact_search"),
     ("weights",),
