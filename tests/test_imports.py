@@ -55,6 +55,7 @@ WITHOUT_PADDLE = (
     *("files", "jobs", "evaluation", "text", "distributed.watchdog", "training.schedule"),
     *("training.settings", "weights.released_archives", "weights.model_kinds"),
     *("training.flight_variables", "training.preflight", "distributed.launch_variables"),
+    *("training.plan", "training.step_memory", "weights.architectures"),
     *("denoised_hard_negatives", "data_augmentation", "training.sampling"),
     *("search.encodings", "search.vectors"),
     *("encoder.config", "encoder.batch_plan", "inference.encoding_plan"),

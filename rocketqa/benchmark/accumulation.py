@@ -32,11 +32,18 @@ class StepSettings(NamedTuple):
 
 
 class StepCost(NamedTuple):
-    """The median seconds of a step, and the peak memory before and after the steps, in bytes."""
+    """The median seconds of a step, and its memory in bytes.
+
+    memory_before, peak_memory: of the process before and after the steps; of the GPU where it uses
+    one. of_tensors: the peak of what Paddle has given to tensors. foretold: the same, by
+    `training/step_memory.py`.
+    """
 
     seconds: float
     memory_before: int
     peak_memory: int
+    of_tensors: int
+    foretold: float
 
     @property
     def memory_of_step(self) -> int:
@@ -74,14 +81,17 @@ def measure_in_own_process(settings: StepSettings) -> StepCost:
 
 def comparison_lines(direct: StepSettings, chunked: StepSettings) -> Iterator[str]:
     """Yields the table of both costs, tab-separated; its last lines are `chunked` / `direct`."""
-    yield "step\tbatch\tchunks\tseconds a step\tpeak memory, GiB"
+    yield (
+        "step\tbatch\tchunks\tseconds a step\tpeak memory, GiB\tof tensors, GiB\t"
+        "of tensors as foretold, GiB"
+    )
     direct_cost = measure_in_own_process(direct)
     yield _line("direct", direct, direct_cost)
     chunked_cost = measure_in_own_process(chunked)
     yield _line("chunks", chunked, chunked_cost)
     time_ratio = chunked_cost.seconds / direct_cost.seconds
     peak_ratio = chunked_cost.peak_memory / direct_cost.peak_memory
-    yield f"ratio\t\t\t{time_ratio:.3f}\t{peak_ratio:.3f}"
+    yield f"ratio\t\t\t{time_ratio:.3f}\t{peak_ratio:.3f}\t\t"
     direct_memory = direct_cost.memory_of_step
     chunked_memory = chunked_cost.memory_of_step
     yield (
@@ -91,8 +101,10 @@ def comparison_lines(direct: StepSettings, chunked: StepSettings) -> Iterator[st
 
 
 def _line(name: str, settings: StepSettings, cost: StepCost) -> str:
-    peak = cost.peak_memory / GIB
-    return f"{name}\t{settings.queries}\t{settings.chunks}\t{cost.seconds:.3f}\t{peak:.3f}"
+    batch = f"{settings.queries}\t{settings.chunks}"
+    sizes = (cost.peak_memory, cost.of_tensors, cost.foretold)
+    in_gib = "\t".join(f"{size / GIB:.3f}" for size in sizes)
+    return f"{name}\t{batch}\t{cost.seconds:.3f}\t{in_gib}"
 
 
 def find_largest_batch(
