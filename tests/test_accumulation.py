@@ -25,8 +25,14 @@ def measured(monkeypatch):
     def cost(settings: StepSettings) -> StepCost:
         batches.append((settings.queries, settings.chunks))
         queries_a_chunk = settings.queries // settings.chunks
+        peak = (1 + queries_a_chunk) * GIB
         return StepCost(
-            settings.chunks / 2, GIB, (1 + queries_a_chunk) * GIB, 300 * settings.chunks
+            settings.chunks / 2,
+            GIB,
+            peak,
+            of_tensors=peak / 2,
+            foretold=GIB,
+            operator_calls=300 * settings.chunks,
         )
 
     monkeypatch.setattr(accumulation, "measure_in_own_process", cost)
@@ -53,9 +59,9 @@ def test_not_even_a_chunk_may_fit(measured):
 def test_the_table_compares_time_peak_and_the_memory_of_the_step(measured):
     lines = list(comparison_lines(TINY, TINY._replace(chunks=2)))
     assert [line.split("\t") for line in lines[1:4]] == [
-        ["direct", "4", "1", "0.500", "5.000", "300"],
-        ["chunks", "4", "2", "1.000", "3.000", "600"],
-        ["ratio", "", "", "2.000", "0.600", "2.000"],
+        ["direct", "4", "1", "0.500", "5.000", "2.500", "1.000", "300"],
+        ["chunks", "4", "2", "1.000", "3.000", "1.500", "1.000", "600"],
+        ["ratio", "", "", "2.000", "0.600", "", "", "2.000"],
     ]
     assert lines[4] == "memory above model and optimizer: 4.000 and 2.000 GiB, ratio 0.500"
 

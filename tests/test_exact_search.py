@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from vectors_fixture import exact_rankings, write_vectors
+from vectors_fixture import exact_rankings, hard_collections, write_vectors
 
 from rocketqa.files.errors import DataError
 from rocketqa.search.exact_search import ExactSearch, thread_count
@@ -47,30 +47,6 @@ def test_fewer_passages_than_depth_give_fewer_rows(tmp_path, depth, rows):
 
 def test_one_passage_is_found(tmp_path):
     assert exact_rankings(tmp_path, ["a"], [[2.0]], [[3.0]], 10) == [[("a", 6.0)]]
-
-
-def hard_collections():
-    """Returns passages [N, 24] that are hard to rank exactly, by name."""
-    random = np.random.default_rng(7)
-    plain = random.standard_normal((700, 24)).astype(np.float32)
-    duplicates = np.repeat(plain[100:101], 600, axis=0)
-    near = plain[:1] + np.float32(1e-6) * plain
-    outlier = plain[-1:] * np.float32(1e6)
-    exponents = random.integers(-12, 12, (700, 1))
-    scales = np.float32(10) ** exponents.astype(np.float32)
-    return {
-        "plain": plain,
-        "near": near,
-        "duplicates": np.concatenate([plain[:100], duplicates]),
-        "equal": np.ones_like(plain),
-        "signs": np.sign(plain),
-        "zeros": np.zeros_like(plain),
-        "denormal": plain * np.float32(1e-40),
-        "huge": plain * np.float32(1e17),
-        "outlier": np.concatenate([plain[:-1], outlier]),
-        "opposite": np.concatenate([plain[:350], -plain[:350]]),
-        "large and small": plain * scales,
-    }
 
 
 @pytest.mark.parametrize("name", hard_collections())
@@ -126,6 +102,21 @@ def test_one_block_of_vectors_is_in_memory_at_a_time(tmp_path):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 4_000_000 < most < 6_500_000
+
+
+def test_a_search_begins_with_the_block_that_is_in_memory(tmp_path):
+    write_vectors(tmp_path, list("abcd"), np.eye(4))
+    begins = []
+
+    class NotedReads(VectorStore):
+        def read(self, begin, end):
+            begins.append(begin)
+            return super().read(begin, end)
+
+    search = ExactSearch(NotedReads([tmp_path]), 2 * 24)  # blocks of two passages
+    rankings = [list(search.search(np.eye(4, dtype=np.float32), 2)) for _ in range(3)]
+    assert rankings[0] == rankings[1] == rankings[2]
+    assert begins == [0, 2, 0, 2]
 
 
 def test_the_number_of_threads_is_that_of_the_environment(monkeypatch):

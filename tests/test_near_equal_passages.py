@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy import float32, float64, ndarray, uint32
 
+from rocketqa.search.block_index import BlockIndex, Gpus
 from rocketqa.search.exact_scores import EMPTY_KEY, Block, decode_keys, norms_of, score_bounds
 from rocketqa.search.exact_search import merge_block
 from rocketqa.search.near_equal_passages import merge_all_passages, possible_passages
@@ -68,6 +69,10 @@ def blocks_of(vectors: ndarray, count: int) -> list[Block]:
     return [Block(vectors[some], norms_of(vectors[some]), orders[some]) for some in rows]
 
 
+def merge_by_faiss(best: ndarray, queries: ndarray, block: Block) -> None:
+    merge_block(best, queries, block, BlockIndex(block.vectors, Gpus()))
+
+
 @pytest.mark.parametrize("name", collections())
 def test_the_ranking_is_that_of_fractions(name):
     vectors = collections()[name]
@@ -75,7 +80,7 @@ def test_the_ranking_is_that_of_fractions(name):
     expected = [slow_ranking(query, whole, 200) for query in queries()]
     for depth in (1, 200):
         for count in (1, 3):
-            for merge in (merge_all_passages, merge_block):
+            for merge in (merge_all_passages, merge_by_faiss):
                 best = np.full((len(queries()), depth), EMPTY_KEY)
                 for block in blocks_of(vectors, count):
                     merge(best, queries(), block)

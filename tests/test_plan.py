@@ -8,7 +8,9 @@ from script_runs import ROOT, folders_below, run_script, variable_values
 from toy_files import verb, write_tiny_flight
 
 from rocketqa.files.errors import DataError
-from rocketqa.training.plan import PipelinePlan, size_of_encoder
+from rocketqa.training.plan import PipelinePlan
+from rocketqa.training.step_memory import parameters_of
+from rocketqa.weights.architectures import KNOWN
 
 MODELS = ("dual_encoder_0", "cross_encoder", "dual_encoder_1", "dual_encoder_2")
 
@@ -181,16 +183,28 @@ def test_planned_hours_are_those_of_the_steps_that_are_taken():
     assert "; 14.2 h on 8 devices" in line  # 100 x 4,096 rows / 8 / 3,600
 
 
-def test_a_plan_knows_the_size_of_weights_in_a_folder(tmp_path):
+def test_a_plan_foretells_the_memory_of_a_step(tmp_path):
     write_tiny_flight(tmp_path)
-    size = size_of_encoder(str(tmp_path / "init"))
-    # V = 46, H = 16, I = 32, 40 positions, 4 types: the embeddings, two layers, the pooler.
-    embeddings = (46 + 40 + 4 + 2) * 16
-    layer = 4 * (16 * 16 + 16) + (16 * 32 + 32) + (32 * 16 + 16) + 4 * 16
-    assert size == (embeddings + 2 * layer + (16 * 16 + 16), 16)
-    assert size_of_encoder(str(tmp_path)) == (0, 0)
-    (tmp_path / "init/config.json").write_text("{")
-    assert size_of_encoder(str(tmp_path / "init")) == (0, 0)
+    lines = plan("marco", INIT_CROSS=str(tmp_path / "init"))
+    begin = lines.index("memory of a step on a GPU, where all texts have the full length:")
+    memory, batches, kept, _, of_cross, _ = lines[begin + 1 : begin + 7]
+    assert memory.startswith(
+        "  dual encoder, RECOMPUTE=yes: 15.3 GiB = 3.3 for weights, gradients and moments + "
+    )
+    assert kept.startswith("  dual encoder, RECOMPUTE=no: ")
+    assert batches.startswith(
+        "  dual encoder, RECOMPUTE=yes: largest batch on a device of 16 GiB: "
+    )
+    assert of_cross.startswith("  cross encoder: 0.0 GiB = 0.0 for weights")
+
+
+def test_the_plan_of_unknown_weights_has_no_memory(tmp_path):
+    inputs = {"DATA_DIR": "nowhere", "INIT": str(tmp_path)}
+    variables = variable_values(ROOT / "run_scripts/marco.env") | inputs
+    lines = list(PipelinePlan(variables).lines())
+    assert line_of(
+        lines, "dual encoder, RECOMPUTE=yes: unknown, because INIT is neither a folder with"
+    )
 
 
 def test_the_disk_of_a_flight_is_that_of_its_lines(tmp_path):
@@ -198,7 +212,8 @@ def test_the_disk_of_a_flight_is_that_of_its_lines(tmp_path):
     variables = variable_values(ROOT / "run_scripts/marco.env") | names
     outputs, checkpoints = PipelinePlan(variables | {"DATA_DIR": str(tmp_path)}).disk()
     # Three dual encoders of two towers, and the cross encoder, in float32.
-    assert checkpoints == (3 * 2 * 109.5e6 + 335.1e6) * 4
+    base, large = map(parameters_of, KNOWN.values())
+    assert checkpoints == (3 * 2 * base + large) * 4
     # Vectors of 768 numbers, and lines of runs.
     texts = 3 * 8_841_823 + 502_939 + 1_700_000 + 6_980
     lines = 1000 * (502_939 + 6_980) + 50 * (502_939 + 2 * 1_700_000 + 6_980)

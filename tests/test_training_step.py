@@ -1,5 +1,7 @@
 """The benchmark's training step trains: on chunks as on the batch at once."""
 
+import inspect
+
 import numpy as np
 import paddle
 
@@ -7,6 +9,7 @@ from rocketqa.benchmark.accumulation import StepSettings
 from rocketqa.benchmark.training_step import (
     measure_step,
     peak_memory,
+    peak_of_tensors,
     random_chunks,
     random_model,
     take_step,
@@ -43,8 +46,16 @@ def test_recomputation_is_passed_on_to_both_encoders():
     assert model.query_encoder.recompute and model.passage_encoder.recompute
 
 
+def test_on_a_gpu_the_memory_is_that_of_its_tensors(monkeypatch):
+    inspect.signature(paddle.device.cuda.max_memory_allocated).bind()
+    monkeypatch.setattr(paddle.device, "get_device", lambda: "gpu:0")
+    monkeypatch.setattr(paddle.device.cuda, "max_memory_allocated", lambda: 7)
+    assert peak_memory() == peak_of_tensors() == 7
+
+
 def test_the_cost_of_a_step_is_its_time_and_the_memory_of_the_process():
     cost = measure_step(TINY)
     assert cost.seconds > 0
     assert cost.operator_calls > 100
     assert peak_memory() >= cost.peak_memory >= cost.memory_before > 2**20
+    assert cost.peak_memory > cost.of_tensors > cost.foretold / 2 > 2**19

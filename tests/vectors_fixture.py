@@ -64,6 +64,30 @@ def exact_rankings(folder, ids, vectors, queries, depth, max_memory=2**30, **how
     return list(search.search(query_vectors, depth))
 
 
+def hard_collections():
+    """Returns passages [N, 24] that are hard to rank exactly, by name."""
+    random = np.random.default_rng(7)
+    plain = random.standard_normal((700, 24)).astype(np.float32)
+    duplicates = np.repeat(plain[100:101], 600, axis=0)
+    near = plain[:1] + np.float32(1e-6) * plain
+    outlier = plain[-1:] * np.float32(1e6)
+    exponents = random.integers(-12, 12, (700, 1))
+    scales = np.float32(10) ** exponents.astype(np.float32)
+    return {
+        "plain": plain,
+        "near": near,
+        "duplicates": np.concatenate([plain[:100], duplicates]),
+        "equal": np.ones_like(plain),
+        "signs": np.sign(plain),
+        "zeros": np.zeros_like(plain),
+        "denormal": plain * np.float32(1e-40),
+        "huge": plain * np.float32(1e17),
+        "outlier": np.concatenate([plain[:-1], outlier]),
+        "opposite": np.concatenate([plain[:350], -plain[:350]]),
+        "large and small": plain * scales,
+    }
+
+
 def write_queries_and_passages(folder: Path) -> None:
     """Writes 40 queries, and 900 passages with many duplicates: in 1, in 3 and in 8 files."""
     random = np.random.default_rng(4)

@@ -32,13 +32,18 @@ class StepSettings(NamedTuple):
 
 
 class StepCost(NamedTuple):
-    """The median seconds of a step, the peak memory before and after the steps, in bytes, and how
-    many operators of Paddle a step runs.
+    """The median seconds of a step, its memory in bytes, and the operators of Paddle that it runs.
+
+    memory_before, peak_memory: of the process before and after the steps; of the GPU where it uses
+    one. of_tensors: the peak of what Paddle has given to tensors. foretold: the same, by
+    `training/step_memory.py`.
     """
 
     seconds: float
     memory_before: int
     peak_memory: int
+    of_tensors: int
+    foretold: float
     operator_calls: int
 
     @property
@@ -77,7 +82,10 @@ def measure_in_own_process(settings: StepSettings) -> StepCost:
 
 def comparison_lines(direct: StepSettings, chunked: StepSettings) -> Iterator[str]:
     """Yields the table of both costs, tab-separated; its last lines are `chunked` / `direct`."""
-    yield "step\tbatch\tchunks\tseconds a step\tpeak memory, GiB\toperator calls a step"
+    yield (
+        "step\tbatch\tchunks\tseconds a step\tpeak memory, GiB\tof tensors, GiB\t"
+        "of tensors as foretold, GiB\toperator calls a step"
+    )
     direct_cost = measure_in_own_process(direct)
     yield _line("direct", direct, direct_cost)
     chunked_cost = measure_in_own_process(chunked)
@@ -85,7 +93,7 @@ def comparison_lines(direct: StepSettings, chunked: StepSettings) -> Iterator[st
     time_ratio = chunked_cost.seconds / direct_cost.seconds
     peak_ratio = chunked_cost.peak_memory / direct_cost.peak_memory
     call_ratio = chunked_cost.operator_calls / direct_cost.operator_calls
-    yield f"ratio\t\t\t{time_ratio:.3f}\t{peak_ratio:.3f}\t{call_ratio:.3f}"
+    yield f"ratio\t\t\t{time_ratio:.3f}\t{peak_ratio:.3f}\t\t\t{call_ratio:.3f}"
     direct_memory = direct_cost.memory_of_step
     chunked_memory = chunked_cost.memory_of_step
     yield (
@@ -95,9 +103,10 @@ def comparison_lines(direct: StepSettings, chunked: StepSettings) -> Iterator[st
 
 
 def _line(name: str, settings: StepSettings, cost: StepCost) -> str:
-    peak = cost.peak_memory / GIB
-    batch = f"{name}\t{settings.queries}\t{settings.chunks}"
-    return f"{batch}\t{cost.seconds:.3f}\t{peak:.3f}\t{cost.operator_calls}"
+    batch = f"{settings.queries}\t{settings.chunks}"
+    sizes = (cost.peak_memory, cost.of_tensors, cost.foretold)
+    in_gib = "\t".join(f"{size / GIB:.3f}" for size in sizes)
+    return f"{name}\t{batch}\t{cost.seconds:.3f}\t{in_gib}\t{cost.operator_calls}"
 
 
 def find_largest_batch(

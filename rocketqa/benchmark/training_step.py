@@ -14,11 +14,20 @@ from rocketqa.benchmark.operator_calls import count_operator_calls
 from rocketqa.cross_batch_negatives import DualChunk, NegativesObjective
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.cpu_kernels import usable
 from rocketqa.encoder.initial_weights import initial_weights
 from rocketqa.encoder.packing import PackedRows, pack
 from rocketqa.text.tokenizer import Encoding
 from rocketqa.training.objective import Step
 from rocketqa.training.optimizer import adam, clip
+from rocketqa.training.step_memory import (
+    KERNELS,
+    OPERATORS,
+    Rows,
+    TrainingShape,
+    rows_of_lengths,
+    step_memory,
+)
 from rocketqa.weights.checkpoint import set_weights
 
 MEASURED_STEPS = 3  # after one more that is not measured
@@ -63,9 +72,39 @@ def measure_step(settings: StepSettings) -> StepCost:
         take_step(model, optimizer, chunks)
         float(model.parameters()[0].sum())  # waits for a GPU to finish
         seconds.append(time.perf_counter() - begin)
-    peak = peak_memory()
-    calls = count_operator_calls(lambda: take_step(model, optimizer, chunks))
-    return StepCost(statistics.median(seconds[1:]), memory_before, peak, calls)
+    return StepCost(
+        statistics.median(seconds[1:]),
+        memory_before,
+        peak_memory(),
+        peak_of_tensors(),
+        foretold_peak(model, settings, chunks),
+        count_operator_calls(lambda: take_step(model, optimizer, chunks)),
+    )
+
+
+def foretold_peak(model: DualEncoder, settings: StepSettings, chunks: Sequence[DualChunk]) -> float:
+    """Returns the bytes of all tensors at the peak of a step, as they are foretold."""
+    has_kernels = usable(model.parameters()[0])
+    shape = TrainingShape(
+        config=model.config,
+        kept=KERNELS if has_kernels else OPERATORS,
+        towers=2,
+        recompute=settings.recompute,
+        chunks=settings.chunks,
+    )
+    logits = settings.queries * PASSAGES_A_QUERY * settings.queries
+    peaks = []
+    for chunk in chunks:
+        texts = [_rows_of(chunk.queries), _rows_of(chunk.passages)]
+        peaks.append(step_memory(shape, texts, logits).peak)
+    return max(peaks)
+
+
+def _rows_of(packed: PackedRows) -> Rows:
+    lengths = []
+    for group in packed.groups:
+        lengths += [group.length] * group.rows
+    return rows_of_lengths(lengths)
 
 
 def random_model(settings: StepSettings) -> DualEncoder:
@@ -110,6 +149,13 @@ def _make_gradients_and_moments(model: DualEncoder, optimizer: paddle.optimizer.
     paddle.add_n(sums).backward()
     optimizer.step()
     optimizer.clear_grad(set_to_zero=True)
+
+
+def peak_of_tensors() -> int:
+    """Returns the most bytes that Paddle has given to tensors so far."""
+    if paddle.device.get_device().startswith("gpu"):
+        return paddle.device.cuda.max_memory_allocated()
+    return paddle.base.core.host_memory_stat_peak_value("Allocated", 0)
 
 
 def peak_memory() -> int:

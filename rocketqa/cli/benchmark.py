@@ -264,8 +264,8 @@ def print_data(args: Namespace) -> None:
 COMMANDS = {
     "chunks": Command(
         "Gradient accumulation: time, memory and calls of Paddle's operators of a training step on "
-        "a batch at once and in chunks, and the largest batch of each way that fits into the "
-        "memory. Weights and texts are random.",
+        "a batch at once and in chunks, beside the memory that `rocketqa plan` foretells, and the "
+        "largest batch of each way that fits into the memory. Weights and texts are random.",
         EXAMPLE,
         add_chunks_flags,
         print_chunks,

@@ -234,7 +234,8 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         default="4GiB",
         metavar="BYTES",
         help="bytes of passage vectors in memory at a time, such as 500MB or 4GiB; more than that "
-        "is read from disk for every query (default: 4GiB)",
+        "is read from disk for every query. With GPUs, it is for each GPU, and the vectors of all "
+        "of them stay in memory, too (default: 4GiB)",
     )
 
 

@@ -54,7 +54,8 @@ def build_parser() -> ArgumentParser:
         default="4GiB",
         metavar="BYTES",
         help="passage vectors in memory at a time, such as 500MB or 4GiB; the run does not "
-        "depend on it (default: %(default)s)",
+        "depend on it. With GPUs, it is for each GPU, and the vectors of all of them are in "
+        "memory, too (default: %(default)s)",
     )
     parser.add_argument(
         "--index",

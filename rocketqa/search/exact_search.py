@@ -7,7 +7,8 @@ number of threads, BLAS, or the machine.
 faiss finds candidates with float32 arithmetic. The error of a float32 inner product is at most
 gamma |q| |p|, where gamma = H u / (1 - H u) and u = 2^-24, in whatever order a library adds. A
 passage whose float32 product is further than this bound below the K-th best cannot be among the
-best. All other passages get exact scores.
+best. All other passages get exact scores. With GPUs, faiss finds the candidates there
+(block_index.py); exact scores are always computed on the CPU.
 
 Letters: Q queries, N passages of a block, H vector size, K depth, C candidates of each query.
 """
@@ -16,6 +17,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import faiss
 import numpy as np
@@ -23,6 +25,7 @@ from numpy import float64, ndarray, uint32
 from tqdm import tqdm
 
 from rocketqa.files.errors import DataError
+from rocketqa.search.block_index import BlockIndex, Gpus
 from rocketqa.search.exact_scores import (
     EMPTY_KEY,
     Block,
@@ -40,7 +43,6 @@ QUERIES_AT_ONCE = 1024  # queries in one search by faiss
 SPARE_CANDIDATES = 32  # candidates beyond K; a sixteenth of K where that is more
 LARGEST_PRODUCT = 2.0**127  # of two norms; beyond it, float32 products may overflow
 FEW_PASSAGES = 2  # times the candidates: below, one float64 product with all is faster than faiss
-GPU_DEPTH = 2048  # the largest number of results that faiss can give on a GPU
 
 Scored = tuple[str, float]  # a passage id and its score
 
@@ -51,11 +53,19 @@ def thread_count() -> int:
     return int(os.environ.get("OMP_NUM_THREADS", cores))
 
 
+class BlockInMemory(NamedTuple):
+    """A block, the row of the store where it begins, and faiss' view of its vectors."""
+
+    begin: int
+    block: Block
+    by_faiss: BlockIndex
+
+
 class ExactSearch:
     """Searches the passages of a store. Several threads may share it.
 
-    max_memory: bytes of passage vectors in memory at a time. Raises DataError where a passage id
-    occurs twice.
+    max_memory: bytes of passage vectors in memory at a time; with GPUs, on each GPU, and those of
+    all GPUs together in memory. Raises DataError where a passage id occurs twice.
     """
 
     def __init__(self, passages: VectorStore, max_memory: int):
@@ -66,8 +76,10 @@ class ExactSearch:
         self.orders = np.empty(len(passages), uint32)
         self.orders[self.rows_by_id] = np.arange(len(passages), dtype=uint32)
         bytes_per_passage = 4 * passages.size + 8  # a float32 vector and its float64 norm
-        self.block_rows = max(1, max_memory // bytes_per_passage)
-        self._current: tuple[int, Block] | None = None  # first row of the block in memory, and it
+        self._gpus = Gpus()
+        memory_of_block = max_memory * max(1, self._gpus.count)
+        self.block_rows = max(1, memory_of_block // bytes_per_passage)
+        self._current: BlockInMemory | None = None
         self._lock = threading.Lock()
 
     def _refuse_repeated_id(self, row: int) -> None:
@@ -90,7 +102,7 @@ class ExactSearch:
         with self._lock:
             shape = (len(queries), min(depth, passage_count))
             best = np.full(shape, EMPTY_KEY)
-            for begin in range(0, passage_count, self.block_rows):
+            for begin in self._begins_of_blocks():
                 searched = self._search_block(best, queries, begin)
                 if progress is not None:
                     progress.update(searched)
@@ -107,9 +119,9 @@ class ExactSearch:
         This is a method of its own so that no local variable keeps a block in memory while the next
         one is read.
         """
-        block = self._block(begin)
-        merge_block(best, queries, block)
-        return len(block.vectors)
+        current = self._block(begin)
+        merge_block(best, queries, current.block, current.by_faiss)
+        return len(current.block.vectors)
 
     def _ranking(self, keys: ndarray) -> list[Scored]:
         """Returns the passages of one query, by rank."""
@@ -117,22 +129,34 @@ class ExactSearch:
         passage_ids = self.passages.ids.at(self.rows_by_id[orders])
         return list(zip(passage_ids, scores.tolist()))
 
-    def _block(self, begin: int) -> Block:
+    def _begins_of_blocks(self) -> list[int]:
+        """Returns the first row of each block, that of the block in memory first: the end of the
+        previous search left it there.
+        """
+        begins = list(range(0, len(self.passages), self.block_rows))
+        if self._current is not None:
+            begins.remove(self._current.begin)
+            begins.insert(0, self._current.begin)
+        return begins
+
+    def _block(self, begin: int) -> "BlockInMemory":
         """Returns the block that begins at a row; the previous block is released first."""
-        if self._current is None or self._current[0] != begin:
+        if self._current is None or self._current.begin != begin:
             self._current = None
             end = min(begin + self.block_rows, len(self.passages))
             vectors = self.passages.read(begin, end)
             norms = norms_of(vectors)
             block = Block(vectors, norms, self.orders[begin:end])
-            self._current = begin, block
-        return self._current[1]
+            index = BlockIndex(vectors, self._gpus)
+            self._current = BlockInMemory(begin, block, index)
+        return self._current
 
 
 def merge_block(
     best: ndarray,
     queries: ndarray,
     block: Block,
+    index: BlockIndex,
 ) -> None:
     """Replaces the keys of the best passages, uint64 [Q, K], where passages of a block are better.
 
@@ -155,13 +179,14 @@ def merge_block(
     with ThreadPoolExecutor(thread_count()) as pool:
         for begin in range(0, len(queries), QUERIES_AT_ONCE):
             rows = slice(begin, begin + QUERIES_AT_ONCE)
-            _merge_candidates(best[rows], queries[rows], block, pool)
+            _merge_candidates(best[rows], queries[rows], block, index, pool)
 
 
 def _merge_candidates(
     best: ndarray,
     queries: ndarray,
     block: Block,
+    index: BlockIndex,
     pool: ThreadPoolExecutor,
 ) -> None:
     """Merges the candidates of faiss; where more may be needed, all passages of the block."""
@@ -172,7 +197,7 @@ def _merge_candidates(
     if passage_count < FEW_PASSAGES * candidate_count:
         merge_all_passages(best, queries, block)
         return
-    approximate, places = nearest(queries, block.vectors, candidate_count)  # both [Q, C]
+    approximate, places = index.nearest(queries, candidate_count)  # both [Q, C]
     errors = float32_error_bounds(queries, block)
     floors = _score_floors(best, approximate, errors)
     is_above = approximate >= floors[:, None]
@@ -183,6 +208,7 @@ def _merge_candidates(
     def merge_row(row: int) -> None:
         rows = places[row, : above[row]]
         scores = exact_scores(queries[row], block, rows)
+        _refuse_larger_errors(scores, approximate[row, : above[row]], errors[row])
         keys = encode_keys(scores, block.orders[rows])
         best[row] = smallest_keys(best[row], keys)
 
@@ -191,6 +217,19 @@ def _merge_candidates(
     best_of_incomplete = best[incomplete]
     merge_all_passages(best_of_incomplete, queries[incomplete], block)
     best[incomplete] = best_of_incomplete
+
+
+def _refuse_larger_errors(exact: ndarray, approximate: ndarray, bound: float) -> None:
+    """Raises DataError where products of faiss, float32 [n], are not those of float32 arithmetic.
+
+    A ranking is exact only as long as they are. A GPU that is told to may compute with fewer bits.
+    """
+    largest = np.abs(exact.astype(float64) - approximate).max(initial=0)
+    if largest > bound:
+        raise DataError(
+            f"vectors: expected products of faiss within {bound:.3g} of the exact ones, got an "
+            f"error of {largest:.3g}: unset NVIDIA_TF32_OVERRIDE"
+        )
 
 
 def _score_floors(
@@ -211,25 +250,3 @@ def _score_floors(
     # The exact scores of the first K candidates are at least the K-th product minus the error.
     last_products = approximate[:, depth - 1]
     return np.maximum(floors, last_products - 2 * errors)
-
-
-def nearest(
-    queries: ndarray,
-    vectors: ndarray,
-    count: int,
-) -> tuple[ndarray, ndarray]:
-    """Returns the float32 products, descending, and the rows of each query's C nearest vectors.
-
-    queries: float32 [Q, H]. vectors: float32 [N, H]. count: C. Both results are [Q, C].
-    """
-    metric = faiss.METRIC_INNER_PRODUCT
-    if faiss.get_num_gpus() and count <= GPU_DEPTH:
-        resources = faiss.StandardGpuResources()
-        return faiss.knn_gpu(
-            resources,
-            queries,
-            vectors,
-            count,
-            metric=metric,
-        )
-    return faiss.knn(queries, vectors, count, metric=metric)

@@ -6,22 +6,23 @@ steps with the schedule of the trainings themselves. It needs no Paddle.
 """
 
 from collections.abc import Iterator, Mapping
-from math import prod
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
+from rocketqa.training.plan_memory import (
+    Numbers,
+    lines_of_training,
+    memory_of_cross_encoder,
+    memory_of_dual_encoder,
+)
 from rocketqa.training.plan_numbers import parse_numbers, tokens_on_disk
 from rocketqa.training.schedule import Schedule
-from rocketqa.weights.config_files import (
-    class_of_checkpoint,
-    config_of_checkpoint,
-    config_of_encoder,
-    has_config,
-    read_config_file,
-)
-from rocketqa.weights.encoder_weights import parameter_shapes
+from rocketqa.training.step_memory import parameters_of
+from rocketqa.weights.architectures import architecture_of
 
 FILES = (
     "collection",
@@ -35,22 +36,7 @@ TRAINING_RATES = ("train", "cross")
 RATES = (*TRAINING_RATES, "encode", "score")
 BYTES_A_RUN_LINE = 45
 BYTES_A_NUMBER = 4  # float32
-# Adam in float32 keeps four numbers of each parameter: weight, gradient and two moments.
-BYTES_A_TRAINED_PARAMETER = 4 * BYTES_A_NUMBER
 GIB = 2**30
-
-
-class EncoderSize(NamedTuple):
-    """Parameters of one encoder, and the size of its vectors; zeros where they are not known."""
-
-    parameters: float = 0
-    vector: int = 0
-
-
-ENCODERS = {
-    "ernie-2.0-base-en": EncoderSize(109.5e6, 768),
-    "ernie-2.0-large-en": EncoderSize(335.1e6, 1024),
-}
 
 
 class Cost(NamedTuple):
@@ -76,7 +62,7 @@ class PipelinePlan:
     """
 
     def __init__(self, variables: Mapping[str, str]):
-        self.variables = variables
+        self.variables = dict(variables)
         self.rates = parse_numbers(variables.get("RATES", ""), RATES, "RATES", ABOVE_0)
         expected = parse_numbers(variables.get("ROWS", ""), FILES, "ROWS", WHOLE_FROM_0)
         self.rows: dict[str, int] = {}
@@ -121,27 +107,23 @@ class PipelinePlan:
             arithmetic += f", then on to {schedule.total_steps:,}"
         if schedule.total_steps < schedule.steps_of_epochs:
             arithmetic += f", of which {schedule.total_steps:,} are taken (MAX_STEPS)"
+        config = self._architecture(f"INIT{suffix}")
         towers = 1 if suffix else 2
-        parameters = towers * self._encoder(f"INIT{suffix}").parameters
-        memory = parameters * BYTES_A_TRAINED_PARAMETER
-        if memory:
-            arithmetic += (
-                f"; {memory / GIB:.1f} GiB a device for weights, gradients and moments, "
-                "activations besides"
-            )
+        parameters = towers * parameters_of(config) if config else 0
         work = schedule.total_steps * schedule.batch
         rate = "cross" if suffix else "train"
         checkpoint = parameters * BYTES_A_NUMBER
         return Cost(what, arithmetic, work, rate, schedule.devices, checkpoint)
 
-    def _encoder(self, init: str) -> EncoderSize:
-        return size_of_encoder(self.variables[init])
+    def _architecture(self, init: str) -> ErnieConfig | None:
+        return architecture_of(self.variables[init])
 
     def encoding(self, model: str, split: str) -> Cost:
         """Returns the cost of encoding the collection and the queries of a split."""
         queries = self.rows[f"queries.{split}"]
         passages = self.rows["collection"]
-        size = self._encoder("INIT").vector
+        config = self._architecture("INIT")
+        size = config.hidden_size if config else 0
         arithmetic = f"{passages:,} passages and {queries:,} queries"
         if size:
             arithmetic += f", {size} x {BYTES_A_NUMBER} bytes each"
@@ -244,7 +226,27 @@ class PipelinePlan:
             for cost in costs:
                 yield f"  {self._line(cost)}"
             all_costs += costs
+        yield "memory of a step on a GPU, where all texts have the full length:"
+        for line in self._memory_lines():
+            yield f"  {line}"
         yield self._total(all_costs)
+
+    def _memory_lines(self) -> Iterator[str]:
+        recomputing = self.variables | {"RECOMPUTE": "yes"}
+        keeping = self.variables | {"RECOMPUTE": "no"}
+        for name, suffix, memory_with in (
+            ("dual encoder, RECOMPUTE=yes", "", partial(memory_of_dual_encoder, recomputing)),
+            ("dual encoder, RECOMPUTE=no", "", partial(memory_of_dual_encoder, keeping)),
+            ("cross encoder", "_CROSS", partial(memory_of_cross_encoder, self.variables)),
+        ):
+            numbers = Numbers(
+                batch_size=self._number(f"BATCH_SIZE{suffix}"),
+                devices=self._number(f"DEVICES{suffix}"),
+                chunks=self._number(f"ACCUMULATE{suffix}"),
+            )
+            init = f"INIT{suffix}"
+            config = self._architecture(init)
+            yield from lines_of_training(name, init, config, numbers, memory_with)
 
     def _line(self, cost: Cost) -> str:
         parts = [f"{cost.what}: {cost.arithmetic}"]
@@ -265,21 +267,6 @@ class PipelinePlan:
                 f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
             )
         return f"{total}, {sum(known):.0f} h"
-
-
-def size_of_encoder(init: str) -> EncoderSize:
-    """Returns the size of the encoder that a value of INIT names; zeros where it is not known."""
-    folder = Path(init)
-    if not has_config(folder):
-        return ENCODERS.get(init, EncoderSize())
-    try:
-        settings = read_config_file(folder)
-        of_ours = class_of_checkpoint(settings)
-        config = config_of_checkpoint(settings) if of_ours else config_of_encoder(settings)
-    except DataError:
-        return EncoderSize()
-    shapes = parameter_shapes(config)
-    return EncoderSize(sum(map(prod, shapes.values())), config.hidden_size)
 
 
 def count_lines(path: Path) -> int:

@@ -24,7 +24,7 @@ from rocketqa.training.machine_checks import (
     refusals_of_packages,
     refusals_of_the_launcher,
 )
-from rocketqa.training.plan import ENCODERS
+from rocketqa.weights.architectures import KNOWN
 from rocketqa.weights.pretrained import is_known_name, load_pretrained
 
 MODEL_OF_INIT = {"INIT": "DualEncoder", "INIT_CROSS": "CrossEncoder", "INIT_BERT": "DualEncoder"}
@@ -232,7 +232,7 @@ def _try_weights(source: str, variable: str, flight: Flight) -> None:
     """
     is_path = Path(source).exists() or source.startswith((".", "/"))
     if flight.planned and not is_path:
-        if source in ENCODERS and find_spec("paddlenlp"):
+        if source in KNOWN and find_spec("paddlenlp"):
             return  # known without the seconds that the import takes
         if not is_known_name(source):
             expected = "expected a folder, or a name that PaddleNLP lists or has fetched"
