@@ -3,7 +3,8 @@
 import numpy as np
 import paddle
 import pytest
-from pretended_gpu import A100, V100, OneOperator, pretend_gpu
+from gpu_operators import count_flash_attention_as_one_operator
+from pretended_gpus import A100, V100, pretend_autocast, pretend_gpus
 from tiny_encoders import TINY_CONFIG, rows_of_lengths, tiny_ernie
 
 from rocketqa.benchmark.operator_calls import count_operator_calls
@@ -54,7 +55,9 @@ def test_a_cpu_computes_float32_by_kernels_and_the_rest_by_equal_groups():
 def test_a_gpu_takes_flash_attention_in_half_precision_since_ampere(
     capability, precision, expected, monkeypatch
 ):
-    pretend_gpu(monkeypatch, capability, autocast=precision)
+    pretend_gpus(monkeypatch, capability)
+    if precision:
+        pretend_autocast(monkeypatch, precision)
     hidden = paddle.ones([5, 64])
     assert attention_path(hidden, 64) == expected
     rows = rows_for_attention(pack(rows_of_lengths(2, 3)), hidden, 64)
@@ -72,7 +75,7 @@ def test_an_old_gpu_computes_the_vectors_and_gradients_of_the_packed_model(
     outputs = []
     for device in ("cpu", "gpu"):
         if device == "gpu":
-            pretend_gpu(monkeypatch, V100)
+            pretend_gpus(monkeypatch, V100)
         vectors = model(packed)
         model.clear_gradients()
         vectors.square().mean().backward()
@@ -106,11 +109,10 @@ def test_on_a_gpu_the_operators_of_a_step_are_as_many_for_any_number_of_lengths(
     representation, capability, precision, float64, monkeypatch
 ):
     config = CONFIG._replace(representation=representation)
-    pretend_gpu(monkeypatch, capability, autocast=precision)
-    monkeypatch.setattr(
-        "paddle.nn.functional.flash_attention.flash_attn_unpadded",
-        lambda query, key, value, **others: (OneOperator.apply(query, key, value), None),
-    )
+    pretend_gpus(monkeypatch, capability)
+    if precision:
+        pretend_autocast(monkeypatch, precision)
+    count_flash_attention_as_one_operator(monkeypatch)
     few = calls_of_a_step(config, range(4, 33, 4), range(4, 33, 4))
     many = calls_of_a_step(config, range(1, 33), range(1, 33))
     assert many == few

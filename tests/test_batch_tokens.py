@@ -1,7 +1,7 @@
 """A batch is as large as the device is, by a rule that is the same for like devices."""
 
 import pytest
-from test_gpus import pretend_gpus
+from pretended_gpus import A100, V100, pretend_gpus
 
 from rocketqa.inference.batch_tokens import default_batch_tokens, tokens_for_memory
 
@@ -33,5 +33,5 @@ def test_a_tiny_card_has_no_fewer_tokens_than_a_cpu():
 
 
 def test_the_smallest_gpu_decides(monkeypatch):
-    pretend_gpus(monkeypatch, 80 * GIB, 15 * GIB)
+    pretend_gpus(monkeypatch, A100, V100, memories=[80 * GIB, 15 * GIB])
     assert default_batch_tokens() == 65_536

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from device_border import pretend_gpus
+from pretended_gpus import A100, pretend_gpus
 
 from rocketqa.doctor.collectives import gather, joint_step, judge
 from rocketqa.doctor.findings import ABSENT, OK, WRONG
@@ -33,5 +33,5 @@ def test_the_joint_step_is_on_the_rows_of_all_devices():
 
 
 def test_one_gpu_gathers_nothing(monkeypatch):
-    pretend_gpus(monkeypatch, (8, 0))
+    pretend_gpus(monkeypatch, A100)
     assert gather() == (ABSENT, "one GPU, which has nothing to gather")

@@ -5,8 +5,9 @@ import inspect
 import numpy as np
 import paddle
 import pytest
+from gpu_operators import install_flash_attention, plain_flash_attention
 from paddle.nn.functional.flash_attention import flash_attn_unpadded
-from pretended_gpu import A100, V100, plain_flash_attention, pretend_gpu
+from pretended_gpus import A100, V100, pretend_autocast, pretend_gpus
 from tiny_encoders import TINY_CONFIG, rows_of_lengths, tiny_ernie
 
 from rocketqa.encoder.ernie import Ernie
@@ -49,15 +50,6 @@ def test_the_plain_operator_has_the_signature_of_the_installed_one():
     assert inspect.signature(plain_flash_attention) == inspect.signature(flash_attn_unpadded)
 
 
-def test_the_names_that_are_replaced_are_those_of_the_installed_paddle():
-    for function in (paddle.is_autocast_enabled, paddle.get_autocast_dtype):
-        assert list(inspect.signature(function).parameters) == ["device_type"]
-    capability = inspect.signature(paddle.device.cuda.get_device_capability)
-    assert list(capability.parameters) == ["device"]
-    for parameter in inspect.signature(paddle.device.get_device).parameters.values():
-        assert parameter.default is not parameter.empty  # it is called without arguments
-
-
 def test_rows_are_bounds_of_32_bits():
     rows = FlashRows.of(pack(rows_of_lengths(2, 2, 5)))
     assert rows.bounds.tolist() == [0, 2, 4, 9]
@@ -67,7 +59,7 @@ def test_rows_are_bounds_of_32_bits():
 
 @pytest.mark.parametrize("first_only", [False, True])
 def test_a_layer_equals_that_by_groups_with_its_gradients(first_only, float64, monkeypatch):
-    pretend_gpu(monkeypatch, A100)
+    install_flash_attention(monkeypatch)
     layer = tiny_ernie(CONFIG).encoder.layers[0]
     packed = pack(ROWS)
     tokens = paddle.to_tensor(
@@ -93,7 +85,9 @@ def test_the_encoder_in_half_precision_is_near_that_on_a_cpu(
     packed = pack(ROWS)
     expected = model(packed)
     expected_gradients = gradients(model, expected)
-    seeds = pretend_gpu(monkeypatch, A100, autocast=precision)
+    seeds = install_flash_attention(monkeypatch)
+    pretend_gpus(monkeypatch, A100)
+    pretend_autocast(monkeypatch, precision)
     found = model(packed)
     assert len(seeds) == 3
     assert_close(found.numpy(), expected.numpy(), tolerance)
@@ -104,7 +98,9 @@ def test_the_encoder_in_half_precision_is_near_that_on_a_cpu(
 def test_recomputed_layers_and_chunks_that_are_encoded_twice_have_the_same_dropout(
     float64, monkeypatch
 ):
-    seeds = pretend_gpu(monkeypatch, A100, autocast="float16")
+    seeds = install_flash_attention(monkeypatch)
+    pretend_gpus(monkeypatch, A100)
+    pretend_autocast(monkeypatch, "float16")
     # On a GPU, Paddle's recomputation restores the generators of GPUs, not that of the CPU.
     monkeypatch.setattr(paddle, "get_rng_state", lambda device=None: [])
     monkeypatch.setattr(paddle, "set_rng_state", lambda states, device=None: None)
@@ -126,7 +122,9 @@ def test_recomputed_layers_and_chunks_that_are_encoded_twice_have_the_same_dropo
 
 
 def test_without_training_no_dropout_is_drawn(float64, monkeypatch):
-    seeds = pretend_gpu(monkeypatch, A100, autocast="float16")
+    seeds = install_flash_attention(monkeypatch)
+    pretend_gpus(monkeypatch, A100)
+    pretend_autocast(monkeypatch, "float16")
     model = tiny_ernie(CONFIG._replace(attention_probs_dropout_prob=0.3))
     model(pack(ROWS))
     assert seeds == [None, None, None]
@@ -148,7 +146,9 @@ def test_without_training_no_dropout_is_drawn(float64, monkeypatch):
 def test_the_operator_is_used_where_it_exists(
     capability, precision, head_size, expected, monkeypatch
 ):
-    pretend_gpu(monkeypatch, capability, autocast=precision)
+    pretend_gpus(monkeypatch, capability)
+    if precision:
+        pretend_autocast(monkeypatch, precision)
     assert is_supported(paddle.ones([2, 4]), head_size) is expected
 
 
@@ -160,5 +160,5 @@ def test_the_precision_of_products_is_that_of_auto_cast_or_else_of_the_tensor(mo
     half = paddle.ones([2]).astype("bfloat16")
     assert precision_of_products(half) == "bfloat16"
     assert precision_of_products(paddle.ones([2])) == "float32"
-    pretend_gpu(monkeypatch, A100, autocast="float16")
+    pretend_autocast(monkeypatch, "float16")
     assert precision_of_products(paddle.ones([2])) == "float16"

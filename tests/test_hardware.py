@@ -2,7 +2,7 @@
 
 import paddle
 import pytest
-from device_border import pretend_gpus, replace
+from pretended_gpus import A100, H100, pretend_gpus, replace
 
 from rocketqa.doctor.findings import ABSENT, OK, WRONG
 from rocketqa.doctor.hardware import devices, machine_code, runs_on
@@ -17,7 +17,8 @@ def test_a_cpu_is_named_with_its_cores():
 
 
 def test_every_gpu_is_named(monkeypatch):
-    pretend_gpus(monkeypatch, (8, 0), (9, 0))
+    pretend_gpus(monkeypatch, A100, H100)
+    replace(monkeypatch, paddle, "is_compiled_with_cuda", lambda: True)
     monkeypatch.setattr(paddle.version, "cuda", lambda: "12.6")
     monkeypatch.setattr(paddle.version, "cudnn", lambda: "9.5")
     assert devices() == (
@@ -29,13 +30,14 @@ def test_every_gpu_is_named(monkeypatch):
 
 def test_a_paddle_for_gpus_that_sees_none_is_wrong(monkeypatch):
     pretend_gpus(monkeypatch)
+    replace(monkeypatch, paddle, "is_compiled_with_cuda", lambda: True)
     verdict, text = devices()
     assert verdict == WRONG and "got none" in text and "CUDA_VISIBLE_DEVICES" in text
 
 
 @pytest.mark.skipif(PADDLE_2, reason="Paddle 2 does not tell what it was compiled for")
 def test_a_gpu_without_machine_code_is_wrong(monkeypatch):
-    pretend_gpus(monkeypatch, (8, 0), (12, 0))
+    pretend_gpus(monkeypatch, A100, (12, 0))
     replace(monkeypatch, paddle.version, "cuda_archs", lambda: [70, 75, 80, 86, 90])
     assert machine_code() == (
         WRONG,

@@ -3,12 +3,14 @@
 import numpy as np
 import paddle
 import pytest
-from device_border import pretend_gpus
+from gpu_operators import layer_norm_of_mixed_types
+from pretended_gpus import A100, V100, pretend_gpus
 
 from rocketqa.doctor import numerics
 from rocketqa.doctor.findings import OK, WRONG
 from rocketqa.doctor.numerics import activations_of, is_computed_in, precisions, step_of
 from rocketqa.doctor.small_model import chunk_of, computing, distance, forward_backward, small_model
+from rocketqa.inference import engine
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -30,17 +32,20 @@ def test_a_precision_that_the_device_ignores_is_not_taken_for_real():
 
 def test_a_gpu_trains_in_what_its_generation_has(monkeypatch):
     assert precisions() == ["float32"]
-    pretend_gpus(monkeypatch, (7, 0))
+    pretend_gpus(monkeypatch, V100)
     assert precisions() == ["float32", "float16"]
-    pretend_gpus(monkeypatch, (8, 0))
+    pretend_gpus(monkeypatch, A100)
     assert precisions() == ["float32", "float16", "bfloat16"]
 
 
 def test_a_gpu_that_ignores_half_precision_is_wrong(monkeypatch):
-    pretend_gpus(monkeypatch, (8, 0))
+    pretend_gpus(monkeypatch, A100)
     verdict, text = numerics.training_precision()
     assert verdict == WRONG
     assert "float16: activations float32" in text and "bfloat16: activations float32" in text
+    layer_norm_of_mixed_types(monkeypatch)
+    monkeypatch.setattr(engine, "REDUCED_ON_GPU", "float64")
+    numerics.reduced_engine.cache_clear()
     verdict, text = numerics.encoding()
     numerics.reduced_engine.cache_clear()
     assert verdict == WRONG
@@ -48,7 +53,7 @@ def test_a_gpu_that_ignores_half_precision_is_wrong(monkeypatch):
 
 
 def test_the_path_of_attention_is_told_for_each_precision(monkeypatch):
-    pretend_gpus(monkeypatch, (8, 0))
+    pretend_gpus(monkeypatch, A100)
     verdict, text = numerics.attention()
     assert verdict == OK
     assert [part.split(":")[0] for part in text.split("; ")] == precisions()

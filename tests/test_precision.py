@@ -6,14 +6,10 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
-from gpu_border import (
-    dense_layer_in_tf32,
-    layer_norm_of_mixed_types,
-    pretend_a_gpu,
-    product_in_tf32,
-)
+from gpu_operators import dense_layer_in_tf32, layer_norm_of_mixed_types, product_in_tf32
 from paddle import nn
 from paddle.base import core
+from pretended_gpus import A100, pretend_gpus
 from tiny_encoders import rows_of_lengths, tiny_cross_encoder, tiny_ernie
 
 from rocketqa.encoder import precision
@@ -64,7 +60,7 @@ def test_a_product_in_half_precision_is_known_by_its_type(monkeypatch):
 
 @pytest.mark.parametrize("asked_for", ["float32", "tf32", "float16", "bfloat16"])
 def test_only_tf32_lets_products_of_float32_lose_bits(monkeypatch, asked_for):
-    switched = pretend_a_gpu(monkeypatch)
+    switched = pretend_gpus(monkeypatch, A100)
     flags: dict[str, object] = {}
     monkeypatch.setattr(paddle, "set_flags", flags.update)
     assert use_precision(asked_for) == "float32", "this processor knows no other precision"

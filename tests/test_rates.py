@@ -2,12 +2,14 @@
 
 import paddle
 import pytest
-from device_border import multiply_half_precision, pretend_gpus
+from gpu_operators import layer_norm_of_mixed_types, multiply_half_precision
+from pretended_gpus import A100, pretend_gpus
 
 from rocketqa.doctor import rates
 from rocketqa.doctor.findings import OK
 from rocketqa.doctor.rates import operations_a_token, products, seconds_of
 from rocketqa.encoder.config import ErnieConfig
+from rocketqa.inference import engine
 
 
 def test_a_layer_has_twelve_times_the_square_of_its_size_in_products():
@@ -36,8 +38,10 @@ def test_the_median_leaves_out_the_first_round():
 def small_gpu(monkeypatch):
     """A GPU that is none, with little work."""
     rates.product_rate.cache_clear()
-    pretend_gpus(monkeypatch, (8, 0))
+    pretend_gpus(monkeypatch, A100)
     multiply_half_precision(monkeypatch)
+    layer_norm_of_mixed_types(monkeypatch)
+    monkeypatch.setattr(engine, "REDUCED_ON_GPU", "float64")  # a CPU has few operators of float16
     monkeypatch.setattr(rates, "OF_GPU", rates.OF_GPU._replace(matrix=32, rows=8, hidden_size=64))
     yield
     rates.product_rate.cache_clear()

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import paddle
 import paddle.nn.functional as F
 import pytest
-from gpu_border import dense_layer_in_tf32, pretend_a_gpu, product_in_tf32
+from gpu_operators import dense_layer_in_tf32, product_in_tf32
+from pretended_gpus import A100, pretend_gpus
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingExample
@@ -32,7 +33,7 @@ def test_a_precision_that_a_cpu_ignores_is_refused(precision):
 
 def test_a_gpu_that_computes_in_another_precision_is_refused(monkeypatch):
     """A GPU whose kernels know float32 alone, and one whose environment forces TF32."""
-    pretend_a_gpu(monkeypatch)
+    pretend_gpus(monkeypatch, A100)
     refuse_unless_supported("float32")
     for precision, cure in {
         "float16": "take a GPU of compute capability 7.0 or later, or float32",

@@ -5,6 +5,7 @@ import os
 import paddle
 import paddle.distributed as dist
 
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.files.errors import DataError
 
 
@@ -16,7 +17,7 @@ def place_of(use_cuda: bool, device_id: int) -> paddle.base.core.Place:
     if not use_cuda:
         use_all_cores()
         return paddle.CPUPlace()
-    devices = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    devices = number_of_gpus()
     if dist.get_world_size() > 1:
         device_id = dist.ParallelEnv().device_id
     if not 0 <= device_id < devices:

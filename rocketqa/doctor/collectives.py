@@ -14,13 +14,13 @@ import numpy as np
 import paddle
 
 from rocketqa.distributed import devices
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.distributed.paddle_import import expect_import
 from rocketqa.doctor.findings import ABSENT, WRONG, Judgement, judged
 from rocketqa.doctor.small_model import (
     Arrays,
     chunk_of,
     computing,
-    count_gpus,
     distance,
     forward_backward,
     gradients_of,
@@ -38,7 +38,7 @@ LAUNCHER = "rocketqa.distributed.launch"
 
 def gather() -> Judgement:
     """Returns how far loss and gradients of all devices are from those of one process."""
-    count = count_gpus() or PROCESSES_OF_CPU
+    count = number_of_gpus() or PROCESSES_OF_CPU
     if count == 1:
         return ABSENT, "one GPU, which has nothing to gather"
     with temporary_folder() as name:
@@ -80,7 +80,7 @@ def judge(folder: Path, count: int, exact: Arrays) -> Judgement:
         errors.append(distance(result | {"loss": exact["loss"]}, exact))
     loss_error = abs(float(np.mean(losses) / exact["loss"]) - 1)
     error = max(*errors, loss_error)
-    kind = "NCCL" if count_gpus() else "gloo"
+    kind = "NCCL" if number_of_gpus() else "gloo"
     noticed = f"an overflow on one is noticed by {sum(overflows)}"
     return judged(
         error < TOLERANCE and all(overflows),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import paddle
 
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.doctor.findings import ABSENT, OK, WRONG, Judgement, judged
-from rocketqa.doctor.small_model import count_gpus
 
 GIB = 2**30
 PROCESSOR = Path("/proc/cpuinfo")
@@ -18,12 +18,12 @@ def devices() -> Judgement:
     """Returns the finding about the devices that Paddle knows."""
     if not paddle.is_compiled_with_cuda():
         return OK, _cpu()
-    if not count_gpus():
+    if not number_of_gpus():
         return WRONG, (
             f"expected a GPU for this Paddle for CUDA {paddle.version.cuda()}, got none: see the "
             "row driver, and CUDA_VISIBLE_DEVICES"
         )
-    lines = [f"{number}: {_gpu(number)}" for number in range(count_gpus())]
+    lines = [f"{number}: {_gpu(number)}" for number in range(number_of_gpus())]
     built = f"CUDA {paddle.version.cuda()}, cuDNN {paddle.version.cudnn()}"
     return OK, f"{built}; {'; '.join(lines)}"
 
@@ -47,13 +47,13 @@ def machine_code() -> Judgement:
 
     Machine code runs on GPUs of its generation whose minor number is not smaller.
     """
-    if not count_gpus():
+    if not number_of_gpus():
         return ABSENT, "no GPU"
     if not hasattr(paddle.version, "cuda_archs"):
         return ABSENT, "this Paddle, older than 3, does not say what it was compiled for"
     compiled = [int(arch) for arch in paddle.version.cuda_archs()]
     capabilities = sorted(
-        {paddle.device.cuda.get_device_capability(n) for n in range(count_gpus())}
+        {paddle.device.cuda.get_device_capability(n) for n in range(number_of_gpus())}
     )
     listed = " ".join(f"sm_{arch}" for arch in compiled)
     named = ", ".join(f"sm_{major}{minor}" for major, minor in capabilities)

@@ -10,12 +10,12 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.doctor.findings import Judgement, judged
 from rocketqa.doctor.small_model import (
     Arrays,
     chunk_of,
     computing,
-    count_gpus,
     device,
     distance,
     forward_backward,
@@ -85,7 +85,7 @@ def attention() -> Judgement:
 
 def precisions() -> list[Any]:
     """Returns the precisions that this device trains in."""
-    if not count_gpus():
+    if not number_of_gpus():
         return ["float32"]
     major, _ = paddle.device.cuda.get_device_capability(0)
     return ["float32", "float16", "bfloat16"] if major >= 8 else ["float32", "float16"]
@@ -150,7 +150,7 @@ def activations_of(model: DualEncoder) -> Iterator[set[str]]:
 
 def loss_scale() -> Judgement:
     """Returns whether a scale is undone, and whether an overflow is noticed and lowers it."""
-    precision = "float16" if count_gpus() else "float32"
+    precision = "float16" if number_of_gpus() else "float32"
     with computing(device()):
         norms = [_norm_with(scale, precision) for scale in (1.0, LossScale.INITIAL, OVERFLOW)]
     scale = LossScale(LossScale.INITIAL, dynamic=True)

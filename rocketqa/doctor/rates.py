@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import paddle
 
 from rocketqa.cross_batch_negatives import DualChunk
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.doctor.findings import Judgement, judged
 from rocketqa.doctor.small_model import (
     VOCABULARY,
     computing,
-    count_gpus,
     device,
     forward_backward,
     random_rows,
@@ -65,7 +65,7 @@ OF_GPU = Work("float16", matrix=8192, rows=512, hidden_size=768, layers=6)  # ha
 
 def work_of_device() -> Work:
     """Returns what this device is measured with."""
-    return OF_GPU if count_gpus() else OF_CPU
+    return OF_GPU if number_of_gpus() else OF_CPU
 
 
 def seconds_of(work: Callable[[], paddle.Tensor]) -> float:
@@ -116,7 +116,7 @@ def encoding_rate() -> Judgement:
     with computing(device()), paddle.no_grad():
         tower = small_model(config=config).passage_encoder
         tower.eval()
-        if count_gpus():
+        if number_of_gpus():
             engine = Engine(tower, "reduced")
             seconds = seconds_of(lambda: paddle.to_tensor(engine(rows)))
         else:

@@ -5,11 +5,12 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.doctor.findings import ABSENT, WRONG, Judgement, judged
 from rocketqa.doctor.machine import GPU_FAISS, version_of
-from rocketqa.doctor.small_model import count_gpus
 from rocketqa.jobs.temporary_folders import temporary_folder
-from rocketqa.search.exact_search import ExactSearch, nearest
+from rocketqa.search.block_index import BlockIndex, Gpus
+from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore, shard_paths
 
 PASSAGES, QUERIES, SIZE, DEPTH = 3000, 16, 96, 20
@@ -29,12 +30,12 @@ def draw() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def faiss_on_gpu() -> Judgement:
     """Returns the finding about the products of faiss on the GPU."""
     gpus = faiss.get_num_gpus()
-    if not gpus and count_gpus() and version_of(GPU_FAISS):
-        return WRONG, f"expected {GPU_FAISS} to know {count_gpus()} GPUs, got none"
+    if not gpus and number_of_gpus() and version_of(GPU_FAISS):
+        return WRONG, f"expected {GPU_FAISS} to know {number_of_gpus()} GPUs, got none"
     if not gpus:
         return ABSENT, "no GPU, or no faiss-gpu: candidates are found on the CPU"
     queries, passages, exact = draw()
-    scores, places = nearest(queries, passages, DEPTH)  # [Q, K] both
+    scores, places = BlockIndex(passages, Gpus()).nearest(queries, DEPTH)  # [Q, K] both
     return judge_products(scores, places, exact, gpus)
 
 

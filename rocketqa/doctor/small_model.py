@@ -15,6 +15,7 @@ import paddle
 from paddle import Tensor
 
 from rocketqa.cross_batch_negatives import DualChunk, NegativesObjective
+from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.encoder.initial_weights import initial_weights
@@ -44,14 +45,7 @@ Arrays = dict[str, np.ndarray]
 
 def device() -> str:
     """Returns the first GPU that Paddle knows, else the CPU."""
-    return "gpu:0" if count_gpus() else "cpu"
-
-
-def count_gpus() -> int:
-    """Returns how many GPUs Paddle knows, 0 where it is built for CPUs."""
-    if not paddle.is_compiled_with_cuda():
-        return 0
-    return paddle.device.cuda.device_count()
+    return "gpu:0" if number_of_gpus() else "cpu"
 
 
 @contextmanager

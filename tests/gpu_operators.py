@@ -1,41 +1,85 @@
-"""A GPU that is none: what Paddle says of the device is replaced, and its one operator for GPUs.
+"""Operators as a GPU has them, computed plainly on the CPU: products, norms, flash attention.
 
-Everything is computed on the CPU. `plain_flash_attention` has the signature of Paddle's operator,
-checks what its sources demand of the arguments, and computes the same plainly, row by row. It runs
-several operators for each row; to count operators, `OneOperator` takes its place.
+`plain_flash_attention` has the signature of Paddle's operator, checks what its sources demand of
+the arguments, and computes the same row by row. It runs several operators for each row; to count
+operators, `OneOperator` takes its place.
 """
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle.nn.functional import flash_attention
+from paddle.nn.layer import norm
 
-V100 = (7, 0)
-A100 = (8, 0)
+MANTISSA_OF_TF32 = np.uint32(0xFFFFE000)  # sign, exponent and the first 10 bits of the mantissa
 
 
-def pretend_gpu(monkeypatch, capability: tuple[int, int], autocast: str | None = None) -> list:
-    """Makes Paddle tell of a GPU, and of `auto_cast` in this precision, which no CPU has.
+def in_tf32(tensor: paddle.Tensor) -> paddle.Tensor:
+    """Returns the tensor with the bits that a product in TF32 reads of it."""
+    bits = tensor.numpy().view(np.uint32) & MANTISSA_OF_TF32
+    return paddle.to_tensor(bits.view(np.float32))
 
-    Returns the list of seeds that the operator is given, which grows with its calls.
+
+def product_in_tf32(x: paddle.Tensor, y: paddle.Tensor) -> paddle.Tensor:
+    """Computes a product as a GPU does in TF32."""
+    return paddle.mm(in_tf32(x), in_tf32(y))
+
+
+def dense_layer_in_tf32(
+    x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor
+) -> paddle.Tensor:
+    """Computes a dense layer as a GPU does in TF32."""
+    return product_in_tf32(x, weight) + bias
+
+
+def layer_norm_of_mixed_types(monkeypatch) -> None:
+    """Lets a layer norm have inputs of another type than its weights, as on a GPU.
+
+    Its output has the type of the inputs; it computes in that of the weights.
     """
-    seeds = []
+    on_cpu = norm.layer_norm
+
+    def layer_norm(x, normalized_shape, weight, bias, epsilon):
+        output = on_cpu(x.astype(weight.dtype), normalized_shape, weight, bias, epsilon)
+        return output.astype(x.dtype)
+
+    monkeypatch.setattr(norm, "layer_norm", layer_norm)
+
+
+def multiply_half_precision(monkeypatch) -> None:
+    """Lets a product of float16 be computed, in float32: a CPU has none."""
+    multiply = paddle.matmul
+
+    def product(a: paddle.Tensor, b: paddle.Tensor, *flags: bool, **named: bool) -> paddle.Tensor:
+        if a.dtype != paddle.float16:
+            return multiply(a, b, *flags, **named)
+        return multiply(a.astype("float32"), b.astype("float32"), *flags, **named).astype("float16")
+
+    monkeypatch.setattr(paddle, "matmul", product)
+
+
+def install_flash_attention(monkeypatch) -> list[list[int] | None]:
+    """Puts the plain operator into Paddle.
+
+    Returns the list of the seeds of dropout, to which each call adds one, or None without training.
+    """
+    seeds: list[list[int] | None] = []
 
     def noting(*arguments, **named):
         seeds.append(named["fixed_seed_offset"].tolist() if named["training"] else None)
         return plain_flash_attention(*arguments, **named)
 
-    cuda = paddle.device.cuda
-    monkeypatch.setattr(paddle.device, "get_device", lambda *_: "gpu:0")
-    monkeypatch.setattr(cuda, "get_device_capability", lambda device=None: capability)
-    told = {
-        "is_autocast_enabled": lambda device_type=None: autocast is not None,
-        "get_autocast_dtype": lambda device_type=None: autocast,
-    }
-    for name, function in told.items():
-        monkeypatch.setattr(paddle, name, function, raising=False)  # Paddle 2 does not have them
     monkeypatch.setattr(flash_attention, "flash_attn_unpadded", noting)
     return seeds
+
+
+def count_flash_attention_as_one_operator(monkeypatch) -> None:
+    """Puts one operator into Paddle for flash attention; what it returns means nothing."""
+
+    def one_operator(query, key, value, *arguments, **named):
+        return OneOperator.apply(query, key, value), None
+
+    monkeypatch.setattr(flash_attention, "flash_attn_unpadded", one_operator)
 
 
 def plain_flash_attention(
