@@ -120,7 +120,7 @@ def names_a_fault_of_one_file(validated: Ended, path: Path, *allowed: str) -> bo
     return is_named and bool(classes.difference(FAULTS_OF_TWO_FILES, allowed))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(mutated(FILES))
 def test_verbs_refuse_in_one_line_what_validate_names_in_their_files(folder, case):
     file, content = case
@@ -151,7 +151,7 @@ def with_dots(files: dict[str, str], folder: str = "") -> dict[str, bytes]:
 SOURCES = with_dots(MICROSOFT) | with_dots(RELEASED, "marco/")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(mutated(SOURCES), st.sampled_from(["microsoft", "released"]))
 def test_a_builder_builds_what_validate_takes_or_ends_in_one_line(tmp_path_factory, case, source):
     built = tmp_path_factory.mktemp("built")

@@ -18,7 +18,7 @@ def sound_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sound_folder(tmp_path_factory.mktemp("sound"))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(mutated({file: SOUND[file] for file in READERS}))
 @example(("dev.run", b"d1\tQ0\tp3\t" + b"9" * 400 + b"\t1\tx\n"))
 @example(("qrels.train.tsv", b"q1\t0\tp1\t" + b"9" * 5000 + b"\n"))

@@ -66,7 +66,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices):
     run_training(tmp_path, devices, name, flags_of(name, tmp_path, straight, **settings))
     instants = random.Random(os.environ.get("KILL_SEED", "1"))
     states = []
-    for _ in range(int(os.environ.get("KILLS", "2"))):
+    for _ in range(int(os.environ.get("KILLS", 3 - devices))):
         kill(tmp_path, broken, name, devices, instants.uniform(0, 0.7), **settings)
         assert not broken.exists(), "killed too late"
         states += states_in(broken)
@@ -87,7 +87,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices):
 def test_the_best_model_by_dev_is_the_same_after_a_kill(tmp_path):
     write_tiny_flight(tmp_path, dropout=0.1)
     dev = {"evaluate-every": 3, "dev-examples": tmp_path / "examples.dual.tsv"}
-    settings = {"epochs": 30, "save-every": 7, **dev}
+    settings = {"epochs": 12, "save-every": 7, **dev}
     run_training(tmp_path, 1, DUAL, flags_of(DUAL, tmp_path, tmp_path / "a", **settings))
     kill(tmp_path, tmp_path / "b", DUAL, 1, 0.5, **settings)
     run_training(tmp_path, 1, DUAL, flags_of(DUAL, tmp_path, tmp_path / "b", **settings))

@@ -15,7 +15,6 @@ from rocketqa.files.examples import TrainingRows
 from rocketqa.files.formats import write_lines
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
-from rocketqa.inference.batch_tokens import default_batch_tokens
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
 from rocketqa.weights.model_kinds import trained_length
@@ -265,6 +264,8 @@ def add_text_flags(parser: ArgumentParser, as_trained: str = "") -> None:
 def take_batch_tokens(args: Namespace) -> None:
     """Gives --batch-tokens, where it was not given, the number that suits this machine."""
     if args.batch_tokens is None:
+        from rocketqa.inference.batch_tokens import default_batch_tokens
+
         args.batch_tokens = default_batch_tokens()
 
 

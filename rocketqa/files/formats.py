@@ -21,7 +21,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rocketqa.files.answers import tokens
 from rocketqa.files.columns import at_tabs_or_blanks
 from rocketqa.files.errors import DataError, Fault
 from rocketqa.files.examples import LabelledPair, TrainingExample
@@ -205,6 +204,8 @@ def read_answers(path: Path, check: Check = RAISE_FAULTS) -> dict[str, tuple[str
 
     An answer without a token is a fault, because it would match every passage.
     """
+    from rocketqa.files.answers import tokens  # it loads `regex`, which few verbs need
+
     answers: dict[str, tuple[str, ...]] = {}
     seen: set[str] = set()
     for row in read_rows(path, None, check, min_columns=2):
