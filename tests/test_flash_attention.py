@@ -152,6 +152,13 @@ def test_the_operator_is_used_where_it_exists(
     assert is_supported(paddle.ones([2, 4]), head_size) is expected
 
 
+def test_a_paddle_that_does_not_tell_its_precision_takes_padded_groups(monkeypatch):
+    """Paddle 2.6.2, the last one for GPUs in the public package index."""
+    pretend_gpus(monkeypatch, A100)
+    monkeypatch.delattr(paddle, "is_autocast_enabled")
+    assert not is_supported(paddle.ones([2, 4]).astype("float16"), 64)
+
+
 def test_a_cpu_has_no_such_operator():
     assert not is_supported(paddle.ones([2, 4]).astype("float16"), 64)
 

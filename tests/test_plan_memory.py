@@ -43,6 +43,8 @@ def test_the_logits_are_those_of_all_devices_and_chunks():
 
 def test_switches_that_cost_memory_are_seen():
     assert dual(PRECISION="float32").activations > dual().activations
+    assert dual(PRECISION="tf32") == dual(PRECISION="float32")
+    assert dual(PRECISION="bfloat16") == dual(PRECISION="float16")
     assert dual(PASSAGE_LENGTH="256").activations > 1.8 * dual().activations
     full_cross = memory_of_cross_encoder(variables(FGM="0"), CONFIG, Numbers(8, 4, 1))
     with_fgm = memory_of_cross_encoder(variables(), CONFIG, Numbers(8, 4, 1))

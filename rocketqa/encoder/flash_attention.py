@@ -96,6 +96,8 @@ def is_supported(hidden: Tensor, head_size: int) -> bool:
     """Returns whether this device has the operator for tokens like `hidden`, [T, H]."""
     if not paddle.device.get_device().startswith("gpu"):
         return False
+    if not hasattr(paddle, "is_autocast_enabled"):  # Paddle 2 does not tell its precision
+        return False
     if paddle.device.cuda.get_device_capability() < LEAST_CAPABILITY:
         return False
     fits = head_size % HEAD_SIZE_STEP == 0 and head_size <= LARGEST_HEAD_SIZE

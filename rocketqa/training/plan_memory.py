@@ -7,6 +7,7 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.training.step_memory import (
     HALF,
     OPERATORS,
+    Kept,
     StepMemory,
     TrainingShape,
     equal_rows,
@@ -41,7 +42,7 @@ def memory_of_dual_encoder(
     representation = variables.get("REPRESENTATION") or config.representation
     shape = TrainingShape(
         config=config._replace(representation=representation),
-        kept=HALF if variables["PRECISION"] != "float32" else OPERATORS,
+        kept=_kept_in(variables["PRECISION"]),
         towers=2,
         recompute=variables["RECOMPUTE"] == "yes",
         devices=numbers.devices,
@@ -60,13 +61,18 @@ def memory_of_cross_encoder(
     """Returns the memory of a step in which all pairs have the full length."""
     shape = TrainingShape(
         config=config,
-        kept=HALF if variables["PRECISION_CROSS"] != "float32" else OPERATORS,
+        kept=_kept_in(variables["PRECISION_CROSS"]),
         devices=numbers.devices,
         chunks=numbers.chunks,
         fgm=float(variables["FGM"]) > 0,
     )
     pairs = equal_rows(numbers.batch_size, int(variables["PAIR_LENGTH"]))
     return step_memory(shape, [pairs])
+
+
+def _kept_in(precision: str) -> Kept:
+    """Returns what a layer keeps on a GPU. TF32 rounds within a product; it is stored as float32."""
+    return HALF if precision in ("float16", "bfloat16") else OPERATORS
 
 
 def lines_of_training(
