@@ -71,7 +71,7 @@ def memory_of_cross_encoder(
 
 
 def _kept_in(precision: str) -> Kept:
-    """Returns what a layer keeps on a GPU. TF32 rounds within a product; it is stored as float32."""
+    """Returns what a layer keeps on a GPU; with TF32, that is float32."""
     return HALF if precision in ("float16", "bfloat16") else OPERATORS
 
 
