@@ -59,6 +59,7 @@ def test_the_papers_names_are_known_without_paddlenlp():
 
 @pytest.mark.skipif(not find_spec("paddlenlp"), reason="needs PaddleNLP")
 def test_names_that_paddlenlp_lists_are_known():
+    architecture_of.cache_clear()  # another test may have hidden PaddleNLP
     tiny = architecture_of("ernie-tiny")
     assert tiny is not None and tiny.num_hidden_layers == 3
     assert architecture_of("no-such-model") is None

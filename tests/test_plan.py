@@ -22,6 +22,12 @@ def plan(env: str, **variables: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def costs(env: str, **variables: str) -> list[str]:
+    """Returns the lines of `rocketqa plan` alone, which print the costs."""
+    values = variable_values(ROOT / f"run_scripts/{env}.env") | {"DATA_DIR": "nowhere"}
+    return list(PipelinePlan(values | variables).lines())
+
+
 def line_of(lines: list[str], begin: str) -> str:
     """Returns the first line that begins so."""
     return next(line.strip() for line in lines if line.strip().startswith(begin))
@@ -54,9 +60,9 @@ def test_the_steps_of_natural_questions_are_the_papers():
 @pytest.mark.parametrize("devices, chunks", [("4", "2"), ("2", "4"), ("1", "8")])
 def test_fewer_gpus_take_the_same_batches_and_as_much_longer(devices, chunks):
     rates = "train=1000 cross=100 encode=2000 score=500"
-    full = line_of(plan("marco", RATES=rates), "train dual_encoder_0")
+    full = line_of(costs("marco", RATES=rates), "train dual_encoder_0")
     fewer_gpus = {"DEVICES": devices, "ACCUMULATE": chunks}
-    fewer = line_of(plan("marco", RATES=rates, **fewer_gpus), "train dual_encoder_0")
+    fewer = line_of(costs("marco", RATES=rates, **fewer_gpus), "train dual_encoder_0")
     batch = f"(512 x {devices} x {chunks} chunks = 4,096)"
     assert f"{batch} = 520 steps x 40 epochs = 20,800" in fewer
     # 2,131,044 x 40 rows / 1,000 a second / 3,600 = 23.68 hours of one device.
@@ -98,7 +104,7 @@ def test_texts_are_tokenised_once_and_the_tokens_of_a_batch_reach_every_reader(t
 
 def test_files_that_exist_are_counted(tmp_path):
     (tmp_path / "qrels.train.tsv").write_text("q1\t0\tp1\t1\n" * 3000)
-    lines = plan("marco", DATA_DIR=str(tmp_path))
+    lines = costs("marco", DATA_DIR=str(tmp_path))
     assert "qrels.train 3,000 (counted)" in line_of(lines, "rows: ")
     arithmetic = line_of(lines, "train dual_encoder_0").split("; ")[0]
     expected = "12,000 rows / (512 x 8 = 4,096) = 2 steps x 40 epochs = 80"
@@ -108,7 +114,7 @@ def test_files_that_exist_are_counted(tmp_path):
 def test_epochs_with_too_few_steps_are_planned_on_to_min_steps(tmp_path):
     (tmp_path / "qrels.train.tsv").write_text("q1\t0\tp1\t1\n" * 3000)
     rates = "train=1 cross=1 encode=1 score=1"
-    lines = plan("marco", DATA_DIR=str(tmp_path), MIN_STEPS="100", RATES=rates)
+    lines = costs("marco", DATA_DIR=str(tmp_path), MIN_STEPS="100", RATES=rates)
     stage_1 = line_of(lines, "train dual_encoder_0")
     assert " x 40 epochs = 80, then on to 100;" in stage_1
     # 100 x 4,096 rows / 1 a second / 8 / 3,600
@@ -173,19 +179,19 @@ def test_a_plan_begins_with_the_data_and_ends_with_a_report_on_all_models(env):
     ],
 )
 def test_the_plan_counts_the_steps_that_a_training_takes(variables, stage_1):
-    line = line_of(plan("marco", **variables), "train dual_encoder_0")
+    line = line_of(costs("marco", **variables), "train dual_encoder_0")
     assert stage_1 in line
 
 
 def test_planned_hours_are_those_of_the_steps_that_are_taken():
     rates = "train=1 cross=1 encode=1 score=1"
-    line = line_of(plan("marco", MAX_STEPS="100", RATES=rates), "train dual_encoder_0")
+    line = line_of(costs("marco", MAX_STEPS="100", RATES=rates), "train dual_encoder_0")
     assert "; 14.2 h on 8 devices" in line  # 100 x 4,096 rows / 8 / 3,600
 
 
 def test_a_plan_foretells_the_memory_of_a_step(tmp_path):
     write_tiny_flight(tmp_path)
-    lines = plan("marco", INIT_CROSS=str(tmp_path / "init"))
+    lines = costs("marco", INIT_CROSS=str(tmp_path / "init"))
     begin = lines.index("memory of a step on a GPU, where all texts have the full length:")
     memory, batches, kept, _, of_cross, _ = lines[begin + 1 : begin + 7]
     assert memory.startswith(

@@ -126,11 +126,6 @@ OTHER_BYTES = "expected the init of its unfinished work, got other bytes"
             {"learning-rate": 0.002},
             "expected learning-rate 0.001, as its unfinished work has, got 0.002",
         ),
-        (
-            change_nothing,
-            {"accumulate": 1},
-            "expected accumulate 2, as its unfinished work has, got 1",
-        ),
         (change_heads, {}, OTHER_BYTES),
         (change_vocabulary, {}, OTHER_BYTES),
     ],
