@@ -2,7 +2,6 @@
 
 import hashlib
 
-import numpy as np
 import pytest
 from damage import DAMAGES, flip
 
@@ -13,22 +12,12 @@ from rocketqa.jobs.pieces import (
     is_whole,
     join_pieces,
     new_piece,
-    write_array,
     write_piece,
 )
 
 
 def names(folder) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.int64])
-def test_an_array_is_read_back(tmp_path, dtype):
-    values = np.arange(6).reshape(2, 3).astype(dtype)
-    write_array(tmp_path / "a.npy", values)
-    found = np.load(tmp_path / "a.npy")
-    assert found.dtype == dtype and (found == values).all()
-    assert names(tmp_path) == {"a.npy", NOTES}
 
 
 def test_the_note_of_a_piece_is_a_line_of_sha256sum(tmp_path):

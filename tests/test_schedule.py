@@ -7,6 +7,7 @@ import pytest
 
 from rocketqa.files.errors import DataError
 from rocketqa.training.schedule import Schedule
+from rocketqa.training.step_rows import examples_of_chunk
 
 SCHEDULE = Schedule(examples=23, batch_size=2, devices=3, chunks=1, epochs=4, seed=7)
 
@@ -17,7 +18,7 @@ def batches_of(schedule: Schedule, epoch: int) -> list[list[int]]:
     begin = epoch * schedule.steps_per_epoch
     batches = []
     for step in range(begin, begin + schedule.steps_per_epoch):
-        chunks = [schedule.chunk(step, place).tolist() for place in places]
+        chunks = [examples_of_chunk(schedule, step, place).tolist() for place in places]
         batches.append(sum(chunks, []))
     return batches
 
@@ -40,7 +41,7 @@ def test_many_devices_and_chunks_see_the_same_global_batches_as_one(devices, chu
 def test_every_device_has_a_full_batch_at_every_step():
     for step in range(SCHEDULE.total_steps):
         for rank in range(3):
-            assert SCHEDULE.chunk(step, rank).shape == (2,)
+            assert examples_of_chunk(SCHEDULE, step, rank).shape == (2,)
 
 
 def test_an_epoch_has_every_example_at_most_once_and_drops_the_remainder():
@@ -81,7 +82,8 @@ def test_too_few_epochs_are_followed_by_further_ones_up_to_min_steps(
     schedule = SCHEDULE._replace(epochs=epochs, min_steps=min_steps, max_steps=max_steps)
     assert schedule.total_steps == steps
     for step in range(min(steps, 12)):
-        assert schedule.chunk(step, 0).tolist() == SCHEDULE.chunk(step, 0).tolist()
+        examples = examples_of_chunk(schedule, step, 0).tolist()
+        assert examples == examples_of_chunk(SCHEDULE, step, 0).tolist()
 
 
 @pytest.mark.parametrize("max_steps, steps", [(None, 12), (5, 5), (100, 12)])

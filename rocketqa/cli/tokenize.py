@@ -2,13 +2,10 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
 from rocketqa.jobs.digests import refuse_damaged
-
-if TYPE_CHECKING:
-    from rocketqa.text.tokenizer import TextEncoder
+from rocketqa.text.tokenizer import TextEncoder, load_text_encoder, text_encoder_of
 
 EXAMPLE = (
     "rocketqa tokenize --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -65,9 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     return job.run(write, args.check)
 
 
-def _text_encoder(source: Path) -> "TextEncoder":
+def _text_encoder(source: Path) -> TextEncoder:
     """Returns the tokenizer of a folder, or that of a model whose name PaddleNLP knows."""
-    from rocketqa.text.tokenizer import load_text_encoder, text_encoder_of
     from rocketqa.weights.sentence_transformers import encoder_folder
 
     is_name = len(source.parts) == 1 and not source.exists()

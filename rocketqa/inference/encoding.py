@@ -14,8 +14,9 @@ from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.encoding_plan import EncodingPlan, EncodingSettings
 from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
+from rocketqa.jobs.array_pieces import write_array
 from rocketqa.jobs.durable import make_folder
-from rocketqa.jobs.pieces import is_whole, write_array, write_piece
+from rocketqa.jobs.pieces import is_whole, write_piece
 from rocketqa.jobs.progress import bar
 from rocketqa.search.vectors import shard_paths
 from rocketqa.text.token_store import (

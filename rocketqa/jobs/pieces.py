@@ -10,16 +10,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
 from rocketqa.jobs.atomic_files import BLOCK, complete_file
 from rocketqa.jobs.digests import file_digest
 from rocketqa.jobs.durable import put_piece_in_place
-
-if TYPE_CHECKING:
-    import numpy as np
 
 NOTES = ".digests"
 
@@ -36,14 +32,6 @@ def write_piece(path: Path, lines: Iterable[str]) -> None:
     """Writes one part of a longer text."""
     with new_piece(path) as unfinished:
         write_lines(unfinished, lines)
-
-
-def write_array(path: Path, values: "np.ndarray") -> None:
-    """Writes an array as .npy. NumPy is loaded here, because every verb loads this module."""
-    import numpy as np
-
-    with new_piece(path) as unfinished, unfinished.open("wb") as file:
-        np.save(file, values)
 
 
 def is_whole(path: Path) -> bool:

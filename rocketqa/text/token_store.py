@@ -19,7 +19,8 @@ from rocketqa.files.collection import CollectionFile, IdIndex
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, Query, iterate_collection, read_queries
 from rocketqa.files.json_files import read_json_object
-from rocketqa.jobs.pieces import is_whole, write_array, write_piece
+from rocketqa.jobs.array_pieces import write_array
+from rocketqa.jobs.pieces import is_whole, write_piece
 from rocketqa.text.tokenizer import TextEncoder, Tokens
 
 SUMMARY = "store.json"

@@ -1,5 +1,4 @@
-"""The schedule of a training: how many steps it takes, and which examples each step sees. It needs
-no Paddle.
+"""The schedule of a training: how many steps it takes, and how many examples. It needs no Paddle.
 
 Every epoch is one seeded order of all examples. A step takes the next A*N*B of them: device r takes
 the r-th N*B of those, as N chunks of B examples. So all devices get the same number of full
@@ -9,13 +8,9 @@ epoch. `rocketqa plan` counts with the same schedule.
 within each device.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.seeds import generator
 
 
 class Schedule(NamedTuple):
@@ -84,18 +79,3 @@ class Schedule(NamedTuple):
             f"{self.examples} examples, batch {factors} = {self.batch}, {self.total_steps} steps "
             f"({self.steps_per_epoch} an epoch, {dropped} examples dropped)"
         )
-
-    def chunk(self, step: int, place: int) -> np.ndarray:
-        """Returns the indices of the examples of a chunk, [B]; `place` counts the chunks of all
-        devices, 0 to A*N - 1.
-        """
-        epoch, step_of_epoch = divmod(step, self.steps_per_epoch)
-        begin = step_of_epoch * self.batch + place * self.batch_size
-        order = _order(self.seed, epoch, self.examples)
-        return order[begin : begin + self.batch_size]
-
-
-@lru_cache(maxsize=1)
-def _order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """Returns the order of an epoch, a permutation of 0 to count - 1."""
-    return generator(seed, "order", epoch).permutation(count)

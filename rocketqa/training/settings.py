@@ -8,7 +8,7 @@ They need no Paddle. Defaults are those of the command line; the paper's values 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rocketqa.files.ranges import (
     ABOVE_0,
@@ -25,9 +25,7 @@ from rocketqa.files.ranges import (
     check_choice,
 )
 from rocketqa.jobs.job import Job
-
-if TYPE_CHECKING:
-    from rocketqa.training.schedule import Schedule
+from rocketqa.training.schedule import Schedule
 
 INPUTS = ("init", "collection", "queries", "examples", "dev_examples", "mask_positives")
 NOT_IDENTITY = ("output", "save_every", "visualdl")  # they do not change the weights
@@ -111,10 +109,8 @@ class TrainingSettings:
             if field.name in CHOICES:
                 check_choice(field.name, value, CHOICES[field.name])
 
-    def schedule(self, examples: int, devices: int) -> "Schedule":
+    def schedule(self, examples: int, devices: int) -> Schedule:
         """Returns the schedule of this training over so many examples on so many devices."""
-        from rocketqa.training.schedule import Schedule  # it loads NumPy, which few verbs need
-
         return Schedule(
             examples=examples,
             batch_size=self.batch_size,

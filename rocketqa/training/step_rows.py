@@ -1,12 +1,14 @@
-"""The rows that each step of a training learns from, on one device.
+"""The examples of each step of a training, in the order of the schedule, and their prepared rows.
 
 Letters: N chunks a device, B examples a chunk.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from rocketqa.jobs.seeds import generator
 from rocketqa.training.batches import Batches, HostChunk
 from rocketqa.training.schedule import Schedule
 
@@ -32,6 +34,22 @@ class RowsOfSteps:
 
     def prepared(self, step: int) -> StepRows:
         """Returns the rows of a step. A thread calls it, so it does nothing with Paddle."""
-        indices = [self.schedule.chunk(step, place) for place in self.places]
+        indices = [examples_of_chunk(self.schedule, step, place) for place in self.places]
         chunks = [self.batches.prepared(of_chunk) for of_chunk in indices]
         return StepRows(np.concatenate(indices), chunks)
+
+
+def examples_of_chunk(schedule: Schedule, step: int, place: int) -> np.ndarray:
+    """Returns the indices of the examples of a chunk, [B]; `place` counts the chunks of all
+    devices, 0 to A*N - 1.
+    """
+    epoch, step_of_epoch = divmod(step, schedule.steps_per_epoch)
+    begin = step_of_epoch * schedule.batch + place * schedule.batch_size
+    order = _order(schedule.seed, epoch, schedule.examples)
+    return order[begin : begin + schedule.batch_size]
+
+
+@lru_cache(maxsize=1)
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """Returns the order of an epoch, a permutation of 0 to count - 1."""
+    return generator(seed, "order", epoch).permutation(count)
