@@ -58,4 +58,5 @@ def test_the_cost_of_a_step_is_its_time_and_the_memory_of_the_process():
     assert cost.seconds > 0
     assert cost.operator_calls > 100
     assert peak_memory() >= cost.peak_memory >= cost.memory_before > 2**20
-    assert cost.peak_memory > cost.of_tensors > cost.foretold / 2 > 2**19
+    assert cost.peak_memory > cost.of_tensors > 2**20  # of tensors of other tests, too
+    assert cost.peak_memory > cost.foretold > 2**20
