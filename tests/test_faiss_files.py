@@ -63,6 +63,16 @@ def test_faiss_finds_the_passages_that_retrieve_finds(tmp_path):
         assert (index.reconstruct(row) == index.reconstruct(found)).all()
 
 
+@pytest.mark.parametrize("name", ["index", "docid"])
+def test_a_folder_may_have_the_name_of_a_file_in_it(tmp_path, capsys, name):
+    passages = write_vectors(tmp_path / "passages", ["p1"], np.ones((1, 4), np.float32))
+    output = tmp_path / name
+    assert export(output, passages) == 0
+    assert {path.name for path in output.iterdir()} == {"index", "docid", "meta.json"}
+    assert export(output, passages) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == f"{output}: up to date"
+
+
 def test_a_finished_export_is_not_made_again(tmp_path, capsys):
     write_vectors(tmp_path / "passages", ["p"], np.ones((1, 4)), checkpoint="m")
     assert export(tmp_path / "out", tmp_path / "passages") == 0

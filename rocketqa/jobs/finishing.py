@@ -30,13 +30,15 @@ class Ending(NamedTuple):
     """What the end of a job works with.
 
     part: the part directory. output: where the artefact goes. identity: of the job. logs: names of
-    files that are kept but not listed.
+    files that are kept but not listed. is_folder: whether the artefact is a folder even where a
+    file in it has its name.
     """
 
     part: Path
     output: Path
     identity: Mapping[str, object]
     logs: Collection[str]
+    is_folder: bool = False
 
     def write_manifest(self, facts: Mapping[str, object], discarded: Collection[str]) -> None:
         """Writes the manifest of finished work, with everything on disk.
@@ -48,7 +50,7 @@ class Ending(NamedTuple):
         give_usual_modes(self.part)
         sync_all(self.part)
         names = [self.output.name]
-        if not (self.part / self.output.name).is_file():
+        if self.is_folder or not (self.part / self.output.name).is_file():
             names = self._results(discarded)
         manifest = {
             "job": self.identity,
@@ -92,7 +94,7 @@ class Ending(NamedTuple):
 
     def _is_file(self, manifest: Mapping[str, dict]) -> bool:
         """Returns whether a manifest is of a single file."""
-        return list(manifest["outputs"]) == [self.output.name]
+        return not self.is_folder and list(manifest["outputs"]) == [self.output.name]
 
     def move(self) -> None:
         """Moves a made artefact to its place."""

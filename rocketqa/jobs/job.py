@@ -58,6 +58,7 @@ class Job:
     logs: names of files of the output that are kept but do not count as part of the result.
     keep_unfinished: a glob pattern. Unfinished work that matches it is not thrown away for a job
     with other flags or inputs: that job is refused.
+    is_folder: whether the output is a folder even where a file in it has its name.
 
     Raises DataError where an input is missing or damaged.
     """
@@ -71,6 +72,7 @@ class Job:
         inputs: Mapping[str, Input],
         logs: Sequence[str] = (),
         keep_unfinished: str | None = None,
+        is_folder: bool = False,
     ):
         self.given = output
         self.output = target_of(output)
@@ -95,7 +97,7 @@ class Job:
         identity = {"verb": verb, "flags": all_flags, "inputs": digests}
         self.identity = json.loads(json.dumps(identity))  # as it will be read back
         self.part = self.output.with_name(f"{self.output.name}.part")
-        self._ending = Ending(self.part, self.output, self.identity, self.logs)
+        self._ending = Ending(self.part, self.output, self.identity, self.logs, is_folder)
 
     @property
     def manifest(self) -> Path:
@@ -282,7 +284,8 @@ class Job:
     def _finish(self) -> None:
         """Writes the manifest and moves the output into place."""
         is_linked = self.given.name != self.output.name
-        if is_linked and (self.part / self.given.name).is_file():
+        is_file = not self._ending.is_folder and (self.part / self.given.name).is_file()
+        if is_linked and is_file:
             os.replace(self.part / self.given.name, self.part / self.output.name)
         titles = {"titles": self.titles} if self.titles else {}
         facts = {"inputs": self.input_names, **titles, **self.facts}
