@@ -79,7 +79,7 @@ def _refuse_other_source(args: Namespace) -> None:
 
 
 def _export_graphs(args: Namespace, model_class: str) -> int:
-    job = job_of("export", args, inputs=("checkpoint",), not_identity=SOURCES, is_folder=True)
+    job = job_of("export", args, inputs=("checkpoint",), not_identity=SOURCES).of_folder()
     differences: dict[str, float] = {}
 
     def make(part: Path) -> None:
@@ -119,7 +119,7 @@ def _export_folders(args: Namespace, model_class: str) -> int:
 def _export_vectors(args: Namespace) -> int:
     check_directories(args.passage_vectors)
     refuse_other_side(args.passage_vectors, COLLECTION)
-    job = job_of("export", args, inputs=("passage_vectors",), not_identity=SOURCES, is_folder=True)
+    job = job_of("export", args, inputs=("passage_vectors",), not_identity=SOURCES).of_folder()
 
     def make(part: Path) -> None:
         from rocketqa.search.faiss_files import write_faiss_files

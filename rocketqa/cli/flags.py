@@ -32,20 +32,18 @@ def job_of(
     args: Namespace,
     inputs: Sequence[str],
     not_identity: Sequence[str] = (),
-    is_folder: bool = False,
     **more_flags: object,
 ) -> Job:
     """Returns the job that a command line describes.
 
     inputs: names of the flags that hold what is read. not_identity: names of flags that do not
     change the bytes of the output. Every other flag, and `more_flags`, belong to the identity of
-    the job, so that a flag that is added to a verb belongs to it, too. is_folder: see Job.
+    the job, so that a flag that is added to a verb belongs to it, too.
     """
     given = vars(args) | more_flags
     left_out = {"output", "check", *inputs, *not_identity}
     flags = {name: value for name, value in given.items() if name not in left_out}
-    paths = {name: given[name] for name in inputs}
-    return Job(verb, args.output, flags=flags, inputs=paths, is_folder=is_folder)
+    return Job(verb, args.output, flags=flags, inputs={name: given[name] for name in inputs})
 
 
 def run_for_rows(job: Job, rows_of_job: Callable[[], TrainingRows], check: bool) -> int:

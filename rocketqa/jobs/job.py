@@ -58,7 +58,6 @@ class Job:
     logs: names of files of the output that are kept but do not count as part of the result.
     keep_unfinished: a glob pattern. Unfinished work that matches it is not thrown away for a job
     with other flags or inputs: that job is refused.
-    is_folder: whether the output is a folder even where a file in it has its name.
 
     Raises DataError where an input is missing or damaged.
     """
@@ -72,7 +71,6 @@ class Job:
         inputs: Mapping[str, Input],
         logs: Sequence[str] = (),
         keep_unfinished: str | None = None,
-        is_folder: bool = False,
     ):
         self.given = output
         self.output = target_of(output)
@@ -97,7 +95,12 @@ class Job:
         identity = {"verb": verb, "flags": all_flags, "inputs": digests}
         self.identity = json.loads(json.dumps(identity))  # as it will be read back
         self.part = self.output.with_name(f"{self.output.name}.part")
-        self._ending = Ending(self.part, self.output, self.identity, self.logs, is_folder)
+        self._ending = Ending(self.part, self.output, self.identity, self.logs)
+
+    def of_folder(self) -> "Job":
+        """Returns this job, whose output is a folder even where a file in it has its name."""
+        self._ending = self._ending._replace(is_folder=True)
+        return self
 
     @property
     def manifest(self) -> Path:
