@@ -104,9 +104,7 @@ def _export_folders(args: Namespace, model_class: str) -> int:
             flag = f"--{name.replace('_', '-')}"
             line = f"no manifest tells its {flag}: the folder says {length}, the default"
             print(f"{args.checkpoint}: {line}", file=sys.stderr)
-    job = job_of(
-        "export", args, inputs=("checkpoint",), not_identity=SOURCES, is_folder=True, **lengths
-    )
+    job = job_of("export", args, ("checkpoint",), not_identity=SOURCES, **lengths).of_folder()
 
     def make(part: Path) -> None:
         from rocketqa.inference.huggingface_folders import export_huggingface
