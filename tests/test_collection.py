@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rocketqa.files import collection as collection_module
-from rocketqa.files.collection import CollectionFile, IdIndex, entry_with_id
+from rocketqa.files.collection import CollectionFile, IdIndex, PassagesOfFiles, entry_with_id
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, line_of, read_collection, write_lines
 
@@ -78,3 +78,15 @@ def test_an_id_without_an_entry_is_refused_with_its_source():
     with pytest.raises(DataError) as error:
         entry_with_id({"q1": 7}, "q2", "queries")
     assert str(error.value) == "queries: expected one with the id 'q2', got none"
+
+
+def test_a_passage_of_several_files_is_that_of_the_file_that_keeps_it(tmp_path):
+    first, second = tmp_path / "first.tsv", tmp_path / "second.tsv"
+    write_lines(first, ["p0\t\told", "p1\t\tgone", "p2\t\tkept"])
+    write_lines(second, ["p3\t\tadded", "p0\t\tnew"])
+    left_out = {"p0", "p1", "another"}
+    files = [(CollectionFile(first), left_out), (CollectionFile(second), set())]
+    passages = PassagesOfFiles(files)
+    texts = {name: passages[name].text for name in passages}
+    assert texts == {"p2": "kept", "p3": "added", "p0": "new"}
+    assert len(passages) == 3 and "p1" not in passages

@@ -7,16 +7,16 @@ import pytest
 from vectors_fixture import write_shards, write_vectors
 
 from rocketqa.files.errors import DataError
-from rocketqa.search.encodings import check_directories, check_encodings, read_job
+from rocketqa.search.encodings import check_directories, check_encodings, encodings_in, read_job
 
 
 @pytest.mark.parametrize(
     "shards, message",
     [
-        (["1/3", "3/3"], "expected shards 1/3 to 3/3, got no 2/3"),
+        (["1/3", "3/3"], "expected shards 1/3 to 3/3 of one encoding, got no 2/3"),
         (["1/1", "1/1"], "expected shards 1/1 to 1/1 once each, got 1/1 again"),
         (["1/2", "2/3"], "expected shards 1/2 to 2/2 once each, got 2/3 too"),
-        (["1/2"], "expected shards 1/2 to 2/2, got no 2/2"),
+        (["1/2"], "expected shards 1/2 to 2/2 of one encoding, got no 2/2"),
     ],
 )
 def test_a_missing_or_foreign_shard_is_refused(tmp_path, shards, message):
@@ -33,7 +33,7 @@ def test_a_missing_or_foreign_shard_is_refused(tmp_path, shards, message):
         ),
         (
             {"collection": "other"},
-            "expected the same collection as in .*0, got another: encode it again",
+            "0: expected shards 1/2 to 2/2 of one encoding, got no 2/2",
         ),
         ({"batch_tokens": 9}, "expected the same batch-tokens as in .*0, got another: 9"),
     ],
@@ -44,6 +44,38 @@ def test_shards_of_another_encoding_are_refused(tmp_path, changed, message):
     write_vectors(folders[1], ["x"], np.eye(1, 4), **job)
     with pytest.raises(DataError, match=message):
         check_directories(folders)
+
+
+def later_encoding(folder, **changed):
+    """Writes the encoding of another file by the same dual encoder."""
+    job = {"checkpoint": "m", "batch_tokens": 8, "collection": "later"} | changed
+    return write_vectors(folder, ["x"], np.eye(1, 4), **job)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{}, {"batch_tokens": 9}, {"num_shards": 3}, {"query_length": 9}],
+)
+def test_an_encoding_of_more_passages_is_taken_beside_the_first(tmp_path, changed):
+    shards = write_shards(tmp_path, "1/2", "2/2")
+    later = later_encoding(tmp_path / "later", **changed)
+    found = encodings_in([shards[0], later, shards[1]])
+    assert [encoding.directories for encoding in found] == [shards, [later]]
+
+
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"checkpoint": "other"}, "expected the same checkpoint as in .*0, got another: encode"),
+        ({"passage_length": 9}, "expected the same passage-length as in .*0, got another: 9"),
+        ({"precision": "reduced"}, "expected the same precision as in .*0, got another: reduced"),
+    ],
+)
+def test_more_passages_are_encoded_as_the_first_ones(tmp_path, changed, message):
+    shards = write_shards(tmp_path, "1/2", "2/2")
+    later = later_encoding(tmp_path / "later", **changed)
+    with pytest.raises(DataError, match=f"later: {message}"):
+        encodings_in([*shards, later])
 
 
 @pytest.mark.parametrize("without", [0, 1])

@@ -61,3 +61,18 @@ def test_one_long_id_does_not_make_the_others_long():
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 100 * 20_000  # fixed widths would take 2,000 bytes for each id
+
+
+@pytest.mark.parametrize("longest", [2, 7, 8, 30])
+def test_the_rows_of_some_ids_are_found_and_left_out(longest, monkeypatch):
+    monkeypatch.setattr("rocketqa.search.ids.ROWS_COMPARED", 7)
+    chance = random.Random(longest)
+    for _ in range(5):
+        words = ["".join(chance.choices("a\0é", k=chance.randint(1, longest))) for _ in range(30)]
+        ids = list(dict.fromkeys(words))
+        wanted = {*chance.sample(ids, len(ids) // 3), "another", ids[0][:-1] + "b"}
+        listed = id_list(ids)
+        rows = listed.rows_of(wanted)
+        assert rows.tolist() == [row for row, name in enumerate(ids) if name in wanted]
+        assert list(listed.without(rows)) == [name for name in ids if name not in wanted]
+    assert listed.rows_of([]).tolist() == listed.rows_of(["another"]).tolist() == []

@@ -1,6 +1,8 @@
 """run_scripts/README.md names every script and variable, and has the values of the env files."""
 
+import math
 import re
+import subprocess
 
 from page_tables import commands, name_in, table_with
 from script_runs import ENVS, ROOT, variable_comments, variable_names, variable_values
@@ -9,6 +11,9 @@ FOLDER = ROOT / "run_scripts"
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 VARIABLES = table_with(PAGE, "variable")
 DATA_SETS = ("toy", "own", "marco", "nq")
+PLAN_PAST_MACHINE = PAGE.split("## The plan past this machine")[1].split("\n## ")[0]
+RATES = table_with(PLAN_PAST_MACHINE, "rate")
+COSTS = table_with(PLAN_PAST_MACHINE, "arithmetic")
 # Values that are too long for a cell: the table refers to the env file.
 LONG_VALUES = ("DATA_PREP", "ROWS", "RELEASED")
 
@@ -59,7 +64,44 @@ def test_every_command_on_the_page_sets_known_variables():
     known = set(variable_names(ENVS[0]))
     assert len(commands(PAGE)) >= 10
     for words in commands(PAGE):
-        assert words[0] == "python" or "sh" in words, words
+        assert words[0] in ("python", "rocketqa") or "sh" in words, words
         for word in words:
             name, is_assignment, _ = word.partition("=")
             assert not is_assignment or name in known, words
+
+
+def test_the_command_for_the_collection_as_it_is_now_makes_it(tmp_path):
+    [command] = re.findall(r"^ *(awk .* > now\.tsv)$", PAGE, re.MULTILINE)
+    (tmp_path / "collection.tsv").write_text("a\t\told\nb\tb c\tgone\nc\t\tb\n")
+    (tmp_path / "gone-1.txt").write_text("b\na\n")
+    (tmp_path / "added-1.tsv").write_text("a\t\tnew\nd\t\tmore\n")
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    assert (tmp_path / "now.tsv").read_text() == "c\t\tb\na\t\tnew\nd\t\tmore\n"
+
+
+def number_in(cell: str) -> float:
+    return float(cell.replace(",", ""))
+
+
+def test_the_costs_of_the_plan_are_their_arithmetic_with_the_rates():
+    rates = {name_in(row[0]): number_in(row[1]) for row in RATES.rows}
+    sizes = [number_in(cell) for cell in COSTS.rows[0][1:4]]
+    assert len(rates) >= 10 and len(COSTS.rows) >= 15
+    for name, *cells, _, formula in COSTS.rows:
+        for cell, passages in zip(cells, sizes):
+            known = {"ceil": math.ceil, "N": passages, **rates}
+            cost = eval(name_in(formula), known)
+            decimals = len(cell.partition(".")[2])
+            assert number_in(cell) == round(cost, decimals), (name, cost)
+
+
+def test_the_rates_of_the_plan_are_on_the_pages_that_it_names():
+    other_pages = 0
+    for name, value, _, source in RATES.rows:
+        if source.startswith("`"):
+            page = (ROOT / name_in(source)).read_text(encoding="utf-8")
+            heading = source.split('"')[1]
+            section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+            assert re.search(rf"(?<![\d.,]){re.escape(value)}(?![\d,])", section), name
+            other_pages += 1
+    assert other_pages >= 4

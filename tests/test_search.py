@@ -73,7 +73,7 @@ def test_several_folders_come_behind_one_flag_or_behind_several(
     assert run("search", *sources, flag, first, second) == expected
     run_error = ["search", *sources, flag, first, "typo", "--depth", "1"]
     assert main([str(word) for word in run_error]) == 2
-    assert "expected shards 1/2 to 2/2, got no 2/2" in capsys.readouterr().err
+    assert "expected shards 1/2 to 2/2 of one encoding, got no 2/2" in capsys.readouterr().err
 
 
 def test_only_the_words_that_name_no_vectors_can_be_the_query(encoded, tmp_path, monkeypatch):

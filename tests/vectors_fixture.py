@@ -7,6 +7,7 @@ import numpy as np
 
 from rocketqa.cli.__main__ import main
 from rocketqa.files.formats import write_lines
+from rocketqa.jobs.digests import file_digest, files_below, sealed_text
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore, shard_paths
 
@@ -40,6 +41,21 @@ def write_vectors(folder, ids, vectors, shards=1, dtype=np.float32, **job):
         encoding = {"verb": "encode", "flags": job, "inputs": inputs}
         manifest = {"job": encoding}
         (folder / "meta.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def write_encoding(folder, ids, vectors, collection, shards=1, **job):
+    """Writes a folder of vectors whose manifest lists the digests of its files.
+
+    collection: what stands for the digest of the file that was encoded.
+    """
+    job = SHARD_JOB | {"shard": None, "collection": collection} | job
+    write_vectors(folder, ids, vectors, shards, **job)
+    path = folder / "meta.json"
+    manifest = json.loads(path.read_text())
+    path.unlink()
+    outputs = {file.name: file_digest(file) for file in files_below(folder)}
+    path.write_text(sealed_text(manifest | {"outputs": outputs}))
     return folder
 
 

@@ -21,6 +21,7 @@ VERBS = (  # in the order of work
     "sample-negatives",
     "train-dual-encoder",
     "encode",
+    "remove-passages",
     "retrieve",
     "train-cross-encoder",
     "score",

@@ -45,7 +45,7 @@ def build_parser() -> ArgumentParser:
         nargs="+",
         metavar="DIR",
         help="for --format faiss: folder of an encoded collection, or the folders of all its "
-        "shards",
+        "shards; folders of passages that were added, and of lists of removed ones",
     )
     parser.add_argument(
         "--format",
@@ -123,6 +123,9 @@ def _export_vectors(args: Namespace) -> int:
         from rocketqa.search.faiss_files import write_faiss_files
         from rocketqa.search.vectors import VectorStore
 
-        write_faiss_files(VectorStore(args.passage_vectors), part)
+        vectors = VectorStore(args.passage_vectors)
+        if len(vectors.encodings) > 1:
+            vectors.rows_by_id()  # refuses a passage that is in two of them
+        write_faiss_files(vectors, part)
 
     return job.run(make, args.check)

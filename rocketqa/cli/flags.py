@@ -202,7 +202,13 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         help="the dual encoder that has encoded the collection",
     )
     parser.add_argument(
-        "--collection", type=to_path, required=True, help="the collection.tsv that was encoded"
+        "--collection",
+        type=to_path,
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="the collection.tsv that was encoded; the flag is repeated for the file of each "
+        "encoding that was added",
     )
     parser.add_argument(
         "--passage-vectors",
@@ -211,8 +217,8 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         nargs="+",
         action="append",
         metavar="DIR",
-        help="the vectors of the collection: one folder, or the folders of all parts; the flag may "
-        "be repeated",
+        help="the vectors of the collection: one folder, or the folders of all parts, of passages "
+        "that were added, and of lists of removed ones; the flag may be repeated",
     )
     parser.add_argument(
         "--cross-encoder",

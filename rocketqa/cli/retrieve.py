@@ -40,7 +40,8 @@ def build_parser() -> ArgumentParser:
         required=True,
         nargs="+",
         metavar="DIR",
-        help="folder of an encoded collection, or the folders of all its shards",
+        help="folder of an encoded collection, or the folders of all its shards; folders of "
+        "passages that were added, and of lists of removed ones (`rocketqa remove-passages`)",
     )
     parser.add_argument(
         "--depth",

@@ -17,6 +17,7 @@ from pathlib import Path
 from rocketqa.cli.flags import NumberType, VerbParser, add_search_flags, to_text
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
+from rocketqa.search.encodings import is_removal
 from rocketqa.search.query_input import queries_of_lines, query_of_word
 
 EXAMPLE = (
@@ -105,5 +106,7 @@ def folders_and_query(
 
 
 def holds_vectors(word: str) -> bool:
-    """Returns whether a word names a folder with vectors."""
-    return os.path.isdir(word) and any(Path(word).glob("vectors.*.npy"))
+    """Returns whether a word names a folder with vectors, or with a list of removed passages."""
+    if not os.path.isdir(word):
+        return False
+    return any(Path(word).glob("vectors.*.npy")) or is_removal(Path(word))

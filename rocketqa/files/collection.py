@@ -4,7 +4,7 @@ import hashlib
 import os
 import weakref
 from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -131,6 +131,35 @@ class CollectionFile(Mapping[str, Passage]):
 
     def __len__(self) -> int:
         return len(self._line_ends) - 1
+
+
+class PassagesOfFiles(Mapping[str, Passage]):
+    """The passages of several collections on disk.
+
+    files: each with the ids of passages that are left out of it. What is left of one file has no id
+    of another.
+    """
+
+    def __init__(self, files: Sequence[tuple[CollectionFile, Set[str]]]):
+        self._files = files
+
+    def __getitem__(self, passage_id: str) -> Passage:
+        for file, left_out in self._files:
+            if passage_id in file and passage_id not in left_out:
+                return file[passage_id]
+        raise KeyError(passage_id)
+
+    def __iter__(self) -> Iterator[str]:
+        for file, left_out in self._files:
+            for passage_id in file:
+                if passage_id not in left_out:
+                    yield passage_id
+
+    def __len__(self) -> int:
+        count = 0
+        for file, left_out in self._files:
+            count += len(file) - sum(passage_id in file for passage_id in left_out)
+        return count
 
 
 def entry_with_id(entries: Mapping[str, Entry], identifier: str, source: str) -> Entry:

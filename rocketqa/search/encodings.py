@@ -1,17 +1,20 @@
 """Which vectors belong together, by the manifests that `rocketqa encode` puts beside them.
 
 An encoding is of queries or of a collection, by one checkpoint, whole or in shards on several
-machines. Vectors that another program made have no manifest and are not checked.
+machines. Passages that come later are an encoding of their own, which is searched together with the
+earlier ones; lists of removed passages stand among the folders (`removals.py`). Vectors that
+another program made have no manifest and are not checked.
 """
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import read_json_object
 from rocketqa.jobs.digests import MANIFEST, digest, refuse_changed_manifest
-from rocketqa.jobs.manifest import made_by
+from rocketqa.jobs.manifest import made_by, verb_of
 
 SHARD = re.compile(r"[1-9][0-9]*/[1-9][0-9]*")
 ALL_SHARDS = "1/1"
@@ -22,9 +25,24 @@ COLLECTION = "collection"
 NAMES = {QUERIES: "queries", COLLECTION: "a collection"}
 FLAGS = {QUERIES: "--query-vectors", COLLECTION: "--passage-vectors"}
 ENCODE = "encode"  # the verb that makes vectors
+REMOVE = "remove-passages"  # the verb that makes a list of removed passages
+
+# What may differ between encodings that are searched together: it does not decide what a vector of
+# a passage means.
+FREE = {"shard", COLLECTION, "num_shards", "batch_tokens", "query_length"}
 
 # The flags of an encoding and the digests of its inputs, by name.
 EncodingJob = dict[str, object]
+
+
+class Encoding(NamedTuple):
+    """The folders of one encoding: a single one, or those of all its shards.
+
+    job: None for a folder that another program made.
+    """
+
+    directories: list[Path]
+    job: EncodingJob | None
 
 
 def read_job(directory: Path) -> EncodingJob | None:
@@ -64,12 +82,13 @@ def check_encodings(queries: Path, passages: Sequence[Path]) -> None:
             raise DataError(f"{directory}: expected a folder of vectors, got nothing there")
     _check_sides(queries, passages)
     job_of_queries = check_directories([queries])
-    job_of_passages = check_directories(passages)
-    if job_of_queries is None or job_of_passages is None:
+    encoding = encodings_in(passages)[0]
+    if job_of_queries is None or encoding.job is None:
         return
-    if job_of_queries["checkpoint"] != job_of_passages["checkpoint"]:
+    if job_of_queries["checkpoint"] != encoding.job["checkpoint"]:
+        folder = encoding.directories[0]
         raise DataError(
-            f"{queries}: expected vectors of the dual encoder that encoded {passages[0]}, "
+            f"{queries}: expected vectors of the dual encoder that encoded {folder}, "
             "got those of another: encode again"
         )
 
@@ -103,8 +122,10 @@ def _expected(side: str) -> str:
 
 def side_of(directory: Path) -> str | None:
     """Returns what the vectors in a directory are of: QUERIES or COLLECTION; None where no manifest
-    says so.
+    says so. A list of removed passages belongs to those of a collection.
     """
+    if is_removal(directory):
+        return COLLECTION
     job = read_job(directory)
     if job is None:
         return None
@@ -127,25 +148,53 @@ def digests_before_tokenizing(directory: Path) -> object:
     return inputs.fields.get(COLLECTION)
 
 
+def is_removal(directory: Path) -> bool:
+    """Returns whether a directory is a list of removed passages, by its manifest."""
+    return verb_of(directory) == REMOVE
+
+
 def check_directories(directories: Sequence[Path]) -> EncodingJob | None:
-    """Returns the job that encoded the vectors in the directories.
+    """Returns the job of the first encoding in the directories, and raises as `encodings_in`."""
+    return encodings_in(directories)[0].job
 
-    The result is None for a single directory without a manifest.
 
-    Raises DataError where several directories are not shards 1 to N of the same encoding.
+def encodings_in(directories: Sequence[Path]) -> list[Encoding]:
+    """Returns the encodings whose folders are given; lists of removed passages are passed over.
+
+    Raises DataError where folders are not all the shards of their encoding, and where encodings
+    differ in what decides the vector of a passage.
+    """
+    folders = [directory for directory in directories if not is_removal(directory)]
+    if not folders:
+        raise DataError(f"{directories[0]}: expected vectors, got {made_by(directories[0])}")
+    first_job = read_job(folders[0])
+    if first_job is None and len(folders) == 1:
+        return [Encoding(folders, None)]
+    groups: dict[str, list[Path]] = {}  # digests of a collection -> the folders that encode it
+    for directory in folders:
+        job = read_job(directory)
+        if job is None or first_job is None:
+            raise _no_manifest(directory)
+        _refuse_other_job(directory, job, folders[0], first_job, FREE)
+        groups.setdefault(str(job.get(COLLECTION)), []).append(directory)
+    return [_whole_encoding(group) for group in groups.values()]
+
+
+def _whole_encoding(directories: list[Path]) -> Encoding:
+    """Returns the encoding of folders that encode the same file.
+
+    Raises DataError where they are not shards 1 to N of the same encoding.
     """
     first_job = read_job(directories[0])
-    if first_job is None and len(directories) == 1:
-        return None
     shards = []
     for directory in directories:
         job = read_job(directory)
         if job is None or first_job is None:
             raise _no_manifest(directory)
-        _refuse_other_job(directory, job, directories[0], first_job)
+        _refuse_other_job(directory, job, directories[0], first_job, {"shard"})
         shards.append(str(job["shard"] or ALL_SHARDS))
     _check_shards(directories, shards)
-    return first_job
+    return Encoding(directories, first_job)
 
 
 def _no_manifest(directory: Path) -> DataError:
@@ -155,12 +204,16 @@ def _no_manifest(directory: Path) -> DataError:
 
 
 def _refuse_other_job(
-    directory: Path, job: EncodingJob, first_directory: Path, first_job: EncodingJob
+    directory: Path,
+    job: EncodingJob,
+    first_directory: Path,
+    first_job: EncodingJob,
+    free: set[str],
 ) -> None:
-    """Raises DataError where two encodings differ in more than their shard."""
+    """Raises DataError where two encodings differ in more than the flags and inputs in `free`."""
     for name in sorted(job.keys() | first_job.keys()):
         value = job.get(name)
-        if name == "shard" or value == first_job.get(name):
+        if name in free or value == first_job.get(name):
             continue
         is_input = isinstance(value, list)  # digests, which tell a reader nothing
         flag = name.replace("_", "-")
@@ -184,5 +237,6 @@ def _check_shards(directories: Sequence[Path], shards: list[str]) -> None:
     missing = [shard for shard in expected if shard not in shards]
     if missing:
         raise DataError(
-            f"{directories[0]}: expected shards 1/{count} to {count}/{count}, got no {missing[0]}"
+            f"{directories[0]}: expected shards 1/{count} to {count}/{count} of one encoding, "
+            f"got no {missing[0]}"
         )

@@ -70,9 +70,7 @@ class ExactSearch:
 
     def __init__(self, passages: VectorStore, max_memory: int):
         self.passages = passages
-        self.rows_by_id, repeated_row = passages.ids.sorted_rows()
-        if repeated_row is not None:
-            self._refuse_repeated_id(repeated_row)
+        self.rows_by_id = passages.rows_by_id()
         self.orders = np.empty(len(passages), uint32)
         self.orders[self.rows_by_id] = np.arange(len(passages), dtype=uint32)
         bytes_per_passage = 4 * passages.size + 8  # a float32 vector and its float64 norm
@@ -81,11 +79,6 @@ class ExactSearch:
         self.block_rows = max(1, memory_of_block // bytes_per_passage)
         self._current: BlockInMemory | None = None
         self._lock = threading.Lock()
-
-    def _refuse_repeated_id(self, row: int) -> None:
-        place = self.passages.directories[0]
-        passage_id = self.passages.ids[row]
-        raise DataError(f"{place}: expected each passage once, got {passage_id!r} again")
 
     def search(
         self,

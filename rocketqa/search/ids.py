@@ -12,6 +12,7 @@ from numpy import int64, ndarray, uint8, uint32, uint64
 NEWLINE = ord("\n")
 WORD_BYTES = 7  # bytes of an id in one sort key; the eighth byte of the key holds the rest's length
 ROWS_AT_ONCE = 4096  # ids that an iteration makes at a time
+ROWS_COMPARED = 1 << 20  # ids that are compared with others at a time
 GOES_ON = WORD_BYTES + 1  # last byte of the key of an id that has further bytes
 BITS = uint64(8)  # of a byte
 LAST_BYTE = uint64(255)
@@ -52,6 +53,45 @@ class IdList:
         begins = self._ends[rows - 1].astype(int64) + 1
         begins[rows == 0] = 0
         return begins, ends
+
+    def rows_of(self, ids: Iterable[str]) -> ndarray:
+        """Returns the rows, int64 ascending, that have one of some ids."""
+        wanted = set(ids)
+        if not wanted:
+            return np.empty(0, int64)
+        others = IdList([f"{identifier}\n".encode() for identifier in wanted])
+        found = [self._rows_among(others, begin) for begin in range(0, len(self), ROWS_COMPARED)]
+        candidates = np.concatenate([np.empty(0, int64), *found])
+        is_wanted = [identifier in wanted for identifier in self.at(candidates)]
+        return candidates[np.array(is_wanted, bool)]
+
+    def _rows_among(self, others: "IdList", begin: int) -> ndarray:
+        """Returns the rows of ROWS_COMPARED from `begin` whose ids may be among others, int64.
+
+        Each part of such an id is the same part of one of the others.
+        """
+        rows = np.arange(begin, min(begin + ROWS_COMPARED, len(self)))
+        all_others = np.arange(len(others))
+        begins, ends = others._borders(all_others)
+        longest = (ends - begins).max()
+        for offset in range(0, longest, WORD_BYTES):
+            keys_of_others = others._keys(all_others, offset)
+            is_among = np.isin(self._keys(rows, offset), keys_of_others)
+            rows = rows[is_among]
+        return rows
+
+    def without(self, rows: ndarray) -> "IdList":
+        """Returns the ids of all rows but some, int [n] ascending."""
+        if not len(rows):
+            return self
+        kept = []
+        begin_of_kept = 0
+        begins, ends = self._borders(rows)
+        for begin, end in zip(begins.tolist(), ends.tolist()):
+            kept.append(self._content[begin_of_kept:begin])
+            begin_of_kept = end + 1
+        kept.append(self._content[begin_of_kept:])
+        return IdList(kept)
 
     def sorted_rows(self) -> tuple[ndarray, int | None]:
         """Returns the rows by id, ascending, uint32 [N]; then a row whose id an earlier row has.

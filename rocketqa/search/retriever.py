@@ -9,16 +9,18 @@ from numpy import ndarray
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.batch_plan import batches_of_similar_length
-from rocketqa.files.collection import CollectionFile, entry_with_id
+from rocketqa.files.collection import entry_with_id
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.digests import digest, refuse_damaged
+from rocketqa.jobs.manifest import paths_in
 from rocketqa.search.answer import FIRST_QUERY, Answer, ranked_answers
 from rocketqa.search.collapse import warn_of_collapse
-from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
+from rocketqa.search.encodings import COLLECTION, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
+from rocketqa.search.texts import other_source, texts_of
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
 from rocketqa.weights.model_kinds import length_within, model_settings, warn_of_other_length
@@ -109,7 +111,7 @@ class Retriever:
 
 def load_retriever(
     checkpoint: Path,
-    collection: Path,
+    collection: Path | Sequence[Path],
     passage_vectors: Sequence[Path],
     max_memory: int,
     cross_encoder: Path | None = None,
@@ -119,6 +121,7 @@ def load_retriever(
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
+    collection: the file that was encoded; of several encodings, that of each, in any order.
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
     None: as the checkpoints were trained. check_vectors: False where the caller compares the
     vectors with their manifests (`VectorCheck`).
@@ -133,38 +136,26 @@ def load_retriever(
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)
     passages = VectorStore(passage_vectors)
-    _check_sources(passages, checkpoint, collection)
+    _check_checkpoint(passages, checkpoint)
+    texts = texts_of(passages, paths_in(collection))
     warn_of_collapse(passages, "passages")
     relevance = None
     if cross_encoder is not None:
         relevance = Relevance(cross_encoder, pair_length)
     encode = _query_encoder(checkpoint, query_length, passages)
     search = ExactSearch(passages, max_memory)
-    return Retriever(encode, search, CollectionFile(collection), relevance)
+    return Retriever(encode, search, texts, relevance)
 
 
-def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) -> None:
-    """Raises DataError where the vectors are of another checkpoint or collection, or where one of
-    these is damaged.
+def _check_checkpoint(passages: VectorStore, checkpoint: Path) -> None:
+    """Raises DataError where the vectors are of another checkpoint, or where it is damaged.
 
     Vectors without a manifest may be of any.
     """
     if passages.job is None:
-        refuse_damaged(checkpoint, collection)
-        return
-    folder = passages.directories[0]
-    if passages.job["checkpoint"] != [digest(checkpoint)]:
-        raise _other_source(checkpoint, "checkpoint", folder)
-    digests = [digest(collection)]
-    is_encoded = passages.job["collection"] == digests
-    if not is_encoded and digests_before_tokenizing(folder) != digests:
-        raise _other_source(collection, "collection", folder)
-
-
-def _other_source(path: Path, name: str, folder: Path) -> DataError:
-    return DataError(
-        f"{path}: expected the {name} that {folder} was encoded with, got another: encode again"
-    )
+        refuse_damaged(checkpoint)
+    elif passages.job["checkpoint"] != [digest(checkpoint)]:
+        raise other_source(checkpoint, "checkpoint", passages.directories[0])
 
 
 def _query_encoder(

@@ -1,4 +1,5 @@
 """Vectors on disk: one matrix in the files of one or several directories, read a part at a time.
+Those of removed passages are no rows of it.
 
 A directory holds, for each shard, `vectors.NNNNN.npy` (float32 or float16 [n, H]) and
 `vectors.NNNNN.ids` (one id a line). `rocketqa encode` adds a manifest; vectors that another program
@@ -15,21 +16,27 @@ from numpy import float32, ndarray
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.jobs.digests import MANIFEST, read_manifest
 from rocketqa.jobs.manifest import made_by
-from rocketqa.search.encodings import check_directories
+from rocketqa.search.encodings import encodings_in
 from rocketqa.search.ids import IdList
+from rocketqa.search.removals import Removal, removals_in
 
 DTYPES = (float32, np.float16)
 SAMPLE_PIECES = 64  # places in a store from which a sample of vectors is taken
 
 
 class VectorFile(NamedTuple):
-    """One file of vectors."""
+    """One file of vectors, or the part of it between two removed passages."""
 
     path: Path
     dtype: np.dtype
     rows: int
     size: int  # H
     offset: int  # position of the first vector in the file, in bytes
+
+    def part(self, begin: int, end: int) -> "VectorFile":
+        """Returns the part with the rows begin to end."""
+        row_bytes = self.size * self.dtype.itemsize
+        return self._replace(rows=end - begin, offset=self.offset + begin * row_bytes)
 
 
 def shard_paths(directory: Path, shard: int) -> tuple[Path, Path]:
@@ -41,31 +48,61 @@ def shard_paths(directory: Path, shard: int) -> tuple[Path, Path]:
 class VectorStore:
     """The vectors of all files of the directories as one matrix [N, H], which stays on disk.
 
-    ids: of the rows. size: H. job: the encoding that made the vectors, None for those of another
-    program. Raises DataError on directories that do not belong together, on files that do not fit
-    their ids, and on vectors of unequal size.
+    ids: of the rows. size: H. encodings, removals: what the directories are. job: the first
+    encoding's, None for vectors of another program. Raises DataError on directories that do not
+    belong together, on files that do not fit their ids, and on vectors of unequal size.
     """
 
     def __init__(self, directories: Sequence[Path]):
-        self.directories = [Path(directory) for directory in directories]
-        self.job = check_directories(self.directories)
-        self._files: list[VectorFile] = []
+        given = [Path(directory) for directory in directories]
+        self.encodings = encodings_in(given)
+        self.removals = removals_in(given)
+        self.job = self.encodings[0].job
+        self.directories = [
+            directory for encoding in self.encodings for directory in encoding.directories
+        ]
+        files = []
         contents = []
         for directory in self.directories:
             for path in _vector_files(directory):
                 file, content = _open_file(path)
-                self._files.append(file)
+                files.append(file)
                 contents.append(content)
-        if not self._files:
+        if not files:
             got = made_by(self.directories[0]) or "none"
             raise DataError(f"{self.directories[0]}: expected vectors, got {got}")
-        self.size = self._files[0].size
-        for file in self._files:
+        self.size = files[0].size
+        for file in files:
             if file.size != self.size:
                 raise DataError(
                     f"{file.path}: expected vectors of size {self.size}, got {file.size}"
                 )
-        self.ids = IdList(contents)
+        self._keep(files, IdList(contents))
+
+    def _keep(self, files: list[VectorFile], ids: IdList) -> None:
+        """Takes the vectors of files, without those of removed passages. ids: of all rows."""
+        rows = _removed_rows(files, ids, self.removals)
+        self._files = _parts_without(files, rows)
+        self.ids = ids.without(rows)
+        self._begins = _begins_of(self._files)
+
+    def rows_by_id(self) -> ndarray:
+        """Returns the rows by id, ascending, uint32 [N]. Raises DataError where an id is repeated.
+
+        With several encodings it may be that of a passage that has changed.
+        """
+        rows, repeated_row = self.ids.sorted_rows()
+        if repeated_row is None:
+            return rows
+        folder = self._files[self._place_of_file(repeated_row)].path.parent
+        passage_id = self.ids[repeated_row]
+        line = f"{folder}: expected each passage once, got {passage_id!r} again"
+        if len(self.encodings) > 1:
+            line += " (of a passage that has changed, `rocketqa remove-passages` removes the old)"
+        raise DataError(line)
+
+    def _place_of_file(self, row: int) -> int:
+        return int(self._begins.searchsorted(row, "right")) - 1
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,14 +113,15 @@ class VectorStore:
         Raises DataError on nan and infinity.
         """
         vectors = np.empty((end - begin, self.size), float32)
-        first = 0  # row of the matrix where the file begins
-        for file in self._files:
-            last = first + file.rows
-            low = max(begin, first)
-            high = min(end, last)
-            if low < high:
-                _read_rows(file, low - first, vectors[low - begin : high - begin])
-            first = last
+        place = self._place_of_file(begin)
+        row = begin
+        while row < end:
+            file = self._files[place]
+            first = self._begins[place]  # row of the matrix where the file begins
+            last = min(end, first + file.rows)
+            _read_rows(file, row - first, vectors[row - begin : last - begin])
+            row = last
+            place += 1
         self._refuse_not_finite(vectors, begin)
         return vectors
 
@@ -108,6 +146,41 @@ class VectorStore:
             raise DataError(
                 f"{place}: expected finite vectors, got nan or inf in that of {vector_id!r}"
             )
+
+
+def _begins_of(files: Sequence[VectorFile]) -> ndarray:
+    """Returns the row of the matrix where each file begins, int64."""
+    counts = [file.rows for file in files]
+    return np.cumsum([0, *counts[:-1]])
+
+
+def _removed_rows(files: Sequence[VectorFile], ids: IdList, removals: Sequence[Removal]) -> ndarray:
+    """Returns the rows of removed passages, int64 ascending.
+
+    ids: of the rows of all files. A list removes nothing from files of other folders than its own.
+    """
+    begins = _begins_of(files)
+    removed = [np.empty(0, np.int64)]
+    for removal in removals:
+        is_own = np.array([file.path.parent in removal.directories for file in files])
+        rows = ids.rows_of(removal.ids)
+        places = begins.searchsorted(rows, "right") - 1
+        removed.append(rows[is_own[places]])
+    return np.unique(np.concatenate(removed))
+
+
+def _parts_without(files: Sequence[VectorFile], rows: ndarray) -> list[VectorFile]:
+    """Returns the parts of files that lie between some rows of the matrix, int64 ascending."""
+    parts = []
+    for file, begin in zip(files, _begins_of(files)):
+        low, high = rows.searchsorted([begin, begin + file.rows])
+        rows_of_file = rows[low:high] - begin
+        first = 0
+        for border in [*rows_of_file.tolist(), file.rows]:
+            if first < border:
+                parts.append(file.part(first, border))
+            first = border + 1
+    return parts
 
 
 def _vector_files(directory: Path) -> list[Path]:
