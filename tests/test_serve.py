@@ -32,7 +32,7 @@ def test_answers_are_those_of_search(encoded, port):
         expected = run("search", *flags, *cross_encoder)
         assert as_printed(search_answers(other, "w1 w2", 7)) == expected
         health = json.loads(send_request(other, "GET", "/health")[2])
-        assert health == {"status": "ok", "passages": 41, "reranks": True}
+        assert health == {"status": "ok", "passages": 41, "reranks": True, "rerank_depth": 50}
 
 
 def test_a_thousand_requests_at_once_are_each_answered_as_alone(port):
