@@ -21,6 +21,7 @@ VERBS = (  # in the order of work
     "sample-negatives",
     "train-dual-encoder",
     "encode",
+    "index",
     "retrieve",
     "train-cross-encoder",
     "score",

@@ -228,6 +228,13 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         help="with --cross-encoder: number of retrieved passages that it re-ranks, however many of "
         f"them are shown (default: {RERANK_DEPTH}, or as many as are shown where that is more)",
     )
+    parser.add_argument(
+        "--index",
+        type=to_path,
+        metavar="DIR",
+        help="an index of the vectors, as `rocketqa index` makes it: only the passages that it "
+        "finds are read and get exact scores (default: exact search of all vectors)",
+    )
     _add_query_length(parser, AS_TRAINED)
     parser.add_argument(
         "--max-length",

@@ -72,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         args.query_length,
         args.max_length,
         rerank_depth=args.rerank_depth,
+        index=args.index,
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -63,8 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         args.max_length,
         check_vectors=False,
         rerank_depth=args.rerank_depth,
+        index=args.index,
     )
-    check = VectorCheck(folders)
+    check = VectorCheck([*folders, args.index] if args.index else folders)
     check.start()
     app = application(
         retriever.answer,

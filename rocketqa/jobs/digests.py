@@ -117,8 +117,7 @@ def digest(path: Path) -> str:
     manifest lists.
     """
     if path.is_dir():
-        digests = _digests_of_the_result(path)
-        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+        return _digest_of_entries(_digests_of_the_result(path))
     if fault := file_fault(path):
         raise fault
     listed = _listed_for_file(path)
@@ -127,6 +126,15 @@ def digest(path: Path) -> str:
         name = listed.manifest.name
         raise _other_bytes(path, "others", REMOVE_MANIFEST.format(name), name)
     return found
+
+
+def listed_digest(directory: Path) -> str | None:
+    """Returns the digest of a directory as its manifest lists its files, which are not read.
+
+    None where no manifest lists them. Raises DataError where the manifest is damaged.
+    """
+    listed = _outputs(read_manifest(directory))
+    return None if listed is None else _digest_of_entries(listed)
 
 
 def refuse_damaged(*paths: Path | None) -> None:

@@ -22,9 +22,12 @@ from rocketqa.search.answer import (
     ranked_answers,
     refuse_without_cross_encoder,
 )
+from rocketqa.search.candidates import CandidateSearch, Search
 from rocketqa.search.collapse import warn_of_collapse
 from rocketqa.search.encodings import COLLECTION, digests_before_tokenizing, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
+from rocketqa.search.index_record import read_record
+from rocketqa.search.kept_index import KeptIndex
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
 from rocketqa.weights.model_kinds import length_within, model_settings, warn_of_other_length
@@ -78,7 +81,7 @@ class Retriever:
     def __init__(
         self,
         encode: EncodeQuery,
-        search: ExactSearch,
+        search: Search,
         collection: Mapping[str, Passage],
         relevance: Relevance | None = None,
         rerank_depth: int | None = None,
@@ -133,20 +136,22 @@ def load_retriever(
     pair_length: int | None = None,
     check_vectors: bool = True,
     rerank_depth: int | None = None,
+    index: Path | None = None,
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
     None: as the checkpoints were trained. check_vectors: False where the caller compares the
-    vectors with their manifests (`VectorCheck`). rerank_depth: see Retriever.
+    vectors, and the index, with their manifests (`VectorCheck`). rerank_depth: see Retriever.
+    index: a folder that `rocketqa index` made of the vectors; None: the search is exact.
 
     Raises DataError where a checkpoint is of another kind, where the vectors were made by another
-    dual encoder or from another collection, where a length is beyond a model's positions, where
-    there is nothing that re-ranks to a depth, and where a file is damaged.
+    dual encoder or from another collection, the index of other vectors, where a length is beyond a
+    model's positions, where there is nothing that re-ranks to a depth, and where a file is damaged.
     """
     refuse_without_cross_encoder(rerank_depth, cross_encoder)
     refuse_other_side(passage_vectors, COLLECTION)
-    refuse_damaged(cross_encoder, *(passage_vectors if check_vectors else ()))
+    refuse_damaged(cross_encoder, *((*passage_vectors, index) if check_vectors else ()))
     model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)
@@ -157,8 +162,18 @@ def load_retriever(
     if cross_encoder is not None:
         relevance = Relevance(cross_encoder, pair_length)
     encode = _query_encoder(checkpoint, query_length, passages)
-    search = ExactSearch(passages, max_memory)
+    search = _search_of(passages, passage_vectors, max_memory, index)
     return Retriever(encode, search, CollectionFile(collection), relevance, rerank_depth)
+
+
+def _search_of(
+    passages: VectorStore, folders: Sequence[Path], max_memory: int, index: Path | None
+) -> Search:
+    """Returns the search of the vectors in the folders: exact, or with an index of them."""
+    if index is None:
+        return ExactSearch(passages, max_memory)
+    read_record(index, folders)
+    return CandidateSearch(passages, KeptIndex(index, passages))
 
 
 def _check_sources(passages: VectorStore, checkpoint: Path, collection: Path) -> None:

@@ -66,6 +66,7 @@ class VectorStore:
                     f"{file.path}: expected vectors of size {self.size}, got {file.size}"
                 )
         self.ids = IdList(contents)
+        self._begins = _begins_of(self._files)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,6 +86,16 @@ class VectorStore:
                 _read_rows(file, low - first, vectors[low - begin : high - begin])
             first = last
         self._refuse_not_finite(vectors, begin)
+        return vectors
+
+    def at(self, rows: ndarray) -> ndarray:
+        """Returns the vectors of some rows, int64 [n]: float32 [n, H]. Each is read on its own."""
+        vectors = np.empty((len(rows), self.size), float32)
+        places_of_files = self._begins.searchsorted(rows, "right") - 1
+        for place in np.unique(places_of_files):
+            wanted = np.flatnonzero(places_of_files == place)
+            rows_of_file = rows[wanted] - self._begins[place]
+            vectors[wanted] = _rows_at(self._files[place], rows_of_file)
         return vectors
 
     def sample(self, count: int) -> ndarray:
@@ -108,6 +119,12 @@ class VectorStore:
             raise DataError(
                 f"{place}: expected finite vectors, got nan or inf in that of {vector_id!r}"
             )
+
+
+def _begins_of(files: Sequence[VectorFile]) -> ndarray:
+    """Returns the row of the matrix where each file begins, int64."""
+    counts = [file.rows for file in files]
+    return np.cumsum([0, *counts[:-1]])
 
 
 def _vector_files(directory: Path) -> list[Path]:
@@ -168,6 +185,17 @@ def _read_rows(file: VectorFile, first: int, vectors: ndarray) -> None:
         else:
             numbers = np.fromfile(source, file.dtype, vectors.size)
             vectors[:] = numbers.reshape(vectors.shape)
+
+
+def _rows_at(file: VectorFile, rows: ndarray) -> ndarray:
+    """Returns the vectors of some rows of a file, [n, H] of its own type."""
+    vectors = np.empty((len(rows), file.size), file.dtype)
+    row_bytes = file.size * file.dtype.itemsize
+    with file.path.open("rb", buffering=0) as source:
+        for row, vector in zip(rows.tolist(), vectors):
+            source.seek(file.offset + row * row_bytes)
+            source.readinto(vector.data.cast("B"))
+    return vectors
 
 
 def check_same_size(queries: VectorStore, passages: VectorStore) -> None:
