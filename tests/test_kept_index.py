@@ -67,7 +67,7 @@ def test_what_faiss_cannot_make_is_one_line(store, tmp_path, factory, parameters
 def test_an_index_of_other_vectors_or_a_cut_file_is_refused(store, tmp_path):
     kept(store, tmp_path)
     other = VectorStore([write_vectors(tmp_path / "other", ["a"], np.ones((1, 16)))])
-    line = rf"index.faiss: expected vectors \[1, 16\], got \[1000, 16\]"
+    line = r"index.faiss: expected vectors \[1, 16\], got \[1000, 16\]"
     with pytest.raises(DataError, match=line):
         KeptIndex(tmp_path, other)
     file = tmp_path / FILE

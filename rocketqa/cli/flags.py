@@ -225,8 +225,9 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         "--rerank-depth",
         type=NumberType(WHOLE_FROM_1),
         metavar="N",
-        help="with --cross-encoder: number of retrieved passages that it re-ranks, however many of "
-        f"them are shown (default: {RERANK_DEPTH}, or as many as are shown where that is more)",
+        help="with --cross-encoder: number of retrieved passages that it re-ranks, however few of "
+        "them are shown; more than N are never shown "
+        f"(default: {RERANK_DEPTH}, or as many as are shown where that is more)",
     )
     parser.add_argument(
         "--index",
