@@ -6,7 +6,7 @@ import shlex
 import numpy as np
 import pytest
 from damage import flip
-from tiny_service import run, search_answers, search_flags, serving
+from tiny_service import run, search_flags
 from vectors_fixture import retrieve, write_queries_and_passages, write_vectors
 
 from rocketqa.cli.__main__ import main
@@ -62,6 +62,7 @@ def test_a_second_call_makes_nothing_and_another_factory_makes_it_anew(folders, 
     assert json.loads((folders / "index/meta.json").read_text())["job"]["flags"] == {
         "factory": "HNSW8",
         "parameters": "",
+        "query_vectors": None,
         "training_vectors": 262144,
         "seed": 1,
     }
@@ -106,14 +107,11 @@ def test_an_index_of_other_vectors_is_refused_and_no_run_is_begun(folders, capsy
     assert not list(folders.glob("a.run*"))
 
 
-def test_search_and_serve_answer_from_it_as_without_it(encoded, tmp_path, capsys):
+def test_search_answers_from_it_as_without_it(encoded, tmp_path, capsys):
     assert make_index(encoded, vectors="vectors", factory="HNSW8", output=tmp_path / "i") == 0
     flags = [*search_flags(encoded), "--depth", 7]
     expected = run("search", *flags, "w1 w2")
     assert run("search", *flags, "--index", tmp_path / "i", "w1 w2") == expected
-    with serving(encoded, "--index", tmp_path / "i") as (_, port):
-        ids = [answer["passage_id"] for answer in search_answers(port, "w1 w2", 7)]
-    assert ids == [line.split("\t")[2] for line in expected.splitlines() if line[:1].isdigit()]
     flip(tmp_path / "i/index.faiss")
     words = ["search", *flags, "--index", tmp_path / "i", "w1"]
     assert main([str(word) for word in words]) == 2

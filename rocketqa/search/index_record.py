@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import read_json_object
-from rocketqa.jobs.digests import MANIFEST, digest, listed_digest
+from rocketqa.jobs.digests import MANIFEST, digest, listed_digest, refuse_changed_manifest
 from rocketqa.jobs.manifest import made_by, verb_of
 
 INDEX = "index"  # the verb that makes an index
@@ -37,6 +37,7 @@ def read_record(folder: Path, passage_vectors: Sequence[Path]) -> IndexRecord:
         got = made_by(folder) or "something else"
         raise DataError(f"{folder}: expected the output of `{INDEX}`, got {got}")
     manifest = read_json_object(folder / MANIFEST)
+    refuse_changed_manifest(manifest.fields, folder / MANIFEST)
     inputs = manifest.nested("job").nested("inputs")
     digests = [listed_digest(path) or digest(path) for path in passage_vectors]
     if inputs.require("passage_vectors", list) != digests:
@@ -45,6 +46,4 @@ def read_record(folder: Path, passage_vectors: Sequence[Path]) -> IndexRecord:
             f"{folder}: expected an index of the vectors in {names}, in this order, "
             f"got one of others: make it again with {MAKE}"
         )
-    return IndexRecord(
-        float(manifest.require("overlap", float)), manifest.require("overlap_depth", int)
-    )
+    return IndexRecord(manifest.number("overlap"), manifest.positive("overlap_depth"))

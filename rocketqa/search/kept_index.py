@@ -23,6 +23,7 @@ from rocketqa.search.exact_search import thread_count
 from rocketqa.search.vectors import VectorStore
 
 FILE = "index.faiss"
+ROWS_AT_ONCE = 1 << 14  # vectors that are added before the progress moves and a signal is heard
 
 
 class KeptIndex:
@@ -70,7 +71,8 @@ def write_index(
     DataError where faiss cannot make the index.
     """
     faiss.omp_set_num_threads(thread_count())
-    block_rows = max(1, max_memory // (4 * passages.size))
+    rows_that_fit = max(1, max_memory // (4 * passages.size))
+    block_rows = min(ROWS_AT_ONCE, rows_that_fit)
     count = len(passages)
     with faiss_errors_as_one_line(f"--factory {factory}"):
         index = empty_index(passages.size, factory)
