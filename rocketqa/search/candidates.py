@@ -28,7 +28,10 @@ class Search(Protocol):
     passages: VectorStore
 
     def search(
-        self, queries: ndarray, depth: int, progress: tqdm | None = None
+        self,
+        queries: ndarray,
+        depth: int,
+        progress: tqdm | None = None,
     ) -> Iterator[list[Scored]]:
         """Yields the best passages of each query, by rank, for queries float32 [Q, H]."""
 
@@ -52,7 +55,10 @@ class CandidateSearch:
         self.candidates = candidates
 
     def search(
-        self, queries: ndarray, depth: int, progress: tqdm | None = None
+        self,
+        queries: ndarray,
+        depth: int,
+        progress: tqdm | None = None,
     ) -> Iterator[list[Scored]]:
         """Yields the best candidates of each query, by rank, at most `depth`."""
         wanted = CANDIDATES_OF_EACH * depth + SPARE_CANDIDATES
@@ -70,7 +76,14 @@ class CandidateSearch:
         vectors = self.passages.at(rows)  # [C, H]
         orders = np.empty(0, uint32)  # of ids, which are compared themselves
         block = Block(vectors, norms_of(vectors), orders)
-        scores = exact_scores(query, block, np.arange(len(rows)))
+        all_rows = np.arange(len(rows))
+        scores = exact_scores(query, block, all_rows)
         ids = self.passages.ids.at(rows)
-        ranking = sorted(zip(ids, scores.tolist()), key=lambda scored: (-scored[1], scored[0]))
+        ranking = sorted(zip(ids, scores.tolist()), key=_place)
         return ranking[:depth]
+
+
+def _place(scored: Scored) -> tuple[float, str]:
+    """Returns what sorts as the ranks do."""
+    passage_id, score = scored
+    return -score, passage_id
