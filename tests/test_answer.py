@@ -1,7 +1,17 @@
 """Answers are ordered by score and then by passage id."""
 
+from pathlib import Path
+
+import pytest
+
+from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
-from rocketqa.search.answer import Answer, ranked_answers
+from rocketqa.search.answer import (
+    Answer,
+    depth_to_retrieve,
+    ranked_answers,
+    refuse_without_cross_encoder,
+)
 
 
 def test_answers_are_ordered_by_score_and_then_by_passage_id():
@@ -12,3 +22,26 @@ def test_answers_are_ordered_by_score_and_then_by_passage_id():
         Answer("p2", "two", "x", 0.5),
     ]
     assert ranked_answers([], []) == []
+
+
+def test_as_many_passages_are_re_ranked_whatever_is_shown():
+    depths = (1, 10, 50, 51, 100)
+    assert [depth_to_retrieve(depth, None) for depth in depths] == [50, 50, 50, 51, 100]
+    assert [depth_to_retrieve(depth, 200) for depth in depths] == [200] * 5
+
+
+def test_a_depth_that_re_ranks_fewer_than_are_shown_is_refused():
+    assert depth_to_retrieve(5, 5) == 5
+    with pytest.raises(DataError) as refused:
+        depth_to_retrieve(6, 5)
+    assert str(refused.value) == "--rerank-depth: expected at least --depth 6, got 5"
+
+
+def test_a_depth_of_re_ranking_needs_a_cross_encoder():
+    refuse_without_cross_encoder(None, None)
+    refuse_without_cross_encoder(5, Path("cross"))
+    with pytest.raises(DataError) as refused:
+        refuse_without_cross_encoder(5, None)
+    assert str(refused.value) == (
+        "--rerank-depth 5: expected --cross-encoder DIR, which re-ranks, got none"
+    )

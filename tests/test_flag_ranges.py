@@ -74,6 +74,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--synonyms": FROM_1,
     "--timeout": ("60", ("0", "-1", "1e300")),
     "--train-queries": FROM_1,
+    "--training-vectors": FROM_1,
     "--tries": FROM_1,
     "--unlabelled-queries": FROM_1,
     "--warmup": ("0.1", ("100", "-3", "1.01")),
@@ -149,7 +150,7 @@ def test_a_numeric_flag_takes_a_good_value(name, command, flag, capsys):
 
 def test_every_other_flag_has_a_type_too():
     types = (to_path, to_text, init_source, assignment)
-    names = ("folder_or_query",)
+    names = ("folder_or_query", "folder_or_factory")
     for name, _, parser in parsers():
         for action in actions_of(parser):
             switch = action.nargs == 0
@@ -160,7 +161,8 @@ def test_every_other_flag_has_a_type_too():
                 or is_numeric(action)
                 or known
                 or (
-                    action.dest == "index_parameters"  # faiss reads them, and may be empty
+                    # faiss reads them, and they may be empty.
+                    action.dest in ("index_parameters", "parameters")
                 )
             ), (name, action.dest)
 

@@ -60,6 +60,7 @@ WITHOUT_PADDLE = (
     *("training.plan", "training.step_memory", "weights.architectures"),
     *("denoised_hard_negatives", "data_augmentation", "training.sampling"),
     *("search.encodings", "search.removals", "search.vectors"),
+    *("search.answer", "search.index_record"),
     *("encoder.config", "encoder.batch_plan", "inference.encoding_plan"),
     *("doctor.findings", "doctor.machine", "doctor.examination", "doctor.worker"),
 )

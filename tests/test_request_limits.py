@@ -37,7 +37,7 @@ def test_of_a_body_without_an_end_no_more_is_read_than_is_taken():
         read.append(b"w" * 10_000)
         return {"type": "http.request", "body": read[-1], "more_body": len(read) < 1000}
 
-    app = application(no_answers, 0, False)
+    app = application(no_answers, 0)
     assert asyncio.run(call_search(app, receive_endlessly, [])) == 413
     assert len(read) == 7
 
@@ -45,7 +45,7 @@ def test_of_a_body_without_an_end_no_more_is_read_than_is_taken():
 def test_a_slow_or_one_request_too_many_is_refused(monkeypatch):
     monkeypatch.setattr(request_limits, "BODY_SECONDS", 0.05)
     monkeypatch.setattr(request_limits, "MOST_REQUESTS", 1)
-    gate = request_limits.Gate(application(no_answers, 0, False))
+    gate = request_limits.Gate(application(no_answers, 0))
 
     async def receive_never():
         await asyncio.sleep(5)
@@ -64,7 +64,7 @@ def test_a_browser_that_is_refused_gets_the_page(monkeypatch):
     async def receive_never():
         await asyncio.sleep(5)
 
-    app = application(no_answers, 0, False)
+    app = application(no_answers, 0)
     assert asyncio.run(call_search(app, receive_never, sent, **BROWSER)) == 503
     assert b"expected at most 0 requests at a time</p>" in sent[1]["body"]
     headers = dict(sent[0]["headers"])
@@ -90,7 +90,7 @@ def impatient(monkeypatch):
 
     monkeypatch.setattr(request_limits, "REQUEST_SECONDS", 0.2)
     monkeypatch.setattr(request_limits, "RESPONSE_SECONDS", 0.2)
-    app = application(answer_slowly, 1, False)
+    app = application(answer_slowly, 1)
     config = uvicorn.Config(app, http=request_limits.Connection, log_level="critical")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as bound:

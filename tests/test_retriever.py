@@ -26,15 +26,16 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def retriever(folder: Path, cross: str | None = None):
+def retriever(folder: Path, cross: str | None = None, rerank_depth: int | None = None):
     cross_encoder = folder / cross if cross else None
     vectors = [folder / "collection.vectors"]
-    return load_retriever(folder / "dual", folder / "collection.tsv", vectors, 2**30, cross_encoder)
+    given = (folder / "dual", folder / "collection.tsv", vectors, 2**30, cross_encoder)
+    return load_retriever(*given, rerank_depth=rerank_depth)
 
 
 @pytest.mark.parametrize("cross, file", [(None, "retrieved.run"), ("cross", "scored.run")])
 def test_answers_are_those_of_the_verbs(folder, cross, file):
-    loaded = retriever(folder, cross)
+    loaded = retriever(folder, cross, 5 if cross else None)  # as deep as retrieved.run
     expected = RunFile(folder / file)
     collection = read_collection(folder / "collection.tsv")
     for query in read_queries(folder / "queries.tsv").values():
@@ -45,6 +46,21 @@ def test_answers_are_those_of_the_verbs(folder, cross, file):
         ]
         scores = [scored.score for scored in ranking]
         assert [answer.score for answer in answers] == pytest.approx(scores, abs=1e-5)
+
+
+def test_the_best_answers_do_not_depend_on_how_many_are_shown(folder):
+    loaded = retriever(folder, "cross")
+    shallow = retriever(folder, "cross", 3)
+    differs = False
+    for query in list(read_queries(folder / "queries.tsv").values())[:6]:
+        all_answers = loaded.answer(query.text, 40)
+        for depth in (1, 10):
+            assert loaded.answer(query.text, depth) == all_answers[:depth]
+        assert shallow.answer(query.text, 1) == shallow.answer(query.text, 3)[:1]
+        differs |= shallow.answer(query.text, 1) != all_answers[:1]
+    assert differs
+    with pytest.raises(DataError, match="^--rerank-depth: expected at least --depth 4, got 3$"):
+        shallow.answer("w1", 4)
 
 
 def test_queries_are_cut_as_in_the_training_unless_a_length_is_given(folder, tmp_path, capsys):

@@ -107,6 +107,22 @@ def test_a_blank_query_is_refused_wherever_it_stands(encoded, words, capsys):
         assert ended.value.code == 2 and "QUERY" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "flags, line",
+    [
+        (["--rerank-depth", 5], "--rerank-depth 5: expected --cross-encoder DIR, which re-ranks, "),
+        (
+            ["--rerank-depth", 5, "--depth", 6, "--cross-encoder", "missing"],
+            "--rerank-depth: expected at least --depth 6, got 5",
+        ),
+    ],
+)
+def test_a_depth_of_re_ranking_that_cannot_be_is_one_line(encoded, flags, line, capsys):
+    words = ["search", *search_flags(encoded), *flags, "w1"]
+    assert main([str(word) for word in words]) == 2
+    assert capsys.readouterr().err.startswith(f"rocketqa search: {line}")
+
+
 def search_in_a_process(
     encoded: Path, *further: object, sent: bytes = b"", **environment: str
 ) -> subprocess.CompletedProcess:

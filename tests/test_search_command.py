@@ -18,7 +18,8 @@ def test_the_command_searches_the_vectors_of_the_model_and_re_ranks_as_deep_as_w
         "    --query-length 32 \\\n"
         "    --cross-encoder c/own/cross_encoder \\\n"
         "    --max-length 160 \\\n"
-        "    --depth 20"
+        "    --depth 20 \\\n"
+        "    --rerank-depth 20"
     )
 
 
@@ -41,7 +42,8 @@ def test_the_verb_understands_the_command():
     assert query == "your query"
     assert folders == [Path("o/own/dual_encoder_1.vectors/collection")]
     assert args.cross_encoder == Path("c/own/cross_encoder")
-    assert (args.query_length, args.max_length, args.depth) == (32, 160, 20)
+    assert (args.query_length, args.max_length) == (32, 160)
+    assert (args.depth, args.rerank_depth) == (20, 20)
 
 
 def test_the_commands_before_it_enter_the_folder(tmp_path, monkeypatch):

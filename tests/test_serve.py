@@ -22,17 +22,19 @@ def as_printed(answers: list[dict]) -> str:
     return printed + "\n"
 
 
-def test_answers_are_those_of_search(encoded, port):
+def test_answers_are_those_of_search(encoded, port, tmp_path):
     flags = [*search_flags(encoded), "--depth", 7, "w1 w2"]
     assert as_printed(search_answers(port, "w1 w2", 7)) == run("search", *flags)
     ranks = [answer["rank"] for answer in search_answers(port, "w4")]
     assert ranks == list(range(1, 11))
     cross_encoder = ["--cross-encoder", encoded / "cross"]
-    with serving(encoded, *cross_encoder) as (_, other):
+    index = tmp_path / "index"
+    run("index", "--passage-vectors", encoded / "vectors", "--factory", "Flat", "--output", index)
+    with serving(encoded, *cross_encoder, "--index", index) as (_, other):
         expected = run("search", *flags, *cross_encoder)
         assert as_printed(search_answers(other, "w1 w2", 7)) == expected
         health = json.loads(send_request(other, "GET", "/health")[2])
-        assert health == {"status": "ok", "passages": 41, "reranks": True}
+        assert health == {"status": "ok", "passages": 41, "reranks": True, "rerank_depth": 50}
 
 
 def test_a_thousand_requests_at_once_are_each_answered_as_alone(port):

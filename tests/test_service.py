@@ -155,7 +155,7 @@ def test_the_answers_of_a_query_are_json_with_ranks():
         asked.append((query, depth))
         return [Answer("p1", "t", "x", 2.5), Answer("p2", "", "y", -1.0)]
 
-    status, body = post_search(application(answer_query, 2, False), b'{"query": "w", "depth": 7}')
+    status, body = post_search(application(answer_query, 2), b'{"query": "w", "depth": 7}')
     assert status == 200 and asked == [("w", 7)]
     assert body == (
         b'{"query":"w","answers":['
@@ -170,7 +170,7 @@ def test_a_fault_of_the_service_is_told_without_its_trace():
 
     sent = []
     with pytest.raises(ZeroDivisionError):  # for the log
-        post_search(application(answer_query, 0, False), VALID_BODY, sent)
+        post_search(application(answer_query, 0), VALID_BODY, sent)
     assert sent[0]["status"] == 500
     assert json.loads(sent[1]["body"]) == {"error": "the service failed; its own log says why"}
 
@@ -194,7 +194,7 @@ def test_it_is_unhealthy_from_a_failed_query_until_one_as_deep_is_answered(capsy
             raise DataError("processes: expected x, got y")
         return []
 
-    app = application(answer_query, 2, False)
+    app = application(answer_query, 2)
     healthy = {"status": "ok", "passages": 2, "reranks": False}
     assert health_of(app) == (200, healthy)
     assert post_search(app, b'{"query": "w", "depth": 7}')[0] == 500
@@ -214,7 +214,7 @@ def test_it_is_unhealthy_from_a_failed_query_until_one_as_deep_is_answered(capsy
 def test_it_is_unhealthy_while_a_search_does_not_end(monkeypatch):
     monkeypatch.setattr(service, "SLOW_SECONDS", 0)
     ended = threading.Event()
-    app = application(lambda query, depth: ended.wait() and [], 2, False)
+    app = application(lambda query, depth: ended.wait() and [], 2)
     searching = threading.Thread(target=post_search, args=(app, VALID_BODY))
     searching.start()
     wait_until(lambda: health_of(app)[0] == 503)
@@ -233,7 +233,7 @@ def test_a_browser_sees_on_the_page_that_the_service_failed():
 
     sent: list[dict] = []
     with pytest.raises(ZeroDivisionError):  # for the log
-        asyncio.run(call_search(application(answer_query, 0, False), receive, sent, **BROWSER))
+        asyncio.run(call_search(application(answer_query, 0), receive, sent, **BROWSER))
     assert sent[0]["status"] == 500
     page = sent[1]["body"].decode()
     assert "<strong>No answer:</strong> the service failed; its own log says why</p>" in page
@@ -247,8 +247,36 @@ def test_the_page_says_what_the_scores_of_its_service_are():
     async def receive() -> dict:
         return {"type": "http.request", "body": b""}
 
-    for reranks, unit in ((False, "dot product 0.5,"), (True, "probability of relevance 0.5,")):
+    for rerank_depth, unit in ((None, "dot product 0.5,"), (50, "probability of relevance 0.5,")):
         sent: list[dict] = []
-        app = application(answer_query, 1, reranks)
+        app = application(answer_query, 1, rerank_depth)
         assert asyncio.run(call_search(app, receive, sent, **BROWSER)) == 200
         assert unit in sent[1]["body"].decode()
+
+
+def test_no_request_is_deeper_than_what_is_re_ranked():
+    depths: list[int] = []
+    app = application(lambda query, depth: depths.append(depth) or [], 9, 4, largest_depth=4)
+    status, body = post_search(app, b'{"query": "w", "depth": 5}')
+    assert (status, json.loads(body)["error"]) == (
+        422,
+        "depth: Input should be less than or equal to 4",
+    )
+    assert post_search(app, b'{"query": "w", "depth": 4}')[0] == 200
+    assert post_search(app, b'{"query": "w"}')[0] == 200
+    assert depths == [4, 4]
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b""}
+
+    def page(query_string: bytes) -> tuple[int, str]:
+        sent: list[dict] = []
+        browser = BROWSER | {"query_string": query_string}
+        status = asyncio.run(call_search(app, receive, sent, **browser))
+        return status, sent[1]["body"].decode()
+
+    status, refused = page(b"query=w&depth=5")
+    assert status == 422
+    assert "Passages to show: expected a whole number from 1 to 4, got 5" in refused
+    status, found = page(b"query=w")
+    assert status == 200 and 'value="4" type="number" min="1" max="4"' in found

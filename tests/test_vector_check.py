@@ -87,7 +87,7 @@ def health(app) -> tuple[int, dict]:
 def test_a_query_gets_503_while_the_vectors_are_checked(folder, slow):
     check = VectorCheck([folder], patience=0)
     check.start()
-    app = application(lambda query, depth: [], 1, False, is_checking=check.is_running)
+    app = application(lambda query, depth: [], 1, is_checking=check.is_running)
     status, body = post_search(app, VALID_BODY)
     assert status == 503 and "still compared with their digests" in json.loads(body)["error"]
     assert health(app) == (503, {"status": "checking", "passages": 1, "reranks": False})

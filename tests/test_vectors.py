@@ -30,6 +30,16 @@ def test_the_files_of_a_folder_are_one_matrix(tmp_path, shards, dtype):
             assert rows.tolist() == MATRIX[begin:end].tolist()
 
 
+@pytest.mark.parametrize("shards", [1, 2, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_some_rows_are_read_in_the_order_that_is_asked_for(tmp_path, shards, dtype):
+    store = VectorStore([write_vectors(tmp_path, IDS, MATRIX, shards, dtype)])
+    for rows in ([4, 0, 3, 3], [2], [], [1, 2, 0, 4, 3]):
+        vectors = store.at(np.array(rows, int))
+        assert vectors.dtype == np.float32
+        assert vectors.tolist() == MATRIX[rows].tolist() if rows else vectors.shape == (0, 3)
+
+
 def test_float16_vectors_have_the_same_ranking_as_their_float32_numbers(tmp_path):
     vectors = np.random.default_rng(3).standard_normal((200, 24)).astype(np.float16)
     ids = [f"p{number}" for number in range(200)]

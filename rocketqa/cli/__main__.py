@@ -22,6 +22,7 @@ VERBS = (  # in the order of work
     "train-dual-encoder",
     "encode",
     "remove-passages",
+    "index",
     "retrieve",
     "train-cross-encoder",
     "score",

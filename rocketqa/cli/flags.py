@@ -16,6 +16,7 @@ from rocketqa.files.formats import write_lines
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
+from rocketqa.search.answer import RERANK_DEPTH
 from rocketqa.training.settings import TrainingSettings
 from rocketqa.weights.model_kinds import trained_length
 
@@ -225,6 +226,21 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         type=to_path,
         metavar="DIR",
         help="a cross encoder that re-ranks the retrieved passages (default: none)",
+    )
+    parser.add_argument(
+        "--rerank-depth",
+        type=NumberType(WHOLE_FROM_1),
+        metavar="N",
+        help="with --cross-encoder: number of retrieved passages that it re-ranks, however few of "
+        "them are shown; more than N are never shown "
+        f"(default: {RERANK_DEPTH}, or as many as are shown where that is more)",
+    )
+    parser.add_argument(
+        "--index",
+        type=to_path,
+        metavar="DIR",
+        help="an index of the vectors, as `rocketqa index` makes it: only the passages that it "
+        "finds are read and get exact scores (default: exact search of all vectors)",
     )
     _add_query_length(parser, AS_TRAINED)
     parser.add_argument(

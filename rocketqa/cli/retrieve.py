@@ -1,8 +1,9 @@
 """Retrieve the best passages of each query by inner product and write them as a run."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocketqa.cli.flags import (
     NumberType,
@@ -15,7 +16,13 @@ from rocketqa.cli.flags import (
     to_text,
 )
 from rocketqa.files.ranges import WHOLE_FROM_1
+from rocketqa.jobs.digests import MANIFEST
 from rocketqa.search.encodings import check_encodings
+from rocketqa.search.index_record import IndexRecord, read_record
+
+if TYPE_CHECKING:  # faiss is loaded when the verb works
+    from rocketqa.search.candidates import Search
+    from rocketqa.search.vectors import VectorStore
 
 EXAMPLE = (
     "rocketqa retrieve --query-vectors vectors/queries.dev --passage-vectors vectors/collection "
@@ -60,11 +67,11 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--index",
-        type=to_text,
-        metavar="FACTORY",
-        help="search approximately with an index that faiss makes from this factory string, such "
-        "as HNSW32 or IVF4096,PQ64; prints its overlap with exact search for a sample of the "
-        "queries (default: exact search)",
+        type=folder_or_factory,
+        metavar="DIR",
+        help="search approximately, with an index that `rocketqa index` made of the vectors; or "
+        "with one that is made for this call, from a factory string of faiss such as HNSW32 or "
+        "IVF4096,PQ64. The overlap with exact search is printed (default: exact search)",
     )
     parser.add_argument(
         "--index-parameters",
@@ -72,28 +79,36 @@ def build_parser() -> ArgumentParser:
         default="",
         metavar="NAME=VALUE,...",
         help="settings of the index for searching, such as nprobe=32 or efSearch=128 (default: "
-        "those of faiss)",
+        "those that the index was made with, or those of faiss)",
     )
     add_format_flag(parser)
     return parser
+
+
+def folder_or_factory(value: str) -> Path | str:
+    """Returns the folder of an index, or else the factory string of one."""
+    text = to_text(value)
+    is_folder = "/" in text or (Path(text) / MANIFEST).is_file()
+    return Path(text) if is_folder else text
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     check_encodings(args.query_vectors, args.passage_vectors)
+    record = None
+    if isinstance(args.index, Path):
+        record = read_record(args.index, args.passage_vectors)
     job = job_of(
         "retrieve",
         args,
-        inputs=("query_vectors", "passage_vectors"),
+        inputs=("query_vectors", "passage_vectors", "index"),
         not_identity=("max_memory",),
     )
 
     def make(part: Path) -> None:
-        from rocketqa.search.approximate_search import ApproximateSearch, overlap
-        from rocketqa.search.batch_retrieval import Search, first_segment, retrieve_run
+        from rocketqa.search.batch_retrieval import retrieve_run
         from rocketqa.search.collapse import warn_of_collapse
-        from rocketqa.search.exact_search import ExactSearch
         from rocketqa.search.vectors import VectorStore, check_same_size
 
         queries = VectorStore([args.query_vectors])
@@ -101,17 +116,44 @@ def main(argv: list[str] | None = None) -> int:
         check_same_size(queries, passages)
         warn_of_collapse(queries, "queries")
         warn_of_collapse(passages, "passages")
-        exact = ExactSearch(passages, args.max_memory)
-        search: Search = exact
-        if args.index:
-            search = ApproximateSearch(passages, args.index, args.index_parameters, args.max_memory)
-            share = overlap(search, exact, first_segment(queries), args.depth)
+        search, found = _search_of(args, record, queries, passages)
+        if found is not None:
             print(
-                f"{args.index}: finds {share:.4f} of the exact best {args.depth}", file=sys.stderr
+                f"{args.index}: finds {found.overlap:.4f} of the exact best {found.depth}",
+                file=sys.stderr,
             )
-            job.facts["overlap"] = share
+            job.facts["overlap"] = found.overlap
         job.facts["rows"] = retrieve_run(
             queries, search, args.depth, args.format, part, args.output.name
         )
 
     return job.run(make, args.check)
+
+
+def _search_of(
+    args: Namespace, record: IndexRecord | None, queries: "VectorStore", passages: "VectorStore"
+) -> tuple["Search", IndexRecord | None]:
+    """Returns the search that is asked for, and its overlap with exact search; None: it is exact.
+
+    record: of the index that is kept. Its overlap is measured again only where it searches with
+    other parameters than it was made with.
+    """
+    from rocketqa.search.approximate_search import ApproximateSearch, overlap
+    from rocketqa.search.batch_retrieval import first_segment
+    from rocketqa.search.candidates import CandidateSearch
+    from rocketqa.search.exact_search import ExactSearch
+    from rocketqa.search.kept_index import KeptIndex
+
+    search: Search
+    if record is not None:
+        kept = KeptIndex(args.index, passages, args.index_parameters)
+        search = CandidateSearch(passages, kept)
+        if not args.index_parameters:
+            return search, record
+    exact = ExactSearch(passages, args.max_memory)
+    if args.index is None:
+        return exact, None
+    if record is None:
+        search = ApproximateSearch(passages, args.index, args.index_parameters, args.max_memory)
+    share = overlap(search, exact, first_segment(queries), args.depth)
+    return search, IndexRecord(share, args.depth)

@@ -17,6 +17,7 @@ from pathlib import Path
 from rocketqa.cli.flags import NumberType, VerbParser, add_search_flags, to_text
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
+from rocketqa.search.answer import depth_to_retrieve, refuse_without_cross_encoder
 from rocketqa.search.encodings import is_removal
 from rocketqa.search.query_input import queries_of_lines, query_of_word
 
@@ -49,7 +50,7 @@ def build_parser() -> ArgumentParser:
         "--depth",
         type=NumberType(WHOLE_FROM_1),
         default=10,
-        help="number of passages to retrieve and show (default: %(default)s)",
+        help="number of passages to show (default: %(default)s)",
     )
     return parser
 
@@ -59,6 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     folders, query = folders_and_query(args.passage_vectors, args.query)
     queries = queries_of_lines() if query is None else [query_of_word(query)]
+    refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
+    depth_to_retrieve(args.depth, args.rerank_depth)  # refuses a smaller one before models load
     from rocketqa.search.retriever import load_retriever
 
     retriever = load_retriever(
@@ -69,6 +72,8 @@ def main(argv: list[str] | None = None) -> int:
         args.cross_encoder,
         args.query_length,
         args.max_length,
+        rerank_depth=args.rerank_depth,
+        index=args.index,
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

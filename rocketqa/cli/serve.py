@@ -7,6 +7,7 @@ from itertools import chain
 from rocketqa.cli.flags import NumberType, VerbParser, add_search_flags, to_text
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import PORT
+from rocketqa.search.answer import RERANK_DEPTH, refuse_without_cross_encoder
 
 EXAMPLE = (
     "rocketqa serve --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -39,7 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         from rocketqa.search import server
-        from rocketqa.search.service import LARGEST_DEPTH, application
+        from rocketqa.search.search_request import LARGEST_DEPTH
+        from rocketqa.search.service import application
     except ImportError as error:
         raise DataError(
             f"expected {error.name}, got none: pip install 'rocketqa[serve]'"
@@ -47,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     from rocketqa.search.retriever import load_retriever
     from rocketqa.search.vector_check import VectorCheck
 
+    refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
+    largest_depth = min(LARGEST_DEPTH, args.rerank_depth or LARGEST_DEPTH)
     bound = server.bind(args.host, args.port)  # a port that is in use fails before the models load
     folders = list(chain.from_iterable(args.passage_vectors))
     retriever = load_retriever(
@@ -58,22 +62,25 @@ def main(argv: list[str] | None = None) -> int:
         args.query_length,
         args.max_length,
         check_vectors=False,
+        rerank_depth=args.rerank_depth,
+        index=args.index,
     )
-    check = VectorCheck(folders)
+    check = VectorCheck([*folders, args.index] if args.index else folders)
     check.start()
     app = application(
         retriever.answer,
         passage_count=len(retriever.collection),
-        reranks=args.cross_encoder is not None,
+        rerank_depth=(args.rerank_depth or RERANK_DEPTH) if args.cross_encoder else None,
         hosts=server.accepted_hosts(bound, args.host),
         is_checking=check.is_running,
+        largest_depth=largest_depth,
     )
 
     def print_address() -> None:
         print(server.url_of(bound, args.host), file=sys.stderr, flush=True)
 
     try:
-        retriever.warm_up(LARGEST_DEPTH)
+        retriever.warm_up(largest_depth)
         server.serve(app, bound, print_address)
     finally:
         check.raise_fault()

@@ -54,6 +54,7 @@ def search_command(flight: Flight, dual_encoder: str, reranks: bool) -> str:
             _flag("--cross-encoder", flight.checkpoints / CROSS_ENCODER),
             _flag("--max-length", flight.pair_length),
             _flag("--depth", flight.rerank_depth),
+            _flag("--rerank-depth", flight.rerank_depth),
         ]
     return LINE_BREAK.join(part for part in parts if part)
 

@@ -1,8 +1,10 @@
 """Answers to a query: passages with their scores."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage
 
 
@@ -23,9 +25,34 @@ SCORE_MEANINGS = {
     True: "The score is the probability, from 0 to 1, that the passage is relevant to the query.",
 }
 
+# Passages that a cross encoder re-ranks unless told otherwise: RERANK_DEPTH of the env files of the
+# paper's experiments.
+RERANK_DEPTH = 50
+
 FIRST_QUERY = "-"  # which the service asks itself, to be ready and to see whether it can answer
 
 AnswerQuery = Callable[[str, int], Sequence[Answer]]  # (query, depth) -> answers, the best first
+
+
+def depth_to_retrieve(depth: int, rerank_depth: int | None) -> int:
+    """Returns how many passages are retrieved for a cross encoder that shows the best `depth`.
+
+    rerank_depth: as it was given; None: RERANK_DEPTH, or `depth` where that is more. Raises
+    DataError where it is below `depth`: the answers behind it would not have been re-ranked.
+    """
+    if rerank_depth is None:
+        return max(RERANK_DEPTH, depth)
+    if rerank_depth < depth:
+        raise DataError(f"--rerank-depth: expected at least --depth {depth}, got {rerank_depth}")
+    return rerank_depth
+
+
+def refuse_without_cross_encoder(rerank_depth: int | None, cross_encoder: Path | None) -> None:
+    """Raises DataError where a depth of re-ranking is given, but nothing that re-ranks."""
+    if rerank_depth is not None and cross_encoder is None:
+        raise DataError(
+            f"--rerank-depth {rerank_depth}: expected --cross-encoder DIR, which re-ranks, got none"
+        )
 
 
 def ranked_answers(passages: Sequence[Passage], scores: Sequence[float]) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""Approximate search with an index of faiss, and its overlap with exact search."""
+"""Approximate search with an index of faiss, and the overlap of a search with the exact one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,8 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from rocketqa.files.errors import DataError
-from rocketqa.search.exact_search import QUERIES_AT_ONCE, ExactSearch, Scored, thread_count
+from rocketqa.search.candidates import Search
+from rocketqa.search.exact_search import QUERIES_AT_ONCE, Scored, thread_count
 from rocketqa.search.vectors import VectorStore
 
 SAMPLE_QUERIES = 100  # queries that measure the overlap with exact search
@@ -37,21 +38,14 @@ class ApproximateSearch:
         rows_that_fit = max(1, max_memory // bytes_per_passage)
         block_rows = min(len(passages), rows_that_fit)
         faiss.omp_set_num_threads(thread_count())
-        with _faiss_errors_as_one_line(f"--index {factory}"):
-            self.index = faiss.index_factory(
-                passages.size,
-                factory,
-                faiss.METRIC_INNER_PRODUCT,
-            )
+        with faiss_errors_as_one_line(f"--index {factory}"):
+            self.index = empty_index(passages.size, factory)
             sample = passages.sample(block_rows)
             self.index.train(sample)
             for begin in range(0, len(passages), block_rows):
                 end = min(begin + block_rows, len(passages))
                 self.index.add(passages.read(begin, end))
-        with _faiss_errors_as_one_line(f"--index-parameters {parameters}"):
-            if parameters:
-                # faiss's stubs know only the C++ overload with a parameter's name and its value.
-                faiss.ParameterSpace().set_index_parameters(self.index, parameters)  # type: ignore[arg-type]
+        set_parameters(self.index, parameters, "--index-parameters")
 
     def search(
         self,
@@ -76,9 +70,26 @@ class ApproximateSearch:
         return list(zip(passage_ids, scores[found].tolist()))
 
 
+def empty_index(size: int, factory: str) -> faiss.Index:
+    """Returns an index for inner products of vectors of a size, which knows no vectors yet."""
+    return faiss.index_factory(size, factory, faiss.METRIC_INNER_PRODUCT)
+
+
+def set_parameters(index: faiss.Index, parameters: str, flag: str) -> None:
+    """Sets how an index searches, such as nprobe=32; an empty text changes nothing.
+
+    Raises DataError, which names the flag, where the index has no such parameters.
+    """
+    if not parameters:
+        return
+    with faiss_errors_as_one_line(f"{flag} {parameters}"):
+        # faiss's stubs know only the C++ overload with a parameter's name and its value.
+        faiss.ParameterSpace().set_index_parameters(index, parameters)  # type: ignore[arg-type]
+
+
 def overlap(
-    approximate: ApproximateSearch,
-    exact: ExactSearch,
+    approximate: Search,
+    exact: Search,
     queries: ndarray,
     depth: int,
 ) -> float:
@@ -102,7 +113,7 @@ def overlap(
 
 
 @contextmanager
-def _faiss_errors_as_one_line(place: str) -> Iterator[None]:
+def faiss_errors_as_one_line(place: str) -> Iterator[None]:
     """Turns an exception of faiss into a DataError at a place."""
     try:
         yield

@@ -9,13 +9,10 @@ from tqdm import tqdm
 from rocketqa.files.runs import ranked, run_lines
 from rocketqa.jobs.pieces import is_whole, join_pieces, write_piece
 from rocketqa.jobs.progress import bar
-from rocketqa.search.approximate_search import ApproximateSearch
-from rocketqa.search.exact_search import ExactSearch
+from rocketqa.search.candidates import Search
 from rocketqa.search.vectors import VectorStore
 
 SEGMENT_QUERIES = 16384  # queries in one search; a kill loses the work on one segment at most
-
-Search = ExactSearch | ApproximateSearch
 
 
 def first_segment(queries: VectorStore) -> ndarray:

@@ -16,10 +16,19 @@ from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.digests import digest, refuse_damaged
 from rocketqa.jobs.manifest import paths_in
-from rocketqa.search.answer import FIRST_QUERY, Answer, ranked_answers
+from rocketqa.search.answer import (
+    FIRST_QUERY,
+    Answer,
+    depth_to_retrieve,
+    ranked_answers,
+    refuse_without_cross_encoder,
+)
+from rocketqa.search.candidates import CandidateSearch, Search
 from rocketqa.search.collapse import warn_of_collapse
 from rocketqa.search.encodings import COLLECTION, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
+from rocketqa.search.index_record import read_record
+from rocketqa.search.kept_index import KeptIndex
 from rocketqa.search.texts import other_source, texts_of
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
@@ -66,30 +75,36 @@ class Retriever:
 
     Several threads may share a retriever, and have to live as long as it does: Paddle Inference
     fails in a thread that begins after others have ended. The models work on one query at a time.
+
+    rerank_depth: passages that `relevance` re-ranks, however many answers are wanted; None: see
+    `depth_to_retrieve`.
     """
 
     def __init__(
         self,
         encode: EncodeQuery,
-        search: ExactSearch,
+        search: Search,
         collection: Mapping[str, Passage],
         relevance: Relevance | None = None,
+        rerank_depth: int | None = None,
     ):
         self.encode = encode
         self.search = search
         self.collection = collection
         self.relevance = relevance
+        self.rerank_depth = rerank_depth
         self._lock = threading.Lock()
 
     def answer(self, query: str, depth: int) -> list[Answer]:
         """Returns at most `depth` answers, ordered by (score descending, passage id ascending).
 
-        A query without text has no answers.
+        A query without text has no answers. Raises DataError on a depth beyond what is re-ranked.
         """
+        retrieved = self._depth_to_retrieve(depth)
         if not query.strip():
             return []
         with self._lock:
-            (ranking,) = self.search.search(self.encode(query), depth)
+            (ranking,) = self.search.search(self.encode(query), retrieved)
             passages = [
                 entry_with_id(self.collection, passage_id, "passages") for passage_id, _ in ranking
             ]
@@ -97,7 +112,10 @@ class Retriever:
                 scores = [score for _, score in ranking]
             else:
                 scores = self.relevance(query, passages)
-        return ranked_answers(passages, scores)
+        return ranked_answers(passages, scores)[:depth]
+
+    def _depth_to_retrieve(self, depth: int) -> int:
+        return depth if self.relevance is None else depth_to_retrieve(depth, self.rerank_depth)
 
     def warm_up(self, depth: int) -> None:
         """Does once what a query of this depth needs, so that the first is as fast as the next.
@@ -105,7 +123,8 @@ class Retriever:
         Raises DataError where it cannot be answered.
         """
         if self.relevance is not None:
-            self.relevance.start(min(depth, len(self.collection)))
+            retrieved = self._depth_to_retrieve(depth)
+            self.relevance.start(min(retrieved, len(self.collection)))
         self.answer(FIRST_QUERY, depth)
 
 
@@ -118,20 +137,24 @@ def load_retriever(
     query_length: int | None = None,
     pair_length: int | None = None,
     check_vectors: bool = True,
+    rerank_depth: int | None = None,
+    index: Path | None = None,
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
     collection: the file that was encoded; of several encodings, that of each, in any order.
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
     None: as the checkpoints were trained. check_vectors: False where the caller compares the
-    vectors with their manifests (`VectorCheck`).
+    vectors, and the index, with their manifests (`VectorCheck`). rerank_depth: see Retriever.
+    index: a folder that `rocketqa index` made of the vectors; None: the search is exact.
 
     Raises DataError where a checkpoint is of another kind, where the vectors were made by another
-    dual encoder or from another collection, where a length is beyond a model's positions, and
-    where a file is damaged.
+    dual encoder or from another collection, the index of other vectors, where a length is beyond a
+    model's positions, where there is nothing that re-ranks to a depth, and where a file is damaged.
     """
+    refuse_without_cross_encoder(rerank_depth, cross_encoder)
     refuse_other_side(passage_vectors, COLLECTION)
-    refuse_damaged(cross_encoder, *(passage_vectors if check_vectors else ()))
+    refuse_damaged(cross_encoder, *((*passage_vectors, index) if check_vectors else ()))
     model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)
@@ -143,8 +166,18 @@ def load_retriever(
     if cross_encoder is not None:
         relevance = Relevance(cross_encoder, pair_length)
     encode = _query_encoder(checkpoint, query_length, passages)
-    search = ExactSearch(passages, max_memory)
-    return Retriever(encode, search, texts, relevance)
+    search = _search_of(passages, passage_vectors, max_memory, index)
+    return Retriever(encode, search, texts, relevance, rerank_depth)
+
+
+def _search_of(
+    passages: VectorStore, folders: Sequence[Path], max_memory: int, index: Path | None
+) -> Search:
+    """Returns the search of the vectors in the folders: exact, or with an index of them."""
+    if index is None:
+        return ExactSearch(passages, max_memory)
+    read_record(index, folders)
+    return CandidateSearch(passages, KeptIndex(index, passages))
 
 
 def _check_checkpoint(passages: VectorStore, checkpoint: Path) -> None:

@@ -2,6 +2,7 @@
 
     GET /health
         {"status": "ok", "passages": 2067, "reranks": false}
+        with a cross encoder, "rerank_depth" says how many passages it reads
         status 503 and "checking" while the vectors are compared with their digests, or
         status 503 and {"error": REASON} while queries are not answered
     POST /search {"query": TEXT, "depth": 10}
@@ -10,6 +11,7 @@
     GET /?query=TEXT&depth=10
         the same as an HTML page, with nothing from other servers
 
+A depth is at most 100, and at most the number of passages that `--rerank-depth` has re-ranked.
 HEAD is answered where GET is. A refused request gets a status of 400 or above and {"error": "one
 line"}, or the page with that line where a browser asks (a GET that accepts text/html) and where the
 page's own form is refused. Bytes that are not HTTP get status 400 and plain text.
@@ -22,12 +24,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from json import JSONDecodeError
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
@@ -36,50 +38,44 @@ from rocketqa.files.errors import DataError
 from rocketqa.search.answer import FIRST_QUERY, Answer, AnswerQuery
 from rocketqa.search.page import Form, SearchPage
 from rocketqa.search.request_limits import HEADERS, Gate, refusal, refusal_headers
+from rocketqa.search.search_request import (
+    DEFAULT_DEPTH,
+    LARGEST_DEPTH,
+    SearchRequest,
+    first_error,
+    request_of_form,
+    wrong_field,
+)
 
-LONGEST_QUERY = 2000  # characters
-LARGEST_DEPTH = 100
-MOST_DEPTH_DIGITS = 8  # in the form of the page; a longer number is far beyond LARGEST_DEPTH
 SLOW_SECONDS = 60  # after which a search that has not ended makes the service unhealthy
 FAILED = "the service failed; its own log says why"
-SHOWN_CHARACTERS = 20  # of a wrong depth in a message
 CHECKING = "the vectors are still compared with their digests: call again soon"
-OUTER_PLACES = ("body", "query_string")  # pydantic names them before the field
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
-
-
-def searchable(query: str) -> str:
-    """Returns a query unchanged. Raises ValueError where it has no text to search for, or a NUL."""
-    if not query.strip() or "\0" in query:
-        raise ValueError("expected text, got none or a NUL")
-    return query
-
-
-class SearchRequest(BaseModel, extra="forbid", strict=True):
-    """The body of a request to /search."""
-
-    query: Annotated[str, Field(max_length=LONGEST_QUERY), AfterValidator(searchable)]
-    depth: Annotated[int, Field(ge=1, le=LARGEST_DEPTH)] = 10
 
 
 class Service:
     """Answers requests by `answer_query`, one query at a time.
 
-    No answers are computed for a client that has gone.
+    rerank_depth: passages that a cross encoder re-ranks; None: there is none. largest_depth: of a
+    request. No answers are computed for a client that has gone.
     """
 
     def __init__(
         self,
         answer_query: AnswerQuery,
         passage_count: int,
-        reranks: bool,
+        rerank_depth: int | None,
         is_checking: Callable[[], bool] = lambda: False,
+        largest_depth: int = LARGEST_DEPTH,
     ):
         self.answer_query = answer_query
         self.is_checking = is_checking
         self.passage_count = passage_count
-        self.reranks = reranks
-        self._page = SearchPage(passage_count, reranks, LARGEST_DEPTH)
+        self.rerank_depth = rerank_depth
+        self.largest_depth = largest_depth
+        self.default_depth = min(DEFAULT_DEPTH, largest_depth)
+        reranks = rerank_depth is not None
+        self._page = SearchPage(passage_count, reranks, largest_depth)
         self._one_at_a_time = asyncio.Lock()
         # One thread for all queries: processes that it starts live as long as it does, and Paddle
         # Inference fails in a thread that begins after others have ended.
@@ -99,16 +95,19 @@ class Service:
             return refusal(503, f"a search has not ended for {seconds:.0f} seconds")
         if not is_checking and not await self._is_mended():
             return refusal(503, FAILED)
-        content = {
+        content: dict[str, object] = {
             "status": "checking" if is_checking else "ok",
             "passages": self.passage_count,
-            "reranks": self.reranks,
+            "reranks": self.rerank_depth is not None,
         }
+        if self.rerank_depth is not None:
+            content["rerank_depth"] = self.rerank_depth
         return JSONResponse(content, 503 if is_checking else 200, HEADERS)
 
     async def search(self, wanted: SearchRequest, request: Request) -> JSONResponse:
         """Returns the answers to a query as JSON."""
-        answers = await self._answers(wanted, request)
+        depth = self._depth_of(wanted)
+        answers = await self._answers(wanted.query, depth, request)
         objects = []
         for rank, answer in enumerate(answers, 1):
             objects.append(_answer_object(rank, answer))
@@ -119,19 +118,19 @@ class Service:
         self,
         request: Request,
         query: str = "",
-        depth: Annotated[str, Query()] = "10",
+        depth: Annotated[str | None, Query()] = None,
     ) -> HTMLResponse:
         """Returns the search page: empty, with answers, or with an error about the form."""
-        form = Form(query, depth)
+        form = self._form(query, depth)
         if not query:
             return HTMLResponse(self._page.empty(form), headers=HEADERS)
         try:
-            wanted = _request_of_form(form)
+            wanted = request_of_form(form, self.largest_depth)
         except ValidationError as error:
-            field, message = _wrong_field(form, error)
+            field, message = wrong_field(form, error, self.largest_depth)
             page = self._page.refused(form, message, field)
             return HTMLResponse(page, 422, HEADERS)
-        answers = await self._answers(wanted, request)
+        answers = await self._answers(wanted.query, wanted.depth, request)
         return HTMLResponse(self._page.found(form, answers), headers=HEADERS)
 
     async def refuse_invalid(self, request: Request, error: Exception) -> JSONResponse:
@@ -175,11 +174,27 @@ class Service:
         if not _asks_for_page(scope):
             return refusal(status, message, headers)
         fields = QueryParams(scope["query_string"])
-        form = Form(fields.get("query", ""), fields.get("depth", "10"))
+        form = self._form(fields.get("query", ""), fields.get("depth"))
         page = self._page.refused(form, message)
         return HTMLResponse(page, status, refusal_headers(status, headers))
 
-    async def _answers(self, wanted: SearchRequest, request: Request) -> Sequence[Answer]:
+    def _form(self, query: str, depth: str | None) -> Form:
+        """Returns the form of the page as it was filled in; an absent depth is the default."""
+        return Form(query, str(self.default_depth) if depth is None else depth)
+
+    def _depth_of(self, wanted: SearchRequest) -> int:
+        """Returns the depth of a request, or the default where it names none.
+
+        Raises HTTPException where it is larger than what is re-ranked.
+        """
+        if "depth" not in wanted.model_fields_set:
+            return self.default_depth
+        if wanted.depth > self.largest_depth:
+            limit = self.largest_depth
+            raise HTTPException(422, f"depth: Input should be less than or equal to {limit}")
+        return wanted.depth
+
+    async def _answers(self, query: str, depth: int, request: Request) -> Sequence[Answer]:
         """Returns the answers when it is the query's turn; none if the client has gone by then."""
         if self.is_checking():
             raise HTTPException(503, CHECKING, {"Retry-After": "5"})
@@ -188,7 +203,7 @@ class Service:
         async with self._one_at_a_time:
             if await request.is_disconnected():
                 return []
-            return await self._search(wanted.query, wanted.depth)
+            return await self._search(query, depth)
 
     async def _is_mended(self) -> bool:
         """Returns whether no query has failed, or whether one as deep is answered now."""
@@ -221,15 +236,17 @@ class Service:
 def application(
     answer_query: AnswerQuery,
     passage_count: int,
-    reranks: bool,
+    rerank_depth: int | None = None,
     hosts: frozenset[str] | None = None,
     is_checking: Callable[[], bool] = lambda: False,
+    largest_depth: int = LARGEST_DEPTH,
 ) -> FastAPI:
     """Returns the HTTP service as an ASGI application.
 
-    hosts: see Gate. is_checking: whether the vectors may not be used yet.
+    rerank_depth, largest_depth: see Service. hosts: see Gate. is_checking: whether the vectors may
+    not be used yet.
     """
-    service = Service(answer_query, passage_count, reranks, is_checking)
+    service = Service(answer_query, passage_count, rerank_depth, is_checking, largest_depth)
     app = FastAPI(title="rocketqa serve", openapi_url=None, redirect_slashes=False)
     app.add_middleware(Gate, hosts=hosts, refuse=service.refuse)
     app.add_exception_handler(RequestValidationError, service.refuse_invalid)
@@ -242,40 +259,10 @@ def application(
     return app
 
 
-def first_error(errors: Sequence[Any]) -> str:
-    """Returns the first of pydantic's errors as one line: the place and what is expected there."""
-    error = errors[0]
-    inner = [str(place) for place in error["loc"] if place not in OUTER_PLACES]
-    place = ".".join(inner) or "body"
-    return f"{place}: {error['msg']}"
-
-
 def _asks_for_page(scope: Scope) -> bool:
     """Returns whether a request comes from a browser that shows its response to a person."""
     accepted = dict(scope["headers"]).get(b"accept", b"")
     return scope["method"] in ("GET", "HEAD") and b"text/html" in accepted.lower()
-
-
-def _request_of_form(form: Form) -> SearchRequest:
-    """Returns the request of the page's form. Raises ValidationError on a wrong query or depth."""
-    depth = form.depth
-    is_number = depth.isdecimal() and len(depth) <= MOST_DEPTH_DIGITS
-    wanted_depth = int(depth) if is_number else depth
-    fields = {"query": form.query, "depth": wanted_depth}
-    return SearchRequest.model_validate(fields)
-
-
-def _wrong_field(form: Form, error: ValidationError) -> tuple[str, str]:
-    """Returns the first wrong field of the page's form, and what is wrong in the page's words."""
-    field = str(error.errors()[0]["loc"][0])
-    if field == "depth":
-        got = form.depth[:SHOWN_CHARACTERS] or "nothing"
-        expected = f"a whole number from 1 to {LARGEST_DEPTH}"
-        return field, f"Passages to show: expected {expected}, got {got}"
-    if len(form.query) > LONGEST_QUERY:
-        got = f"{len(form.query)} characters"
-        return field, f"Query: expected at most {LONGEST_QUERY} characters, got {got}"
-    return field, "Query: expected text, got only blanks or a NUL"
 
 
 def _answer_object(rank: int, answer: Answer) -> dict[str, object]:

@@ -125,6 +125,16 @@ class VectorStore:
         self._refuse_not_finite(vectors, begin)
         return vectors
 
+    def at(self, rows: ndarray) -> ndarray:
+        """Returns the vectors of some rows, int64 [n]: float32 [n, H]. Each is read on its own."""
+        vectors = np.empty((len(rows), self.size), float32)
+        places_of_files = self._begins.searchsorted(rows, "right") - 1
+        for place in np.unique(places_of_files):
+            wanted = np.flatnonzero(places_of_files == place)
+            rows_of_file = rows[wanted] - self._begins[place]
+            vectors[wanted] = _rows_at(self._files[place], rows_of_file)
+        return vectors
+
     def sample(self, count: int) -> ndarray:
         """Returns about `count` vectors, in SAMPLE_PIECES pieces from all over the store."""
         pieces = min(SAMPLE_PIECES, count)
@@ -241,6 +251,17 @@ def _read_rows(file: VectorFile, first: int, vectors: ndarray) -> None:
         else:
             numbers = np.fromfile(source, file.dtype, vectors.size)
             vectors[:] = numbers.reshape(vectors.shape)
+
+
+def _rows_at(file: VectorFile, rows: ndarray) -> ndarray:
+    """Returns the vectors of some rows of a file, [n, H] of its own type."""
+    vectors = np.empty((len(rows), file.size), file.dtype)
+    row_bytes = file.size * file.dtype.itemsize
+    with file.path.open("rb", buffering=0) as source:
+        for row, vector in zip(rows.tolist(), vectors):
+            source.seek(file.offset + row * row_bytes)
+            source.readinto(vector.data.cast("B"))
+    return vectors
 
 
 def check_same_size(queries: VectorStore, passages: VectorStore) -> None:

@@ -1,0 +1,124 @@
+"""`rocketqa index` makes an index once, and the searches that open it answer from it."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+from damage import flip
+from tiny_service import run, search_flags
+from vectors_fixture import retrieve, write_queries_and_passages, write_vectors
+
+from rocketqa.cli.__main__ import main
+from rocketqa.cli.index import EXAMPLE, build_parser
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Queries, and passages with many duplicates in 1, 3 and 8 files."""
+    write_queries_and_passages(tmp_path)
+    return tmp_path
+
+
+def make_index(folder, *flags, vectors="passages.1", factory="Flat", output="index") -> int:
+    words = ["index", "--passage-vectors", folder / vectors, "--output", folder / output]
+    return main([str(word) for word in (*words, "--factory", factory, *flags)])
+
+
+def test_with_an_index_that_loses_nothing_the_run_has_the_bytes_of_the_exact_one(folders, capsys):
+    assert make_index(folders, vectors="passages.3") == 0
+    found = retrieve(folders, "--index", folders / "index", passages=["passages.3"])
+    assert "index: finds 1.0000 of the exact best 100\n" in capsys.readouterr().err
+    assert found == retrieve(folders, passages=["passages.3"])
+    manifest = json.loads((folders / "a.run.meta.json").read_text())
+    assert manifest["job"]["flags"]["index"] is None
+
+
+def test_the_overlap_is_measured_once_and_stands_in_both_manifests(folders, capsys):
+    flags = ("--parameters", "nprobe=2", "--query-vectors", folders / "queries")
+    assert make_index(folders, *flags, factory="IVF8,Flat") == 0
+    printed = capsys.readouterr().err
+    record = json.loads((folders / "index/meta.json").read_text())
+    assert 0.2 < record["overlap"] < 0.95
+    assert f"finds {record['overlap']:.4f} of the exact best 100 of 40 queries" in printed
+    assert (record["rows"], record["trained_on"], record["overlap_queries"]) == (900, 900, 40)
+    retrieve(folders, "--index", folders / "index")
+    run_record = json.loads((folders / "a.run.meta.json").read_text())
+    assert run_record["overlap"] == record["overlap"]
+    assert len(run_record["job"]["inputs"]["index"]) == 1
+    wide = retrieve(folders, "--index", folders / "index", "--index-parameters", "nprobe=8")
+    assert "finds 1.0000 of the exact best 30\n" in capsys.readouterr().err
+    assert wide == retrieve(folders)
+
+
+def test_a_second_call_makes_nothing_and_another_factory_makes_it_anew(folders, capsys):
+    assert make_index(folders) == 0
+    before = (folders / "index/index.faiss").stat()
+    assert make_index(folders, "--max-memory", "20MB") == 0
+    assert capsys.readouterr().err.endswith("index: up to date\n")
+    assert (folders / "index/index.faiss").stat() == before
+    assert make_index(folders, "--check", factory="HNSW8") == 3
+    assert make_index(folders, factory="HNSW8") == 0
+    assert json.loads((folders / "index/meta.json").read_text())["job"]["flags"] == {
+        "factory": "HNSW8",
+        "parameters": "",
+        "query_vectors": None,
+        "training_vectors": 262144,
+        "seed": 1,
+    }
+
+
+def test_a_refusal_leaves_the_index_that_is_there(folders, capsys):
+    assert make_index(folders) == 0
+    assert make_index(folders, factory="HNSV8") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("rocketqa index: --factory HNSV8: expected an index for these vectors")
+    assert make_index(folders) == 0
+    assert not (folders / "index.part").exists()
+
+
+@pytest.mark.parametrize(
+    "vectors, line",
+    [
+        ("twice", "twice: expected each passage once, got 'p' again"),
+        ("queries.m", "expected vectors of a collection for --passage-vectors, got vectors of qu"),
+    ],
+)
+def test_vectors_that_cannot_be_searched_are_refused(tmp_path, vectors, line, capsys):
+    write_vectors(tmp_path / "twice", ["p", "p"], np.ones((2, 8)))
+    write_vectors(tmp_path / "queries.m", ["q"], np.ones((1, 8)), queries="q", checkpoint="m")
+    assert make_index(tmp_path, vectors=vectors) == 2
+    assert line in capsys.readouterr().err
+    assert not list(tmp_path.glob("index*"))
+
+
+def test_an_index_of_other_vectors_is_refused_and_no_run_is_begun(folders, capsys):
+    assert make_index(folders, vectors="passages.3") == 0
+    capsys.readouterr()
+    assert retrieve(folders, "--index", folders / "index") == 2
+    error = capsys.readouterr().err
+    assert error == (
+        f"rocketqa retrieve: {folders}/index: expected an index of the vectors in "
+        f"{folders}/passages.1, in this order, got one of others: make it again with "
+        "`rocketqa index`\n"
+    )
+    assert retrieve(folders, "--index", folders / "none/") == 2
+    assert "none: expected the folder of an index, got nothing" in capsys.readouterr().err
+    assert not list(folders.glob("a.run*"))
+
+
+def test_search_answers_from_it_as_without_it(encoded, tmp_path, capsys):
+    assert make_index(encoded, vectors="vectors", factory="HNSW8", output=tmp_path / "i") == 0
+    flags = [*search_flags(encoded), "--depth", 7]
+    expected = run("search", *flags, "w1 w2")
+    assert run("search", *flags, "--index", tmp_path / "i", "w1 w2") == expected
+    flip(tmp_path / "i/index.faiss")
+    words = ["search", *flags, "--index", tmp_path / "i", "w1"]
+    assert main([str(word) for word in words]) == 2
+    assert "index.faiss: expected the bytes that meta.json lists" in capsys.readouterr().err
+
+
+def test_the_example_of_the_help_is_a_command_that_the_parser_takes():
+    _, verb, *flags = shlex.split(EXAMPLE)
+    assert verb == "index"
+    assert build_parser().parse_args(flags).parameters == "nprobe=32"
