@@ -16,7 +16,6 @@ from rocketqa.files.formats import write_lines
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
-from rocketqa.search.answer import RERANK_DEPTH
 from rocketqa.training.settings import TrainingSettings
 from rocketqa.weights.model_kinds import trained_length
 
@@ -191,76 +190,8 @@ def add_inference_flags(parser: ArgumentParser) -> None:
     )
 
 
-def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str] = to_path) -> None:
-    """Adds an encoded collection and the models that answer from it.
-
-    folder: type of a value of --passage-vectors, which is a list for each time that it is given.
-    """
-    parser.add_argument(
-        "--checkpoint",
-        type=to_path,
-        required=True,
-        help="the dual encoder that has encoded the collection",
-    )
-    parser.add_argument(
-        "--collection",
-        type=to_path,
-        required=True,
-        action="append",
-        metavar="FILE",
-        help="the collection.tsv that was encoded; the flag is repeated for the file of each "
-        "encoding that was added",
-    )
-    parser.add_argument(
-        "--passage-vectors",
-        type=folder,
-        required=True,
-        nargs="+",
-        action="append",
-        metavar="DIR",
-        help="the vectors of the collection: one folder, or the folders of all parts, of passages "
-        "that were added, and of lists of removed ones; the flag may be repeated",
-    )
-    parser.add_argument(
-        "--cross-encoder",
-        type=to_path,
-        metavar="DIR",
-        help="a cross encoder that re-ranks the retrieved passages (default: none)",
-    )
-    parser.add_argument(
-        "--rerank-depth",
-        type=NumberType(WHOLE_FROM_1),
-        metavar="N",
-        help="with --cross-encoder: number of retrieved passages that it re-ranks, however few of "
-        "them are shown; more than N are never shown "
-        f"(default: {RERANK_DEPTH}, or as many as are shown where that is more)",
-    )
-    parser.add_argument(
-        "--index",
-        type=to_path,
-        metavar="DIR",
-        help="an index of the vectors, as `rocketqa index` makes it: only the passages that it "
-        "finds are read and get exact scores (default: exact search of all vectors)",
-    )
-    _add_query_length(parser, AS_TRAINED)
-    parser.add_argument(
-        "--max-length",
-        type=NumberType(TOKENS),
-        help="tokens of a query and its passage together, for the cross encoder, special tokens "
-        f"included (default: {AS_TRAINED}160)",
-    )
-    parser.add_argument(
-        "--max-memory",
-        type=memory,
-        default="4GiB",
-        metavar="BYTES",
-        help="bytes of passage vectors in memory at a time, such as 500MB or 4GiB; more than that "
-        "is read from disk for every query. With GPUs, it is for each GPU, and the vectors of all "
-        "of them stay in memory, too (default: 4GiB)",
-    )
-
-
-def _add_query_length(parser: ArgumentParser, as_trained: str = "") -> None:
+def add_query_length(parser: ArgumentParser, as_trained: str = "") -> None:
+    """Adds --query-length; as_trained: see `add_text_flags`."""
     parser.add_argument(
         "--query-length",
         type=NumberType(TOKENS),
@@ -274,7 +205,7 @@ def add_text_flags(parser: ArgumentParser, as_trained: str = "") -> None:
 
     as_trained: AS_TRAINED where the checkpoint of the verb decides the defaults (`take_lengths`).
     """
-    _add_query_length(parser, as_trained)
+    add_query_length(parser, as_trained)
     parser.add_argument(
         "--passage-length",
         type=NumberType(TOKENS),

@@ -1,9 +1,8 @@
 """Retrieve the best passages of each query by inner product and write them as a run."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rocketqa.cli.flags import (
     NumberType,
@@ -18,11 +17,7 @@ from rocketqa.cli.flags import (
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.jobs.digests import MANIFEST
 from rocketqa.search.encodings import check_encodings
-from rocketqa.search.index_record import IndexRecord, read_record
-
-if TYPE_CHECKING:  # faiss is loaded when the verb works
-    from rocketqa.search.candidates import Search
-    from rocketqa.search.vectors import VectorStore
+from rocketqa.search.index_record import read_record
 
 EXAMPLE = (
     "rocketqa retrieve --query-vectors vectors/queries.dev --passage-vectors vectors/collection "
@@ -109,6 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     def make(part: Path) -> None:
         from rocketqa.search.batch_retrieval import retrieve_run
         from rocketqa.search.collapse import warn_of_collapse
+        from rocketqa.search.run_search import RunSettings, search_of_run
         from rocketqa.search.vectors import VectorStore, check_same_size
 
         queries = VectorStore([args.query_vectors])
@@ -116,7 +112,8 @@ def main(argv: list[str] | None = None) -> int:
         check_same_size(queries, passages)
         warn_of_collapse(queries, "queries")
         warn_of_collapse(passages, "passages")
-        search, found = _search_of(args, record, queries, passages)
+        settings = RunSettings(args.index, args.index_parameters, args.max_memory, args.depth)
+        search, found = search_of_run(settings, record, queries, passages)
         if found is not None:
             print(
                 f"{args.index}: finds {found.overlap:.4f} of the exact best {found.depth}",
@@ -128,32 +125,3 @@ def main(argv: list[str] | None = None) -> int:
         )
 
     return job.run(make, args.check)
-
-
-def _search_of(
-    args: Namespace, record: IndexRecord | None, queries: "VectorStore", passages: "VectorStore"
-) -> tuple["Search", IndexRecord | None]:
-    """Returns the search that is asked for, and its overlap with exact search; None: it is exact.
-
-    record: of the index that is kept. Its overlap is measured again only where it searches with
-    other parameters than it was made with.
-    """
-    from rocketqa.search.approximate_search import ApproximateSearch, overlap
-    from rocketqa.search.batch_retrieval import first_segment
-    from rocketqa.search.candidates import CandidateSearch
-    from rocketqa.search.exact_search import ExactSearch
-    from rocketqa.search.kept_index import KeptIndex
-
-    search: Search
-    if record is not None:
-        kept = KeptIndex(args.index, passages, args.index_parameters)
-        search = CandidateSearch(passages, kept)
-        if not args.index_parameters:
-            return search, record
-    exact = ExactSearch(passages, args.max_memory)
-    if args.index is None:
-        return exact, None
-    if record is None:
-        search = ApproximateSearch(passages, args.index, args.index_parameters, args.max_memory)
-    share = overlap(search, exact, first_segment(queries), args.depth)
-    return search, IndexRecord(share, args.depth)

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from rocketqa.cli.flags import NumberType, VerbParser, add_search_flags, to_text
+from rocketqa.cli.flags import NumberType, VerbParser, to_text
+from rocketqa.cli.search_flags import add_search_flags
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.search.answer import depth_to_retrieve, refuse_without_cross_encoder

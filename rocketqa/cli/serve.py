@@ -4,7 +4,8 @@ import sys
 from argparse import ArgumentParser
 from itertools import chain
 
-from rocketqa.cli.flags import NumberType, VerbParser, add_search_flags, to_text
+from rocketqa.cli.flags import NumberType, VerbParser, to_text
+from rocketqa.cli.search_flags import add_search_flags
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import PORT
 from rocketqa.search.answer import RERANK_DEPTH, refuse_without_cross_encoder

@@ -1,0 +1,54 @@
+"""The search that a run is made with: exact, or with an index that is made now or was kept."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from rocketqa.search.approximate_search import ApproximateSearch, overlap
+from rocketqa.search.batch_retrieval import first_segment
+from rocketqa.search.candidates import CandidateSearch, Search
+from rocketqa.search.exact_search import ExactSearch
+from rocketqa.search.index_record import IndexRecord
+from rocketqa.search.kept_index import KeptIndex
+from rocketqa.search.vectors import VectorStore
+
+
+class RunSettings(NamedTuple):
+    """How a run is searched.
+
+    source: a kept index, or the factory string of one that is made now; None: exact search.
+    parameters: of the index, such as nprobe=32; empty: its own. max_memory: bytes of passage
+    vectors in memory at a time. depth: passages a query.
+    """
+
+    source: Path | str | None
+    parameters: str
+    max_memory: int
+    depth: int
+
+
+def search_of_run(
+    settings: RunSettings,
+    record: IndexRecord | None,
+    queries: VectorStore,
+    passages: VectorStore,
+) -> tuple[Search, IndexRecord | None]:
+    """Returns the search that is asked for, and its overlap with exact search; None: it is exact.
+
+    record: of the index that is kept. Its overlap is measured again only where it searches with
+    other parameters than it was made with.
+    """
+    if settings.source is None:
+        return ExactSearch(passages, settings.max_memory), None
+    search: Search
+    if isinstance(settings.source, Path):
+        kept = KeptIndex(settings.source, passages, settings.parameters)
+        search = CandidateSearch(passages, kept)
+        if not settings.parameters:
+            return search, record
+    else:
+        search = ApproximateSearch(
+            passages, settings.source, settings.parameters, settings.max_memory
+        )
+    exact = ExactSearch(passages, settings.max_memory)
+    share = overlap(search, exact, first_segment(queries), settings.depth)
+    return search, IndexRecord(share, settings.depth)
