@@ -57,7 +57,8 @@ def test_a_report_begins_with_the_checkpoints_the_command_the_queries_and_the_de
         "    --query-length 32 \\\n"
         "    --cross-encoder c/cross_encoder \\\n"
         "    --max-length 160 \\\n"
-        "    --depth 20",
+        "    --depth 20 \\\n"
+        "    --rerank-depth 20",
         "```",
         "",
         "- Without training: MRR@10 is 60.00 with BM25 and 65.00 with the initial weights.",
