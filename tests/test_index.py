@@ -34,6 +34,13 @@ def test_with_an_index_that_loses_nothing_the_run_has_the_bytes_of_the_exact_one
     assert manifest["job"]["flags"]["index"] is None
 
 
+def test_the_folder_may_have_the_name_of_the_file_in_it(folders):
+    assert make_index(folders, output="index.faiss") == 0
+    files = {path.name for path in (folders / "index.faiss").iterdir()}
+    assert files == {"index.faiss", "meta.json"}
+    assert retrieve(folders, "--index", folders / "index.faiss") == retrieve(folders)
+
+
 def test_the_overlap_is_measured_once_and_stands_in_both_manifests(folders, capsys):
     flags = ("--parameters", "nprobe=2", "--query-vectors", folders / "queries")
     assert make_index(folders, *flags, factory="IVF8,Flat") == 0

@@ -102,9 +102,8 @@ def main(argv: list[str] | None = None) -> int:
     refuse_other_side(args.passage_vectors, COLLECTION)
     if args.query_vectors is not None:
         check_encodings(args.query_vectors, args.passage_vectors)
-    job = job_of(
-        "index", args, inputs=("passage_vectors", "query_vectors"), not_identity=("max_memory",)
-    )
+    inputs = ("passage_vectors", "query_vectors")
+    job = job_of("index", args, inputs, not_identity=("max_memory",)).of_folder()
 
     def make(part: Path) -> None:
         job.facts.update(_make_index(args, part))

@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     refuse_other_side(args.passage_vectors, COLLECTION)
-    job = job_of("remove-passages", args, inputs=("ids", "passage_vectors"))
+    job = job_of("remove-passages", args, inputs=("ids", "passage_vectors")).of_folder()
 
     def make(part: Path) -> None:
         from rocketqa.files.formats import write_lines
