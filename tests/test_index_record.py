@@ -57,6 +57,9 @@ def test_vectors_with_a_list_of_their_digests_are_not_read_again(encoded, tmp_pa
 def test_what_is_no_index_is_refused(vectors, tmp_path):
     with pytest.raises(DataError, match="no: expected the folder of an index, got nothing there: "):
         read_record(tmp_path / "no", vectors)
+    (tmp_path / "mine.faiss").write_bytes(b"an index of another program")
+    with pytest.raises(DataError, match="mine.faiss: expected the folder of an index, got a file"):
+        read_record(tmp_path / "mine.faiss", vectors)
     with pytest.raises(
         DataError, match="one: expected the output of `index`, got the output of `e"
     ):

@@ -30,9 +30,9 @@ def read_record(folder: Path, passage_vectors: Sequence[Path]) -> IndexRecord:
     where the index is of other vectors: as these belong to a checkpoint, so does the index.
     """
     if not folder.is_dir():
-        raise DataError(
-            f"{folder}: expected the folder of an index, got nothing there: make it with {MAKE}"
-        )
+        got = "a file" if folder.exists() else "nothing there"
+        expected = "expected the folder of an index"
+        raise DataError(f"{folder}: {expected}, got {got}: make it with {MAKE}")
     if verb_of(folder) != INDEX:
         got = made_by(folder) or "something else"
         raise DataError(f"{folder}: expected the output of `{INDEX}`, got {got}")
