@@ -8,7 +8,7 @@ The labels are in memory, the documents are not.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,17 +71,31 @@ def read_spans(path: Path) -> dict[str, list[Span]]:
 def labels_of_spans(
     documents: Iterable[Document], spans_file: Path, cutting: Cutting, seed: int
 ) -> Labels:
-    """Returns the labels that come from spans.
+    """Returns the labels that come from a file of spans. Raises as `labels_of`."""
 
-    Raises DataError if a span is not inside of its document, or has nothing but blanks.
+    def windows(document: Document) -> list[Window]:
+        return windows_of(document.text, cutting)
+
+    return labels_of(documents, read_spans(spans_file), windows, seed)
+
+
+def labels_of(
+    documents: Iterable[Document],
+    spans_of: dict[str, list[Span]],
+    cut: Callable[[Document], list[Window]],
+    seed: int,
+) -> Labels:
+    """Returns the labels that come from spans; `spans_of` is emptied.
+
+    spans_of: document_id -> spans. cut: the windows of a document. Raises DataError if a span is
+    not inside of its document, or has nothing but blanks.
     """
-    spans_of = read_spans(spans_file)
     notes: Counter[str] = Counter()
     qrels: list[NumberedQrel] = []
     truth: list[NumberedQrel] = []
     for document in documents:
         spans = spans_of.pop(document.document_id, [])
-        windows = windows_of(document.text, cutting) if spans else []
+        windows = cut(document) if spans else []
         for span in spans:
             found = windows_with(span, document, windows)
             truth += [positive(span, window) for window in found]

@@ -64,13 +64,14 @@ def build_parser() -> ArgumentParser:
     return parser
 
 
-def add_cutting_flags(parser: ArgumentParser) -> None:
-    """Adds the flags of a Cutting."""
+def add_cutting_flags(parser: ArgumentParser, words: int | None = 100) -> None:
+    """Adds the flags of a Cutting; words: the default, None for passages that are not cut."""
+    shown = "%(default)s" if words else "none: a passage is a paragraph"
     parser.add_argument(
         "--words",
         type=NumberType(WHOLE_FROM_1),
-        default=100,
-        help="most words of a passage (default: %(default)s)",
+        default=words,
+        help=f"most words of a passage (default: {shown})",
     )
     parser.add_argument(
         "--stride",

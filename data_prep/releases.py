@@ -1,7 +1,8 @@
 """Where the published files are, what is known of them, and how a builder gets them.
 
 The sizes and md5 digests of Microsoft's and DPR's files, and the md5 digests of BEIR's archives,
-are those that the ir_datasets package checks too. For the released RocketQA corpus no digests are
+are those that the ir_datasets package checks too; SQuAD's are in torchtext (md5) and in huggingface_hub's
+tests (sha256). For the released RocketQA corpus no digests are
 published: they are recorded at the first download.
 """
 
@@ -44,6 +45,12 @@ DPR_DEV = Source(
     "2640483dbe0df7ae29c6da419c551a80",
 )
 DPR_TEST = Source(f"{DPR}/data/retriever/nq-test.qa.csv")
+SQUAD = Source(
+    "https://rajpurkar.github.io/SQuAD-explorer/dataset/dev-v1.1.json",
+    4_854_279,
+    "3e85deb501d4e538b6bc56f786231552",
+    "95aa6a52d5d6a735563366753ca50492a658031da74f301ac5238b03966972c9",
+)
 
 BEIR = {  # name -> md5 of its archive, from the table in the README of beir-cellar/beir
     "msmarco": "444067daf65d982533ea17ebd59501e4",
