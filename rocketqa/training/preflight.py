@@ -21,6 +21,7 @@ from rocketqa.training.machine_checks import (
     refusals_of_disk,
     refusals_of_folders,
     refusals_of_gpus,
+    refusals_of_nodes,
     refusals_of_packages,
     refusals_of_the_launcher,
 )
@@ -108,6 +109,7 @@ def refusals(flight: Flight) -> Iterator[Refusal]:
     sound = {name: value for name, value in flight.variables.items() if name not in wrong}
     flight = flight._replace(variables=sound)
     yield from refusals_of_the_launcher()
+    yield from refusals_of_nodes(sound)
     no_folders = list(refusals_of_folders(sound))
     yield from no_folders
     yield from _refusals_of_files(flight)
