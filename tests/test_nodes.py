@@ -11,15 +11,17 @@ from pathlib import Path
 
 import paddle  # noqa: F401  The processes below are forked with it.
 import pytest
-from flight_fixture import write_flight
 from forked import Forked
 from hosts import ADDRESSES, Hosts, two_hosts
 from script_runs import ROOT, path_with, script_environment
+from toy_files import train_cross, write_tiny_flight
 from waiting import wait_until
 
+from rocketqa.cli.__main__ import main
 from rocketqa.distributed.addresses import endpoint
 from rocketqa.distributed.nodes import follow, lead, numbers
 from rocketqa.files.errors import DataError
+from rocketqa.files.formats import write_lines
 from rocketqa.jobs.stopping import run_until_stopped
 
 PORT = 4711
@@ -136,17 +138,53 @@ def test_numbers_of_nodes_that_are_none_are_one_line(nodes, node, line):
         numbers(nodes, node)
 
 
-def flight(hosts: Hosts, host: int, env: Path) -> subprocess.Popen:
-    """Starts stage 1 on a host."""
-    variables = {"NODES": "2", "NODE": str(host), "MASTER": MASTER, "ROCKETQA_READY": "yes"}
+LAUNCHES = """
+. run_scripts/lib.sh
+load_env "$1"
+launch 2 train-dual-encoder --output "$OUTPUT_DIR/dual" --init "$DATA_DIR/init" \
+    --collection "$DATA_DIR/collection.tsv" --queries "$DATA_DIR/queries.tsv" \
+    --examples "$DATA_DIR/examples.dual.tsv" --batch-size 8 --max-steps 2 --seed 1 \
+    --epochs 1 --learning-rate 1e-3 --warmup 0 --decay linear --weight-decay 0
+if [ "${TRAIN_ONLY-no}" = no ]; then
+    launch 2 encode --output "$OUTPUT_DIR/vectors" --checkpoint "$OUTPUT_DIR/dual" \
+        --collection "$DATA_DIR/many.tsv" --num-shards 2
+    launch 2 score --output "$OUTPUT_DIR/scored.run" --checkpoint "$DATA_DIR/cross" \
+        --collection "$DATA_DIR/many.tsv" --queries "$DATA_DIR/queries.tsv" \
+        --run "$DATA_DIR/found.run"
+fi
+"""
+
+
+def launches(env: Path, *before: str, **variables: str) -> subprocess.Popen[str]:
+    """Starts a script that trains, encodes and scores on two devices."""
+    ready = {"ROCKETQA_READY": "yes", "PATH": path_with(), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        hosts.on(host, "sh", "run_scripts/stage1_dual.sh", env),
+        [*before, "sh", "-euc", LAUNCHES, "run_scripts/launches.sh", env],
         cwd=ROOT,
-        env=script_environment(**variables, PATH=path_with(), PYTHONPATH=str(ROOT)),
+        env=script_environment(**ready, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def write_inputs(folder: Path) -> Path:
+    """Writes what the launches need, and their env file."""
+    write_tiny_flight(folder)
+    train_cross(folder, folder / "cross", **{"max-steps": 1})
+    write_lines(folder / "many.tsv", (f"d{i}\t\tw{i % 40} w{i * i % 40}" for i in range(3000)))
+    pairs = (f"q{i % 40}\tQ0\td{i % 40 + i // 40}\t{1 + i // 40}\t{-i}\tx" for i in range(4400))
+    write_lines(folder / "found.run", pairs)
+    env = folder / "my.env"
+    env.write_text(f"DATA_DIR={folder}\nOUTPUT_DIR={folder}/two\n")
+    return env
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Returns the bytes of the model, the vectors and the scores in a folder."""
+    files = [folder / "dual/model.safetensors", *(folder / "vectors").glob("*.npy")]
+    files.append(folder / "scored.run")
+    return {file.name: file.read_bytes() for file in files if file.exists()}
 
 
 def test_folders_that_a_host_does_not_share_are_named_before_anything_starts(hosts, tmp_path):
@@ -166,18 +204,27 @@ def test_folders_that_a_host_does_not_share_are_named_before_anything_starts(hos
     assert not list(tmp_path.glob(".seen*")) and not (tmp_path / "begun").exists()
 
 
-def test_two_hosts_train_to_the_bytes_of_one_with_two_devices(hosts, tmp_path):
-    env = write_flight(tmp_path)
-    with env.open("a") as file:
-        file.write("DEVICES=2\nBATCH_SIZE=8\nMAX_STEPS=2\n")
-    processes = [flight(hosts, host, env) for host in (0, 1)]
+def test_two_hosts_train_encode_and_score_to_the_bytes_of_one(hosts, tmp_path):
+    env = write_inputs(tmp_path)
+    nodes = {"NODES": "2", "MASTER": MASTER}
+    processes = [launches(env, *hosts.on(host), NODE=str(host), **nodes) for host in (0, 1)]
     for process in processes:
-        _, complained = process.communicate(timeout=120)
+        _, complained = process.communicate(timeout=400)
         assert process.returncode == 0, complained
-    two = (tmp_path / "c/dual_encoder_0/model.safetensors").read_bytes()
-    with env.open("a") as file:
-        file.write(f"CHECKPOINT_DIR={tmp_path}/one\n")
-    command = ["sh", "run_scripts/stage1_dual.sh", env]
-    variables = {"ROCKETQA_READY": "yes", "PATH": path_with(), "PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=ROOT, env=script_environment(**variables), check=True)
-    assert (tmp_path / "one/dual_encoder_0/model.safetensors").read_bytes() == two
+    two = results(tmp_path / "two")
+    assert len(two) == 4
+    one = tmp_path / "one"
+    process = launches(env, OUTPUT_DIR=str(one), TRAIN_ONLY="yes")
+    _, complained = process.communicate(timeout=400)
+    assert process.returncode == 0, complained
+    collection = ["--collection", str(tmp_path / "many.tsv")]
+    assert not main(
+        ["encode", "--output", str(one / "vectors"), "--checkpoint", str(one / "dual")]
+        + [*collection, "--num-shards", "2"]
+    )
+    assert not main(
+        ["score", "--output", str(one / "scored.run"), "--checkpoint", str(tmp_path / "cross")]
+        + [*collection, "--queries", str(tmp_path / "queries.tsv")]
+        + ["--run", str(tmp_path / "found.run")]
+    )
+    assert results(one) == two

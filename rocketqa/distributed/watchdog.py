@@ -38,7 +38,8 @@ from rocketqa.files.errors import DataError
 BEAT = 2.0  # seconds between two heartbeats
 # Seconds without a heartbeat after which a process counts as stopped; gloo gives up after 30.
 SILENCE = 20.0
-# The limit of a step, in seconds: the larger of this and ten times the longest step so far.
+# The limit of a step that every device is at, in seconds: the larger of this and ten times the
+# longest step so far.
 PATIENCE = 40.0
 # Seconds between two questions to the store while a process waits at a barrier: a twentieth of the
 # seconds that it has waited, within these limits.
@@ -210,7 +211,8 @@ class Watchdog:
                     f"expected every {self.kind} to answer, got nothing from {self.kind} {rank} "
                     f"for {now - seen:.0f} s, last {heartbeat}"
                 )
-        seconds = now - self.step_began
+        # A device that has just saved is at its step for a moment, the waiting ones for long.
+        seconds = min(heard.heartbeat.get("seconds", 0) for heard in last.values())
         too_long = seconds > max(self.patience, 10 * self.longest_step)
         all_stepping = all(heard.heartbeat.get("busy") == STEPPING for heard in last.values())
         if self.longest_step and too_long and all_stepping:
@@ -226,6 +228,7 @@ class Watchdog:
         return {
             "step": self.step,
             "busy": self.busy,
+            "seconds": self._clock.seconds() - self.step_began,
             "at": self._line_of_code(),
             **process_of_this(),
             "traced": self._is_traced(),
