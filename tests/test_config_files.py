@@ -67,6 +67,7 @@ def test_the_epsilon_is_google_berts_where_the_source_names_none(tmp_path):
         ({"position_embedding_type": "relative_key"}, "absolute for position_embedding_type, got"),
         ({"representation": "last"}, 'first or mean for representation, got "last"'),
         ({"use_task_id": 1}, "true or false for use_task_id, got 1"),
+        ({"is_decoder": True}, "false (each token sees the tokens behind it) for is_decoder, got"),
     ],
 )
 def test_a_configuration_that_is_no_encoder_of_ours_is_refused(tmp_path, change, expected):

@@ -96,6 +96,8 @@ def config_of_encoder(settings: JsonObject) -> ErnieConfig:
         raise settings.wrong_value("projection_dim", "0 (vectors of the encoder's size)")
     if settings.get("position_embedding_type", str, "absolute") != "absolute":
         raise settings.wrong_value("position_embedding_type", "absolute")
+    if settings.fields.get("is_decoder"):
+        raise settings.wrong_value("is_decoder", "false (each token sees the tokens behind it)")
     return _checked_config(settings, ErnieConfig(layer_norm_eps=DEFAULT_EPSILON))
 
 
