@@ -1,4 +1,4 @@
-"""`rocketqa load` puts an encoding into Milvus, and the searches that ask it answer as without it."""
+"""`rocketqa load` loads an encoding into Milvus, and searches answer from it as without it."""
 
 import json
 import shlex
@@ -75,7 +75,9 @@ def test_added_and_removed_passages_are_followed(tmp_path, capsys):
     """A passage that has changed has its new vector, and nothing is loaded twice."""
     axes = np.eye(4)
     write_encoding(tmp_path / "first", ["a", "b", "c"], axes[:3], "one")
-    write_vectors(tmp_path / "queries", ["q"], np.array([[4, 3, 2, 1]]), queries="q", checkpoint="m")
+    write_vectors(
+        tmp_path / "queries", ["q"], np.array([[4, 3, 2, 1]]), queries="q", checkpoint="m"
+    )
     assert load(tmp_path, vectors=["first"]) == 0
     (tmp_path / "gone.txt").write_text("b\nc\n")
     words = ["remove-passages", "--passage-vectors", tmp_path / "first", "--ids"]

@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
 
         parameters = _milvus_parameters(args.index_parameters)
         opened = open_collection(args.uri, args.milvus_collection, args.passage_vectors)
-        more_flags["milvus"] = opened.record.index._asdict()
+        more_flags["milvus"] = opened.record.made_with._asdict()
     if isinstance(args.index, Path):
         record = read_record(args.index, args.passage_vectors)
     job = job_of(

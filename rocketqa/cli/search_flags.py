@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rocketqa.cli.flags import AS_TRAINED, NumberType, add_query_length, memory, to_path, to_text
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
 from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
 from rocketqa.search.answer import RERANK_DEPTH
 from rocketqa.search.milvus_client import checked_uri
 from rocketqa.search.milvus_record import Parameters, read_parameters

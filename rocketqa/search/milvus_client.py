@@ -51,7 +51,7 @@ def connect(uri: str, must_exist: bool = False) -> Any:
         logging.getLogger(package).setLevel(logging.CRITICAL + 1)  # errors are lines of ours
     if is_local:
         _refuse_no_place(Path(uri), must_exist)
-    from pymilvus import MilvusClient
+    from pymilvus import MilvusClient  # type: ignore[import-not-found,unused-ignore]
 
     token = os.environ.get(TOKEN, "")
     with milvus_errors_as_one_line(uri):
@@ -75,8 +75,10 @@ def _refuse_no_place(path: Path, must_exist: bool) -> None:
 @contextmanager
 def milvus_errors_as_one_line(place: str) -> Iterator[None]:
     """Turns an exception of pymilvus, or of its connection, into a DataError at a place."""
-    from grpc import RpcError
-    from pymilvus.exceptions import MilvusException
+    from grpc import RpcError  # type: ignore[import-untyped,unused-ignore]
+    from pymilvus.exceptions import (  # type: ignore[import-not-found,unused-ignore]
+        MilvusException,
+    )
 
     try:
         yield

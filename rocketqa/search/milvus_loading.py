@@ -50,7 +50,7 @@ def load(
     record = _delete_removed(collection, record, digests)
     record = _load_files(collection, record, passages, digests)
     _make_index(collection, index)
-    record = _written(collection, record._replace(index=index))
+    record = _written(collection, record._replace(made_with=index))
     found = count_of(collection)
     if found != len(passages):
         raise DataError(
@@ -60,9 +60,11 @@ def load(
     return record
 
 
-def is_up_to_date(record: MilvusRecord | None, digests: dict[Path, str], index: MilvusIndex) -> bool:
+def is_up_to_date(
+    record: MilvusRecord | None, digests: dict[Path, str], index: MilvusIndex
+) -> bool:
     """Returns whether all vectors are there with this index."""
-    if record is None or record.rows is None or record.index != index:
+    if record is None or record.rows is None or record.made_with != index:
         return False
     return {*record.loaded, *record.removed} == set(digests.values())
 
@@ -76,7 +78,7 @@ def _create(
     collection: MilvusCollection, passages: VectorStore, index: MilvusIndex
 ) -> MilvusRecord:
     """Makes an empty collection, which has its record from the first moment."""
-    from pymilvus import DataType
+    from pymilvus import DataType  # type: ignore[import-not-found,unused-ignore]
 
     record = MilvusRecord(passages.size, index)
     client = collection.client
@@ -178,7 +180,9 @@ def _make_index(collection: MilvusCollection, index: MilvusIndex) -> None:
     client = collection.client
     name = collection.name
     params = client.prepare_index_params()
-    params.add_index(VECTOR, index_type=index.type, metric_type=METRIC, params=index.build)
+    params.add_index(
+        VECTOR, index_type=index.type, metric_type=METRIC, params={"params": index.build}
+    )
     with milvus_errors_as_one_line(collection.uri):
         client.flush(name, timeout=LONGEST_CALL)
         client.release_collection(name, timeout=LONGEST_CALL)

@@ -65,7 +65,7 @@ class MilvusRecord(NamedTuple):
     """
 
     size: int
-    index: MilvusIndex
+    made_with: MilvusIndex
     loaded: dict[str, list[str]] = {}
     begun: list[str] = []
     removed: list[str] = []
@@ -86,8 +86,8 @@ class MilvusCollection(NamedTuple):
 
     def text(self, record: MilvusRecord) -> str:
         """Returns the value of the property for a record."""
-        index = record.index._asdict()
-        return json.dumps({"schema": SCHEMA, **record._asdict(), "index": index})
+        index = record.made_with._asdict()
+        return json.dumps({"schema": SCHEMA, **record._asdict(), "made_with": index})
 
     def write(self, record: MilvusRecord) -> None:
         """Replaces the record."""
@@ -118,7 +118,7 @@ class MilvusCollection(NamedTuple):
                 f"{self}: expected a collection with schema version {SCHEMA}, got "
                 f"{version}: {OTHER_NAME}, and load again with {LOAD}"
             )
-        return MilvusRecord(**{**fields, "index": MilvusIndex(**fields["index"])})
+        return MilvusRecord(**{**fields, "made_with": MilvusIndex(**fields["made_with"])})
 
 
 def _fields_of(text: str) -> dict:

@@ -187,7 +187,7 @@ def _search_of(
     """Returns the search of the vectors in the folders: exact, or with an index of them."""
     if opened is not None:
         collection, record = opened
-        return CandidateSearch(passages, MilvusCandidates(collection, record.index, passages))
+        return CandidateSearch(passages, MilvusCandidates(collection, record.made_with, passages))
     if index is None:
         return ExactSearch(passages, max_memory)
     read_record(index, folders)

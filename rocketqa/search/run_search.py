@@ -41,7 +41,7 @@ def search_in_milvus(
     those.
     """
     collection, record = opened
-    engine = MilvusCandidates(collection, record.index, passages, parameters)
+    engine = MilvusCandidates(collection, record.made_with, passages, parameters)
     search = CandidateSearch(passages, engine)
     if not parameters:
         return search, overlap_of(record)
