@@ -28,7 +28,7 @@ ID = "passage_id"
 VECTOR = "vector"
 METRIC = "IP"
 MOST_CANDIDATES = 16384  # the largest limit of a search in Milvus
-CANDIDATES_AT_ONCE = 1 << 17  # in one answer
+QUERIES_AT_ONCE = 16  # in one call: milvus-lite drops a client that waits long
 
 
 class RowsOfIds:
@@ -98,7 +98,7 @@ class MilvusCandidates:
                 f"to spare, because Milvus gives no more, got {count}"
             )
         found = np.full((len(queries), count), -1, int64)
-        at_once = max(1, CANDIDATES_AT_ONCE // count)
+        at_once = QUERIES_AT_ONCE
         for begin in range(0, len(queries), at_once):
             for row, hits in enumerate(self._hits(queries[begin : begin + at_once], count), begin):
                 passage_ids = [str(hit[ID]) for hit in hits]
