@@ -118,7 +118,13 @@ class MilvusCollection(NamedTuple):
                 f"{self}: expected a collection with schema version {SCHEMA}, got "
                 f"{version}: {OTHER_NAME}, and load again with {LOAD}"
             )
-        return MilvusRecord(**{**fields, "made_with": MilvusIndex(**fields["made_with"])})
+        try:
+            made_with = MilvusIndex(**fields["made_with"])
+            return MilvusRecord(**{**fields, "made_with": made_with})
+        except (KeyError, TypeError):
+            raise DataError(
+                f"{self}: expected the record of {LOAD}, got a damaged one: {OTHER_NAME}"
+            ) from None
 
 
 def _fields_of(text: str) -> dict:
