@@ -150,7 +150,7 @@ def test_a_numeric_flag_takes_a_good_value(name, command, flag, capsys):
 
 def test_every_other_flag_has_a_type_too():
     types = (to_path, to_text, init_source, assignment)
-    names = ("folder_or_query", "folder_or_factory")
+    names = ("folder_or_query", "folder_or_factory", "_to_uri", "parameters", "index_type")
     for name, _, parser in parsers():
         for action in actions_of(parser):
             switch = action.nargs == 0

@@ -23,6 +23,7 @@ VERBS = (  # in the order of work
     "encode",
     "remove-passages",
     "index",
+    "load",
     "retrieve",
     "train-cross-encoder",
     "score",

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from rocketqa.cli.flags import NumberType, VerbParser, to_text
-from rocketqa.cli.search_flags import add_search_flags
+from rocketqa.cli.search_flags import add_search_flags, refuse_index_and_uri
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.search.answer import depth_to_retrieve, refuse_without_cross_encoder
@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     folders, query = folders_and_query(args.passage_vectors, args.query)
     queries = queries_of_lines() if query is None else [query_of_word(query)]
+    refuse_index_and_uri(args.index, args.uri)
     refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
     depth_to_retrieve(args.depth, args.rerank_depth)  # refuses a smaller one before models load
     from rocketqa.search.retriever import load_retriever
@@ -75,6 +76,8 @@ def main(argv: list[str] | None = None) -> int:
         args.max_length,
         rerank_depth=args.rerank_depth,
         index=args.index,
+        uri=args.uri,
+        milvus_collection=args.milvus_collection,
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

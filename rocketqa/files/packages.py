@@ -10,6 +10,8 @@ INSTALL = {
     "matplotlib": "pip install matplotlib",
     "bm25s": "pip install -e '.[bm25]', or set BASELINES=no",
     "paddlenlp": "Python 3.10 to 3.12: pip install -e '.[paddlenlp]'",
+    "pymilvus": "pip install -e '.[milvus]'",
+    "milvus_lite": "pip install -e '.[milvus]'",
     "visualdl": "pip install -e '.[visualdl]'",
 }
 

@@ -29,6 +29,7 @@ from rocketqa.search.encodings import COLLECTION, refuse_other_side
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.index_record import read_record
 from rocketqa.search.kept_index import KeptIndex
+from rocketqa.search.milvus_search import MilvusCandidates, OpenCollection, open_collection
 from rocketqa.search.texts import other_source, texts_of
 from rocketqa.search.vectors import VectorStore
 from rocketqa.weights.checkpoint import load_model
@@ -139,6 +140,8 @@ def load_retriever(
     check_vectors: bool = True,
     rerank_depth: int | None = None,
     index: Path | None = None,
+    uri: str | None = None,
+    milvus_collection: str = "rocketqa",
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
@@ -146,7 +149,8 @@ def load_retriever(
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
     None: as the checkpoints were trained. check_vectors: False where the caller compares the
     vectors, and the index, with their manifests (`VectorCheck`). rerank_depth: see Retriever.
-    index: a folder that `rocketqa index` made of the vectors; None: the search is exact.
+    index: a folder that `rocketqa index` made of the vectors. uri, milvus_collection: where
+    `rocketqa load` has put them. Without either the search is exact.
 
     Raises DataError where a checkpoint is of another kind, where the vectors were made by another
     dual encoder or from another collection, the index of other vectors, where a length is beyond a
@@ -158,6 +162,9 @@ def load_retriever(
     model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)
+    opened = None
+    if uri is not None:
+        opened = open_collection(uri, milvus_collection, passage_vectors)
     passages = VectorStore(passage_vectors)
     _check_checkpoint(passages, checkpoint)
     texts = texts_of(passages, paths_in(collection))
@@ -166,14 +173,21 @@ def load_retriever(
     if cross_encoder is not None:
         relevance = Relevance(cross_encoder, pair_length)
     encode = _query_encoder(checkpoint, query_length, passages)
-    search = _search_of(passages, passage_vectors, max_memory, index)
+    search = _search_of(passages, passage_vectors, max_memory, index, opened)
     return Retriever(encode, search, texts, relevance, rerank_depth)
 
 
 def _search_of(
-    passages: VectorStore, folders: Sequence[Path], max_memory: int, index: Path | None
+    passages: VectorStore,
+    folders: Sequence[Path],
+    max_memory: int,
+    index: Path | None,
+    opened: OpenCollection | None,
 ) -> Search:
     """Returns the search of the vectors in the folders: exact, or with an index of them."""
+    if opened is not None:
+        collection, record = opened
+        return CandidateSearch(passages, MilvusCandidates(collection, record.made_with, passages))
     if index is None:
         return ExactSearch(passages, max_memory)
     read_record(index, folders)
