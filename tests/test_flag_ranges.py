@@ -80,6 +80,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--warmup": ("0.1", ("100", "-3", "1.01")),
     "--weight-decay": ("0", ("-5", "-0.01")),
     "--words": FROM_1,
+    "--weights": ("0", ("-1",)),
 }
 
 

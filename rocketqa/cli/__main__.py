@@ -24,6 +24,7 @@ VERBS = (  # in the order of work
     "remove-passages",
     "index",
     "retrieve",
+    "fuse",
     "train-cross-encoder",
     "score",
     "report-denoising",
