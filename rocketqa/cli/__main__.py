@@ -23,6 +23,7 @@ VERBS = (  # in the order of work
     "encode",
     "remove-passages",
     "index",
+    "bm25-index",
     "retrieve",
     "fuse",
     "train-cross-encoder",
