@@ -24,6 +24,7 @@ EPSILON = ("1e-5", ("0", "-1", "2"))
 NUMBERS = {  # flag -> a good value, and further bad ones
     "--accumulate": FROM_1,
     "--b": PROBABILITY,
+    "--bm25-weight": PROBABILITY,
     "--batch-size": FROM_1,
     "--batch-tokens": FROM_1,
     "--chunk-size": FROM_1,

@@ -1,11 +1,12 @@
 """The flags of `search` and `serve`: an encoded collection and the models that answer from it."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 from rocketqa.cli.flags import AS_TRAINED, NumberType, add_query_length, memory, to_path
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
+from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import PROBABILITY, TOKENS, WHOLE_FROM_1
 from rocketqa.search.answer import RERANK_DEPTH
 
 
@@ -33,6 +34,20 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         help="an index of the vectors, as `rocketqa index` makes it: only the passages that it "
         "finds are read and get exact scores (default: exact search of all vectors)",
     )
+    parser.add_argument(
+        "--bm25-index",
+        type=to_path,
+        metavar="DIR",
+        help="an index of the words, as `rocketqa bm25-index` makes it of the collections: BM25 "
+        "and the vectors answer together, by the rule of `rocketqa fuse` (default: vectors alone)",
+    )
+    parser.add_argument(
+        "--bm25-weight",
+        type=NumberType(PROBABILITY),
+        metavar="W",
+        help="with --bm25-index: the weight of BM25, 0 to 1; the vectors have the rest; `rocketqa "
+        "fuse` chooses and prints weights (default: 0.5)",
+    )
     add_query_length(parser, AS_TRAINED)
     parser.add_argument(
         "--max-length",
@@ -49,6 +64,14 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         "is read from disk for every query. With GPUs, it is for each GPU, and the vectors of all "
         "of them stay in memory, too (default: 4GiB)",
     )
+
+
+def refuse_weight_alone(args: Namespace) -> None:
+    """Raises DataError where BM25 has a weight, but no index."""
+    if args.bm25_weight is not None and args.bm25_index is None:
+        raise DataError(
+            f"--bm25-weight {args.bm25_weight:g}: expected --bm25-index DIR with it, got none"
+        )
 
 
 def _add_encoded_collection(parser: ArgumentParser, folder: Callable[[str], Path | str]) -> None:
