@@ -179,7 +179,8 @@ evaluate() {
 baselines() {
     python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" \
         --collection "$DATA_DIR/collection.tsv" \
-        --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH"
+        --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH" \
+        --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
     measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" --allow-empty
     train_dual start 0 queries.train --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     evaluate start

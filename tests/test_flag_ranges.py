@@ -23,6 +23,8 @@ MEMORY = ("500MB", ("0", "-1", "0GB", "4", "100", "4 GiB"))
 EPSILON = ("1e-5", ("0", "-1", "2"))
 NUMBERS = {  # flag -> a good value, and further bad ones
     "--accumulate": FROM_1,
+    "--b": PROBABILITY,
+    "--bm25-weight": PROBABILITY,
     "--batch-size": FROM_1,
     "--batch-tokens": FROM_1,
     "--chunk-size": FROM_1,
@@ -35,6 +37,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--fgm": ("0.01", ("-1",)),
     "--fill-depth": FROM_0,
     "--hidden-size": ("24", ("0", "-1", "100")),
+    "--k1": ("0.82", ("-1",)),
     "--keep": FROM_0,
     "--largest": FROM_1,
     "--layer-norm-eps": EPSILON,
@@ -80,6 +83,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--warmup": ("0.1", ("100", "-3", "1.01")),
     "--weight-decay": ("0", ("-5", "-0.01")),
     "--words": FROM_1,
+    "--weights": ("0", ("-1",)),
 }
 
 

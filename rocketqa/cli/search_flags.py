@@ -1,12 +1,12 @@
 """The flags of `search` and `serve`: an encoded collection and the models that answer from it."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 from rocketqa.cli.flags import AS_TRAINED, NumberType, add_query_length, memory, to_path, to_text
 from rocketqa.files.errors import DataError
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
+from rocketqa.files.ranges import PROBABILITY, TOKENS, WHOLE_FROM_1
 from rocketqa.search.answer import RERANK_DEPTH
 from rocketqa.search.milvus_client import checked_uri
 from rocketqa.search.milvus_record import Parameters, read_parameters
@@ -37,6 +37,20 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         "finds are read and get exact scores (default: exact search of all vectors)",
     )
     add_uri_flags(parser)
+    parser.add_argument(
+        "--bm25-index",
+        type=to_path,
+        metavar="DIR",
+        help="an index of the words, as `rocketqa bm25-index` makes it of the collections: BM25 "
+        "and the vectors answer together, by the rule of `rocketqa fuse` (default: vectors alone)",
+    )
+    parser.add_argument(
+        "--bm25-weight",
+        type=NumberType(PROBABILITY),
+        metavar="W",
+        help="with --bm25-index: the weight of BM25, 0 to 1; the vectors have the rest; `rocketqa "
+        "fuse` chooses and prints weights (default: 0.5)",
+    )
     add_query_length(parser, AS_TRAINED)
     parser.add_argument(
         "--max-length",
@@ -94,6 +108,14 @@ def parameters(value: str) -> Parameters:
         return read_parameters(value)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def refuse_weight_alone(args: Namespace) -> None:
+    """Raises DataError where BM25 has a weight, but no index."""
+    if args.bm25_weight is not None and args.bm25_index is None:
+        raise DataError(
+            f"--bm25-weight {args.bm25_weight:g}: expected --bm25-index DIR with it, got none"
+        )
 
 
 def _add_encoded_collection(parser: ArgumentParser, folder: Callable[[str], Path | str]) -> None:

@@ -11,6 +11,7 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import (
     ABOVE_0,
     ANY_WHOLE,
+    FROM_0,
     PERCENT,
     PROBABILITY,
     WHOLE_FROM_0,
@@ -134,6 +135,9 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "MIN_STEPS_CROSS": RANGES["min_steps"].read,
     "MAX_STEPS": empty_or(RANGES["max_steps"].read),
     "BASELINES": yes_or_no,
+    "BM25_K1": FROM_0.read,
+    "BM25_B": PROBABILITY.read,
+    "BM25_STEMMER": empty_or(place),
     "ABLATION_SEEDS": words(ANY_WHOLE.read),
     "FIGURE_BATCHES": empty_or(words(whole_from_1)),
     "FIGURE_PARTS": empty_or(words(PERCENT.read)),

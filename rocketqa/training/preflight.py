@@ -125,6 +125,8 @@ def _packages(flight: Flight) -> list[str]:
     packages = [*flight.needs.packages]
     if flight.script == "rocket.sh" and flight.variables.get("BASELINES") == "yes":
         packages.append("bm25s")
+        if flight.variables.get("BM25_STEMMER"):
+            packages.append("Stemmer")
     return packages
 
 
