@@ -10,6 +10,8 @@ import paddle
 import pytest
 from cross_batch_worker import (
     CHUNKS,
+    CONFIG,
+    COSINE,
     B,
     H,
     P,
@@ -30,15 +32,15 @@ from rocketqa.cross_batch_negatives import (
 from rocketqa.training.known_positives import KnownPositives
 
 
-def joint_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]:
+def joint_loss_and_gradients(places: int, config=CONFIG) -> tuple[float, dict[str, np.ndarray]]:
     """One process, one graph: what so many devices have, joined before the loss."""
-    encoder, reps = model(), []
+    encoder, reps = model(config), []
     for place in range(places):
         with seeded(place):
             own = chunk(place)
             reps.append(encoder(own.queries, own.passages))
     q_reps, p_reps = (paddle.concat(part) for part in zip(*reps))
-    losses, _ = losses_and_hits(q_reps, p_reps, True, chunks=places)
+    losses, _ = losses_and_hits(q_reps, p_reps, True, chunks=places, temperature=config.temperature)
     losses.mean().backward()
     return float(losses.mean()), gradients(encoder)
 
@@ -172,6 +174,16 @@ def test_chunks_on_each_device_are_as_many_more_devices(launched):
     assert largest_error(out, "chunks", expected) < 1e-6
 
 
+@pytest.mark.parametrize("name, chunks", [("cosine", 1), ("cosine, chunks", CHUNKS)])
+def test_a_cosine_over_a_temperature_has_the_loss_and_gradients_of_the_joint_batch(
+    launched, name, chunks
+):
+    _, out = launched
+    loss, expected = joint_loss_and_gradients(len(out) * chunks, COSINE)
+    np.testing.assert_allclose(np.mean([part[f"{name}:loss"] for part in out]), loss, rtol=1e-5)
+    assert largest_error(out, name, expected) < 1e-5
+
+
 @pytest.mark.parametrize("name, chunks", [("empty places", 1), ("empty places, chunks", CHUNKS)])
 def test_rows_with_fewer_negatives_have_the_loss_of_the_passages_that_are_there(
     launched, name, chunks
@@ -269,6 +281,15 @@ def test_positives_are_found_in_each_chunk():
     # twelve.
     assert positive_places(4, 12, 2).tolist() == [0, 1, 6, 7]
     assert positive_places(3, 6, 1).tolist() == [0, 1, 2]
+
+
+def test_the_logits_are_divided_by_the_temperature():
+    q_reps = paddle.to_tensor([[1.0, 0.0], [0.0, 1.0]])
+    p_reps = paddle.to_tensor([[0.6, 0.8], [1.0, 0.0]])
+    losses, hits = losses_and_hits(q_reps, p_reps, cross_batch=True, temperature=0.05)
+    expected = [np.log(1 + np.exp(8.0)), np.log(1 + np.exp(16.0))]  # logits 12 20, 16 0
+    np.testing.assert_allclose(losses.numpy(), expected, rtol=1e-6)
+    assert hits.tolist() == [0.0, 0.0]
 
 
 def test_loss_of_a_batch_worked_out_by_hand():
