@@ -197,7 +197,7 @@ def main(folder: str) -> None:
     )
     cross_batch = NegativesObjective()
     gradients_of_model(rank, out, "model", 1, cross_batch)
-    gradients_of_model(rank, out, "chunks", CHUNKS, cross_batch)
+    gradients_of_model(rank, out, "model, chunks", CHUNKS, cross_batch)
     cosine = NegativesObjective(temperature=COSINE.temperature)
     gradients_of_model(rank, out, "cosine", 1, cosine, config=COSINE)
     gradients_of_model(rank, out, "cosine, chunks", CHUNKS, cosine, config=COSINE)
