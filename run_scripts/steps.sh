@@ -63,6 +63,7 @@ train_dual() {
         --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
         --accumulate "$ACCUMULATE" --precision "$PRECISION" \
         ${REPRESENTATION:+--representation "$REPRESENTATION"} \
+        ${SIMILARITY:+--similarity "$SIMILARITY"} ${TEMPERATURE:+--temperature "$TEMPERATURE"} \
         --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS" \
         ${MAX_STEPS:+--max-steps "$MAX_STEPS"} \
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} "$@"

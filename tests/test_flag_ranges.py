@@ -80,6 +80,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--training-vectors": FROM_1,
     "--tries": FROM_1,
     "--unlabelled-queries": FROM_1,
+    "--temperature": ("0.05", ("0", "-1", "nan")),
     "--warmup": ("0.1", ("100", "-3", "1.01")),
     "--weight-decay": ("0", ("-5", "-0.01")),
     "--words": FROM_1,

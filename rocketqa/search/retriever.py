@@ -26,7 +26,7 @@ from rocketqa.search.answer import (
 from rocketqa.search.bm25_index import Bm25Index
 from rocketqa.search.candidates import CandidateSearch, Search
 from rocketqa.search.collapse import warn_of_collapse
-from rocketqa.search.encodings import COLLECTION, refuse_other_side
+from rocketqa.search.encodings import COLLECTION, refuse_other_side, similarity_in
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.fusion import FUSED_DEPTH, Scored
 from rocketqa.search.index_record import read_record
@@ -37,6 +37,7 @@ from rocketqa.search.vectors import VectorStore
 from rocketqa.search.words import Parts, Words, with_parts
 from rocketqa.weights.checkpoint import load_model
 from rocketqa.weights.model_kinds import length_within, model_settings, warn_of_other_length
+from rocketqa.weights.model_similarity import with_similarity_of
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -228,6 +229,20 @@ def _check_checkpoint(passages: VectorStore, checkpoint: Path) -> None:
         refuse_damaged(checkpoint)
     elif passages.job["checkpoint"] != [digest(checkpoint)]:
         raise other_source(checkpoint, "checkpoint", passages.directories[0])
+    else:
+        _check_similarity(passages, checkpoint)
+
+
+def _check_similarity(passages: VectorStore, checkpoint: Path) -> None:
+    """Raises DataError where a checkpoint made the vectors before its similarity was followed."""
+    assert passages.job is not None
+    found = similarity_in(passages.job)
+    expected = with_similarity_of(checkpoint).similarity
+    if found != expected:
+        raise DataError(
+            f"{passages.directories[0]}: expected vectors for the similarity {expected} of "
+            f"{checkpoint}, got those for {found}: encode again"
+        )
 
 
 def _query_encoder(

@@ -124,6 +124,8 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "INIT_BERT": empty_or(place),
     "LAYER_NORM_EPS": empty_or(RANGES["layer_norm_eps"].read),
     "REPRESENTATION": empty_or(one_of(*CHOICES["representation"])),
+    "SIMILARITY": empty_or(one_of(*CHOICES["similarity"])),
+    "TEMPERATURE": empty_or(RANGES["temperature"].read),
     "PAPER_FLIGHT": one_of("marco", "nq", "none"),
     "SEED": RANGES["seed"].read,
     "DEVICES": whole_from_1,

@@ -242,8 +242,10 @@ def _try_weights(source: str, variable: str, flight: Flight) -> None:
             expected = "expected a folder, or a name that PaddleNLP lists or has fetched"
             raise DataError(f"{source}: {expected}, got neither")
         return
-    representation = flight.variables.get("REPRESENTATION") or None
-    start = load_pretrained(source, MODEL_OF_INIT[variable], representation=representation)
+    chosen: dict[str, str | None] = {}
+    for name in ("REPRESENTATION", "SIMILARITY"):
+        chosen[name.lower()] = flight.variables.get(name) or None
+    start = load_pretrained(source, MODEL_OF_INIT[variable], **chosen)
     try:
         text_encoder_of(start.tokenizer_files)
     except DataError as error:
