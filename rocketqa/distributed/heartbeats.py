@@ -110,4 +110,4 @@ def _is_of_this_machine(heartbeat: Heartbeat) -> bool:
 def _system() -> str:
     """Returns what only processes that see each other share: machines may share a name."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
-    return f"{boot[:8]} {os.readlink('/proc/self/ns/pid')}"
+    return f"{boot[:8]} {os.readlink('/proc/self/ns/pid_for_children')}"

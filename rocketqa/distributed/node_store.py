@@ -17,7 +17,7 @@ from rocketqa.distributed.addresses import Endpoint, free_port
 from rocketqa.files.errors import DataError
 
 VARIABLE = "ROCKETQA_NODES"  # for the commands of node 0's script: how many nodes, and the store
-PAUSE = 0.1  # seconds between two questions to the store
+PAUSE = 0.1  # seconds between two looks at the store
 LAUNCHED = ("train-dual-encoder", "train-cross-encoder", "encode", "score")  # verbs
 OTHER_END = "expected node 0 to go on, got its end without a word: call again on all nodes"
 

@@ -41,7 +41,7 @@ SILENCE = 20.0
 # The limit of a step that every device is at, in seconds: the larger of this and ten times the
 # longest step so far.
 PATIENCE = 40.0
-# Seconds between two questions to the store while a process waits at a barrier: a twentieth of the
+# Seconds between two looks at the store while a process waits at a barrier: a twentieth of the
 # seconds that it has waited, within these limits.
 SHORTEST_PAUSE = 0.0002
 LONGEST_PAUSE = 0.05
