@@ -21,7 +21,8 @@ EXPORT = [  # for --format onnx, which needs Paddle 3
     f"paddle2onnx==2.1.0; {BEFORE_3_13}",
     "onnxruntime>=1.20",
 ]
-BM25 = ["bm25s>=0.2"]
+BM25 = ["bm25s>=0.2", "PyStemmer>=2.2"]
+MILVUS = ["pymilvus==3.0.2", "milvus-lite==3.2.2"]  # milvus-lite brings faiss-cpu
 SERVE = ["fastapi>=0.115", "uvicorn>=0.30"]
 
 setup(
@@ -65,6 +66,8 @@ setup(
         # What `rocketqa benchmark speed` compares with; best in an environment of its own.
         "bench": ["sentence-transformers>=5"],
         "export": EXPORT,
+        # Beside faiss-gpu: `pip install pymilvus==3.0.2` alone, which reaches a server.
+        "milvus": MILVUS,
         "serve": SERVE,
     },
     entry_points={"console_scripts": ["rocketqa=rocketqa.cli.__main__:main"]},

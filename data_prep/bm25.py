@@ -1,29 +1,24 @@
 """Retrieves passages with BM25, the baseline beside the models of a pipeline run.
 
-The library is bm25s with Lucene's formula and the parameters k1 = 0.9 and b = 0.4. A passage's
-title and text are indexed together. Passages that share no word with a query are not retrieved.
-
-Text that is written without blanks, as Chinese, has bigrams in place of words, as in Lucene's
-CJKAnalyzer (`rocketqa/files/unspaced_text.py`). So it is where a query holds such text; if none
-does, the words of all texts are those of bm25s.
+The terms and the formula are those of `rocketqa/search/bm25.py`. Passages that share no term with a
+query are not retrieved. Text without blanks, as Chinese, has bigrams where a query holds such text;
+if none does, the words of all texts are those of bm25s.
 """
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from builds import run_script, script_parser
 
+from rocketqa.cli.bm25_flags import add_bm25_flags, bm25_settings, flags_of_default
 from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_path
 from rocketqa.files.formats import Query, read_collection, read_queries, write_lines
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.files.runs import ranked, run_lines
-from rocketqa.files.unspaced_text import is_unspaced, terms
-
-K1, B = 0.9, 0.4
-
-Tokens = tuple[list[list[int]], dict[str, int]]  # the ids of each text; word -> id
+from rocketqa.files.unspaced_text import is_unspaced
+from rocketqa.search.bm25 import Bm25Settings, Terms, index_of
 
 
 def build_parser() -> ArgumentParser:
@@ -45,6 +40,7 @@ def build_parser() -> ArgumentParser:
         required=True,
         help="largest number of passages for a query",
     )
+    add_bm25_flags(parser)
     return parser
 
 
@@ -58,33 +54,33 @@ def build(args: Namespace) -> int:
     terms_of_job = {}
     if needs_bigrams(read_queries(args.queries)):
         terms_of_job["terms"] = "bigrams"
-    job = job_of("bm25", args, inputs=("collection", "queries"), **terms_of_job)
+    inputs = ("collection", "queries")
+    job = job_of("bm25", args, inputs, flags_of_default(args), **terms_of_job)
 
     def write(part: Path) -> None:
-        lines = bm25_lines(args.collection, args.queries, args.depth)
+        lines = bm25_lines(args.collection, args.queries, args.depth, bm25_settings(args))
         write_lines(part / args.output.name, lines)
 
     return job.run(write, args.check)
 
 
-def bm25_lines(collection_path: Path, queries_path: Path, depth: int) -> Iterator[str]:
+def bm25_lines(
+    collection_path: Path,
+    queries_path: Path,
+    depth: int,
+    settings: Bm25Settings,
+) -> Iterator[str]:
     """Yields the lines of the run, at most `depth` for each query; none if no text has a word."""
-    import bm25s
-
     queries = read_queries(queries_path)
-    with_bigrams = needs_bigrams(queries)
+    terms_of = Terms(settings.stemmer, needs_bigrams(queries))
     collection = read_collection(collection_path)
     passage_ids = list(collection)
-    passage_texts = [f"{passage.title} {passage.text}" for passage in collection.values()]
     query_texts = [query.text for query in queries.values()]
-    passage_tokens = tokenized(passage_texts, with_bigrams)
-    _, vocabulary = passage_tokens
-    if not vocabulary:
+    retriever = index_of(collection.values(), terms_of, settings)
+    if retriever is None:
         return
-    retriever = bm25s.BM25(method="lucene", k1=K1, b=B)
-    retriever.index(passage_tokens, show_progress=False)
     retrieved = retriever.retrieve(
-        tokenized(query_texts, with_bigrams),
+        terms_of(query_texts),
         corpus=passage_ids,
         k=min(depth, len(passage_ids)),
         show_progress=False,
@@ -102,16 +98,6 @@ def bm25_lines(collection_path: Path, queries_path: Path, depth: int) -> Iterato
 def needs_bigrams(queries: Mapping[str, Query]) -> bool:
     """Returns whether a query holds text without blanks."""
     return any(is_unspaced(query.text) for query in queries.values())
-
-
-def tokenized(texts: Sequence[str], with_bigrams: bool) -> Tokens:
-    """Returns the words of texts without English stop words, or their words and bigrams."""
-    import bm25s
-
-    if not with_bigrams:
-        return bm25s.tokenize(texts, show_progress=False)
-    spaced = [" ".join(terms(text)) for text in texts]
-    return bm25s.tokenize(spaced, token_pattern=r"\S+", show_progress=False)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ by line. The memory that grows with the file is eight bytes a row, for the ids.
 
 import gzip
 import io
+import re
 import zlib
 from array import array
 from collections.abc import Callable, Iterator
@@ -16,12 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from rocketqa.files.errors import DataError, Fault, raise_fault
+from rocketqa.files.git_lfs import refuse_git_lfs_pointer
 from rocketqa.files.json_files import JsonObject, parse_json_object
 from rocketqa.files.rows import file_fault, is_valid_id, wrong_in_id
 from rocketqa.jobs.progress import bar
 
 BinaryStream = io.BufferedReader | gzip.GzipFile
 
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can escape one; UTF-8 cannot hold it
 BUFFER = 1 << 20  # bytes read from the disk at a time
 
 
@@ -29,12 +32,13 @@ BUFFER = 1 << 20  # bytes read from the disk at a time
 def open_bytes(path: Path) -> Iterator[BinaryStream]:
     """Gives the file opened for reading bytes, decompressed if it is gzipped.
 
-    Raises DataError if there is no such file, and for a cut gzip file or bytes that are not UTF-8
-    found by the code that reads.
+    Raises DataError if there is no such file, for a Git LFS pointer, and for a cut gzip file or
+    bytes that are not UTF-8 found by the code that reads.
     """
     fault = file_fault(path)
     if fault:
         raise fault
+    refuse_git_lfs_pointer(path, "a source file")
     with _opened(path) as file:
         try:
             yield file
@@ -115,10 +119,15 @@ def id_text(record: JsonObject, name: str) -> str:
 
 
 def text_field(record: JsonObject, name: str) -> str:
-    """Returns a text with tabs and line ends as spaces; nothing if it is missing, null or blank."""
+    """Returns a text with tabs and line ends as spaces; nothing if it is missing, null or blank.
+
+    Raises DataError for half a character of UTF-16.
+    """
     if record.fields.get(name) is None:
         return ""
     text = record.require(name, str)
+    if half := HALF_CHARACTER.search(text):
+        raise record.fault(f"whole characters for {name}", ascii(half[0]))
     return "" if text.isspace() else without_breaks(text)
 
 

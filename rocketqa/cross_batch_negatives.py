@@ -91,16 +91,20 @@ def losses_and_hits(
     cross_batch: bool,
     chunks: int = 1,
     known_positives: KnownPositives | None = None,
+    temperature: float = 1.0,
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Returns the negative log-likelihood of each query's positive (equation 2), and whether that
     passage ranks first: float32 [N*B] both.
 
-    q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. The similarity is the
-    dot product, without temperature. Without `cross_batch` only the given passages are candidates
-    (in-batch negatives). A query with a non-finite logit gets loss nan.
+    q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. A logit is their dot
+    product, divided by the temperature: 1, so none, in the paper. Without `cross_batch` only the
+    given passages are candidates (in-batch negatives). A query with a non-finite logit gets loss
+    nan.
     """
     candidates = gather(p_reps) if cross_batch else p_reps  # [A*N*B*P, H], or [N*B*P, H]
     logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
+    if temperature != 1:
+        logits = logits / temperature  # [N*B, A*N*B*P]
     first_own_passage = dist.get_rank() * p_reps.shape[0] if cross_batch else 0
     places = positive_places(q_reps.shape[0], p_reps.shape[0], chunks)
     labels = to_device(first_own_passage + places)  # [N*B]
@@ -169,11 +173,13 @@ class NegativesObjective:
     in-batch negatives.
 
     With cross-batch negatives, the passages of all chunks of all devices are candidates of every
-    query. With in-batch negatives, only those of the own chunk are.
+    query. With in-batch negatives, only those of the own chunk are. The logits are divided by the
+    temperature.
     """
 
-    def __init__(self, cross_batch: bool = True):
+    def __init__(self, cross_batch: bool = True, temperature: float = 1.0):
         self.cross_batch = cross_batch
+        self.temperature = temperature
 
     def forward_backward(
         self, model: Encode, chunks: Sequence[DualChunk], step: Step
@@ -182,7 +188,7 @@ class NegativesObjective:
         losses and hits, [N*B].
         """
         if self.cross_batch and len(chunks) > 1:
-            return _forward_backward_cached(model, chunks, step)
+            return _forward_backward_cached(model, chunks, step, self.temperature)
         results = [
             self._one_chunk(model, chunk, n, len(chunks), step) for n, chunk in enumerate(chunks)
         ]
@@ -198,14 +204,18 @@ class NegativesObjective:
             q_reps, p_reps = reps_of(model, chunk)  # [B, H], [B*P, H]
         step.barrier()
         losses, hits = losses_and_hits(
-            q_reps, p_reps, self.cross_batch, known_positives=chunk.known_positives
+            q_reps,
+            p_reps,
+            self.cross_batch,
+            known_positives=chunk.known_positives,
+            temperature=self.temperature,
         )
         (losses.mean() * (step.loss_scale / count)).backward()
         return losses.detach(), hits
 
 
 def _forward_backward_cached(
-    model: Encode, chunks: Sequence[DualChunk], step: Step
+    model: Encode, chunks: Sequence[DualChunk], step: Step, temperature: float
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Footnote 2: the loss and gradients of N times as many devices, with the activations of one
     chunk at a time.
@@ -218,7 +228,12 @@ def _forward_backward_cached(
     known_positives = KnownPositives.joined([chunk.known_positives for chunk in chunks])
     step.barrier()
     losses, hits = losses_and_hits(
-        q_reps, p_reps, cross_batch=True, chunks=len(chunks), known_positives=known_positives
+        q_reps,
+        p_reps,
+        cross_batch=True,
+        chunks=len(chunks),
+        known_positives=known_positives,
+        temperature=temperature,
     )
     cache = build_cache(losses, q_reps, p_reps, len(chunks), step.loss_scale)
     for n, (chunk, gradients) in enumerate(zip(chunks, cache)):

@@ -16,8 +16,9 @@ TOWERS = ("query_encoder", "passage_encoder")
 
 
 class DualEncoder(nn.Layer):
-    """Queries and passages -> vectors, not normalised: the first token out of the last layer, or
-    the mean over the tokens (`ErnieConfig.representation`).
+    """Queries and passages -> vectors: the first token out of the last layer, or the mean over the
+    tokens (`ErnieConfig.representation`); of length 1 where the similarity is the cosine, and not
+    normalised otherwise (`ErnieConfig.similarity`).
     """
 
     def __init__(self, config: ErnieConfig):

@@ -63,7 +63,7 @@ WEIGHT_DECAY = 0.01
 FGM = 0.01
 SAVE_STEPS = 500  # where the caller does not choose
 # Settings that this trainer never varies, and that are no part of the identity of its jobs.
-CONSTANTS = ("negatives", "mask_positives", "fgm")
+CONSTANTS = ("negatives", "mask_positives", "similarity", "temperature", "fgm")
 
 Pair = tuple[str, Passage]
 
@@ -207,7 +207,9 @@ class Encoder:
 class DualEncoder(Encoder):
     """Turns queries and paragraphs into vectors, float32 [H] each, and into their dot products."""
 
-    _objective = NegativesObjective(cross_batch=True)
+    @property
+    def _objective(self) -> Objective:  # type: ignore[override]
+        return NegativesObjective(temperature=self.layer.config.temperature)
 
     def encode_query(self, query: Sequence[str]) -> Iterator[np.ndarray]:
         """Returns a generator of the queries' vectors."""

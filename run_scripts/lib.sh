@@ -12,15 +12,15 @@
 #                             calls: on PATH, or else among those that pyenv has.
 # python_version PYTHON       prints the version, such as 3.12; is false unless it is 3.10 to 3.13.
 # env_variables               prints the names of the variables that the env file sets.
+# join_nodes FOLDER ...       with NODES above 1, carries the script out on all (nodes.py).
 # load_env [ENV]              reads the env file (by default toy.env) and makes `rocketqa` runnable.
-# print_command COMMAND ...   prints a command of the plan, the first time that it comes up.
+# print_command COMMAND ...   prints a command of the plan, when it first comes up.
 # with_variables COMMAND ..   runs a command with NAME=VALUE for each variable of the env file.
-# print_costs                 prints the rows, steps, disk space and hours of the planned run.
 # preflight SCRIPT FLAGS ..   prints a line for everything that would stop the script; is true if
 #                             nothing would.
 # ask_first SCRIPT            stops if something would, else makes the folders; once for a flight.
 # end_plan SCRIPT             ends a planned run with its costs and the lines of preflight.
-# exists FILE                 is true if FILE exists or if the planned run has made it by then.
+# exists FILE                 is true if FILE exists, or will by then in a planned run.
 # require FILE COMMAND        stops unless FILE exists, and names the command that makes it.
 # data_comes                  is true if DATA_PREP will make the files of DATA_DIR.
 # prepare_data SCRIPT         runs DATA_PREP if a file of DATA_DIR is missing, and asks again.
@@ -145,6 +145,14 @@ load_env() {
     ENV=${ENV#"$ROOT/"}
     # shellcheck source=run_scripts/setup.sh
     . run_scripts/setup.sh
+    join_nodes "${OUTPUT_DIR-}" "${CHECKPOINT_DIR-}"
+}
+
+join_nodes() {
+    [ "${NODES:-1}" != 1 ] && [ -z "${ROCKETQA_NODES-}" ] && [ "${PLAN-no}" = no ] || return 0
+    ! data_comes || set -- "$@" "$DATA_DIR"
+    python -m rocketqa.distributed.nodes "$NODES" "${NODE-}" "${MASTER-}" $$ "$OLDPWD" "$@" || exit
+    exit
 }
 
 # The words are quoted where needed, so that a shell can read the line back.
@@ -176,10 +184,6 @@ with_variables() (
     command "$@"
 )
 
-print_costs() {
-    with_variables rocketqa plan
-}
-
 preflight() {
     script=$1
     shift
@@ -204,7 +208,7 @@ ask_first() {
 }
 
 end_plan() {
-    print_costs
+    with_variables rocketqa plan # the rows, steps, disk space and hours
     preflight "$1" || exit 2
 }
 

@@ -63,6 +63,7 @@ train_dual() {
         --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
         --accumulate "$ACCUMULATE" --precision "$PRECISION" \
         ${REPRESENTATION:+--representation "$REPRESENTATION"} \
+        ${SIMILARITY:+--similarity "$SIMILARITY"} ${TEMPERATURE:+--temperature "$TEMPERATURE"} \
         --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS" \
         ${MAX_STEPS:+--max-steps "$MAX_STEPS"} \
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} "$@"
@@ -179,7 +180,8 @@ evaluate() {
 baselines() {
     python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" \
         --collection "$DATA_DIR/collection.tsv" \
-        --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH"
+        --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH" \
+        --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
     measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" --allow-empty
     train_dual start 0 queries.train --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     evaluate start

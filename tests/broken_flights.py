@@ -234,8 +234,8 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
     ),
     "two machines": (
         exported(PADDLE_NNODES="2"),
-        "PADDLE_NNODES: expected 1 or no value: a flight runs on one machine, and starts as many "
-        "processes as DEVICES says, got 2",
+        "PADDLE_NNODES: expected 1 or no value: NODES starts a flight on several machines, DEVICES "
+        "on several devices, got 2",
     ),
     "a disk that is too small": (
         exported(AUGMENT_DEPTH="2000000000"),  # x 40 queries x 45 bytes

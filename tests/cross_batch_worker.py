@@ -38,9 +38,12 @@ CONFIG = ErnieConfig(
 )
 
 
-def model() -> DualEncoder:
+COSINE = CONFIG.with_similarity("cosine", 0.05)
+
+
+def model(config: ErnieConfig = CONFIG) -> DualEncoder:
     """Returns the same small dual encoder in each process."""
-    encoder = DualEncoder(CONFIG)
+    encoder = DualEncoder(config)
     weights = DualEncoder.from_encoder_weights(initial_weights(CONFIG, 3))
     for name, parameter in encoder.named_parameters():
         parameter.set_value(weights[name])
@@ -148,9 +151,9 @@ def gradients_of_reps(folder, rank, out, name, cross_batch=True, known=None):
     )
 
 
-def gradients_of_model(rank, out, name, chunks, objective, chunk=chunk):
+def gradients_of_model(rank, out, name, chunks, objective, chunk=chunk, config=CONFIG):
     """Keeps losses and averaged gradients of the whole model."""
-    encoder = model()
+    encoder = model(config)
     places = range(rank * chunks, (rank + 1) * chunks)
     own_chunks = [chunk(place) for place in places]
     losses, _ = objective.forward_backward(encoder, own_chunks, step_of(places))
@@ -194,7 +197,10 @@ def main(folder: str) -> None:
     )
     cross_batch = NegativesObjective()
     gradients_of_model(rank, out, "model", 1, cross_batch)
-    gradients_of_model(rank, out, "chunks", CHUNKS, cross_batch)
+    gradients_of_model(rank, out, "model, chunks", CHUNKS, cross_batch)
+    cosine = NegativesObjective(temperature=COSINE.temperature)
+    gradients_of_model(rank, out, "cosine", 1, cosine, config=COSINE)
+    gradients_of_model(rank, out, "cosine, chunks", CHUNKS, cosine, config=COSINE)
     for name, chunks in (("empty places", 1), ("empty places, chunks", CHUNKS)):
         gradients_of_model(rank, out, name, chunks, cross_batch, chunk_with_empty_places)
     right = cross_batch_negatives.gather

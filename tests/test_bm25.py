@@ -1,6 +1,7 @@
 """BM25 ranks passages that share rare words with a query first, and retrieves no others."""
 
 import math
+import sys
 
 import pytest
 from data_prep_runs import call, read, write
@@ -119,3 +120,35 @@ def test_texts_without_words_give_an_empty_run(tmp_path, text):
     write(tmp_path, collection__tsv=f"p1\t\t{text}\n", queries__tsv=f"q1\t{text}\n")
     assert retrieve(tmp_path, 3)[0] == 0
     assert read(tmp_path, "bm25.run") == ""
+
+
+def test_the_parameters_belong_to_the_job_unless_they_have_their_defaults(data):
+    assert retrieve(data, 4, "--k1", 0.9, "--b", 0.4)[0] == 0
+    assert retrieve(data, 4, "--check")[0] == 0
+    for name in ('"k1"', '"b"', '"stemmer"'):
+        assert name not in read(data, "bm25.run.meta.json")
+    assert retrieve(data, 4, "--k1", 0.82, "--check")[0] == 3
+    before = read(data, "bm25.run")
+    assert retrieve(data, 4, "--k1", 0.82, "--b", 0.68)[0] == 0
+    assert '"k1": 0.82' in read(data, "bm25.run.meta.json")
+    assert read(data, "bm25.run") != before
+
+
+def test_a_stemmer_joins_the_forms_of_a_word(data):
+    pytest.importorskip("Stemmer", reason="PyStemmer, of the extra bm25, is not installed")
+    write(data, queries__tsv="q1\tmountains and prophets\n")
+    retrieve(data, 4)
+    assert read(data, "bm25.run") == ""
+    assert retrieve(data, 4, "--stemmer", "porter")[0] == 0
+    found = [scored.passage_id for scored in RunFile(data / "bm25.run")["q1"]]
+    assert sorted(found) == ["p1", "p2", "p3", "p4"]
+
+
+def test_a_stemmer_without_its_package_is_one_line(data, monkeypatch):
+    (data / "Stemmer.py").write_text("raise ImportError('gone')\n")
+    monkeypatch.syspath_prepend(data)
+    monkeypatch.delitem(sys.modules, "Stemmer", raising=False)
+    status, stderr = retrieve(data, 4, "--stemmer", "english")
+    monkeypatch.delitem(sys.modules, "Stemmer", raising=False)
+    assert status == 2
+    assert "stemmer english: expected PyStemmer (pip install -e '.[bm25]'" in stderr

@@ -10,6 +10,7 @@ from bert_fixture import SETTINGS
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.weights.config_files import (
+    ADDED_LATER,
     class_of_checkpoint,
     config_of_checkpoint,
     config_of_encoder,
@@ -39,6 +40,8 @@ def test_the_architecture_of_others_is_read_and_further_fields_are_left_alone(tm
         "use_task_id": False,
         "task_type_vocab_size": 16,
         "representation": "first",
+        "similarity": "dot",
+        "temperature": 1.0,
     }
 
 
@@ -67,6 +70,7 @@ def test_the_epsilon_is_google_berts_where_the_source_names_none(tmp_path):
         ({"position_embedding_type": "relative_key"}, "absolute for position_embedding_type, got"),
         ({"representation": "last"}, 'first or mean for representation, got "last"'),
         ({"use_task_id": 1}, "true or false for use_task_id, got 1"),
+        ({"is_decoder": True}, "false (each token sees the tokens behind it) for is_decoder, got"),
     ],
 )
 def test_a_configuration_that_is_no_encoder_of_ours_is_refused(tmp_path, change, expected):
@@ -78,7 +82,12 @@ def test_a_configuration_that_is_no_encoder_of_ours_is_refused(tmp_path, change,
 
 def test_a_checkpoint_gives_back_every_field(tmp_path, tiny_config):
     config = tiny_config._replace(
-        layer_norm_eps=3e-6, hidden_act="relu", use_task_id=True, representation="mean"
+        layer_norm_eps=3e-6,
+        hidden_act="relu",
+        use_task_id=True,
+        representation="mean",
+        similarity="cosine",
+        temperature=0.02,
     )
     write_checkpoint_config(tmp_path, "DualEncoder", config)
     settings = read_config_file(tmp_path)
@@ -86,14 +95,34 @@ def test_a_checkpoint_gives_back_every_field(tmp_path, tiny_config):
     assert config_of_checkpoint(settings) == config
 
 
+def test_the_temperature_of_others_is_another_thing(tmp_path):
+    config = encoder_config(tmp_path, SETTINGS | {"temperature": 0.7, "similarity": 1})
+    assert (config.similarity, config.temperature) == ("dot", 1.0)
+
+
+@pytest.mark.parametrize(
+    "model, change, expected",
+    [
+        ("DualEncoder", {"similarity": "l2"}, "dot or cosine for encoder.similarity"),
+        ("DualEncoder", {"temperature": 0.0}, "a number above 0 for encoder.temperature"),
+        ("CrossEncoder", {"similarity": "cosine"}, "dot, as nothing but a dual encoder"),
+    ],
+)
+def test_a_wrong_similarity_is_refused(tmp_path, tiny_config, model, change, expected):
+    encoder = tiny_config._asdict() | change
+    with pytest.raises(DataError, match=f"expected {expected}"):
+        checkpoint_config(tmp_path, {"model": model, "encoder": encoder})
+
+
 def test_a_checkpoint_from_before_a_field_was_added_still_opens(tmp_path, tiny_config):
     encoder = tiny_config._asdict()
-    del encoder["representation"]
+    for name in ADDED_LATER:
+        del encoder[name]
     config = checkpoint_config(tmp_path, {"model": "DualEncoder", "encoder": encoder})
     assert config == tiny_config
 
 
-@pytest.mark.parametrize("name", [n for n in ErnieConfig._fields if n != "representation"])
+@pytest.mark.parametrize("name", [n for n in ErnieConfig._fields if n not in ADDED_LATER])
 def test_a_checkpoint_without_a_field_is_refused_with_its_name(tmp_path, tiny_config, name):
     encoder = tiny_config._asdict()
     del encoder[name]

@@ -10,6 +10,8 @@ import paddle
 import pytest
 from cross_batch_worker import (
     CHUNKS,
+    CONFIG,
+    COSINE,
     B,
     H,
     P,
@@ -30,15 +32,15 @@ from rocketqa.cross_batch_negatives import (
 from rocketqa.training.known_positives import KnownPositives
 
 
-def joint_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]:
+def joint_loss_and_gradients(places: int, config=CONFIG) -> tuple[float, dict[str, np.ndarray]]:
     """One process, one graph: what so many devices have, joined before the loss."""
-    encoder, reps = model(), []
+    encoder, reps = model(config), []
     for place in range(places):
         with seeded(place):
             own = chunk(place)
             reps.append(encoder(own.queries, own.passages))
     q_reps, p_reps = (paddle.concat(part) for part in zip(*reps))
-    losses, _ = losses_and_hits(q_reps, p_reps, True, chunks=places)
+    losses, _ = losses_and_hits(q_reps, p_reps, True, chunks=places, temperature=config.temperature)
     losses.mean().backward()
     return float(losses.mean()), gradients(encoder)
 
@@ -158,18 +160,16 @@ def largest_error(out, name, expected) -> float:
     return max(errors)
 
 
-def test_whole_models_have_the_loss_and_gradients_of_the_joint_batch_dropout_included(launched):
+@pytest.mark.parametrize("name, config", [("model", CONFIG), ("cosine", COSINE)])
+@pytest.mark.parametrize("chunks", [1, CHUNKS])
+def test_whole_models_and_chunks_have_the_loss_and_gradients_of_the_joint_batch_with_dropout(
+    launched, name, config, chunks
+):
     _, out = launched
-    loss, expected = joint_loss_and_gradients(len(out))
-    np.testing.assert_allclose(np.mean([part["model:loss"] for part in out]), loss, rtol=1e-6)
-    assert largest_error(out, "model", expected) < 1e-6
-
-
-def test_chunks_on_each_device_are_as_many_more_devices(launched):
-    _, out = launched
-    loss, expected = joint_loss_and_gradients(len(out) * CHUNKS)
-    np.testing.assert_allclose(np.mean([part["chunks:loss"] for part in out]), loss, rtol=1e-6)
-    assert largest_error(out, "chunks", expected) < 1e-6
+    name = name if chunks == 1 else f"{name}, chunks"
+    loss, expected = joint_loss_and_gradients(len(out) * chunks, config)
+    np.testing.assert_allclose(np.mean([part[f"{name}:loss"] for part in out]), loss, rtol=1e-6)
+    assert largest_error(out, name, expected) < 2e-6
 
 
 @pytest.mark.parametrize("name, chunks", [("empty places", 1), ("empty places, chunks", CHUNKS)])
@@ -281,6 +281,10 @@ def test_loss_of_a_batch_worked_out_by_hand():
     second = -np.log(1 / (3 + np.exp(2)))  # logits 0 0 0 2
     np.testing.assert_allclose(losses.numpy(), [first, second], rtol=1e-6)
     assert hits.tolist() == [1.0, 0.0]
+    losses, _ = losses_and_hits(q_reps, p_reps, cross_batch=True, temperature=0.5)
+    first = -np.log(np.exp(2) / (2 * np.exp(2) + 2))  # logits 2 2 0 0
+    second = -np.log(1 / (3 + np.exp(4)))  # logits 0 0 0 4
+    np.testing.assert_allclose(losses.numpy(), [first, second], rtol=1e-6)
     # The second positive is a copy of the first, and the last passage is known to answer the second
     # query.
     known = KnownPositives(np.array([7, 7, 8, 9]), [[7], [7, 9]])

@@ -3,7 +3,6 @@ job.
 """
 
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,7 +67,6 @@ def test_chunks_have_the_dropout_of_devices(tmp_path):
 def test_devices_further_apart_than_gloo_waits_meet_and_leave_nothing_behind(tmp_path):
     script = tmp_path / "apart.py"
     script.write_text(FURTHER_APART_THAN_GLOO_WAITS)
-    (tmp_path / "made.alive-0123").mkdir()  # of a launch that was killed
     launch(script, tmp_path, 2)
     for rank in (0, 1):
         assert (tmp_path / "made" / str(rank)).read_text() == "2"
@@ -114,15 +112,6 @@ def test_one_process_without_a_launcher_is_a_launch_of_one(monkeypatch):
     devices.join()
     assert devices.launched() == devices.count() == 1
     assert devices.rank() == 0 and devices.is_main()
-
-
-def test_another_launch_has_another_folder_of_heartbeats(monkeypatch, tmp_path):
-    folders = set()
-    for endpoints in ("", "127.0.0.1:1", "127.0.0.1:2"):
-        monkeypatch.setenv("PADDLE_TRAINER_ENDPOINTS", endpoints)
-        folders.add(devices._folder_of_the_launch(tmp_path / "made"))
-    assert len(folders) == 3
-    assert {folder.parent for folder in folders} == {Path(tmp_path)}
 
 
 @pytest.mark.parametrize(

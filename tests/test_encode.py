@@ -186,7 +186,7 @@ def test_two_processes_and_kills_at_any_instant_give_the_same_bytes(flight, whol
         now = {path: path.stat().st_mtime_ns for path in shards()}
         assert finished.items() <= now.items(), "encoded anew"
         finished = now
-    last = launched(tmp_path, 2, "encode", arguments)
+    last = verb("encode", *arguments)
     subprocess.run(last, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
     assert len(finished) > 1
     assert vectors_in(output) == whole

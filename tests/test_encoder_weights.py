@@ -88,6 +88,13 @@ def test_known_prefixes_are_taken_off(tmp_path, prefix, kind):
     assert all((found.weights[name] == value).all() for name, value in expected.items())
 
 
+@pytest.mark.parametrize("head", ["cls.predictions.bias", "qa_outputs.weight"])
+def test_the_head_of_another_task_is_left_out(tmp_path, head):
+    expected = load_pretrained(write_folder(tmp_path, bert_weights())).weights
+    weights = bert_weights() | {head: np.ones(2, np.float32)}
+    assert load_pretrained(write_folder(tmp_path, weights)).weights.keys() == expected.keys()
+
+
 def test_an_unknown_prefix_is_refused_with_its_name(tmp_path):
     with pytest.raises(DataError, match="unexpected .'tower.embeddings.LayerNorm.bias'"):
         load_pretrained(write_folder(tmp_path, with_prefix(bert_weights(), "tower.")))

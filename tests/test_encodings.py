@@ -78,6 +78,23 @@ def test_more_passages_are_encoded_as_the_first_ones(tmp_path, changed, message)
         encodings_in([*shards, later])
 
 
+def test_vectors_of_two_similarities_do_not_go_together(tmp_path):
+    for similarity, flags in (("dot", {}), ("cosine", {"similarity": "cosine"})):
+        made = {"checkpoint": "m", **flags}
+        write_vectors(tmp_path / similarity, ["a"], [[1.0]], collection="c", **made)
+        write_vectors(tmp_path / f"q.{similarity}", ["a"], [[1.0]], queries="q", **made)
+    check_encodings(tmp_path / "q.dot", [tmp_path / "dot"])
+    check_encodings(tmp_path / "q.cosine", [tmp_path / "cosine"])
+    with pytest.raises(DataError) as error:
+        check_encodings(tmp_path / "q.dot", [tmp_path / "cosine"])
+    assert str(error.value) == (
+        f"{tmp_path}/q.dot: expected vectors for the similarity cosine, as in {tmp_path}/cosine, "
+        "got those for dot: encode again"
+    )
+    with pytest.raises(DataError, match="expected the same similarity as in .*, got another"):
+        check_directories([tmp_path / "dot", tmp_path / "cosine"])
+
+
 @pytest.mark.parametrize("without", [0, 1])
 def test_several_folders_need_their_manifests(tmp_path, without):
     folders = write_shards(tmp_path, "1/2", "2/2")

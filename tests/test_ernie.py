@@ -89,6 +89,19 @@ def test_vectors_and_gradients_are_those_of_the_plain_padded_encoder(
         assert_close(parameter.grad, expected_parameters[name].grad, tolerance, name)
 
 
+@pytest.mark.parametrize("representation", ["first", "mean"])
+def test_the_vectors_of_a_cosine_encoder_are_the_others_at_length_1(
+    tiny_config, random_rows, representation
+):
+    config = tiny_config._replace(representation=representation)
+    weights = drawn_weights(config)
+    rows = pack(random_rows(5))
+    plain = encoder(config, weights)(rows).numpy()
+    units = encoder(config.with_similarity("cosine", None), weights)(rows).numpy()
+    expected = plain / np.linalg.norm(plain, axis=1, keepdims=True)
+    np.testing.assert_allclose(units, expected, rtol=0, atol=1e-6)
+
+
 def test_a_row_has_the_same_vector_whatever_rows_stand_beside_it(tiny_config, random_rows):
     model = encoder(tiny_config, drawn_weights(tiny_config))
     rows = random_rows(6, seed=2)

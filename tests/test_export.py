@@ -82,7 +82,7 @@ def test_what_a_deployment_needs_lies_beside_the_graphs(model_folder, output, ti
     assert description["model"] == "DualEncoder"
     assert description["format"] == "paddle"
     assert description["inputs"] == list(INPUTS)
-    assert description["encoder"] == tiny_config._asdict()
+    assert description["encoder"] == tiny_config.fields_to_write()
     assert description["difference"].keys() == {"query_encoder", "passage_encoder"}
     assert 0 < max(description["difference"].values()) <= 1e-5
     assert (output / "vocab.txt").read_bytes() == VOCABULARY
@@ -147,7 +147,7 @@ def test_a_graph_that_differs_from_its_checkpoint_is_refused(
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path, output, tiny_config, capsys):
-    (tmp_path / "config.json").write_text(json.dumps(tiny_config._asdict()))
+    (tmp_path / "config.json").write_text(json.dumps(tiny_config.fields_to_write()))
     save_file(initial_weights(tiny_config, 1), tmp_path / "model.safetensors")
     assert rocketqa(["export", "--checkpoint", str(tmp_path), "--output", str(output)]) == 2
     assert (

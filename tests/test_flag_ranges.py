@@ -23,6 +23,8 @@ MEMORY = ("500MB", ("0", "-1", "0GB", "4", "100", "4 GiB"))
 EPSILON = ("1e-5", ("0", "-1", "2"))
 NUMBERS = {  # flag -> a good value, and further bad ones
     "--accumulate": FROM_1,
+    "--b": PROBABILITY,
+    "--bm25-weight": PROBABILITY,
     "--batch-size": FROM_1,
     "--batch-tokens": FROM_1,
     "--chunk-size": FROM_1,
@@ -35,6 +37,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--fgm": ("0.01", ("-1",)),
     "--fill-depth": FROM_0,
     "--hidden-size": ("24", ("0", "-1", "100")),
+    "--k1": ("0.82", ("-1",)),
     "--keep": FROM_0,
     "--largest": FROM_1,
     "--layer-norm-eps": EPSILON,
@@ -77,9 +80,11 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--training-vectors": FROM_1,
     "--tries": FROM_1,
     "--unlabelled-queries": FROM_1,
+    "--temperature": ("0.05", ("0", "-1", "nan")),
     "--warmup": ("0.1", ("100", "-3", "1.01")),
     "--weight-decay": ("0", ("-5", "-0.01")),
     "--words": FROM_1,
+    "--weights": ("0", ("-1",)),
 }
 
 
@@ -150,7 +155,7 @@ def test_a_numeric_flag_takes_a_good_value(name, command, flag, capsys):
 
 def test_every_other_flag_has_a_type_too():
     types = (to_path, to_text, init_source, assignment)
-    names = ("folder_or_query", "folder_or_factory")
+    names = ("folder_or_query", "folder_or_factory", "_to_uri", "parameters", "index_type")
     for name, _, parser in parsers():
         for action in actions_of(parser):
             switch = action.nargs == 0

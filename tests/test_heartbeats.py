@@ -1,15 +1,18 @@
 """A heartbeat tells whether its process is dead, and whether a debugger has it."""
 
-import json
 import os
 import subprocess
 import sys
 
 import pytest
+from forked import free_port
+from waiting import wait_until
 
-from rocketqa.distributed.heartbeats import is_in_a_debugger, is_of_the_dead, process_of_this
+from rocketqa.distributed import store
+from rocketqa.distributed.heartbeats import Exchange, is_dead, is_in_a_debugger, process_of_this
 
 TRACED = "import ctypes, time; ctypes.CDLL(None).ptrace(0, 0, 0, 0); print(1, flush=True)"
+HOST = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -19,18 +22,38 @@ def dead() -> dict:
     return process_of_this() | {"process": process.pid}
 
 
-def test_heartbeats_of_processes_that_have_ended_are_of_the_dead(tmp_path, dead):
-    assert is_of_the_dead(tmp_path)  # killed before its first heartbeat
-    (tmp_path / "0").write_text(json.dumps(dead))
-    (tmp_path / "1.tmp").write_text("")
-    assert is_of_the_dead(tmp_path)
-    (tmp_path / "1").write_text(json.dumps(process_of_this()))
-    assert not is_of_the_dead(tmp_path)
+def test_a_process_that_has_ended_is_dead(dead):
+    assert is_dead(dead)
+    assert not is_dead(process_of_this())
+    assert not is_dead({})  # nothing is known of it yet
 
 
-def test_processes_of_another_machine_count_as_alive(tmp_path, dead):
-    (tmp_path / "0").write_text(json.dumps(dead | {"machine": "another"}))
-    assert not is_of_the_dead(tmp_path)
+def test_processes_of_another_machine_count_as_alive_also_where_machines_share_a_name(dead):
+    assert not is_dead(dead | {"system": "of another boot"})
+    assert is_dead(dead | {"machine": "another name"})
+
+
+def test_each_process_hears_the_newest_heartbeat_of_each():
+    port = free_port()
+    opened = store.serve(HOST, port)
+    said = [{"step": 1}, {"step": 2}]
+
+    def exchange(rank: int) -> Exchange:
+        return Exchange(lambda: store.connect(HOST, port), "j", rank, 3, lambda: said[rank], 0.02)
+
+    first, second = exchange(0), exchange(1)
+    first.start()
+    second.start()
+    wait_until(lambda: second.heard[0].get("step") == 1 and first.heard[1].get("step") == 2)
+    before = second.heard[0]["beat"]
+    said[0]["step"] = 7
+    wait_until(lambda: second.heard[0].get("step") == 7)
+    assert second.heard[0]["beat"] > before
+    assert first.heard[2] == {}  # it has not come yet, and nobody waits for it
+    first.stop()
+    said[0]["step"] = 8
+    second.stop()
+    assert opened and second.heard[0].get("step") == 7
 
 
 def test_a_process_with_a_tracer_is_in_a_debugger():
@@ -39,7 +62,7 @@ def test_a_process_with_a_tracer_is_in_a_debugger():
         assert process.stdout is not None and process.stdout.readline()
         heartbeat = process_of_this() | {"process": process.pid}
         assert is_in_a_debugger(heartbeat)
-        assert not is_in_a_debugger(heartbeat | {"machine": "another"})
+        assert not is_in_a_debugger(heartbeat | {"system": "of another boot"})
         process.kill()
 
 

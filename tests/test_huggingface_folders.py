@@ -137,6 +137,19 @@ def test_a_tower_tells_sentence_transformers_its_pooling_and_length(
         assert tokenizer["model_max_length"] == length
 
 
+def test_a_cosine_encoder_tells_sentence_transformers_to_normalise(tmp_path, tiny_config):
+    config = tiny_config.with_similarity("cosine", None)
+    write_model(tmp_path / "model", DualEncoder, config)
+    assert export(tmp_path / "model", tmp_path / "out") == 0
+    for tower in TOWERS:
+        folder = tmp_path / "out" / tower
+        modules = json.loads((folder / "modules.json").read_text())
+        assert modules[2]["type"] == "sentence_transformers.models.Normalize"
+        general = json.loads((folder / "config_sentence_transformers.json").read_text())
+        assert general["similarity_fn_name"] == "cosine"
+        assert load_pretrained(folder, "DualEncoder").config.similarity == "cosine"
+
+
 def test_the_best_model_has_the_lengths_of_its_training(tmp_path, tiny_config, capsys):
     write_model(tmp_path / "model", CrossEncoder, tiny_config)
     shutil.copytree(tmp_path / "model", tmp_path / "model" / "best")
@@ -219,8 +232,9 @@ def test_transformers_and_sentence_transformers_answer_as_the_checkpoints(tmp_pa
     if subprocess.run(asked, capture_output=True).returncode:
         pytest.skip(f"{PEERS_PYTHON} has no sentence-transformers: name one in PEERS_PYTHON")
     expected = {}
-    for representation in ("first", "mean"):
+    for representation, similarity in (("first", "dot"), ("mean", "cosine")):
         config = tiny_config._replace(representation=representation)
+        config = config.with_similarity(similarity, None)
         model = write_model(tmp_path / f"model.{representation}", DualEncoder, config)
         assert export(tmp_path / f"model.{representation}", tmp_path / representation) == 0
         encoder = load_text_encoder(tmp_path / f"model.{representation}")

@@ -12,6 +12,8 @@ LONGEST_FILE = 300  # lines
 FOLDERS = ("rocketqa", "data_prep", "tests")
 # Tested together with the module that they serve, in one file.
 TESTED_IN = {
+    "bm25_flags": "test_bm25",
+    "run_fusion": "test_fuse",
     "contender_ours": "test_contenders",
     "contender_paddlenlp": "test_contenders",
     "contender_sentence_transformers": "test_contenders",

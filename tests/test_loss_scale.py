@@ -45,13 +45,10 @@ def test_a_loss_scale_of_a_power_of_two_changes_no_byte(flight):
     assert set(column(flight / "scaled", "loss_scale")) == {1024}
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_steps_that_overflow_are_left_out_by_all_devices_and_make_the_scale_smaller(
-    flight, devices
-):
-    output = flight / f"overflow-{devices}"
+def test_steps_that_overflow_are_left_out_and_make_the_scale_smaller(flight):
+    output = flight / "overflow"
     changed = {"loss-scale": 2.0**61, "epochs": 10}
-    train_dual(flight, output, devices=devices, batch_size=4 // devices, **changed)
+    train_dual(flight, output, devices=1, batch_size=4, **changed)
     norms = np.array(column(output, "gradient_norm"))
     scales = column(output, "loss_scale")
     assert scales[0] == pytest.approx(2.0**61)

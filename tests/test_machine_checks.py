@@ -11,6 +11,7 @@ from rocketqa.training.machine_checks import (
     refusals_of_devices,
     refusals_of_disk,
     refusals_of_folders,
+    refusals_of_nodes,
     refusals_of_packages,
     refusals_of_the_launcher,
 )
@@ -61,6 +62,18 @@ def test_devices_above_the_number_of_gpus_are_refused_with_what_stands_in_for_th
         "DEVICES_INFERENCE: expected at most 4, the GPUs of this machine, got 5",
     ]
     assert all(refusal.of_machine for refusal in refused)
+
+
+def test_nodes_share_the_devices_evenly_and_bring_their_gpus(monkeypatch):
+    variables = {"DEVICES": "8", "DEVICES_CROSS": "3", "DEVICES_INFERENCE": "1"}
+    monkeypatch.delenv("NODES", raising=False)
+    assert list(refusals_of_nodes(variables)) == []
+    monkeypatch.setenv("NODES", "2")
+    [refusal] = refusals_of_nodes(variables)
+    assert refusal.line == "DEVICES_CROSS: expected 1 or a multiple of NODES=2, got 3"
+    assert list(refusals_of_devices(variables, gpus=4)) == []
+    [refusal] = refusals_of_devices(variables, gpus=3)
+    assert "DEVICES: expected at most 6, the GPUs of 2 machines like this one" in refusal.line
 
 
 def test_the_disk_must_have_what_the_plan_foretells_less_what_is_there(tmp_path):

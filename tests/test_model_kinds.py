@@ -54,6 +54,7 @@ def test_the_settings_of_the_kind_that_is_expected_are_returned(tmp_path, name):
         ({"model": "JointCrossEncoder"}, f"a re-ranker of RocketQAv2: {GIVE_DUAL}"),
         ({"model": "two\nlines"}, f"another model: {GIVE_DUAL}"),
         ({"architectures": ["DistilBert"]}, f"another model: {GIVE_DUAL}"),
+        ({"model_type": "distilbert"}, f'another model (model_type "distilbert"): {GIVE_DUAL}'),
         (RELEASED, f"a model that Baidu released: {IMPORT}"),
     ],
 )

@@ -43,7 +43,13 @@ def test_the_inputs_of_a_graph_are_int64_in_the_order_of_their_names():
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"use_task_id": True, "hidden_act": "relu"}, {"representation": "mean"}]
+    "change",
+    [
+        {},
+        {"use_task_id": True, "hidden_act": "relu"},
+        {"representation": "mean"},
+        {"representation": "mean", "similarity": "cosine"},
+    ],
 )
 def test_vectors_are_those_of_the_packed_encoder(change):
     model = tiny_ernie(TINY_CONFIG._replace(**change))

@@ -56,6 +56,8 @@ def test_the_architecture_and_the_tokenizer_files_are_read(tmp_path):
         "use_task_id": False,
         "task_type_vocab_size": 16,
         "representation": "first",
+        "similarity": "dot",
+        "temperature": 1.0,
     }
     assert pretrained.tokenizer_files == {
         "vocab.txt": VOCABULARY,

@@ -94,7 +94,7 @@ def test_the_pages_name_many_paths():
 def test_every_script_that_is_called_is_there_with_its_env_file(page):
     known = set(re.findall(r"^([A-Z]\w*)=", text_of("run_scripts/toy.env"), re.MULTILINE))
     known |= {"PADDLE", "PYTHON", "GPU", "PEERS_PYTHON", "KILLS", "KILL_SEED", "DAMAGES"}
-    known |= {"CUTS", "CUT_SEED"}
+    known |= {"CUTS", "CUT_SEED", "NODES", "NODE", "MASTER"}
     for command in shell_commands(page):
         match = re.search(r"\bsh (run_scripts/\w+\.sh)(.*)", command)
         if not match:

@@ -119,6 +119,7 @@ def test_what_the_released_package_cannot_read_is_not_written(tmp_path):
     other_epsilon = released._replace(config=config._replace(layer_norm_eps=1e-12))
     other_size = released._replace(config=config._replace(intermediate_size=9))
     other_vector = released._replace(config=config._replace(representation="mean"))
+    cosine = released._replace(config=config.with_similarity("cosine", None))
     other_vocabulary = released._replace(tokenizer_files={"spm.model": b""})
     cased = released._replace(
         tokenizer_files=released.tokenizer_files
@@ -128,6 +129,7 @@ def test_what_the_released_package_cannot_read_is_not_written(tmp_path):
         (other_epsilon, "layer_norm_eps 1e-05, which all released models have, got 1e-12"),
         (other_size, "intermediate_size 32, .* got 9"),
         (other_vector, "representation first, .* got mean"),
+        (cosine, "similarity dot, .* got cosine"),
         (other_vocabulary, "a vocabulary vocab.txt, .* got None"),
         (cased, "do_lower_case True, .* got False"),
     ):

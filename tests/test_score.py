@@ -214,7 +214,7 @@ def test_two_processes_and_kills_at_any_instant_give_the_same_bytes(flight, tmp_
         now = {path: path.stat().st_mtime_ns for path in blocks()}
         assert finished.items() <= now.items(), "scored anew"
         finished = now
-    last = launched(tmp_path, 2, "score", arguments)
+    last = verb("score", *arguments)
     subprocess.run(last, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
     assert len(finished) > 1
     assert broken.read_bytes() == straight.read_bytes()

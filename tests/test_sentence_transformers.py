@@ -5,9 +5,15 @@ import json
 import pytest
 from published_models import add_pooling, write_model
 
+from rocketqa.encoder.config import TEMPERATURES
 from rocketqa.files.errors import DataError
+from rocketqa.weights.model_similarity import with_similarity_of
 from rocketqa.weights.pretrained import load_pretrained
-from rocketqa.weights.sentence_transformers import encoder_folder, followed_representation
+from rocketqa.weights.sentence_transformers import (
+    NAMED,
+    encoder_folder,
+    followed_representation,
+)
 
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
 FIRST = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
@@ -26,13 +32,14 @@ def test_the_pooling_is_followed_and_a_mean_is_said(tmp_path, capsys, pooling, e
     folder = add_pooling(write_model(tmp_path / "model"), pooling)
     assert representation(folder) == expected
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == (expected == "mean")
-    for line in lines:
+    assert len(lines) == 1 + (expected == "mean")
+    for line in lines[:-1]:
         assert line.startswith(f"{folder}: the mean over the tokens is the vector of a text, as ")
 
 
 def test_a_choice_wins_and_is_said_where_it_is_another(tmp_path, capsys):
     folder = add_pooling(write_model(tmp_path / "model"), MEAN)
+    (folder / NAMED).write_text('{"similarity_fn_name": "dot"}')
     assert representation(folder, representation="mean") == "mean"
     assert capsys.readouterr().err == ""
     assert representation(folder, representation="first") == "first"
@@ -69,10 +76,49 @@ def test_two_poolings_side_by_side_are_refused(tmp_path):
 def test_steps_that_are_not_done_are_said(tmp_path, capsys):
     folder = add_pooling(write_model(tmp_path / "model"), FIRST, further=("Dense", "Normalize"))
     representation(folder)
-    assert capsys.readouterr().err == (
-        f"{folder}: modules.json asks for Dense and Normalize, which this version does not do: "
-        "vectors are taken as the pooling gives them and compared by dot product\n"
+    assert capsys.readouterr().err.splitlines()[0] == (
+        f"{folder}: modules.json asks for Dense, which this version does not do: vectors are taken "
+        "as the pooling gives them"
     )
+
+
+@pytest.mark.parametrize(
+    "further, named, expected, reason",
+    [
+        (("Normalize",), {"similarity_fn_name": "dot"}, "cosine", "modules.json asks for Normal"),
+        ((), {"similarity_fn_name": "cosine"}, "cosine", f"{NAMED} says"),
+        ((), {"similarity_fn_name": None}, "cosine", f"sentence-transformers does where {NAMED}"),
+        ((), None, "cosine", f"sentence-transformers does without {NAMED}"),
+        ((), {"similarity_fn_name": "dot"}, "dot", ""),
+        ((), {"similarity_fn_name": "euclidean"}, "dot", f'{NAMED} names "euclidean"'),
+    ],
+)
+def test_the_similarity_is_the_models(tmp_path, capsys, further, named, expected, reason):
+    folder = add_pooling(write_model(tmp_path / "model"), FIRST, further)
+    if named is not None:
+        (folder / NAMED).write_text(json.dumps(named))
+    config = load_pretrained(folder, "DualEncoder").config
+    assert (config.similarity, config.temperature) == (expected, TEMPERATURES[expected])
+    assert with_similarity_of(folder)[-2:] == config[-2:]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == bool(reason)
+    assert all(reason in line for line in lines)
+
+
+def test_a_chosen_similarity_wins_and_is_said(tmp_path, capsys):
+    folder = add_pooling(write_model(tmp_path / "model"), FIRST, ("Normalize",))
+    config = load_pretrained(folder, "DualEncoder", similarity="dot", temperature=2.0).config
+    assert (config.similarity, config.temperature) == ("dot", 2.0)
+    assert capsys.readouterr().err == (
+        f"{folder}: similarity dot was chosen, but the folder's is cosine, as modules.json asks "
+        "for Normalize\n"
+    )
+
+
+def test_a_cross_encoder_compares_nothing(tmp_path, capsys):
+    folder = add_pooling(write_model(tmp_path / "model"), FIRST, ("Normalize",))
+    assert load_pretrained(folder, "CrossEncoder").config.similarity == "dot"
+    assert capsys.readouterr().err == ""
 
 
 def test_an_encoder_below_the_folder_is_found(tmp_path, capsys):

@@ -121,12 +121,24 @@ def test_the_schedule_follows_the_settings(settings):
         ("precision", "float8", "float32 or tf32 or float16 or bfloat16"),
         ("negatives", "all", "cross-batch or in-batch"),
         ("representation", "last", "first or mean"),
+        ("similarity", "l2", "dot or cosine"),
+        ("temperature", 0, "a finite number above 0"),
     ],
 )
 def test_a_field_has_the_range_of_its_flag(settings, field, value, expected):
     with pytest.raises(DataError) as error:
         replace(settings, **{field: value})
     assert str(error.value) == f"{field}: expected {expected}, got {value!r}"
+
+
+def test_the_dot_product_without_temperature_is_what_a_training_was_before(settings):
+    def job_of(**chosen):
+        return replace(settings, **chosen).job("train-dual-encoder", devices=2).identity
+
+    assert job_of(similarity="dot", temperature=1.0) == job_of()
+    assert job_of(temperature=0.5)["flags"] == job_of()["flags"] | {"temperature": 0.5}
+    cosine = {"similarity": "cosine", "temperature": 0.05}
+    assert job_of(**cosine)["flags"] == job_of()["flags"] | cosine
 
 
 @pytest.mark.parametrize("kind", [DualEncoderSettings, CrossEncoderSettings])

@@ -108,6 +108,29 @@ def test_objects_have_their_place_and_whole_numbers_are_ids(tmp_path):
             sources.id_field(second, "id")
 
 
+def test_half_a_character_is_named_with_its_line(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "a \\ud83d dog"}\n')
+    _, second = sources.read_objects(path)
+    with pytest.raises(DataError, match="rows.jsonl:2: expected whole characters for text, got "):
+        sources.text_field(second, "text")
+
+
+def test_a_byte_order_mark_before_an_object_is_left_out(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('\ufeff{"text": "a"}\n', encoding="utf-8")
+    [record] = sources.read_objects(path)
+    assert record.fields == {"text": "a"}
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_a_git_lfs_pointer_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n")
+    with pytest.raises(DataError, match=f"{name}: expected a source file, got a Git LFS pointer"):
+        list(sources.read_objects(path))
+
+
 def test_repeated_ids_are_found_by_their_hashes(tmp_path):
     ids = sources.IdColumn(tmp_path / "rows.tsv")
     assert ids.repeated() == set()

@@ -9,104 +9,148 @@ import sys
 import time
 from pathlib import Path
 
+import paddle  # noqa: F401  The processes below are forked with it.
 import pytest
+from forked import Forked, free_port
 from toy_files import ENVIRONMENT, dual_flags, launched, write_tiny_flight
 from waiting import wait_until
 
-ROOT = Path(__file__).parents[1]
-LIMIT = 60  # seconds
-QUICK = """
-import sys, time
-from pathlib import Path
+from rocketqa.distributed import store
 from rocketqa.distributed.watchdog import Watchdog
-folder, rank, what = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-def wait_for_others():
+
+LIMIT = 60  # seconds
+HOST = "127.0.0.1"
+BEAT, SILENCE, PATIENCE = 0.05, 1.0, 0.5  # seconds
+
+
+def wait_for_others() -> None:
     while True:
         time.sleep(0.01)
-def get_stuck():
+
+
+def get_stuck() -> None:
     while True:
         time.sleep(0.01)
-if what == "debugged" and rank == 1:
-    sys._getframe().f_trace = lambda *_: None
-watchdog = Watchdog(folder, "a training", rank, 2, beat=0.05, silence=1.0, patience=0.5)
-watchdog.start()
-for step in (1, 2, 3):
-    watchdog.at_step(step)
-    time.sleep(0.02)
-watchdog.at_step(4)
-if what == "end":
-    sys.exit(0)
-if what == "busy" and rank == 1:
-    with watchdog.busy_with("saving"):
-        time.sleep(2)
-    watchdog.at_step(5)
-    sys.exit(0)
-if what == "finish":
+
+
+def work(folder: Path, port: int, rank: int, what: str) -> None:
+    """Does what a device does, and ends by SystemExit or by its watchdog."""
+    if what == "debugged" and rank == 1:
+        sys._getframe().f_trace = lambda *_: None
+    opened = store.connect(HOST, port) if rank else store.serve(HOST, port)
+    watchdog = Watchdog(
+        lambda: store.connect(HOST, port),
+        "job",
+        "a training",
+        rank,
+        2,
+        beat=BEAT,
+        silence=SILENCE,
+        patience=PATIENCE,
+    )
+    watchdog.start()
+    for step in (1, 2, 3):
+        watchdog.at_step(step)
+        time.sleep(0.02)
+    watchdog.at_step(4)
+    (folder / f"step4.{rank}").touch()
+    DOES[what](watchdog, rank)
+    assert opened
+
+
+def end(watchdog: Watchdog, rank: int) -> None:
+    watchdog.stop()
+
+
+def save(watchdog: Watchdog, rank: int) -> None:
+    if rank == 1:
+        with watchdog.busy_with("saving"):
+            time.sleep(2)
+        watchdog.at_step(5)
+    else:
+        time.sleep(2.2)
+    watchdog.stop()
+
+
+def finish(watchdog: Watchdog, rank: int) -> None:
     watchdog.no_more_steps()
     time.sleep(2.2 - 0.2 * rank)
-    sys.exit(0)
-if what in ("suspended", "debugged"):
-    if what == "suspended":
-        watchdog.no_more_steps()
+    watchdog.stop()
+
+
+def wait_long(watchdog: Watchdog, rank: int) -> None:
     time.sleep(4)
     watchdog.leave()
     print("suspended", watchdog.was_suspended())
-    sys.exit(0)
-if what == "busy":
-    time.sleep(2.2)
-    sys.exit(0)
-if what == "barrier":
+    time.sleep(1 - rank)  # the store is in the first process
+
+
+def wait_long_after_the_steps(watchdog: Watchdog, rank: int) -> None:
     watchdog.no_more_steps()
-    time.sleep(3.0 * rank)
+    wait_long(watchdog, rank)
+
+
+def meet_twice(watchdog: Watchdog, rank: int, last: int = 1) -> None:
+    watchdog.no_more_steps()
+    time.sleep(3.0 * (rank == last))
     watchdog.barrier()
     begin = time.monotonic()
     watchdog.barrier()
     watchdog.stop()
-    sys.exit(0 if time.monotonic() - begin < 1 else 1)
-get_stuck() if rank == 1 else wait_for_others()
-"""
+    assert time.monotonic() - begin < 1
 
 
-def watched(folder: Path, what: str) -> list[subprocess.Popen]:
+DOES = {
+    "stuck": lambda _, rank: get_stuck() if rank == 1 else wait_for_others(),
+    "end": end,
+    "busy": save,
+    "finish": finish,
+    "suspended": wait_long_after_the_steps,
+    "debugged": wait_long,
+    "barrier": meet_twice,
+    "barrier of the first": lambda watchdog, rank: meet_twice(watchdog, rank, last=0),
+}
+
+
+def watched(folder: Path, what: str) -> list[Forked]:
+    port = free_port()
     return [
-        subprocess.Popen(
-            [sys.executable, "-c", QUICK, str(folder / "alive"), str(rank), what],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        Forked(folder, f"{rank}.log", lambda rank=rank: work(folder, port, rank, what))
         for rank in (0, 1)
     ]
 
 
 def test_a_step_that_does_not_end_says_where_every_device_is(tmp_path):
     for process in watched(tmp_path, "stuck"):
-        _, complaint = process.communicate(timeout=30)
-        assert process.returncode == 2
+        status, complaint = process.ending()
+        assert status == 2
         if "expected the step to end" in complaint:
             break
     assert complaint.startswith("a training: step 4: expected the step to end, got it lasting ")
-    assert (
-        "device 0 at <string>:8 wait_for_others" in complaint
-        and "device 1 at <string>:11 get_stuck" in complaint
-    )
+    assert "device 0 at test_watchdog.py:" in complaint and " wait_for_others" in complaint
+    assert "device 1 at test_watchdog.py:" in complaint and " get_stuck" in complaint
 
 
-def test_a_device_without_a_heartbeat_is_named(tmp_path):
-    first, second = watched(tmp_path, "stuck")
-    second.kill()
-    _, complaint = first.communicate(timeout=30)
-    assert first.returncode == 2 and "a training: step " in complaint
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_device_without_a_heartbeat_is_named(tmp_path, rank):
+    processes = watched(tmp_path, "finish")
+    wait_for_steps(tmp_path)
+    processes[rank].send_signal(signal.SIGSTOP)
+    status, complaint = processes[1 - rank].ending()
+    processes[rank].kill()
+    assert status == 2 and f"a training: step 4: {SILENT} device {rank} for 1 s" in complaint
+
+
+SILENT = "expected every device to answer, got nothing from"
 
 
 @pytest.mark.parametrize("what", ["busy", "finish", "barrier"])
 def test_nobody_is_ended_who_waits_for_a_device_that_saves(tmp_path, what):
     for process in watched(tmp_path, what):
-        assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+        assert process.ending() == (0, "")
 
 
-def stop_for(seconds: float, *processes: subprocess.Popen) -> None:
+def stop_for(seconds: float, *processes: Forked) -> None:
     for process in processes:
         process.send_signal(signal.SIGSTOP)
     time.sleep(seconds)
@@ -115,7 +159,7 @@ def stop_for(seconds: float, *processes: subprocess.Popen) -> None:
 
 
 def wait_for_steps(folder: Path) -> None:
-    wait_until(lambda: all((folder / f"alive/{rank}").exists() for rank in (0, 1)))
+    wait_until(lambda: all((folder / f"step4.{rank}").exists() for rank in (0, 1)))
     time.sleep(0.3)
 
 
@@ -126,7 +170,7 @@ def test_a_suspension_of_all_devices_accuses_nobody_and_is_known(tmp_path):
         stop_for(1.3, *processes)  # longer than the silence of a dead device
         time.sleep(0.1)
     for process in processes:
-        assert process.communicate(timeout=30) == ("suspended True\n", "")
+        assert process.ending() == (0, "suspended True\n")
 
 
 def test_a_device_that_dies_in_a_suspension_is_named_after_it(tmp_path):
@@ -134,8 +178,8 @@ def test_a_device_that_dies_in_a_suspension_is_named_after_it(tmp_path):
     wait_for_steps(tmp_path)
     second.kill()
     stop_for(1.3, first)
-    _, complaint = first.communicate(timeout=30)
-    assert first.returncode == 2 and "got nothing from device 1 for 1 s" in complaint
+    status, complaint = first.ending()
+    assert status == 2 and f"{SILENT} device 1 for 1 s" in complaint
 
 
 def test_a_device_that_a_debugger_has_stopped_is_waited_for(tmp_path):
@@ -143,30 +187,22 @@ def test_a_device_that_a_debugger_has_stopped_is_waited_for(tmp_path):
     wait_for_steps(tmp_path)
     stop_for(2, second)
     for process in (first, second):
-        assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+        assert process.ending() == (0, "suspended False\n") or process is second
 
 
-def test_a_device_that_dies_before_a_barrier_is_named_there(tmp_path):
-    first, second = watched(tmp_path, "barrier")
+@pytest.mark.parametrize("rank, what", [(0, "barrier of the first"), (1, "barrier")])
+def test_a_device_that_dies_before_a_barrier_is_named_there(tmp_path, rank, what):
+    processes = watched(tmp_path, what)
     wait_for_steps(tmp_path)
-    second.kill()
-    _, complaint = first.communicate(timeout=30)
-    assert "a training: step 4: expected every device to live, got device 1 dead" in complaint
-
-
-def test_a_full_disk_is_told_by_the_device_that_meets_it(tmp_path):
-    process, other = watched(tmp_path, "finish")
-    wait_for_steps(tmp_path)
-    (tmp_path / "alive/0.tmp").mkdir()
-    _, complaint = process.communicate(timeout=30)
-    other.kill()
-    other.communicate()
-    assert process.returncode == 2 and "expected room for a heartbeat, got [Errno 21]" in complaint
+    processes[rank].kill()
+    _, complaint = processes[1 - rank].ending()
+    dead = f"expected every device to live, got device {rank} dead: call again to go on"
+    assert f"a training: step 4: {dead}" in complaint
 
 
 def test_a_job_that_ends_well_says_nothing(tmp_path):
     for process in watched(tmp_path, "end"):
-        assert process.communicate(timeout=30)[1] == "" and process.returncode == 0
+        assert process.ending() == (0, "")
 
 
 def workers(folder: Path) -> list[int]:

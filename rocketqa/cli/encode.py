@@ -30,6 +30,7 @@ from rocketqa.inference.encoding_plan import (
 )
 from rocketqa.text.token_store import COLLECTION, QUERIES
 from rocketqa.weights.model_kinds import model_settings
+from rocketqa.weights.model_similarity import similarity_flags, with_similarity_of
 
 EXAMPLE = (
     "rocketqa encode --checkpoint checkpoints/dual_encoder --collection collection.tsv "
@@ -95,7 +96,9 @@ def main(argv: list[str] | None = None) -> int:
     model_settings(args.checkpoint, "DualEncoder")
     take_lengths(args, "query_length", "passage_length")
     take_batch_tokens(args)
-    job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
+    inputs = ("checkpoint", "collection", "queries")
+    flags = similarity_flags(with_similarity_of(args.checkpoint))
+    job = job_of("encode", args, inputs, **flags)
 
     def make(workspace: Workspace) -> None:
         from rocketqa.inference.encoding import TOKENS, encode

@@ -14,10 +14,13 @@ from rocketqa.cli.flags import (
     to_path,
     to_text,
 )
+from rocketqa.cli.search_flags import add_uri_flags, refuse_index_and_uri
+from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.jobs.digests import MANIFEST
 from rocketqa.search.encodings import check_encodings
 from rocketqa.search.index_record import read_record
+from rocketqa.search.milvus_record import Parameters, read_parameters
 
 EXAMPLE = (
     "rocketqa retrieve --query-vectors vectors/queries.dev --passage-vectors vectors/collection "
@@ -74,8 +77,9 @@ def build_parser() -> ArgumentParser:
         default="",
         metavar="NAME=VALUE,...",
         help="settings of the index for searching, such as nprobe=32 or efSearch=128 (default: "
-        "those that the index was made with, or those of faiss)",
+        "those that the index was made with, or those of faiss or Milvus)",
     )
+    add_uri_flags(parser)
     add_format_flag(parser)
     return parser
 
@@ -87,24 +91,42 @@ def folder_or_factory(value: str) -> Path | str:
     return Path(text) if is_folder else text
 
 
+def _milvus_parameters(text: str) -> Parameters:
+    """Returns the value of --index-parameters for Milvus."""
+    try:
+        return read_parameters(text)
+    except DataError as error:
+        raise DataError(f"--index-parameters: {error}") from None
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     check_encodings(args.query_vectors, args.passage_vectors)
+    refuse_index_and_uri(args.index, args.uri)
     record = None
+    opened = None
+    more_flags: dict[str, object] = {}
+    if args.uri is not None:
+        from rocketqa.search.milvus_search import open_collection
+
+        parameters = _milvus_parameters(args.index_parameters)
+        opened = open_collection(args.uri, args.milvus_collection, args.passage_vectors)
+        more_flags["milvus"] = opened.record.made_with._asdict()
     if isinstance(args.index, Path):
         record = read_record(args.index, args.passage_vectors)
     job = job_of(
         "retrieve",
         args,
         inputs=("query_vectors", "passage_vectors", "index"),
-        not_identity=("max_memory",),
+        not_identity=("max_memory", "uri", "milvus_collection"),
+        **more_flags,
     )
 
     def make(part: Path) -> None:
         from rocketqa.search.batch_retrieval import retrieve_run
         from rocketqa.search.collapse import warn_of_collapse
-        from rocketqa.search.run_search import RunSettings, search_of_run
+        from rocketqa.search.run_search import RunSettings, search_in_milvus, search_of_run
         from rocketqa.search.vectors import VectorStore, check_same_size
 
         queries = VectorStore([args.query_vectors])
@@ -113,10 +135,14 @@ def main(argv: list[str] | None = None) -> int:
         warn_of_collapse(queries, "queries")
         warn_of_collapse(passages, "passages")
         settings = RunSettings(args.index, args.index_parameters, args.max_memory, args.depth)
-        search, found = search_of_run(settings, record, queries, passages)
+        if opened is None:
+            search, found = search_of_run(settings, record, queries, passages)
+        else:
+            search, found = search_in_milvus(opened, parameters, settings, queries, passages)
         if found is not None:
+            place = args.index if opened is None else opened.collection
             print(
-                f"{args.index}: finds {found.overlap:.4f} of the exact best {found.depth}",
+                f"{place}: finds {found.overlap:.4f} of the exact best {found.depth}",
                 file=sys.stderr,
             )
             job.facts["overlap"] = found.overlap

@@ -1,8 +1,9 @@
 """Search an encoded collection in the terminal and print the best passages for each query.
 
 A passage is printed as two lines: rank, score, passage_id and title, then a tab and the text. The
-score is a dot product; with --cross-encoder it is a probability of relevance. A query from a pipe
-is UTF-8. A character that the encoding of the output lacks is printed as its number, such as
+score is a dot product; with --bm25-index it is the fused score, and the scores of vectors and BM25
+follow the title; with --cross-encoder it is a probability of relevance. A query from a pipe is
+UTF-8. A character that the encoding of the output lacks is printed as its number, such as
 \\xe9.
 """
 
@@ -15,10 +16,14 @@ from itertools import chain
 from pathlib import Path
 
 from rocketqa.cli.flags import NumberType, VerbParser, to_text
-from rocketqa.cli.search_flags import add_search_flags
+from rocketqa.cli.search_flags import (
+    add_search_flags,
+    refuse_index_and_uri,
+    refuse_weight_alone,
+)
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
-from rocketqa.search.answer import depth_to_retrieve, refuse_without_cross_encoder
+from rocketqa.search.answer import depth_to_retrieve, refuse_without_cross_encoder, shown_parts
 from rocketqa.search.encodings import is_removal
 from rocketqa.search.query_input import queries_of_lines, query_of_word
 
@@ -61,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     folders, query = folders_and_query(args.passage_vectors, args.query)
     queries = queries_of_lines() if query is None else [query_of_word(query)]
+    refuse_index_and_uri(args.index, args.uri)
+    refuse_weight_alone(args)
     refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
     depth_to_retrieve(args.depth, args.rerank_depth)  # refuses a smaller one before models load
     from rocketqa.search.retriever import load_retriever
@@ -75,12 +82,17 @@ def main(argv: list[str] | None = None) -> int:
         args.max_length,
         rerank_depth=args.rerank_depth,
         index=args.index,
+        uri=args.uri,
+        milvus_collection=args.milvus_collection,
+        bm25_index=args.bm25_index,
+        bm25_weight=args.bm25_weight,
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     for text in queries:
         for rank, answer in enumerate(retriever.answer(text, args.depth), 1):
-            print(f"{rank}\t{answer.score:.6g}\t{answer.passage_id}\t{answer.title}")
+            line = f"{rank}\t{answer.score:.6g}\t{answer.passage_id}\t{answer.title}"
+            print(f"{line}\t{shown_parts(answer)}" if args.bm25_index else line)
             print(f"\t{answer.text}")
         print(flush=True)
     return 0

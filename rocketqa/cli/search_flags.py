@@ -1,12 +1,15 @@
 """The flags of `search` and `serve`: an encoded collection and the models that answer from it."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from rocketqa.cli.flags import AS_TRAINED, NumberType, add_query_length, memory, to_path
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
+from rocketqa.cli.flags import AS_TRAINED, NumberType, add_query_length, memory, to_path, to_text
+from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import PROBABILITY, TOKENS, WHOLE_FROM_1
 from rocketqa.search.answer import RERANK_DEPTH
+from rocketqa.search.milvus_client import checked_uri
+from rocketqa.search.milvus_record import Parameters, read_parameters
 
 
 def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str] = to_path) -> None:
@@ -33,6 +36,21 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         help="an index of the vectors, as `rocketqa index` makes it: only the passages that it "
         "finds are read and get exact scores (default: exact search of all vectors)",
     )
+    add_uri_flags(parser)
+    parser.add_argument(
+        "--bm25-index",
+        type=to_path,
+        metavar="DIR",
+        help="an index of the words, as `rocketqa bm25-index` makes it of the collections: BM25 "
+        "and the vectors answer together, by the rule of `rocketqa fuse` (default: vectors alone)",
+    )
+    parser.add_argument(
+        "--bm25-weight",
+        type=NumberType(PROBABILITY),
+        metavar="W",
+        help="with --bm25-index: the weight of BM25, 0 to 1; the vectors have the rest; `rocketqa "
+        "fuse` chooses and prints weights (default: 0.5)",
+    )
     add_query_length(parser, AS_TRAINED)
     parser.add_argument(
         "--max-length",
@@ -49,6 +67,55 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         "is read from disk for every query. With GPUs, it is for each GPU, and the vectors of all "
         "of them stay in memory, too (default: 4GiB)",
     )
+
+
+def add_uri_flags(parser: ArgumentParser, required: bool = False) -> None:
+    """Adds a collection of Milvus."""
+    parser.add_argument(
+        "--uri",
+        type=_to_uri,
+        required=required,
+        help="the vectors in Milvus, as `rocketqa load` puts them there: a name NAME.db, which "
+        "milvus-lite opens, or the address http://HOST:PORT of a server. User and password, or a "
+        "key, are taken from the variable MILVUS_TOKEN"
+        + ("" if required else " (default: the search does not ask Milvus)"),
+    )
+    parser.add_argument(
+        "--milvus-collection",
+        type=to_text,
+        default="rocketqa",
+        metavar="NAME",
+        help="name of the collection in Milvus (default: %(default)s)",
+    )
+
+
+def refuse_index_and_uri(index: object, uri: str | None) -> None:
+    """Raises DataError where both are given."""
+    if index is not None and uri is not None:
+        raise DataError("--uri: expected no --index beside it, got both: leave one out")
+
+
+def _to_uri(value: str) -> str:
+    try:
+        return checked_uri(to_text(value))
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def parameters(value: str) -> Parameters:
+    """Returns the parameters of an index, NAME=VALUE,...; none of an empty text."""
+    try:
+        return read_parameters(value)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def refuse_weight_alone(args: Namespace) -> None:
+    """Raises DataError where BM25 has a weight, but no index."""
+    if args.bm25_weight is not None and args.bm25_index is None:
+        raise DataError(
+            f"--bm25-weight {args.bm25_weight:g}: expected --bm25-index DIR with it, got none"
+        )
 
 
 def _add_encoded_collection(parser: ArgumentParser, folder: Callable[[str], Path | str]) -> None:

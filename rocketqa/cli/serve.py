@@ -5,7 +5,11 @@ from argparse import ArgumentParser
 from itertools import chain
 
 from rocketqa.cli.flags import NumberType, VerbParser, to_text
-from rocketqa.cli.search_flags import add_search_flags
+from rocketqa.cli.search_flags import (
+    add_search_flags,
+    refuse_index_and_uri,
+    refuse_weight_alone,
+)
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import PORT
 from rocketqa.search.answer import RERANK_DEPTH, refuse_without_cross_encoder
@@ -50,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
     from rocketqa.search.retriever import load_retriever
     from rocketqa.search.vector_check import VectorCheck
 
+    refuse_index_and_uri(args.index, args.uri)
+    refuse_weight_alone(args)
     refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
     largest_depth = min(LARGEST_DEPTH, args.rerank_depth or LARGEST_DEPTH)
     bound = server.bind(args.host, args.port)  # a port that is in use fails before the models load
@@ -65,8 +71,13 @@ def main(argv: list[str] | None = None) -> int:
         check_vectors=False,
         rerank_depth=args.rerank_depth,
         index=args.index,
+        uri=args.uri,
+        milvus_collection=args.milvus_collection,
+        bm25_index=args.bm25_index,
+        bm25_weight=args.bm25_weight,
     )
-    check = VectorCheck([*folders, args.index] if args.index else folders)
+    indexes = [folder for folder in (args.index, args.bm25_index) if folder]
+    check = VectorCheck([*folders, *indexes])
     check.start()
     app = application(
         retriever.answer,
@@ -75,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
         hosts=server.accepted_hosts(bound, args.host),
         is_checking=check.is_running,
         largest_depth=largest_depth,
+        fuses=args.bm25_index is not None,
     )
 
     def print_address() -> None:

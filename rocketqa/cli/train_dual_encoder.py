@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser
 
-from rocketqa.cli.flags import VerbParser, add_text_flags, settings_of, to_path
+from rocketqa.cli.flags import NumberType, VerbParser, add_text_flags, settings_of, to_path
 from rocketqa.cli.training_flags import add_training_flags
-from rocketqa.training.settings import CHOICES, DualEncoderSettings
+from rocketqa.training.settings import CHOICES, RANGES, DualEncoderSettings
 
 EXAMPLE = (
     "rocketqa train-dual-encoder --init ernie-2.0-base-en --collection collection.tsv "
@@ -21,6 +21,19 @@ def build_parser() -> ArgumentParser:
     )
     add_training_flags(parser)
     add_text_flags(parser)
+    parser.add_argument(
+        "--similarity",
+        choices=CHOICES["similarity"],
+        help="how a query and a passage are compared: by the dot product of their vectors, or with "
+        "vectors of length 1, so by their cosine (default: as the initial encoder says, a folder "
+        "of sentence-transformers by its modules and named similarity; else dot)",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=NumberType(RANGES["temperature"]),
+        help="the number that a similarity is divided by in the loss (default: that of the initial "
+        "encoder; 1 for dot, which is none, and 0.05 for cosine)",
+    )
     parser.add_argument(
         "--negatives",
         choices=CHOICES["negatives"],

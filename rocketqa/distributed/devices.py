@@ -5,11 +5,9 @@ Each process has one device. One process without a launcher is a launch of one: 
 initialised, and nothing is communicated.
 """
 
-import hashlib
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count as numbers_from
 from pathlib import Path
 
 import paddle.distributed as dist
@@ -17,7 +15,7 @@ from paddle import nn
 from paddle.distributed import fleet
 from paddle.distributed.fleet.utils.log_util import set_log_level
 
-from rocketqa.distributed.heartbeats import is_of_the_dead
+from rocketqa.distributed import store
 from rocketqa.distributed.launch_variables import (
     PROCESSES,
     SUSPENDED,
@@ -30,9 +28,8 @@ from rocketqa.files.errors import DataError
 from rocketqa.jobs.job import FinishedMeanwhile, Job
 from rocketqa.jobs.stopping import signals_kill
 
-HEARTBEATS = ".alive-"  # ending of the folder of the heartbeats, before the name of the launch
 OF_GLOO = "gloo/"  # in the errors of gloo: a path of its source
-ATTEMPTS = 10  # at removing a folder that other devices still write to
+JOBS = numbers_from(1)  # one for each job of this program, equal on all devices
 
 
 def launched() -> int:
@@ -55,8 +52,13 @@ def join() -> None:
         set_log_level("WARNING")
         strategy = fleet.DistributedStrategy()
         strategy.heter_ccl_mode = True
+        host, port = store.address_of_launch()
+        if is_main():
+            store.refuse_taken_port(port, f"{store.MASTER}={host}:{port}")
         with without_noise(), signals_kill():
             fleet.init(is_collective=True, strategy=strategy, log_level="WARNING")
+        if is_main():
+            store.listen_to(host, port)
 
 
 def count() -> int:
@@ -96,13 +98,11 @@ def working_on(job: Job) -> Iterator[Workspace]:
     launch has finished the job before device 0 could open it.
     """
     join()
-    folder = _folder_of_the_launch(job.output)
-    watchdog = Watchdog(folder, str(job.output), rank(), count())
+    watchdog = _watchdog_of(job)
     opened: AbstractContextManager[Path] = job.opened() if is_main() else nullcontext(job.part)
     try:
         watchdog.start()
         with opened as part:
-            _remove_heartbeats_of_the_dead(job.output)
             watchdog.barrier()
             if not is_main() and job.is_finished():
                 raise FinishedMeanwhile
@@ -113,15 +113,22 @@ def working_on(job: Job) -> Iterator[Workspace]:
     except FinishedMeanwhile:
         if is_main():
             watchdog.barrier()  # where the other devices wait
-        watchdog.leave()
+        watchdog.stop()
         raise
     except BaseException as error:
         watchdog.leave()
         if isinstance(error, Exception) and OF_GLOO in str(error):
             raise _lost_connection(job.output, watchdog) from error
         raise
-    if is_main():
-        _remove_heartbeats(folder)
+
+
+def _watchdog_of(job: Job) -> Watchdog:
+    """Returns a watchdog of the devices that share a job."""
+
+    def connect() -> store.Store:
+        return store.connect(*store.address_of_launch())
+
+    return Watchdog(connect, f"job {next(JOBS)}", str(job.output), rank(), count())
 
 
 def _lost_connection(output: Path, watchdog: Watchdog) -> DataError:
@@ -130,25 +137,3 @@ def _lost_connection(output: Path, watchdog: Watchdog) -> DataError:
     return DataError(
         f"{output}: expected the connections of all devices to last, got {got}: call again to go on"
     )
-
-
-def _remove_heartbeats(folder: Path) -> None:
-    """Removes the heartbeats of this launch. Another device may still write its last one."""
-    for _ in range(ATTEMPTS):
-        if folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_heartbeats_of_the_dead(output: Path) -> None:
-    """Removes what earlier launches that were killed have left beside the output."""
-    for folder in output.parent.glob(f"{output.name}{HEARTBEATS}*"):
-        if is_main() and is_of_the_dead(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _folder_of_the_launch(output: Path) -> Path:
-    """Returns the folder of the heartbeats: beside the output, another one for each launch."""
-    endpoints = os.environ.get("PADDLE_TRAINER_ENDPOINTS", "")
-    endpoints += os.environ.get("PADDLE_MASTER", "")
-    launch = hashlib.sha256(endpoints.encode()).hexdigest()[:12]
-    return output.with_name(f"{output.name}{HEARTBEATS}{launch}")

@@ -2,6 +2,8 @@
 
     python -m rocketqa.distributed.launch PROCESSES COMMAND ...
 
+In a script on several nodes (`nodes.py`), each node starts its share of the processes.
+
 The launcher alone leaves a folder with the whole environment, says its own things, repeats what the
 processes say, and has exit statuses of its own. Here the folder is temporary. What the first
 process says is shown as it comes. Where the processes fail, each line that they said is shown once,
@@ -13,10 +15,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from rocketqa.distributed import node_store
+from rocketqa.distributed.addresses import with_interface
 from rocketqa.distributed.launch_variables import SUSPENDED, TOLD_BY
+from rocketqa.distributed.node_store import End, Share
 from rocketqa.distributed.paddle_import import is_noise
 from rocketqa.files.machine_errors import refuse_machine_error, tell_user
 from rocketqa.jobs.parents import PARENT, die_with
@@ -50,14 +55,58 @@ def launch(processes: int, command: Sequence[str], name: str) -> int:
     Processes that a suspension has cut off from each other are started again. Raises Stopped where
     a signal comes, when all processes have ended.
     """
+    nodes = node_store.of_script()
     status = None
     while status is None:
-        status = _launch_once(processes, command, name)
+        if nodes:
+            share = nodes.publish(processes, command[1:])
+            own = launch_share(share, 0, command, name, never)
+            status = _status_of_all([own, *nodes.ends_elsewhere(share)])
+        else:
+            status = _launch_once(processes, [], command, name).status
     return status
 
 
-def _launch_once(processes: int, command: Sequence[str], name: str) -> int | None:
-    """Returns the exit status; None where the processes are to be started again."""
+def never() -> bool:
+    """Says that nothing ends a launch but its processes and signals."""
+    return False
+
+
+def launch_share(
+    share: Share, node: int, command: Sequence[str], name: str, is_over: Callable[[], bool]
+) -> End:
+    """Runs a node's share of a launch and returns how it ended.
+
+    is_over: asked again and again whether the launch is to be stopped. Raises Stopped then, too.
+    """
+    address = share.addresses[node]
+    os.environ.update(with_interface(address))
+    options = ["--ips", ",".join(share.addresses), "--start_port", str(share.port)]
+    options += ["--host", address]
+    return _launch_once(share.processes, options, command, name, is_over)
+
+
+def _status_of_all(ends: Sequence[End]) -> int | None:
+    """Returns the exit status of a launch on all nodes, and shows what the others have said."""
+    for end in ends[1:]:
+        for line in end.said:
+            print(line, file=sys.stderr, flush=True)
+    if None in [end.status for end in ends]:
+        return None
+    return max(end.status or 0 for end in ends)
+
+
+def _launch_once(
+    processes: int,
+    options: Sequence[str],
+    command: Sequence[str],
+    name: str,
+    is_over: Callable[[], bool] = never,
+) -> End:
+    """Starts the processes of this machine, and returns how they ended.
+
+    options: of Paddle's launcher.
+    """
     with signals_wait():
         folder = temporary_folder()
     with folder:
@@ -65,10 +114,12 @@ def _launch_once(processes: int, command: Sequence[str], name: str) -> int | Non
         launcher = None
         try:
             with signals_wait():
-                launcher = _start(processes, command, logs.folder)
+                launcher = _start(processes, [*options, *command], logs.folder)
             while launcher.poll() is None:
                 time.sleep(POLL)
                 logs.show_news()
+                if is_over():
+                    raise Stopped
         except Stopped:
             only_note_signals()
             if launcher:
@@ -76,31 +127,21 @@ def _launch_once(processes: int, command: Sequence[str], name: str) -> int | Non
                 launcher.wait()
             raise Stopped(when=logs.when_stopped()) from None
         logs.show_news()
-        status = launcher.returncode
-        if status != 0 and logs.tell_of_a_suspension():
-            print(f"{name}: a suspension cut the devices off; starting them again", file=sys.stderr)
-            return None
-        if status > BY_A_SIGNAL and logs.all_are_stopped():
-            print(logs.line_of_stopped(), file=sys.stderr)
-            return status  # a signal came to the processes alone
-        if status != 0:
-            logs.refuse_failed_launcher()
-            logs.show_failure()
-            if not logs.have_complaint():
-                got = f"got exit status {status}"
-                print(f"{name}: expected {processes} processes to end well, {got}", file=sys.stderr)
-        return 2 if status else 0
+        return logs.end(launcher.returncode, processes)
 
 
-def _start(processes: int, command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
-    """Starts the launcher in a session of its own, so that Ctrl-C does not reach it, too."""
-    words = [sys.executable, "-m", "paddle.distributed.launch"]
-    words += ["--nproc_per_node", str(processes)]
-    words += ["--log_dir", str(folder), "--log_level", "WARNING", *command]
+def _start(processes: int, words: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
+    """Starts the launcher in a session of its own, so that Ctrl-C does not reach it, too.
+
+    words: further options, and the command.
+    """
+    launcher = [sys.executable, "-m", "paddle.distributed.launch"]
+    launcher += ["--nproc_per_node", str(processes)]
+    launcher += ["--log_dir", str(folder), "--log_level", "WARNING"]
     own = os.getpid()
     with (folder / LOG_OF_LAUNCHER).open("wb") as log:
         return subprocess.Popen(
-            words,
+            [*launcher, *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -127,6 +168,26 @@ class Logs:
         self.name = name
         self._shown: set[str] = set()
         self._read = 0  # bytes of the first process's log
+
+    def end(self, status: int, processes: int) -> End:
+        """Returns how so many processes ended, and tells it; status: of the launcher."""
+        if status == 0:
+            return End(0, [])
+        if self.tell_of_a_suspension():
+            line = "a suspension cut the devices off; starting them again"
+            print(f"{self.name}: {line}", file=sys.stderr)
+            return End(None, [])
+        if status > BY_A_SIGNAL and self.all_are_stopped():
+            print(self.line_of_stopped(), file=sys.stderr)
+            return End(status, [])  # a signal came to the processes alone
+        self.refuse_failed_launcher()
+        self.show_failure()
+        if not self.have_complaint():
+            got = f"got exit status {status}"
+            print(
+                f"{self.name}: expected {processes} processes to end well, {got}", file=sys.stderr
+            )
+        return End(2, list(filter(self._is_complaint, self._said_by_processes())))
 
     def show_news(self) -> None:
         """Shows the lines that the first process has ended since the last call."""

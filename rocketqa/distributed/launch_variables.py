@@ -14,7 +14,7 @@ MACHINES = "PADDLE_NNODES"
 ENDPOINTS = "PADDLE_TRAINER_ENDPOINTS"  # one of each process, with commas between
 # In the line of a process that has lost the others because all of them could not run for a while.
 SUSPENDED = "lost in a suspension"
-TOLD_BY = "(told by device"  # in the line of a process that ends because of another one
+TOLD_BY = "(told by"  # in the line of a process that ends because of another one
 CURE = "start it with `python -m paddle.distributed.launch`, or unset this variable"
 
 

@@ -1,46 +1,50 @@
 """Failure detection and barriers: the processes of a launch watch and wait for each other.
 
-A process that dies takes the others with it: Paddle's launcher sees to that. A process that is
-stopped, swapped out or stuck leaves them waiting: on GPUs for half an hour; on CPUs gloo gives up
-after 30 seconds, also on a process that only saves a state or has the longer texts. Therefore each
-process has a thread that writes a heartbeat, a small file in a folder of the launch: the step, what
-the process is busy with, and the line of code that it is at. The same thread reads the heartbeats
-of the others. `barrier` waits for the others for as long as they live.
+A process that dies takes the others of its node with it: Paddle's launcher sees to that. A process
+that is stopped, swapped out, stuck or cut off leaves them waiting: on GPUs for half an hour; on
+CPUs gloo gives up after 30 seconds, also on a process that only saves a state or has the longer
+texts. Therefore each process sends heartbeats through Paddle's store (`heartbeats.py`): the step,
+what the process is busy with, and the line of code that it is at. A thread judges those of the
+others. `barrier` waits for the others for as long as they live.
 
 A process judges others by what it can know. It counts only the seconds in which it was awake
-itself: a suspended machine, a frozen disk and stopped processes accuse nobody. A process that a
-debugger has stopped is waited for.
+itself: a suspended machine and stopped processes accuse nobody. A process that a debugger has
+stopped is waited for. The store is in the process of device 0: where nothing comes from the store,
+nothing comes from device 0.
 """
 
-import json
 import os
-import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
 from rocketqa.distributed.awake_clock import AwakeClock
 from rocketqa.distributed.heartbeats import (
+    Exchange,
     Heartbeat,
     is_dead,
     is_in_a_debugger,
     process_of_this,
 )
 from rocketqa.distributed.launch_variables import TOLD_BY
+from rocketqa.distributed.store import Store
 from rocketqa.files.errors import DataError
-from rocketqa.jobs.atomic_files import read_object
 
 BEAT = 2.0  # seconds between two heartbeats
 # Seconds without a heartbeat after which a process counts as stopped; gloo gives up after 30.
 SILENCE = 20.0
-# The limit of a step, in seconds: the larger of this and ten times the longest step so far.
+# The limit of a step that every device is at, in seconds: the larger of this and ten times the
+# longest step so far.
 PATIENCE = 40.0
-POLL = 0.001  # seconds between two looks at the heartbeats while a process waits at a barrier
+# Seconds between two looks at the store while a process waits at a barrier: a twentieth of the
+# seconds that it has waited, within these limits.
+SHORTEST_PAUSE = 0.0002
+LONGEST_PAUSE = 0.05
 
 STEPPING = "stepping"
 LEFT = "left"
@@ -56,27 +60,30 @@ class LastHeard(NamedTuple):
 class Watchdog:
     """Watches from `start` to `stop`. A process that is alone is not watched.
 
-    folder: where the heartbeats are. what: the name that error lines begin with. rank: the number
-    of this process, 0 to count - 1. beat, silence, patience: seconds, see the constants above.
+    connect: opens a connection to the store. name: what the keys in it begin with, another one for
+    each watchdog. what: the name that error lines begin with. rank: the number of this process, 0
+    to count - 1. beat, silence, patience: seconds, see the constants above. kind: what is watched.
     """
 
     def __init__(
         self,
-        folder: Path,
+        connect: Callable[[], Store],
+        name: str,
         what: str,
         rank: int,
         count: int,
         beat: float = BEAT,
         silence: float = SILENCE,
         patience: float = PATIENCE,
+        kind: str = "device",
     ):
-        self.folder = folder
         self.what = what
         self.rank = rank
         self.count = count
         self.beat = beat
         self.silence = silence
         self.patience = patience
+        self.kind = kind
         self.step = 0
         self.busy = "starting"
         self._clock = AwakeClock(2 * beat)
@@ -84,75 +91,83 @@ class Watchdog:
         self.longest_step = 0.0
         self._launcher = os.getppid()
         self._main_thread = threading.get_ident()
-        self._beats = 0
+        self._name = name
         self._barriers = 0
         self._stopped = threading.Event()
-        self._writing = threading.Lock()
+        self._connect = connect
+        self._exchange = Exchange(connect, name, rank, count, self._heartbeat, beat)
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
-        """Begins to write heartbeats and to read those of the others."""
+        """Begins to send heartbeats and to judge those of the others."""
         if self.count > 1:
-            while self._heartbeat_of(self.rank).get("process") != os.getpid():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._write_heartbeat()
+            self._exchange.start()
             self._thread.start()
+            self._store = self._connect()  # of the main thread
 
     def stop(self) -> None:
-        """Ends both."""
-        if self.count > 1:
-            self._stopped.set()
-            self._thread.join()
+        """Ends both, when all work is done. The process with the store is the last one to go."""
+        if self.count == 1:
+            return
+        self._stopped.set()
+        self._thread.join()
+        self._exchange.stop()
+        left = self._store.add(f"{self._name}/left", 1)
+        began = time.monotonic()
+        while self.rank == 0 and left < self.count and time.monotonic() - began < self.silence:
+            time.sleep(SHORTEST_PAUSE)
+            left = self._store.add(f"{self._name}/left", 0)
 
     def was_suspended(self) -> bool:
         """Returns whether this process could not run for so long that others may have given up."""
         return self._clock.asleep() > self.silence
 
     def leave(self) -> None:
-        """Ends both where the work has failed or is stopped, whoever else still works; the last
-        process removes the heartbeats.
-        """
+        """Ends both where the work has failed or is stopped, whoever else still works."""
         if self.count == 1:
             return
+        self.busy = LEFT
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.busy = LEFT
-        with suppress(OSError):  # of a full disk, which is why this process leaves
-            self._write_heartbeat()
-        if all(self._heartbeat_of(rank).get("busy") == LEFT for rank in range(self.count)):
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._exchange.stop()
 
     def barrier(self) -> None:
         """Waits until every process has come to a barrier as often as this one.
 
-        It comes before each collective operation: gloo waits there for 30 seconds only. Where the
-        folder is gone, the first process has seen everybody and has cleaned up. Raises DataError
-        where a process that is waited for is dead.
+        It comes before each collective operation: gloo waits there for 30 seconds only. Raises
+        DataError where a process is dead.
         """
         if self.count == 1:
             return
         self._barriers += 1
-        self._write_heartbeat()
-        for rank in range(self.count):
-            looked = time.monotonic()
-            while self._is_waited_for(rank):
-                time.sleep(POLL)
-                if time.monotonic() - looked > self.beat:
-                    self._refuse_dead(rank)
-                    looked = time.monotonic()
+        began = looked = time.monotonic()
+        arrived = self._arrive(1)
+        while arrived < self._barriers * self.count:
+            waited = time.monotonic() - began
+            time.sleep(min(LONGEST_PAUSE, max(SHORTEST_PAUSE, waited / 20)))
+            if time.monotonic() - looked > self.beat:
+                self._refuse_dead()
+                looked = time.monotonic()
+            arrived = self._arrive(0)
 
-    def _refuse_dead(self, rank: int) -> None:
-        """Raises DataError where a process has ended without having come to this barrier."""
-        if is_dead(self._heartbeat_of(rank)) and self._is_waited_for(rank):
-            raise DataError(
-                f"{self.what}: step {self.step}: expected every device to live, got device {rank} "
-                "dead: call again to go on"
-            )
+    def _arrive(self, processes: int) -> int:
+        """Counts this process as arrived or not; returns how many have, at all barriers so far."""
+        try:
+            return self._store.add(f"{self._name}/arrived", processes)
+        except Exception:  # noqa: BLE001  The store is gone; Paddle's C++ code has any kind for it.
+            while True:
+                time.sleep(self.beat)  # the launcher or the other thread ends this process soon
+                self._refuse_dead()
 
-    def _is_waited_for(self, rank: int) -> bool:
-        barriers = self._heartbeat_of(rank).get("barriers", 0)
-        return barriers < self._barriers and self.folder.is_dir()
+    def _refuse_dead(self) -> None:
+        """Raises DataError where a process has ended, while this one waits for it."""
+        for rank, heartbeat in enumerate(self._exchange.heard):
+            if is_dead(heartbeat):
+                raise DataError(
+                    f"{self.what}: step {self.step}: expected every {self.kind} to live, got "
+                    f"{self.kind} {rank} dead: call again to go on"
+                )
 
     def at_step(self, step: int) -> None:
         """Records that a step begins, and with it that the step before has ended."""
@@ -175,15 +190,13 @@ class Watchdog:
         self.busy = f"done {what}"
 
     def _watch(self) -> None:
-        """Runs in the thread: writes a heartbeat and judges those of the others, until `stop`."""
+        """Runs in the thread: judges the heartbeats of the others, until `stop`."""
         begin = self._clock.seconds()
         last = {rank: LastHeard({}, begin) for rank in range(self.count)}
         while not self._stopped.wait(self.beat):
             if os.getppid() != self._launcher:
                 self._end("expected the launcher to live, got it gone")
-            self._write_heartbeat_or_end()
-            for rank in last:
-                heartbeat = self._heartbeat_of(rank)
+            for rank, heartbeat in enumerate(self._exchange.heard):
                 if heartbeat != last[rank].heartbeat:
                     last[rank] = LastHeard(heartbeat, self._clock.seconds())
             if not any(is_in_a_debugger(heard.heartbeat) for heard in last.values()):
@@ -195,48 +208,31 @@ class Watchdog:
         for rank, (heartbeat, seen) in last.items():
             if now - seen > self.silence:
                 self._end(
-                    f"expected every device to answer, got nothing from device {rank} "
+                    f"expected every {self.kind} to answer, got nothing from {self.kind} {rank} "
                     f"for {now - seen:.0f} s, last {heartbeat}"
                 )
-        seconds = now - self.step_began
+        # A device that has just saved is at its step for a moment, the waiting ones for long.
+        seconds = min(heard.heartbeat.get("seconds", 0) for heard in last.values())
         too_long = seconds > max(self.patience, 10 * self.longest_step)
         all_stepping = all(heard.heartbeat.get("busy") == STEPPING for heard in last.values())
         if self.longest_step and too_long and all_stepping:
             places = [
-                f"device {rank} at {heard.heartbeat.get('at')}" for rank, heard in last.items()
+                f"{self.kind} {rank} at {heard.heartbeat.get('at')}" for rank, heard in last.items()
             ]
             self._end(
                 f"expected the step to end, got it lasting {seconds:.0f} s: {', '.join(places)}"
             )
 
-    def _heartbeat_of(self, rank: int) -> Heartbeat:
-        """Returns the heartbeat of a process; empty where it has written none yet."""
-        return read_object(self.folder / str(rank))
-
-    def _write_heartbeat_or_end(self) -> None:
-        try:
-            self._write_heartbeat()
-        except OSError as error:
-            self._end(f"expected room for a heartbeat, got {error}")
-
-    def _write_heartbeat(self) -> None:
-        with self._writing:
-            self._beats += 1
-            heartbeat = {
-                "beat": self._beats,
-                "step": self.step,
-                "busy": self.busy,
-                "at": self._line_of_code(),
-                "barriers": self._barriers,
-                **process_of_this(),
-                "traced": self._is_traced(),
-            }
-            unfinished = self.folder / f"{self.rank}.tmp"
-            try:
-                unfinished.write_text(json.dumps(heartbeat), encoding="utf-8")
-                os.replace(unfinished, self.folder / str(self.rank))
-            except FileNotFoundError:  # the first process has seen everybody and has cleaned up
-                pass
+    def _heartbeat(self) -> Heartbeat:
+        """Returns the heartbeat of this process."""
+        return {
+            "step": self.step,
+            "busy": self.busy,
+            "seconds": self._clock.seconds() - self.step_began,
+            "at": self._line_of_code(),
+            **process_of_this(),
+            "traced": self._is_traced(),
+        }
 
     def _line_of_code(self) -> str:
         """Returns the line that the main thread is at: file, number, function."""
@@ -252,7 +248,8 @@ class Watchdog:
 
     def _end(self, complaint: str) -> NoReturn:
         """Ends this process at once: its main thread may wait for ever."""
-        line = f"{self.what}: step {self.step}: {complaint} {TOLD_BY} {self.rank})"
+        place = f"{self.what}: step {self.step}" if self.step else self.what
+        line = f"{place}: {complaint} {TOLD_BY} {self.kind} {self.rank})"
         print(line, file=sys.stderr, flush=True)
         os._exit(2)
 

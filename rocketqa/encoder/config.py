@@ -10,6 +10,14 @@ from rocketqa.files.errors import DataError
 # the pooling of a sentence-transformers folder; the settings of the paper use `first`.
 REPRESENTATIONS = ("first", "mean")
 
+# How a query and a passage are compared, and what their similarity is divided by in the loss: the
+# dot product without temperature (section 3.2, equation 2), or the cosine at .05. The vectors of a
+# cosine encoder have length 1, so that their dot product is the cosine.
+# Deviation: the cosine exists for weights that were trained with it. SIMILARITY switches it, or the
+# folder of a sentence-transformers model; the settings of the paper use `dot` at temperature 1.
+TEMPERATURES = {"dot": 1.0, "cosine": 0.05}
+SIMILARITIES = tuple(TEMPERATURES)
+
 
 class ErnieConfig(NamedTuple):
     """The architecture, in PaddleNLP's names.
@@ -32,6 +40,31 @@ class ErnieConfig(NamedTuple):
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-5
     representation: str = "first"  # one of REPRESENTATIONS
+    similarity: str = "dot"  # one of SIMILARITIES
+    temperature: float = TEMPERATURES["dot"]
+
+    def with_similarity(self, similarity: str | None, temperature: float | None) -> "ErnieConfig":
+        """Returns the architecture with what was chosen; None keeps it as it is. Another similarity
+        than before brings its own temperature along.
+        """
+        config = self
+        if similarity not in (None, config.similarity):
+            assert similarity is not None
+            usual = TEMPERATURES[similarity]
+            config = config._replace(similarity=similarity, temperature=usual)
+        if temperature is not None:
+            config = config._replace(temperature=temperature)
+        return config
+
+    def fields_to_write(self) -> dict[str, object]:
+        """Returns the fields by name. Those of the dot product are left out, as they were before
+        there was another similarity.
+        """
+        fields = self._asdict()
+        for name in ("similarity", "temperature"):
+            if fields[name] == self._field_defaults[name]:
+                del fields[name]
+        return fields
 
 
 def refuse_long_row(config: ErnieConfig, length: int) -> None:

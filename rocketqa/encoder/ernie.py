@@ -27,6 +27,7 @@ from rocketqa.encoder import cpu_kernels
 from rocketqa.encoder.attention import AttentionRows, KernelRows, rows_for_attention
 from rocketqa.encoder.config import ErnieConfig, refuse_long_row
 from rocketqa.encoder.packing import PackedRows
+from rocketqa.encoder.unit_vectors import unit_vectors
 
 
 class Ernie(nn.Layer):
@@ -46,11 +47,12 @@ class Ernie(nn.Layer):
             self.pooler.dense = _linear(config.hidden_size, config.hidden_size)
 
     def forward(self, rows: PackedRows) -> Tensor:
-        """Returns the vector of each row in the caller's order, [N, H], not normalised.
+        """Returns the vector of each row in the caller's order, [N, H].
 
         It is the last layer's output for the row's first token, or the mean of its outputs for all
-        the row's tokens (`config.representation`). Raises DataError where a row has more tokens
-        than the encoder has positions.
+        the row's tokens (`config.representation`). With `config.similarity` "cosine" it is float32
+        and has length 1. Raises DataError where a row has more tokens than the encoder has
+        positions.
         """
         longest = rows.groups[-1].length
         refuse_long_row(self.config, longest)
@@ -68,7 +70,11 @@ class Ernie(nn.Layer):
             vectors = self._run_layer(
                 last_layer, hidden, first, attention_rows, first_only=True
             )  # [N, H]
-        return paddle.gather(vectors, rows.restore)  # [N, H]
+        vectors = paddle.gather(vectors, rows.restore)  # [N, H]
+        if self.config.similarity == "cosine":
+            with paddle.amp.auto_cast(enable=False):
+                vectors = unit_vectors(vectors)  # [N, H]
+        return vectors
 
     def pooled(self, rows: PackedRows) -> Tensor:
         """Returns tanh(dense(vector)) of each row, [N, H], of an encoder that has a pooler."""

@@ -13,7 +13,11 @@ from rocketqa.evaluation.rankings import RankedRun
 from rocketqa.jobs.manifest import flag_of, verb_of
 
 NEED_DEPTH = ("Success", "Recall", "accuracy")
-COMPLETE_WHEN_SHORT = ("retrieve", "bm25")  # such a run is short where nothing more was found
+COMPLETE_WHEN_SHORT = (
+    "retrieve",
+    "bm25",
+    "fuse",
+)  # such a run is short where nothing more was found
 
 
 def depth_of(run: Path, longest: int) -> int:

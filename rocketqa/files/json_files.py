@@ -129,10 +129,11 @@ def read_json_object(path: Path) -> JsonObject:
 def parse_json_object(content: bytes, place: object) -> JsonObject:
     """Returns the JSON object in the bytes of a file; `place` is what error messages call it.
 
-    Raises DataError where the bytes hold anything else.
+    A byte order mark before it, as programs of Windows write, is left out. Raises DataError
+    where the bytes hold anything else.
     """
     try:
-        value = json.loads(content.decode("utf-8"))
+        value = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         got = f"byte {content[error.start]:#04x} at {error.start}"
         raise DataError(f"{place}: expected a JSON object in UTF-8, got {got}") from None

@@ -100,7 +100,7 @@ def write_graphs(
         "model": type(model).__name__,
         "format": graph_format,
         "inputs": INPUTS,
-        "encoder": model.config._asdict(),
+        "encoder": model.config.fields_to_write(),
         "difference": differences,
     }
     text = json.dumps(description, indent=1) + "\n"

@@ -5,7 +5,8 @@
 
 Each tower has its own weights, and a BertModel holds one encoder: a dual encoder becomes two
 folders. A folder has `config.json`, `model.safetensors`, `vocab.txt` and `tokenizer_config.json`; a
-tower has the files of sentence-transformers, too: pooling, length and the dot product.
+tower has the files of sentence-transformers, too: pooling, length and similarity, with
+`2_Normalize` where it is the cosine.
 """
 
 import json
@@ -40,6 +41,7 @@ MODULES = (
     ("", "sentence_transformers.models.Transformer"),
     (POOLING_FOLDER, "sentence_transformers.models.Pooling"),
 )
+NORMALIZE = ("2_Normalize", "sentence_transformers.models.Normalize")
 
 
 class VocabularyFiles(NamedTuple):
@@ -112,7 +114,8 @@ def write_cross_encoder(
 def write_sentence_transformer(folder: Path, config: ErnieConfig, length: int) -> None:
     """Writes what sentence-transformers reads beside a BertModel."""
     modules = []
-    for number, (path, kind) in enumerate(MODULES):
+    is_cosine = config.similarity == "cosine"
+    for number, (path, kind) in enumerate((*MODULES, NORMALIZE) if is_cosine else MODULES):
         modules.append({"idx": number, "name": str(number), "path": path, "type": kind})
     write_json(folder / "modules.json", modules)
     transformer = {
@@ -131,7 +134,9 @@ def write_sentence_transformer(folder: Path, config: ErnieConfig, length: int) -
     }
     (folder / POOLING_FOLDER).mkdir(exist_ok=True)
     write_json(folder / POOLING_FOLDER / CONFIG, pooling)
-    write_json(folder / "config_sentence_transformers.json", {"similarity_fn_name": "dot"})
+    write_json(
+        folder / "config_sentence_transformers.json", {"similarity_fn_name": config.similarity}
+    )
 
 
 def write_tokenizer(folder: Path, files: VocabularyFiles, length: int) -> None:

@@ -17,6 +17,7 @@ from paddle import Tensor, nn
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.encoder.ernie import EncoderLayer, Ernie
+from rocketqa.encoder.unit_vectors import unit_vectors
 from rocketqa.text.tokenizer import Encoding
 
 INPUTS = ("token_ids", "type_ids", "mask")  # of every graph, in this order
@@ -53,6 +54,7 @@ class PaddedErnie(nn.Layer):
         super().__init__()
         self.embeddings = ernie.embeddings
         self.first_only = ernie.config.representation == "first"
+        self.unit_length = ernie.config.similarity == "cosine"
         layers = [PaddedLayer(layer) for layer in ernie.encoder.layers]
         self.layers = nn.LayerList(layers)
 
@@ -75,8 +77,12 @@ class PaddedErnie(nn.Layer):
             hidden = layer(hidden, score_mask, False)  # [N, L, H]
         hidden = last_layer(hidden, score_mask, self.first_only)  # [N, a, H]
         if self.first_only:
-            return hidden[:, 0]  # [N, H]
-        return masked_means(hidden, mask.astype("float32"))  # [N, H]
+            vectors = hidden[:, 0]  # [N, H]
+        else:
+            vectors = masked_means(hidden, mask.astype("float32"))  # [N, H]
+        if self.unit_length:
+            return unit_vectors(vectors)  # [N, H]
+        return vectors
 
 
 def masked_means(hidden: Tensor, mask: Tensor) -> Tensor:

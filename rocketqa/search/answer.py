@@ -14,7 +14,9 @@ class Answer(NamedTuple):
     passage_id: str
     title: str
     text: str
-    score: float  # P(relevant) where a cross encoder ranks the passages, else the inner product
+    score: float  # P(relevant) where a cross encoder ranks the passages, else fused, or of vectors
+    vector_score: float | None = None  # with BM25: the inner product; None: not among its best
+    bm25_score: float | None = None  # with BM25: its score; None: not among its best
 
 
 # What a score is, by whether a cross encoder re-ranks the passages.
@@ -24,6 +26,13 @@ SCORE_MEANINGS = {
     "better match, and there is no largest value.",
     True: "The score is the probability, from 0 to 1, that the passage is relevant to the query.",
 }
+
+# What a score is where BM25 and vectors answer together.
+FUSED_UNIT = "fused score"
+FUSED_MEANING = (
+    "The score, from 0 to 1, is made of those of the vectors and of BM25, which follow it; a dash "
+    "stands for one that did not find the passage."
+)
 
 # Passages that a cross encoder re-ranks unless told otherwise: RERANK_DEPTH of the env files of the
 # paper's experiments.
@@ -53,6 +62,13 @@ def refuse_without_cross_encoder(rerank_depth: int | None, cross_encoder: Path |
         raise DataError(
             f"--rerank-depth {rerank_depth}: expected --cross-encoder DIR, which re-ranks, got none"
         )
+
+
+def shown_parts(answer: Answer) -> str:
+    """Returns the scores of vectors and BM25 in words."""
+    parts = (answer.vector_score, answer.bm25_score)
+    vectors, bm25 = ("-" if part is None else f"{part:.6g}" for part in parts)
+    return f"vectors {vectors}, BM25 {bm25}"
 
 
 def ranked_answers(passages: Sequence[Passage], scores: Sequence[float]) -> list[Answer]:

@@ -85,12 +85,23 @@ def check_encodings(queries: Path, passages: Sequence[Path]) -> None:
     encoding = encodings_in(passages)[0]
     if job_of_queries is None or encoding.job is None:
         return
+    folder = encoding.directories[0]
     if job_of_queries["checkpoint"] != encoding.job["checkpoint"]:
-        folder = encoding.directories[0]
         raise DataError(
             f"{queries}: expected vectors of the dual encoder that encoded {folder}, "
             "got those of another: encode again"
         )
+    similarity = similarity_in(encoding.job)
+    if similarity_in(job_of_queries) != similarity:
+        raise DataError(
+            f"{queries}: expected vectors for the similarity {similarity}, as in {folder}, "
+            f"got those for {similarity_in(job_of_queries)}: encode again"
+        )
+
+
+def similarity_in(job: EncodingJob) -> object:
+    """Returns the similarity that vectors were made for; a job without one had the dot product."""
+    return job.get("similarity", "dot")
 
 
 def _check_sides(queries: Path, passages: Sequence[Path]) -> None:

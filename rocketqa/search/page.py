@@ -10,7 +10,14 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-from rocketqa.search.answer import SCORE_MEANINGS, SCORE_UNITS, Answer
+from rocketqa.search.answer import (
+    FUSED_MEANING,
+    FUSED_UNIT,
+    SCORE_MEANINGS,
+    SCORE_UNITS,
+    Answer,
+    shown_parts,
+)
 
 TEMPLATE = Path(__file__).with_name("page.html")
 INTRODUCTION = (
@@ -34,10 +41,11 @@ class SearchPage:
     reranks: whether a cross encoder gives the scores. largest_depth: of the form.
     """
 
-    def __init__(self, passage_count: int, reranks: bool, largest_depth: int):
+    def __init__(self, passage_count: int, reranks: bool, largest_depth: int, fuses: bool = False):
         self.passage_count = passage_count
         self.reranks = reranks
         self.largest_depth = largest_depth
+        self.fuses = fuses
         self._template = Template(TEMPLATE.read_text(encoding="utf-8"))
 
     def empty(self, form: Form) -> str:
@@ -49,7 +57,7 @@ class SearchPage:
 
         No field has the cursor, so that the keys scroll the answers.
         """
-        content = answer_list(answers, self.reranks)
+        content = answer_list(answers, self.reranks, self.fuses)
         return self._fill(form, f"{form.query} - search", content)
 
     def refused(self, form: Form, message: str, wrong_field: str = "") -> str:
@@ -84,12 +92,18 @@ class SearchPage:
         )
 
 
-def answer_list(answers: Sequence[Answer], reranks: bool) -> str:
-    """Returns answers as a heading, the meaning of their scores, and an HTML list, best first."""
-    items = [_answer_item(answer, SCORE_UNITS[reranks]) for answer in answers]
+def answer_list(answers: Sequence[Answer], reranks: bool, fuses: bool = False) -> str:
+    """Returns answers as a heading, the meaning of their scores, and an HTML list, best first.
+
+    fuses: whether BM25 and vectors answer together; then both scores are shown.
+    """
+    unit, meaning = SCORE_UNITS[reranks], SCORE_MEANINGS[reranks]
+    if fuses and not reranks:
+        unit, meaning = FUSED_UNIT, FUSED_MEANING
+    items = [_answer_item(answer, unit, fuses) for answer in answers]
     lines = [
         f"<h2>{counted_passages(len(answers))}</h2>",
-        f'<p class="note">Best first. {SCORE_MEANINGS[reranks]}</p>',
+        f'<p class="note">Best first. {meaning}</p>',
         '<ol lang="">',
         *items,
         "</ol>",
@@ -102,14 +116,15 @@ def counted_passages(count: int) -> str:
     return f"{count:,} passage" if count == 1 else f"{count:,} passages"
 
 
-def _answer_item(answer: Answer, unit: str) -> str:
+def _answer_item(answer: Answer, unit: str, fuses: bool) -> str:
     """Returns an answer as an item of the list, whose number is the rank."""
     passage_id = html.escape(answer.passage_id)
     text = html.escape(answer.text)
+    parts = f"{shown_parts(answer)}, " if fuses else ""
     title = ""
     if answer.title:
         title = f'<h3 dir="auto">{html.escape(answer.title)}</h3>'
     return (
         f'<li>{title}<p class="score" lang="en">{unit} {answer.score:.6g}, '
-        f'passage <bdi>{passage_id}</bdi></p><p dir="auto">{text}</p></li>'
+        f'{parts}passage <bdi>{passage_id}</bdi></p><p dir="auto">{text}</p></li>'
     )

@@ -56,6 +56,11 @@ def _read_removal(directory: Path, by_digest: dict[str, Path]) -> Removal:
     return Removal(set(_ids_in(directory / IDS)), folders)
 
 
+def ids_in_list(directory: Path) -> list[str]:
+    """Returns the ids of the passages that a list removes."""
+    return _ids_in(directory / IDS)
+
+
 def ids_to_remove(path: Path, ids: IdList) -> list[str]:
     """Returns the passage ids of a file, one a line.
 

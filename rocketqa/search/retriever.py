@@ -23,16 +23,21 @@ from rocketqa.search.answer import (
     ranked_answers,
     refuse_without_cross_encoder,
 )
+from rocketqa.search.bm25_index import Bm25Index
 from rocketqa.search.candidates import CandidateSearch, Search
 from rocketqa.search.collapse import warn_of_collapse
-from rocketqa.search.encodings import COLLECTION, refuse_other_side
+from rocketqa.search.encodings import COLLECTION, refuse_other_side, similarity_in
 from rocketqa.search.exact_search import ExactSearch
+from rocketqa.search.fusion import FUSED_DEPTH, Scored
 from rocketqa.search.index_record import read_record
 from rocketqa.search.kept_index import KeptIndex
-from rocketqa.search.texts import other_source, texts_of
+from rocketqa.search.milvus_search import MilvusCandidates, OpenCollection, open_collection
+from rocketqa.search.texts import left_out_by_file, other_source, texts_of
 from rocketqa.search.vectors import VectorStore
+from rocketqa.search.words import Parts, Words, with_parts
 from rocketqa.weights.checkpoint import load_model
 from rocketqa.weights.model_kinds import length_within, model_settings, warn_of_other_length
+from rocketqa.weights.model_similarity import with_similarity_of
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -87,12 +92,14 @@ class Retriever:
         collection: Mapping[str, Passage],
         relevance: Relevance | None = None,
         rerank_depth: int | None = None,
+        words: Words | None = None,
     ):
         self.encode = encode
         self.search = search
         self.collection = collection
         self.relevance = relevance
         self.rerank_depth = rerank_depth
+        self.words = words
         self._lock = threading.Lock()
 
     def answer(self, query: str, depth: int) -> list[Answer]:
@@ -104,7 +111,7 @@ class Retriever:
         if not query.strip():
             return []
         with self._lock:
-            (ranking,) = self.search.search(self.encode(query), retrieved)
+            ranking, parts = self._ranking(query, retrieved)
             passages = [
                 entry_with_id(self.collection, passage_id, "passages") for passage_id, _ in ranking
             ]
@@ -112,7 +119,18 @@ class Retriever:
                 scores = [score for _, score in ranking]
             else:
                 scores = self.relevance(query, passages)
-        return ranked_answers(passages, scores)[:depth]
+        answers = ranked_answers(passages, scores)[:depth]
+        return answers if parts is None else with_parts(answers, parts)
+
+    def _ranking(self, query: str, count: int) -> tuple[list[Scored], Parts | None]:
+        """Returns the best passages of a query, and what they were fused of; None: of nothing."""
+        if self.words is None:
+            (ranking,) = self.search.search(self.encode(query), count)
+            return ranking, None
+        wanted = max(count, FUSED_DEPTH)
+        (ranking,) = self.search.search(self.encode(query), wanted)
+        fused, parts = self.words.fused(query, ranking, wanted)
+        return fused[:count], parts
 
     def _depth_to_retrieve(self, depth: int) -> int:
         return depth if self.relevance is None else depth_to_retrieve(depth, self.rerank_depth)
@@ -139,6 +157,10 @@ def load_retriever(
     check_vectors: bool = True,
     rerank_depth: int | None = None,
     index: Path | None = None,
+    uri: str | None = None,
+    milvus_collection: str = "rocketqa",
+    bm25_index: Path | None = None,
+    bm25_weight: float | None = None,
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
@@ -146,7 +168,10 @@ def load_retriever(
     max_memory: bytes of passage vectors in memory at a time. query_length, pair_length: tokens;
     None: as the checkpoints were trained. check_vectors: False where the caller compares the
     vectors, and the index, with their manifests (`VectorCheck`). rerank_depth: see Retriever.
-    index: a folder that `rocketqa index` made of the vectors; None: the search is exact.
+    index: a folder that `rocketqa index` made of the vectors. uri, milvus_collection: where
+    `rocketqa load` has put them. Without either the search is exact. bm25_index: a folder that
+    `rocketqa bm25-index` made of the collection, which answers beside the vectors with
+    `bm25_weight` (`Words`); None: the vectors answer alone.
 
     Raises DataError where a checkpoint is of another kind, where the vectors were made by another
     dual encoder or from another collection, the index of other vectors, where a length is beyond a
@@ -154,26 +179,41 @@ def load_retriever(
     """
     refuse_without_cross_encoder(rerank_depth, cross_encoder)
     refuse_other_side(passage_vectors, COLLECTION)
-    refuse_damaged(cross_encoder, *((*passage_vectors, index) if check_vectors else ()))
+    checked = (*passage_vectors, index, bm25_index) if check_vectors else ()
+    refuse_damaged(cross_encoder, *checked)
     model_settings(checkpoint, DualEncoder.__name__)
     if cross_encoder is not None:
         model_settings(cross_encoder, CrossEncoder.__name__)
+    opened = None
+    if uri is not None:
+        opened = open_collection(uri, milvus_collection, passage_vectors)
     passages = VectorStore(passage_vectors)
     _check_checkpoint(passages, checkpoint)
     texts = texts_of(passages, paths_in(collection))
+    words = None
+    if bm25_index is not None:
+        left_out = left_out_by_file(passages, paths_in(collection))
+        words = Words(Bm25Index(bm25_index, left_out), bm25_weight)
     warn_of_collapse(passages, "passages")
     relevance = None
     if cross_encoder is not None:
         relevance = Relevance(cross_encoder, pair_length)
     encode = _query_encoder(checkpoint, query_length, passages)
-    search = _search_of(passages, passage_vectors, max_memory, index)
-    return Retriever(encode, search, texts, relevance, rerank_depth)
+    search = _search_of(passages, passage_vectors, max_memory, index, opened)
+    return Retriever(encode, search, texts, relevance, rerank_depth, words)
 
 
 def _search_of(
-    passages: VectorStore, folders: Sequence[Path], max_memory: int, index: Path | None
+    passages: VectorStore,
+    folders: Sequence[Path],
+    max_memory: int,
+    index: Path | None,
+    opened: OpenCollection | None,
 ) -> Search:
     """Returns the search of the vectors in the folders: exact, or with an index of them."""
+    if opened is not None:
+        collection, record = opened
+        return CandidateSearch(passages, MilvusCandidates(collection, record.made_with, passages))
     if index is None:
         return ExactSearch(passages, max_memory)
     read_record(index, folders)
@@ -189,6 +229,20 @@ def _check_checkpoint(passages: VectorStore, checkpoint: Path) -> None:
         refuse_damaged(checkpoint)
     elif passages.job["checkpoint"] != [digest(checkpoint)]:
         raise other_source(checkpoint, "checkpoint", passages.directories[0])
+    else:
+        _check_similarity(passages, checkpoint)
+
+
+def _check_similarity(passages: VectorStore, checkpoint: Path) -> None:
+    """Raises DataError where a checkpoint made the vectors before its similarity was followed."""
+    assert passages.job is not None
+    found = similarity_in(passages.job)
+    expected = with_similarity_of(checkpoint).similarity
+    if found != expected:
+        raise DataError(
+            f"{passages.directories[0]}: expected vectors for the similarity {expected} of "
+            f"{checkpoint}, got those for {found}: encode again"
+        )
 
 
 def _query_encoder(

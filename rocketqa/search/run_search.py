@@ -9,6 +9,8 @@ from rocketqa.search.candidates import CandidateSearch, Search
 from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.index_record import IndexRecord
 from rocketqa.search.kept_index import KeptIndex
+from rocketqa.search.milvus_record import Parameters, overlap_of
+from rocketqa.search.milvus_search import MilvusCandidates, OpenCollection
 from rocketqa.search.vectors import VectorStore
 
 
@@ -24,6 +26,28 @@ class RunSettings(NamedTuple):
     parameters: str
     max_memory: int
     depth: int
+
+
+def search_in_milvus(
+    opened: OpenCollection,
+    parameters: Parameters,
+    settings: RunSettings,
+    queries: VectorStore,
+    passages: VectorStore,
+) -> tuple[Search, IndexRecord]:
+    """Returns the search in a collection of Milvus, and its overlap with exact search.
+
+    parameters: instead of those that it was loaded with, and the overlap is measured again; empty:
+    those.
+    """
+    collection, record = opened
+    engine = MilvusCandidates(collection, record.made_with, passages, parameters)
+    search = CandidateSearch(passages, engine)
+    if not parameters:
+        return search, overlap_of(record)
+    exact = ExactSearch(passages, settings.max_memory)
+    share = overlap(search, exact, first_segment(queries), settings.depth)
+    return search, IndexRecord(share, settings.depth)
 
 
 def search_of_run(

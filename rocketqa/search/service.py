@@ -8,6 +8,7 @@
     POST /search {"query": TEXT, "depth": 10}
         {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
          "title": TEXT, "text": TEXT}, ...]}
+        with BM25, "vector_score" and "bm25_score" follow; null: it did not find the passage
     GET /?query=TEXT&depth=10
         the same as an HTML page, with nothing from other servers
 
@@ -67,15 +68,17 @@ class Service:
         rerank_depth: int | None,
         is_checking: Callable[[], bool] = lambda: False,
         largest_depth: int = LARGEST_DEPTH,
+        fuses: bool = False,
     ):
         self.answer_query = answer_query
         self.is_checking = is_checking
         self.passage_count = passage_count
         self.rerank_depth = rerank_depth
         self.largest_depth = largest_depth
+        self.fuses = fuses
         self.default_depth = min(DEFAULT_DEPTH, largest_depth)
         reranks = rerank_depth is not None
-        self._page = SearchPage(passage_count, reranks, largest_depth)
+        self._page = SearchPage(passage_count, reranks, largest_depth, fuses)
         self._one_at_a_time = asyncio.Lock()
         # One thread for all queries: processes that it starts live as long as it does, and Paddle
         # Inference fails in a thread that begins after others have ended.
@@ -100,6 +103,8 @@ class Service:
             "passages": self.passage_count,
             "reranks": self.rerank_depth is not None,
         }
+        if self.fuses:
+            content["fuses"] = True
         if self.rerank_depth is not None:
             content["rerank_depth"] = self.rerank_depth
         return JSONResponse(content, 503 if is_checking else 200, HEADERS)
@@ -110,7 +115,7 @@ class Service:
         answers = await self._answers(wanted.query, depth, request)
         objects = []
         for rank, answer in enumerate(answers, 1):
-            objects.append(_answer_object(rank, answer))
+            objects.append(_answer_object(rank, answer, self.fuses))
         content = {"query": wanted.query, "answers": objects}
         return JSONResponse(content, headers=HEADERS)
 
@@ -240,13 +245,14 @@ def application(
     hosts: frozenset[str] | None = None,
     is_checking: Callable[[], bool] = lambda: False,
     largest_depth: int = LARGEST_DEPTH,
+    fuses: bool = False,
 ) -> FastAPI:
     """Returns the HTTP service as an ASGI application.
 
     rerank_depth, largest_depth: see Service. hosts: see Gate. is_checking: whether the vectors may
     not be used yet.
     """
-    service = Service(answer_query, passage_count, rerank_depth, is_checking, largest_depth)
+    service = Service(answer_query, passage_count, rerank_depth, is_checking, largest_depth, fuses)
     app = FastAPI(title="rocketqa serve", openapi_url=None, redirect_slashes=False)
     app.add_middleware(Gate, hosts=hosts, refuse=service.refuse)
     app.add_exception_handler(RequestValidationError, service.refuse_invalid)
@@ -265,12 +271,16 @@ def _asks_for_page(scope: Scope) -> bool:
     return scope["method"] in ("GET", "HEAD") and b"text/html" in accepted.lower()
 
 
-def _answer_object(rank: int, answer: Answer) -> dict[str, object]:
+def _answer_object(rank: int, answer: Answer, fuses: bool) -> dict[str, object]:
     """Returns an answer as the object that JSON holds."""
-    return {
+    content: dict[str, object] = {
         "rank": rank,
         "score": answer.score,
         "passage_id": answer.passage_id,
         "title": answer.title,
         "text": answer.text,
     }
+    if fuses:
+        content["vector_score"] = answer.vector_score
+        content["bm25_score"] = answer.bm25_score
+    return content

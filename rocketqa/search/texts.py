@@ -21,13 +21,23 @@ def texts_of(passages: VectorStore, collections: Sequence[Path]) -> Mapping[str,
     Raises DataError where a file was not encoded or is damaged, and where one is missing. Vectors
     without a manifest may be of any file.
     """
-    files = _files_of_encodings(passages, collections)
     texts = []
-    for path, encoding in files.items():
-        texts.append((CollectionFile(path), _left_out(encoding, passages.removals)))
+    for path, left_out in left_out_by_file(passages, collections).items():
+        texts.append((CollectionFile(path), left_out))
     if len(texts) == 1 and not passages.removals:
         return texts[0][0]
     return PassagesOfFiles(texts)
+
+
+def left_out_by_file(passages: VectorStore, collections: Sequence[Path]) -> dict[Path, Set[str]]:
+    """Returns each collection file with the ids of the passages that are removed from it.
+
+    Raises DataError as `texts_of` does.
+    """
+    left_out: dict[Path, Set[str]] = {}
+    for path, encoding in _files_of_encodings(passages, collections).items():
+        left_out[path] = _left_out(encoding, passages.removals)
+    return left_out
 
 
 def _files_of_encodings(passages: VectorStore, collections: Sequence[Path]) -> dict[Path, Encoding]:

@@ -107,6 +107,16 @@ class VectorStore:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def rows_of_files(self) -> list[tuple[Path, int, int]]:
+        """Returns the path of each file and the rows, begin to end, that are in it."""
+        ranges: list[tuple[Path, int, int]] = []
+        for file, begin in zip(self._files, self._begins.tolist()):
+            first = begin
+            if ranges and ranges[-1][0] == file.path:
+                _, first, _ = ranges.pop()
+            ranges.append((file.path, first, begin + file.rows))
+        return ranges
+
     def read(self, begin: int, end: int) -> ndarray:
         """Returns the vectors of rows begin to end, float32 [end - begin, H], in memory.
 

@@ -32,8 +32,24 @@ def refusals_of_the_launcher() -> Iterator[Refusal]:
     for name in LAUNCHER:
         value = os.environ.get(name) or "1"
         if value != "1":
-            expected = "expected 1 or no value: a flight runs on one machine, and starts as many"
-            yield Refusal(f"{name}: {expected} processes as DEVICES says, got {value}")
+            expected = "expected 1 or no value: NODES starts a flight on several machines, DEVICES"
+            yield Refusal(f"{name}: {expected} on several devices, got {value}")
+
+
+def refusals_of_nodes(variables: Mapping[str, str]) -> Iterator[Refusal]:
+    """Yields the numbers of devices that the nodes of the flight cannot share evenly."""
+    nodes = _nodes()
+    for name in DEVICES:
+        devices = int(variables.get(name, 1))
+        if devices > 1 and devices % nodes:
+            expected = f"expected 1 or a multiple of NODES={nodes}"
+            yield Refusal(f"{name}: {expected}, got {devices}")
+
+
+def _nodes() -> int:
+    """Returns the number of nodes of this flight; `rocketqa.distributed.nodes` has checked it."""
+    value = os.environ.get("NODES", "")
+    return max(1, int(value)) if value.isdecimal() else 1
 
 
 def refusals_of_folders(variables: Mapping[str, str]) -> Iterator[Refusal]:
@@ -92,10 +108,15 @@ def refusals_of_gpus(variables: Mapping[str, str]) -> Iterator[Refusal]:
 
 
 def refusals_of_devices(variables: Mapping[str, str], gpus: int) -> Iterator[Refusal]:
-    """Yields the numbers of devices that are above the number of GPUs."""
+    """Yields the numbers of devices that are above the number of GPUs.
+
+    All nodes of a flight count as machines with as many GPUs as this one.
+    """
+    nodes = _nodes()
+    of_whom = "this machine" if nodes == 1 else f"{nodes} machines like this one"
     for name in DEVICES:
-        if int(variables.get(name, 1)) > gpus:
-            expected = f"expected at most {gpus}, the GPUs of this machine"
+        if int(variables.get(name, 1)) > gpus * nodes:
+            expected = f"expected at most {gpus * nodes}, the GPUs of {of_whom}"
             cure = "" if name == "DEVICES_INFERENCE" else "; ACCUMULATE stands in for devices"
             line = f"{name}: {expected}, got {variables[name]}{cure}"
             yield Refusal(line, of_machine=True)

@@ -21,6 +21,7 @@ from rocketqa.training.machine_checks import (
     refusals_of_disk,
     refusals_of_folders,
     refusals_of_gpus,
+    refusals_of_nodes,
     refusals_of_packages,
     refusals_of_the_launcher,
 )
@@ -108,6 +109,7 @@ def refusals(flight: Flight) -> Iterator[Refusal]:
     sound = {name: value for name, value in flight.variables.items() if name not in wrong}
     flight = flight._replace(variables=sound)
     yield from refusals_of_the_launcher()
+    yield from refusals_of_nodes(sound)
     no_folders = list(refusals_of_folders(sound))
     yield from no_folders
     yield from _refusals_of_files(flight)
@@ -123,6 +125,8 @@ def _packages(flight: Flight) -> list[str]:
     packages = [*flight.needs.packages]
     if flight.script == "rocket.sh" and flight.variables.get("BASELINES") == "yes":
         packages.append("bm25s")
+        if flight.variables.get("BM25_STEMMER"):
+            packages.append("Stemmer")
     return packages
 
 
@@ -238,8 +242,10 @@ def _try_weights(source: str, variable: str, flight: Flight) -> None:
             expected = "expected a folder, or a name that PaddleNLP lists or has fetched"
             raise DataError(f"{source}: {expected}, got neither")
         return
-    representation = flight.variables.get("REPRESENTATION") or None
-    start = load_pretrained(source, MODEL_OF_INIT[variable], representation=representation)
+    chosen: dict[str, str | None] = {}
+    for name in ("REPRESENTATION", "SIMILARITY"):
+        chosen[name.lower()] = flight.variables.get(name) or None
+    start = load_pretrained(source, MODEL_OF_INIT[variable], **chosen)
     try:
         text_encoder_of(start.tokenizer_files)
     except DataError as error:

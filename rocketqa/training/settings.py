@@ -29,7 +29,12 @@ from rocketqa.training.schedule import Schedule
 
 INPUTS = ("init", "collection", "queries", "examples", "dev_examples", "mask_positives")
 NOT_IDENTITY = ("output", "save_every", "visualdl")  # they do not change the weights
-IDENTITY_WHERE_SET = ("deterministic",)  # at its default a training is what it was without the flag
+# At these values a training is what it was without the flag.
+NO_IDENTITY_AT: dict[str, tuple[object, ...]] = {
+    "deterministic": (False,),
+    "similarity": (None, "dot"),
+    "temperature": (None, 1.0),
+}
 LOG = "train_log.tsv"
 RANGES: dict[str, Range] = {  # of the fields that are numbers
     "batch_size": WHOLE_FROM_1,
@@ -39,6 +44,7 @@ RANGES: dict[str, Range] = {  # of the fields that are numbers
     "weight_decay": FROM_0,
     "seed": ANY_WHOLE,
     "layer_norm_eps": EPSILON,
+    "temperature": ABOVE_0,
     "min_steps": WHOLE_FROM_0,
     "max_steps": WHOLE_FROM_1,
     "clip_norm": ABOVE_0,
@@ -55,10 +61,14 @@ RANGES: dict[str, Range] = {  # of the fields that are numbers
 CHOICES = {  # of the fields that are words
     "decay": ("linear", "constant"),
     "representation": ("first", "mean"),
+    "similarity": ("dot", "cosine"),
     "precision": ("float32", "tf32", "float16", "bfloat16"),
     "negatives": ("cross-batch", "in-batch"),
 }
-MAY_BE_NONE = ("layer_norm_eps", "representation", "max_steps", "loss_scale")
+MAY_BE_NONE = (
+    *("layer_norm_eps", "representation", "similarity", "temperature"),
+    *("max_steps", "loss_scale"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +142,11 @@ class TrainingSettings:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         inputs = {name: values.pop(name) for name in INPUTS if name in values}
         inputs = {name: value for name, value in inputs.items() if name not in constants}
-        unset = {name for name in IDENTITY_WHERE_SET if not values[name]}
+        unset = {
+            name
+            for name, usual in NO_IDENTITY_AT.items()
+            if name in values and values[name] in usual
+        }
         left_out = {*NOT_IDENTITY, *constants, *unset}
         flags = {name: value for name, value in values.items() if name not in left_out}
         flags["devices"] = devices
@@ -148,8 +162,12 @@ class TrainingSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DualEncoderSettings(TrainingSettings):
-    """The settings of a dual encoder's training. `negatives`: cross-batch or in-batch."""
+    """The settings of a dual encoder's training. `negatives`: cross-batch or in-batch.
+    `similarity`: dot or cosine, whose value the loss divides by `temperature`.
+    """
 
+    similarity: str | None = None
+    temperature: float | None = None
     query_length: int = 32
     passage_length: int = 128
     negatives: str = "cross-batch"

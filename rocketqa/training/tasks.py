@@ -1,6 +1,7 @@
 """The two trainings (section 3.4): the model to start from, its examples and its objective."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from rocketqa.training.dev_measure import cross_encoder_mrr, dual_encoder_mrr
 from rocketqa.training.loop import Task
 from rocketqa.training.run import run_training
 from rocketqa.training.settings import CrossEncoderSettings, DualEncoderSettings, TrainingSettings
+from rocketqa.weights.model_similarity import with_similarity_of
 from rocketqa.weights.pretrained import Pretrained, load_pretrained
 
 MODELS = ("dual", "cross")  # which `sample-negatives --for` makes examples for
@@ -26,7 +28,18 @@ MODELS = ("dual", "cross")  # which `sample-negatives --for` makes examples for
 
 def train_dual_encoder(settings: DualEncoderSettings, check: bool = False) -> int:
     """Trains a dual encoder, writes its checkpoint, and returns the exit status."""
-    return run_training("train-dual-encoder", settings, lambda: dual_encoder_task(settings), check)
+    job_settings = with_similarity_of_start(settings)
+    return run_training(
+        "train-dual-encoder", job_settings, lambda: dual_encoder_task(settings), check
+    )
+
+
+def with_similarity_of_start(settings: DualEncoderSettings) -> DualEncoderSettings:
+    """Returns the settings with the similarity and temperature that the model is trained with: as
+    they were chosen, or as the initial weights have them.
+    """
+    config = with_similarity_of(settings.init, settings.similarity, settings.temperature)
+    return replace(settings, similarity=config.similarity, temperature=config.temperature)
 
 
 def train_cross_encoder(settings: CrossEncoderSettings, check: bool = False) -> int:
@@ -76,7 +89,10 @@ def dual_encoder_task(settings: DualEncoderSettings) -> Task:
         weights=DualEncoder.from_encoder_weights(start.weights),
         tokenizer_files=start.tokenizer_files,
         batches=batches,
-        objective=NegativesObjective(cross_batch=settings.negatives == "cross-batch"),
+        objective=NegativesObjective(
+            cross_batch=settings.negatives == "cross-batch",
+            temperature=start.config.temperature,
+        ),
         dev_measure=dev_measure,
     )
 
@@ -129,12 +145,14 @@ def _initial_encoder(settings: TrainingSettings, kind: str) -> Pretrained:
     further.
     """
     assert isinstance(settings.init, str | Path)
-    return load_pretrained(
-        settings.init,
-        kind,
-        layer_norm_eps=settings.layer_norm_eps,
-        representation=settings.representation,
-    )
+    chosen: dict[str, object] = {
+        "layer_norm_eps": settings.layer_norm_eps,
+        "representation": settings.representation,
+    }
+    if isinstance(settings, DualEncoderSettings):
+        chosen["similarity"] = settings.similarity
+        chosen["temperature"] = settings.temperature
+    return load_pretrained(settings.init, kind, **chosen)
 
 
 def _texts(settings: TrainingSettings, start: Pretrained) -> Texts:

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rocketqa.encoder.config import REPRESENTATIONS, ErnieConfig
+from rocketqa.encoder.config import REPRESENTATIONS, SIMILARITIES, ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, read_json_object
 from rocketqa.jobs.manifest import made_by
@@ -21,7 +21,10 @@ from rocketqa.jobs.manifest import made_by
 CONFIG = "config.json"
 OLDER_CONFIG = "model_config.json"
 OLDER_CLASS = re.compile(r"(Bert|Ernie)(Model|For\w+)")
-ADDED_LATER = ("representation",)  # checkpoints from before this field was added lack it
+# Fields of ours that checkpoints of others may have with another meaning.
+OF_OUR_CHECKPOINTS = ("similarity", "temperature")
+# Checkpoints from before these fields were added lack them.
+ADDED_LATER = ("representation", *OF_OUR_CHECKPOINTS)
 DEFAULT_EPSILON = 1e-12  # Google BERT's, where a folder of others names none
 MODEL_TYPES = ("bert", "ernie", "dpr")
 ACTIVATIONS = ("gelu", "relu", "silu", "tanh")
@@ -60,7 +63,7 @@ def _with_fields_of_today(settings: JsonObject) -> JsonObject:
 
 def write_checkpoint_config(folder: Path, class_name: str, config: ErnieConfig) -> None:
     """Writes the `config.json` of a checkpoint of ours."""
-    content = {"model": class_name, "encoder": config._asdict()}
+    content = {"model": class_name, "encoder": config.fields_to_write()}
     (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -80,7 +83,16 @@ def config_of_checkpoint(settings: JsonObject) -> ErnieConfig:
     for name in ErnieConfig._fields:
         if name not in encoder and name not in ADDED_LATER:
             raise encoder.wrong_value(name, "a value")
-    return _checked_config(encoder, ErnieConfig())
+    config = _checked_config(encoder, ErnieConfig())
+    if config.similarity not in SIMILARITIES:
+        raise encoder.wrong_value("similarity", " or ".join(SIMILARITIES))
+    if config.similarity != "dot" and class_of_checkpoint(settings) != "DualEncoder":
+        raise encoder.wrong_value(
+            "similarity", "dot, as nothing but a dual encoder compares vectors"
+        )
+    if config.temperature <= 0:
+        raise encoder.wrong_value("temperature", "a number above 0")
+    return config
 
 
 def config_of_encoder(settings: JsonObject) -> ErnieConfig:
@@ -96,7 +108,13 @@ def config_of_encoder(settings: JsonObject) -> ErnieConfig:
         raise settings.wrong_value("projection_dim", "0 (vectors of the encoder's size)")
     if settings.get("position_embedding_type", str, "absolute") != "absolute":
         raise settings.wrong_value("position_embedding_type", "absolute")
-    return _checked_config(settings, ErnieConfig(layer_norm_eps=DEFAULT_EPSILON))
+    if settings.fields.get("is_decoder"):
+        raise settings.wrong_value("is_decoder", "false (each token sees the tokens behind it)")
+    fields = {
+        name: value for name, value in settings.fields.items() if name not in OF_OUR_CHECKPOINTS
+    }
+    defaults = ErnieConfig(layer_norm_eps=DEFAULT_EPSILON)
+    return _checked_config(JsonObject(fields, settings.place), defaults)
 
 
 def _checked_config(settings: JsonObject, defaults: ErnieConfig) -> ErnieConfig:
@@ -129,6 +147,8 @@ def _checked_value(settings: JsonObject, name: str) -> Any:
     if kind is not float:
         return settings.require(name, kind)
     value = settings.number(name)
+    if name == "temperature":
+        return value
     if not 0 <= value < 1:
         raise settings.wrong_value(name, "a number from 0 to below 1")
     return value

@@ -55,6 +55,7 @@ NOT_OF_THE_ENCODER = re.compile(
     r"|^embeddings\.token_type_ids$"  # a buffer of zeros
     r"|^cls\.predictions\."  # a head of pre-training
     r"|^cls\.seq_relationship\."  # a head of pre-training
+    r"|^qa_outputs\."  # a head that marks answers
     rf"|{CLASSIFIER.pattern}"
 )
 # A cross encoder draws its own pooler where the source has none.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rocketqa.files.errors import DataError
-from rocketqa.files.json_files import JsonObject, read_json_object
+from rocketqa.files.json_files import JsonObject, read_json_object, shown
 from rocketqa.files.ranges import TOKENS
 from rocketqa.jobs.manifest import flag_of, made_by
 from rocketqa.weights.config_files import (
@@ -104,7 +104,8 @@ def kind_in(settings: JsonObject) -> str:
     if RELEASED_FIELD in settings:
         return RELEASED
     if not all(name in settings for name in ENCODER_FIELDS):
-        return OTHER
+        type_there = settings.fields.get("model_type")
+        return f"{OTHER} (model_type {shown(type_there)})" if type_there else OTHER
     architectures = settings.fields.get("architectures")
     names = architectures if isinstance(architectures, list) else []
     if any(str(name).endswith(CROSS_ENCODER_CLASS) for name in names):

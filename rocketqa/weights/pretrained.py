@@ -41,7 +41,11 @@ from rocketqa.weights.encoder_weights import (
 from rocketqa.weights.model_kinds import IMPORT, RELEASED, RELEASED_FIELD, kind_in, other_start
 from rocketqa.weights.model_shapes import refuse_longer_vocabulary, refuse_other_parameters
 from rocketqa.weights.notes import say
-from rocketqa.weights.sentence_transformers import encoder_folder, followed_representation
+from rocketqa.weights.sentence_transformers import (
+    encoder_folder,
+    followed_representation,
+    followed_similarity,
+)
 from rocketqa.weights.weight_files import read_file, read_weights
 
 __all__ = ["TOKENIZER_FILES", "Pretrained", "is_known_name", "load_pretrained"]
@@ -66,15 +70,18 @@ def load_pretrained(source: str | Path, checkpoint_class: str = "", **overrides:
     """
     folder = Path(source)
     if folder.is_dir():
-        pretrained = _from_folder(folder, checkpoint_class, overrides.get("representation"))
+        pretrained = _from_folder(folder, checkpoint_class, overrides)
     else:
         pretrained = _from_name(str(source), checkpoint_class)
     refuse_longer_vocabulary(pretrained.tokenizer_files, pretrained.config, source)
+    similarity = overrides.pop("similarity", None)
+    temperature = overrides.pop("temperature", None)
     chosen = {name: value for name, value in overrides.items() if value is not None}
-    return pretrained._replace(config=pretrained.config._replace(**chosen))
+    config = pretrained.config._replace(**chosen).with_similarity(similarity, temperature)
+    return pretrained._replace(config=config)
 
 
-def _from_folder(folder: Path, checkpoint_class: str, representation: str | None) -> Pretrained:
+def _from_folder(folder: Path, checkpoint_class: str, chosen: dict[str, Any]) -> Pretrained:
     source = encoder_folder(folder)
     settings = read_config_file(source)
     found_class = class_of_checkpoint(settings)
@@ -93,9 +100,12 @@ def _from_folder(folder: Path, checkpoint_class: str, representation: str | None
     weights = _weights_for(checkpoint_class, read_weights(source), config, folder, settings)
     for line in notes_on_tokenizer(source, files):
         say(line)
-    if checkpoint_class == "DualEncoder" and "representation" not in settings:
-        followed = followed_representation(folder, representation)
-        config = config._replace(representation=followed or config.representation)
+    if checkpoint_class == "DualEncoder":
+        if "representation" not in settings:
+            followed = followed_representation(folder, chosen.get("representation"))
+            config = config._replace(representation=followed or config.representation)
+        similarity = followed_similarity(folder, chosen.get("similarity"))
+        config = config.with_similarity(similarity, None)
     return Pretrained(config, weights, files)
 
 

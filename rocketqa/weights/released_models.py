@@ -50,7 +50,10 @@ HEAD_SIZE = 64  # of every ERNIE 2.0, base and large
 ARCHITECTURE, VARIABLES = "ernie_config.json", "params"  # what `write_released` calls them
 NOT_OF_THE_TOKENIZER = (CONFIG, WEIGHTS, MANIFEST, LOG, OPTIMIZER, EXTRA, MEASURED)
 # Fields of ours that a released architecture does not have, or has under another name.
-NOT_RELEASED = ("layer_norm_eps", "intermediate_size", "type_vocab_size", "representation")
+NOT_RELEASED = (
+    *("layer_norm_eps", "intermediate_size", "type_vocab_size"),
+    *("representation", "similarity", "temperature"),
+)
 
 
 class Released(NamedTuple):
@@ -221,6 +224,7 @@ def _refuse_other_networks(folder: Path, model: Released) -> None:
     for name, expected, got in (
         ("layer_norm_eps", EPSILON, config.layer_norm_eps),
         ("representation", "first", config.representation),
+        ("similarity", "dot", config.similarity),
         ("intermediate_size", INNER_SIZES * config.hidden_size, config.intermediate_size),
         ("do_lower_case", True, options.lowercase),
         ("strip_accents", True, options.strips_accents),

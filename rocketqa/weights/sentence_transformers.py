@@ -2,18 +2,22 @@
 
     modules.json             the steps, each with its type and folder: Transformer, Pooling ...
     1_Pooling/config.json    the pooling: by the first token (cls), the mean over the tokens ...
+    2_Normalize              vectors of length 1, so that dot products are cosines
+    config_sentence_transformers.json    the similarity by name: dot, cosine ...
 
 A folder without modules.json says nothing of this.
 """
 
 from pathlib import Path
 
+from rocketqa.encoder.config import SIMILARITIES
 from rocketqa.files.errors import DataError
 from rocketqa.files.json_files import JsonObject, parse_json_object, read_json_object, shown
 from rocketqa.weights.notes import say
 
 MODULES = "modules.json"
-TRANSFORMER, POOLING = "Transformer", "Pooling"
+NAMED = "config_sentence_transformers.json"
+TRANSFORMER, POOLING, NORMALIZE = "Transformer", "Pooling", "Normalize"
 REPRESENTATION_OF = {  # names of poolings, of all versions -> our `representation`
     "cls": "first",
     "mean": "mean",
@@ -38,11 +42,11 @@ def followed_representation(folder: Path, chosen: str | None) -> str | None:
     """
     modules = _modules(folder)
     kinds = [_kind(module) for module in modules]
-    further = [kind for kind in kinds if kind not in (TRANSFORMER, POOLING)]
+    further = [kind for kind in kinds if kind not in (TRANSFORMER, POOLING, NORMALIZE)]
     if further:
         say(
             f"{folder}: {MODULES} asks for {' and '.join(further)}, which this version does not "
-            "do: vectors are taken as the pooling gives them and compared by dot product"
+            "do: vectors are taken as the pooling gives them"
         )
     if POOLING not in kinds:
         return chosen
@@ -65,6 +69,44 @@ def followed_representation(folder: Path, chosen: str | None) -> str | None:
             f"{', '.join(names)}"
         )
     return chosen or pooled
+
+
+def followed_similarity(folder: Path, chosen: str | None) -> str | None:
+    """Returns the similarity: the chosen one, else that of the folder; None where neither says one.
+    A line tells where it is not the dot product, or not that of the folder.
+    """
+    own, reason = own_similarity(folder)
+    if chosen is None and own is None and reason:
+        say(f"{folder}: vectors are compared by dot product, although {reason}")
+    if chosen is None and own == "cosine":
+        say(
+            f"{folder}: the similarity is the cosine, as {reason} (`--similarity dot` in a "
+            "training compares vectors as the pooling gives them)"
+        )
+    if None not in (chosen, own) and chosen != own:
+        say(f"{folder}: similarity {chosen} was chosen, but the folder's is {own}, as {reason}")
+    return chosen or own
+
+
+def own_similarity(folder: Path) -> tuple[str | None, str]:
+    """Returns the similarity of a folder of sentence-transformers, and what says so.
+
+    It is None for a similarity that we do not have. For other folders both say nothing.
+    """
+    modules = _modules(folder)
+    if not modules:
+        return None, ""
+    if NORMALIZE in [_kind(module) for module in modules]:
+        return "cosine", f"{MODULES} asks for {NORMALIZE}"
+    if not (folder / NAMED).is_file():
+        return "cosine", f"sentence-transformers does without {NAMED}"
+    settings = read_json_object(folder / NAMED)
+    name = settings.fields.get("similarity_fn_name")
+    if name is None:
+        return "cosine", f"sentence-transformers does where {NAMED} names none"
+    if name in SIMILARITIES:
+        return name, f"{NAMED} says"
+    return None, f"{NAMED} names {shown(name)}"
 
 
 def _modules(folder: Path) -> list[JsonObject]:
