@@ -1,9 +1,9 @@
 """Where the published files are, what is known of them, and how a builder gets them.
 
 The sizes and md5 digests of Microsoft's and DPR's files, and the md5 digests of BEIR's archives,
-are those that the ir_datasets package checks too; SQuAD's are in torchtext (md5) and in huggingface_hub's
-tests (sha256). For the released RocketQA corpus no digests are
-published: they are recorded at the first download.
+are those that the ir_datasets package checks too; SQuAD's are in torchtext (md5) and in tests of
+huggingface_hub (sha256). For the released RocketQA corpus no digests are published: they are
+recorded at the first download.
 """
 
 from pathlib import Path

@@ -200,16 +200,22 @@ class Squad:
 
 def make_all(squad: Squad, settings: BuildSettings) -> Iterator[int]:
     """Makes each file, and yields the exit statuses."""
+    if squad.cutting is None:
+        refuse_truth_of_windows(settings.output)
     yield make_one(squad, settings, "collection.tsv", squad.passage_lines)
     for split in SPLITS:
         yield make_one(squad, settings, f"queries.{split}.tsv", squad.query_lines, split)
         if split != "unlabelled":
             yield make_one(squad, settings, f"qrels.{split}.tsv", squad.qrel_lines, split)
-        truth = f"truth.{split}.tsv"
         if squad.cutting is not None:
-            yield make_one(squad, settings, truth, squad.truth_lines, split)
-        elif (settings.output / truth).exists():
-            path = settings.output / truth
+            yield make_one(squad, settings, f"truth.{split}.tsv", squad.truth_lines, split)
+
+
+def refuse_truth_of_windows(folder: Path) -> None:
+    """Raises DataError where a folder for paragraphs holds the truth of windows."""
+    for split in SPLITS:
+        path = folder / f"truth.{split}.tsv"
+        if path.exists():
             raise DataError(f"{path}: expected a folder without it, got the truth of windows")
 
 

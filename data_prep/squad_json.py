@@ -44,7 +44,7 @@ class Article(NamedTuple):
 
 
 def read_articles(paths: Iterable[Path], notes: Counter[str]) -> list[Article]:
-    """Returns the articles of all files. Raises DataError if an article or a question is repeated."""
+    """Returns the articles of all files. Raises DataError if one, or a question, is repeated."""
     articles = []
     seen: set[str] = set()
     for path in paths:

@@ -18,6 +18,7 @@ SCRIPTS = (
     "nq",
     "released_models",
     "released_tsv",
+    "squad",
     "toy",
     "unlabelled_queries",
     "unpack",

@@ -73,7 +73,9 @@ SOURCE = (
 
 
 def test_all_env_files_set_the_same_variables_in_the_same_order():
-    assert [env.name for env in ENVS] == ["marco.env", "nq.env", "own.env", "toy.env"]
+    assert [env.name for env in ENVS] == [
+        *("marco.env", "nq.env", "own.env", "toy.env", "windows.env")
+    ]
     names = variable_names(ENVS[0])
     assert len(set(names)) == len(names)
     for env in ENVS:
@@ -107,3 +109,11 @@ def test_the_values_of_the_papers_data_sets_are_the_papers_and_the_released_code
     values = variable_values(ROOT / f"run_scripts/{data_set}.env")
     expected = PAPER | RELEASED | OF_A_DATA_SET[data_set]
     assert {name: values[name] for name in expected} == expected
+
+
+def test_the_windows_of_squad_are_flown_like_data_of_ones_own():
+    own, windows = (
+        variable_values(ROOT / f"run_scripts/{name}.env") for name in ("own", "windows")
+    )
+    changed = {name for name in own if own[name] != windows[name]}
+    assert changed == {"DATA_DIR", "DATA_PREP", "OUTPUT_DIR", "CHECKPOINT_DIR"}
