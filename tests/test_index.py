@@ -1,6 +1,7 @@
 """`rocketqa index` makes an index once, and the searches that open it answer from it."""
 
 import json
+import resource
 import shlex
 
 import numpy as np
@@ -82,6 +83,19 @@ def test_a_refusal_leaves_the_index_that_is_there(folders, capsys):
     assert error.startswith("rocketqa index: --factory HNSV8: expected an index for these vectors")
     assert make_index(folders) == 0
     assert not (folders / "index.part").exists()
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_no_index(folders, capsys):
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, allowed[1]))
+    try:
+        status = make_index(folders)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert status == 2 and not (folders / "index").exists()
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"rocketqa index: {folders}: expected larger files to be allowed")
+    assert make_index(folders) == 0
 
 
 @pytest.mark.parametrize(

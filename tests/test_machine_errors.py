@@ -16,9 +16,10 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 NUMPY = OSError("60000 requested and 4080 written")
 RUST = ValueError("I/O error: No space left on device (os error 28)")
 LAUNCHER = RuntimeError("Traceback:\nOSError: [Errno 28] No space left on device")
+FAISS = RuntimeError("write error in i: 9 != 10 (No space left on device)")
 
 
-@pytest.mark.parametrize("error", [FULL, NUMPY, RUST, LAUNCHER])
+@pytest.mark.parametrize("error", [FULL, NUMPY, RUST, LAUNCHER, FAISS])
 def test_a_full_disk_is_named_by_the_job_whatever_library_has_met_it(tmp_path, error, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     job = Job("test", tmp_path / "made", flags={}, inputs={})

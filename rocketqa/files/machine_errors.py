@@ -109,7 +109,10 @@ def number_of(error: BaseException) -> int:
         return errno.ENOMEM
     if with_number:
         return int(with_number[1])
-    return errno.ENOSPC if OF_NUMPY.search(words) else 0
+    if OF_NUMPY.search(words):
+        return errno.ENOSPC
+    in_words = (number for number in OF_NUMBER if f"({os.strerror(number)})" in words)  # faiss
+    return next(in_words, 0)
 
 
 def _line(number: int, place: str) -> str:
