@@ -48,6 +48,7 @@ def test_an_error_that_names_its_file_keeps_it(tmp_path):
     [
         (MemoryError("Unable to allocate 3 GiB"), "expected more memory, got "),
         (RuntimeError("std::bad_alloc"), "expected more memory, got "),
+        (RuntimeError("can't start new thread"), "expected more memory, got "),
         (DataError("a: expected b, got c"), "a: expected b, got c"),
         (FileNotFoundError(errno.ENOENT, "No such file", "x"), "[Errno 2] No such file: 'x'"),
     ],

@@ -45,6 +45,7 @@ WITH_NUMBER = re.compile(r"(?:\(os error |\[Errno )(\d+)")
 OF_NUMPY = re.compile(r"\d+ requested and \d+ written")
 OF_NO_MEMORY = re.compile(
     "ResourceExhausted|bad_alloc|[Cc]annot allocate memory|Out of memory|failed to map segment"
+    "|can't start new thread"
 )
 
 
