@@ -114,7 +114,7 @@ def test_a_disk_that_is_full_when_the_file_is_closed_is_one_line(folders, capsys
     assert ": expected larger files to be allowed, got " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("mib", [250, 420])
+@pytest.mark.parametrize("mib", [250, 400])
 def test_without_memory_for_faiss_there_is_one_line_and_no_unfinished_folder(tmp_path, mib):
     vectors = np.random.default_rng(1).standard_normal((20_000, 32))
     write_vectors(tmp_path / "p", [f"p{i}" for i in range(len(vectors))], vectors, checkpoint="m")
