@@ -15,6 +15,7 @@ from ranked_collection import run_verb, write_ranked_collection
 from toy_files import dual_flags
 
 from rocketqa.cli.__main__ import main
+from rocketqa.files.formats import write_lines
 from rocketqa.jobs import finishing, job
 from rocketqa.training import run
 
@@ -98,8 +99,18 @@ def world(tmp_path_factory) -> Path:
     """A folder with an artefact of every kind."""
     folder = tmp_path_factory.mktemp("world")
     write_ranked_collection(folder)
-    source = ["--checkpoint", folder / "dual", "--queries", folder / "queries.tsv"]
-    run_verb("tokenize", "--output", folder / "tokens", *source)
+    dual = ["--checkpoint", folder / "dual"]
+    queries = ["--queries", folder / "queries.tsv"]
+    run_verb("tokenize", "--output", folder / "tokens", *dual, *queries)
+    write_lines(folder / "gone.txt", ["p3"])
+    write_lines(folder / "added.tsv", ["new\t\tw1 w2 w3"])
+    added = ["--collection", folder / "added.tsv"]
+    run_verb("encode", "--output", folder / "added", *dual, *added)
+    first = ["--passage-vectors", folder / "collection.vectors"]
+    ids = ["--ids", folder / "gone.txt"]
+    run_verb("remove-passages", "--output", folder / "removed", *first, *ids)
+    grown = [*first, folder / "added", folder / "removed"]
+    run_verb("index", "--output", folder / "index", *grown, "--factory", "Flat")
     return folder
 
 
@@ -109,11 +120,15 @@ def uses(folder: Path) -> list[Use]:
     collection = ["--collection", folder / "collection.tsv"]
     dual = ["--checkpoint", folder / "dual"]
     cross = ["--checkpoint", folder / "cross"]
+    grown = [*vectors, folder / "added", folder / "removed"]
+    files = [*collection, "--collection", folder / "added.tsv"]
+    with_index = ["--index", folder / "index"]
+    queries = ["--query-vectors", folder / "queries.vectors"]
     scored = ["--run", folder / "scored.run", "--qrels", folder / "qrels.tsv"]
     retrieved = ["--run", folder / "retrieved.run", "--queries", folder / "queries.tsv"]
     return [
         Use(
-            ["retrieve", "--query-vectors", folder / "queries.vectors", *vectors, "--depth", 5],
+            ["retrieve", *queries, *vectors, "--depth", 5],
             ["queries.vectors", "collection.vectors"],
         ),
         Use(["evaluate", *scored], ["scored.run"], makes=False),
@@ -124,6 +139,16 @@ def uses(folder: Path) -> list[Use]:
             ["dual", "cross", "collection.vectors"],
             makes=False,
         ),
+        Use(
+            ["retrieve", *queries, *grown, *with_index, "--depth", 5],
+            ["collection.vectors", "added", "removed", "index"],
+        ),
+        Use(
+            ["search", "w1 w2", *dual, *files, *grown, *with_index],
+            ["added", "removed", "index"],
+            makes=False,
+        ),
+        Use(["index", *grown, "--factory", "Flat"], ["added", "removed"]),
     ]
 
 
@@ -190,13 +215,13 @@ def test_no_damage_to_an_artefact_gives_another_result(world, tmp_path):
 @pytest.fixture(scope="module")
 def unfinished(world, tmp_path_factory) -> list[Unfinished]:
     """Part folders of every kind, each as a kill at the end of its verb leaves it."""
-    retrieve, _, score, encode, _ = [use.words for use in uses(world)]
+    retrieve, _, score, encode, _, retrieve_grown, _, index = [use.words for use in uses(world)]
     dual = ["--checkpoint", world / "dual"]
     tokenize = ["tokenize", *dual, "--collection", world / "collection.tsv"]
     flags = dual_flags(world, world / "unused", 8, epochs=1, **{"save-every": 2})
     train = ["train-dual-encoder", *flags[2:]]  # without --output
     found = []
-    for words in (retrieve, score, encode, tokenize, train):
+    for words in (retrieve, score, encode, tokenize, train, retrieve_grown, index):
         folder = tmp_path_factory.mktemp("unfinished")
         result = run_words(folder, words).result
         with pytest.MonkeyPatch.context() as patched, pytest.raises(Interrupted):

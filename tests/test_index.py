@@ -1,12 +1,15 @@
 """`rocketqa index` makes an index once, and the searches that open it answer from it."""
 
 import json
+import resource
 import shlex
+import subprocess
 
 import numpy as np
 import pytest
 from damage import flip
 from tiny_service import run, search_flags
+from toy_files import ENVIRONMENT, verb
 from vectors_fixture import retrieve, write_queries_and_passages, write_vectors
 
 from rocketqa.cli.__main__ import main
@@ -82,6 +85,50 @@ def test_a_refusal_leaves_the_index_that_is_there(folders, capsys):
     assert error.startswith("rocketqa index: --factory HNSV8: expected an index for these vectors")
     assert make_index(folders) == 0
     assert not (folders / "index.part").exists()
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_no_index(folders, capsys):
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, allowed[1]))
+    try:
+        status = make_index(folders)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert status == 2 and not (folders / "index").exists()
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"rocketqa index: {folders}: expected larger files to be allowed")
+    assert make_index(folders) == 0
+
+
+def test_a_disk_that_is_full_when_the_file_is_closed_is_one_line(folders, capsys):
+    assert make_index(folders) == 0
+    size = (folders / "index/index.faiss").stat().st_size
+    assert size > 1 << 12
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, allowed[1]))
+    try:
+        status = make_index(folders, output="again")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert status == 2 and not (folders / "again").exists()
+    assert ": expected larger files to be allowed, got " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mib", [250, 400])
+def test_without_memory_for_faiss_there_is_one_line_and_no_unfinished_folder(tmp_path, mib):
+    vectors = np.random.default_rng(1).standard_normal((20_000, 32))
+    write_vectors(tmp_path / "p", [f"p{i}" for i in range(len(vectors))], vectors, checkpoint="m")
+    words = ["--passage-vectors", tmp_path / "p", "--factory", "IVF16,Flat"]
+    done = subprocess.run(
+        verb("index", *words, "--output", tmp_path / "index"),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20)),
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("rocketqa index: expected more memory, got ")
+    assert not list(tmp_path.glob("index*"))
 
 
 @pytest.mark.parametrize(

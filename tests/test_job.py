@@ -1,5 +1,6 @@
 """An artefact is whole or not there; it is made again after its job or its bytes have changed."""
 
+import json
 import re
 
 import pytest
@@ -143,6 +144,29 @@ def test_work_that_nobody_can_tell_the_job_of_is_kept_aside_and_blocks_nothing(
     assert [(aside / "state-5").read_text()[-1] for aside in asides] == ["0", "1"]
     line = f"a.tsv.part/job.json: damaged, so .* the work is kept as {asides[0]}, and begun anew"
     assert re.search(line, capsys.readouterr().err)
+
+
+def test_work_whose_job_a_flipped_bit_changed_is_kept_aside(tmp_path, capsys):
+    job = Job("copy", tmp_path / "a.tsv", flags={"depth": 8}, inputs={}, keep_unfinished="state-*")
+
+    def fail(part):
+        (part / "state-5").write_text("days of work")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        job.run(fail)
+    job_file = job.part / "job.json"
+    job_file.write_text(job_file.read_text().replace("8", "9", 1))
+    make(job)
+    assert "a.tsv.part/job.json: damaged, so nobody" in capsys.readouterr().err
+    assert (tmp_path / "a.tsv.damaged/state-5").read_text() == "days of work"
+
+
+def test_work_of_an_earlier_version_without_a_digest_is_gone_on_with(job):
+    fail_halfway(job("out"))
+    job_file = job("out").part / "job.json"
+    job_file.write_text(json.dumps(job("out").identity))
+    assert fail_halfway(job("out")) == {"shards/0"}
 
 
 @pytest.mark.parametrize("content", ["", "{", bytes(9).decode()])

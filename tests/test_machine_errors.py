@@ -16,9 +16,10 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 NUMPY = OSError("60000 requested and 4080 written")
 RUST = ValueError("I/O error: No space left on device (os error 28)")
 LAUNCHER = RuntimeError("Traceback:\nOSError: [Errno 28] No space left on device")
+FAISS = RuntimeError("write error in i: 9 != 10 (No space left on device)")
 
 
-@pytest.mark.parametrize("error", [FULL, NUMPY, RUST, LAUNCHER])
+@pytest.mark.parametrize("error", [FULL, NUMPY, RUST, LAUNCHER, FAISS])
 def test_a_full_disk_is_named_by_the_job_whatever_library_has_met_it(tmp_path, error, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     job = Job("test", tmp_path / "made", flags={}, inputs={})
@@ -47,6 +48,7 @@ def test_an_error_that_names_its_file_keeps_it(tmp_path):
     [
         (MemoryError("Unable to allocate 3 GiB"), "expected more memory, got "),
         (RuntimeError("std::bad_alloc"), "expected more memory, got "),
+        (RuntimeError("can't start new thread"), "expected more memory, got "),
         (DataError("a: expected b, got c"), "a: expected b, got c"),
         (FileNotFoundError(errno.ENOENT, "No such file", "x"), "[Errno 2] No such file: 'x'"),
     ],

@@ -46,12 +46,16 @@ CALLS = {
     ],
     "evaluate": ["evaluate", "--run", "a.run", "--qrels", "qrels.tsv", "--measures", "MRR@10"],
     "statistics": ["statistics", "--collection", "collection.tsv", "--queries", "queries.tsv"],
+    "index": ["index", "--passage-vectors", "vectors", "--factory", "IVF2,Flat"],
+    "remove-passages": ["remove-passages", "--passage-vectors", "vectors", "--ids", "gone.txt"],
+    "retrieve-grown": [*RETRIEVE, "added", "removed", "--depth", "5", "--index", "index"],
     "train-dual": ["train-dual-encoder", *TRAINING, *DUAL, "--batch-size", "5", "--keep", "1"],
     "train-cross": ["train-cross-encoder", *TRAINING, *CROSS, "--batch-size", "8"],
 }
 OLDER = {  # an artefact that the call replaces
     "retrieve": [*RETRIEVE, "--depth", "4"],
     "tokenize": ["tokenize", "--queries", "queries.tsv", "--checkpoint", "dual"],
+    "index": ["index", "--passage-vectors", "vectors", "--factory", "Flat"],
 }
 
 
@@ -60,11 +64,25 @@ def inputs(encoded):
     """A folder with the inputs of all calls."""
     queries = ["encode", *VECTORS, "--queries", "queries.tsv", "--output", "queries"]
     assert call(queries, encoded) == 0
+    grow(encoded)
     lines = [f"q{i}\tQ0\tp{(i * 7) % 40}\t1\t1\tx" for i in range(40)]
     write_lines(encoded / "a.run", lines)
     scored = [f"q{i // 2}\tQ0\tp{i}\t{i % 2 + 1}\t{1 - i % 2}\tx" for i in range(40)]
     write_lines(encoded / "scored.run", scored)
     return encoded
+
+
+def grow(folder: Path) -> None:
+    """Adds a passage to the encoding in a folder, removes another, and makes an index of it."""
+    write_lines(folder / "gone.txt", ["p3"])
+    write_lines(folder / "added.tsv", ["new\t\tw1 w2 w3"])
+    grown = ["--passage-vectors", "vectors", "added", "removed"]
+    for words in (
+        ["encode", *VECTORS, "--collection", "added.tsv", "--output", "added"],
+        [*CALLS["remove-passages"], "--output", "removed"],
+        ["index", *grown, "--factory", "Flat", "--output", "index"],
+    ):
+        assert call(words, folder) == 0
 
 
 def call(words: list[str], folder: Path) -> int:

@@ -1,8 +1,9 @@
-"""The import of Paddle without its noise and without its handlers of signals.
+"""The import of Paddle without its noise and without its handlers of signals, and that of faiss.
 
 Paddle prints warnings that mean nothing to a user, and takes SIGTERM over with a handler of its own
 that can deadlock. Both happen when it is imported, which the verbs do late and in many places.
-`expect_import` is called before.
+`expect_import` is called before. Where a limit leaves too little memory, the import of faiss would
+be a crash without a word.
 """
 
 import sys
@@ -19,7 +20,9 @@ from rocketqa.files.machine_errors import refuse_without_memory
 from rocketqa.jobs import stopping
 
 PADDLE = "paddle"
+FAISS = "faiss"
 MEMORY_OF_PADDLE = 1 << 30  # bytes of address space that its import may take
+MEMORY_OF_FAISS = 448 << 20  # measured with numpy: 438 MiB, with one thread 270
 # A line on the standard error stream that holds one of these is noise.
 NOISE = (
     "WARNING: OMP_NUM_THREADS set to",  # paddle/base/__init__.py, at import
@@ -99,6 +102,12 @@ def _run_paddle(loader: Loader, module: ModuleType) -> None:
     stopping.raise_if_requested()
 
 
+def _run_faiss(loader: Loader, module: ModuleType) -> None:
+    """Runs the package, whose library takes memory for its threads as soon as it is loaded."""
+    refuse_without_memory(MEMORY_OF_FAISS)
+    loader.exec_module(module)
+
+
 def _run_core(loader: Loader, module: Any) -> None:
     """Runs the module whose `init_glog` takes signals over, and lets it give them back."""
     with stopping.signals_wait():  # it says of any exception that it cannot be imported
@@ -115,7 +124,7 @@ def _run_core(loader: Loader, module: Any) -> None:
     module.init_glog = init_glog
 
 
-RUN = {PADDLE: _run_paddle, f"{PADDLE}.base.core": _run_core}
+RUN = {PADDLE: _run_paddle, f"{PADDLE}.base.core": _run_core, FAISS: _run_faiss}
 
 
 class _PaddleFinder(MetaPathFinder):

@@ -45,6 +45,7 @@ WITH_NUMBER = re.compile(r"(?:\(os error |\[Errno )(\d+)")
 OF_NUMPY = re.compile(r"\d+ requested and \d+ written")
 OF_NO_MEMORY = re.compile(
     "ResourceExhausted|bad_alloc|[Cc]annot allocate memory|Out of memory|failed to map segment"
+    "|can't start new thread"
 )
 
 
@@ -109,7 +110,10 @@ def number_of(error: BaseException) -> int:
         return errno.ENOMEM
     if with_number:
         return int(with_number[1])
-    return errno.ENOSPC if OF_NUMPY.search(words) else 0
+    if OF_NUMPY.search(words):
+        return errno.ENOSPC
+    in_words = (number for number in OF_NUMBER if f"({os.strerror(number)})" in words)  # faiss
+    return next(in_words, 0)
 
 
 def _line(number: int, place: str) -> str:

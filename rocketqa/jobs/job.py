@@ -21,8 +21,8 @@ from typing import TypeVar
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.machine_errors import refuse_machine_error
-from rocketqa.jobs.atomic_files import read_object, write_atomically
-from rocketqa.jobs.digests import MANIFEST, digest, manifest_of
+from rocketqa.jobs.atomic_files import write_atomically
+from rocketqa.jobs.digests import MANIFEST, digest, manifest_of, sealed_text
 from rocketqa.jobs.durable import make_folder, remove
 from rocketqa.jobs.finishing import Ending
 from rocketqa.jobs.locks import lock_directory
@@ -30,10 +30,10 @@ from rocketqa.jobs.manifest import (
     JOB,
     difference,
     is_cut_off,
-    is_identity,
     paths_in,
     recorded,
     titles_of,
+    unfinished_identity,
 )
 from rocketqa.jobs.output_place import free_name, refuse_unless_place, target_of, try_rename
 
@@ -250,7 +250,7 @@ class Job:
     def _set_damaged_work_aside(self) -> bool:
         """Renames a part directory with precious work that nobody can tell the job of."""
         job_file = self.part / JOB
-        if not self._has_precious_work() or is_identity(read_object(job_file)):
+        if not self._has_precious_work() or unfinished_identity(self.part):
             return False
         aside = free_name(self.output.with_name(f"{self.output.name}.damaged"))
         os.rename(self.part, aside)
@@ -268,7 +268,7 @@ class Job:
 
     def _clear_work_of_another_job(self) -> None:
         job_file = self.part / JOB
-        other = read_object(job_file)
+        other = unfinished_identity(self.part)
         if other == self.identity:
             (self.part / MANIFEST).unlink(missing_ok=True)  # of bytes that are damaged by now
             return
@@ -277,7 +277,7 @@ class Job:
         job_file.unlink(missing_ok=True)  # first, so that a kill leaves nothing to go on from
         for path in self.part.iterdir():
             remove(path)
-        write_atomically(job_file, json.dumps(self.identity))
+        write_atomically(job_file, sealed_text(self.identity))
 
     def _remove_empty_part(self) -> None:
         """Removes the part directory where a refusal came before any work."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rocketqa.jobs.atomic_files import read_object
-from rocketqa.jobs.digests import manifest_of, read_manifest
+from rocketqa.jobs.digests import SEAL, is_sealed, manifest_of, read_manifest
 
 JOB = "job.json"  # in a part directory: which job its unfinished work belongs to
 REMOVE = "; to begin anew, remove the folder"
@@ -99,10 +99,16 @@ def paths_in(value: object) -> Sequence[Path]:
     return [item for item in values if isinstance(item, Path)]
 
 
-def is_identity(value: dict) -> bool:
-    """Returns whether an object is the identity of a job."""
-    flags, inputs = value.get("flags"), value.get("inputs")
-    return "verb" in value and isinstance(flags, dict) and isinstance(inputs, dict)
+def unfinished_identity(part: Path) -> dict:
+    """Returns the identity of the job that a part directory belongs to.
+
+    Empty where nothing says so, or the file that says so is damaged.
+    """
+    sealed = read_object(part / JOB)
+    identity = {name: value for name, value in sealed.items() if name != SEAL}
+    are_objects = all(isinstance(identity.get(name), dict) for name in ("flags", "inputs"))
+    is_identity = "verb" in identity and are_objects
+    return identity if is_identity and is_sealed(sealed) else {}
 
 
 def difference(part: Path, unfinished: dict, wanted: dict) -> str:

@@ -9,10 +9,12 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from rocketqa.files.errors import DataError
+from rocketqa.files.machine_errors import refuse_without_memory
 from rocketqa.search.candidates import Search
 from rocketqa.search.exact_search import QUERIES_AT_ONCE, Scored, thread_count
 from rocketqa.search.vectors import VectorStore
 
+MEMORY_OF_THREAD = 192 << 20  # bytes of address space; measured 146 to 178 MiB a thread
 SAMPLE_QUERIES = 100  # queries that measure the overlap with exact search
 
 
@@ -41,7 +43,7 @@ class ApproximateSearch:
         with faiss_errors_as_one_line(f"--index {factory}"):
             self.index = empty_index(passages.size, factory)
             sample = passages.sample(block_rows)
-            self.index.train(sample)
+            train(self.index, sample)
             for begin in range(0, len(passages), block_rows):
                 end = min(begin + block_rows, len(passages))
                 self.index.add(passages.read(begin, end))
@@ -73,6 +75,15 @@ class ApproximateSearch:
 def empty_index(size: int, factory: str) -> faiss.Index:
     """Returns an index for inner products of vectors of a size, which knows no vectors yet."""
     return faiss.index_factory(size, factory, faiss.METRIC_INNER_PRODUCT)
+
+
+def train(index: faiss.Index, sample: ndarray) -> None:
+    """Trains an index with vectors float32 [n, H].
+
+    Raises OSError where its threads may not have the memory that they need: faiss would crash.
+    """
+    refuse_without_memory(thread_count() * MEMORY_OF_THREAD)
+    index.train(sample)
 
 
 def set_parameters(index: faiss.Index, parameters: str, flag: str) -> None:

@@ -18,11 +18,13 @@ from rocketqa.search.approximate_search import (
     empty_index,
     faiss_errors_as_one_line,
     set_parameters,
+    train,
 )
 from rocketqa.search.exact_search import thread_count
 from rocketqa.search.vectors import VectorStore
 
 FILE = "index.faiss"
+BYTES_AT_ONCE = 1 << 20  # written at a time
 ROWS_AT_ONCE = 1 << 14  # vectors that are added before the progress moves and a signal is heard
 
 
@@ -78,13 +80,14 @@ def write_index(
         index = empty_index(passages.size, factory)
     set_parameters(index, parameters, "--parameters")  # before the long work
     with faiss_errors_as_one_line(f"--factory {factory}"):
-        index.train(sample)
+        train(index, sample)
         with bar(total=count, unit="passage", unit_scale=True, desc="index") as progress:
             for begin in range(0, count, block_rows):
                 end = min(begin + block_rows, count)
                 index.add(passages.read(begin, end))
                 progress.update(end - begin)
-    faiss.write_index(index, str(folder / FILE))
+    with (folder / FILE).open("wb") as file:  # Python tells of a disk that is full at the end, too
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, BYTES_AT_ONCE))
 
 
 def training_sample(passages: VectorStore, count: int, seed: int) -> ndarray:
