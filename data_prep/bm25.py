@@ -17,6 +17,7 @@ from builds import run_script, script_parser
 
 from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_path
 from rocketqa.files.formats import Query, read_collection, read_queries, write_lines
+from rocketqa.files.packages import import_package
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.files.runs import ranked, run_lines
 from rocketqa.files.unspaced_text import is_unspaced, terms
@@ -61,6 +62,7 @@ def build(args: Namespace) -> int:
     job = job_of("bm25", args, inputs=("collection", "queries"), **terms_of_job)
 
     def write(part: Path) -> None:
+        import_package("bm25s", "package bm25s", "it to be installed")
         lines = bm25_lines(args.collection, args.queries, args.depth)
         write_lines(part / args.output.name, lines)
 

@@ -1,6 +1,7 @@
 """BM25 ranks passages that share rare words with a query first, and retrieves no others."""
 
 import math
+import sys
 
 import pytest
 from data_prep_runs import call, read, write
@@ -119,3 +120,13 @@ def test_texts_without_words_give_an_empty_run(tmp_path, text):
     write(tmp_path, collection__tsv=f"p1\t\t{text}\n", queries__tsv=f"q1\t{text}\n")
     assert retrieve(tmp_path, 3)[0] == 0
     assert read(tmp_path, "bm25.run") == ""
+
+
+def test_without_the_library_one_line_says_how_to_get_it(data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bm25s", None)  # Python's mark of a package that is not there
+    status, stderr = retrieve(data, 3)
+    assert status == 2
+    [line] = stderr.splitlines()
+    cure = "expected it to be installed (pip install -e '.[bm25]', or set BASELINES=no)"
+    assert line.startswith(f"data_prep/bm25.py: package bm25s: {cure}, got ")
+    assert not list(data.glob("bm25.run*"))

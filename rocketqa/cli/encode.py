@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     model_settings(args.checkpoint, "DualEncoder")
     take_lengths(args, "query_length", "passage_length")
     take_batch_tokens(args)
-    job = job_of("encode", args, inputs=("checkpoint", "collection", "queries"))
+    job = job_of("encode", args, inputs=("checkpoint", "collection", "queries")).of_folder()
 
     def make(workspace: Workspace) -> None:
         from rocketqa.inference.encoding import TOKENS, encode
