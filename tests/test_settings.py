@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +151,9 @@ def test_a_checkpoint_is_a_folder_even_where_its_name_is_that_of_its_weights(set
     job.run(lambda part: (part / output.name).write_text("weights"))
     assert (output / output.name).read_text() == "weights"
     assert (output / "meta.json").is_file()
+
+
+@pytest.mark.parametrize("output", ["/", "."])
+def test_an_output_without_a_name_is_refused(settings, output):
+    with pytest.raises(DataError, match="expected a file or folder to make, got a path without"):
+        replace(settings, output=Path(output)).job("train-dual-encoder", devices=1)
