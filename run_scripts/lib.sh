@@ -127,6 +127,9 @@ env_variables() {
 load_env() {
     ENV=${1:-$ROOT/run_scripts/toy.env}
     [ -f "$ENV" ] || fail "$ENV: expected an env file, got none"
+    if LC_ALL=C grep -q "$(printf '\r')$" "$ENV"; then
+        fail "$ENV: expected the line ends of Linux, got those of Windows (sed -i 's/\\r$//' mends it)"
+    fi
     case $ENV in /*) ;; *) ENV=$PWD/$ENV ;; esac
     cd "$ROOT" || fail "$ROOT: expected a folder, got none"
     set --

@@ -59,6 +59,7 @@ def test_a_wrong_value_is_refused_with_what_was_expected(name, value, fault):
 
 def test_the_end_of_a_line_of_windows_is_shown():
     assert fault_of("OUTPUT_DIR", "output\r").endswith(r"got 'output\r'")
+    assert fault_of("EVALUATE_BY", "labels\r").endswith(r"got 'labels\r'")
 
 
 @pytest.mark.parametrize("value", ["output/my flight", "/data/été", "a=b/c"])

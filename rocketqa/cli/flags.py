@@ -107,7 +107,13 @@ class NumberType:
 
 
 def to_path(value: str) -> Path:
-    """Returns a path. An empty text, as an unset variable of a shell gives it, is refused."""
+    """Returns a path.
+
+    Refused are an empty text, as an unset variable of a shell gives it, and a home folder that the
+    shell has left as it is, as in --output=~/x.
+    """
+    if value == "~" or value.startswith("~/"):
+        raise ArgumentTypeError(f"expected a path, got {shown(value)}, whose ~ only a shell knows")
     return Path(to_text(value))
 
 

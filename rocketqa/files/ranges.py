@@ -71,8 +71,13 @@ class Range(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """Returns how an error shows a wrong text: in one line, and not too long of it."""
+    """Returns how an error shows a wrong text: in one line, and not too long of it.
+
+    Blanks and ends of lines around it, which may be all that is wrong with it, are made visible.
+    """
     line = " ".join(text.split())
+    if line and text != text.strip():
+        line = repr(text)
     if len(line) > LONGEST_SHOWN:
         line = f"{line[:LONGEST_SHOWN]}..."
     return line or "an empty text"
