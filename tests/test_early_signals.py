@@ -8,22 +8,28 @@ import pytest
 from script_runs import ROOT
 from stopping_processes import STATUS, default_signals
 
-# It sends itself a signal when the first module is wanted that only `main` needs.
+# It sends itself a signal when the first module is wanted that takes time.
 SCRIPT = """
 import os, sys
 class Sender:
     def find_spec(self, name, *_):
-        if name == "rocketqa.jobs":
+        if name == "{module}":
             os.kill(os.getpid(), {number})
 sys.meta_path.insert(0, Sender())
-from rocketqa.cli.__main__ import main
+from {importer} import main
 print("imported")
 """
+OF_COMMAND = ("rocketqa.cli.__main__", "rocketqa.jobs.stopping")
+OF_LAUNCH = ("rocketqa.distributed.launch", "subprocess")
+LINE = "rocketqa retrieve: stopped; call again to go on\n"
 
 
-def run(script, number, ignored=None):
+def run(script, number, words=("retrieve",), modules=OF_COMMAND, ignored=None):
     """Runs a script that sends itself a signal while it imports the command."""
-    script.write_text(SCRIPT.format(number=int(number)))
+    importer, module = modules
+    text = SCRIPT.format(number=int(number), importer=importer, module=module)
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(text)
 
     def begin():
         default_signals()
@@ -31,7 +37,7 @@ def run(script, number, ignored=None):
             signal.signal(ignored, signal.SIG_IGN)
 
     return subprocess.run(
-        [sys.executable, str(script), "retrieve"],
+        [sys.executable, str(script), *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,12 +49,17 @@ def run(script, number, ignored=None):
 @pytest.mark.parametrize("number", STATUS, ids=lambda number: number.name)
 def test_a_signal_before_main_is_one_line_and_the_status_of_the_signal(tmp_path, number):
     done = run(tmp_path / "rocketqa", number)
-    line = "rocketqa retrieve: stopped; call again to go on\n"
-    assert (done.returncode, done.stdout, done.stderr) == (STATUS[number], "", line)
+    assert (done.returncode, done.stdout, done.stderr) == (STATUS[number], "", LINE)
+
+
+def test_a_launch_ends_as_the_command_does(tmp_path):
+    script = tmp_path / "rocketqa/distributed/launch.py"
+    done = run(script, signal.SIGINT, ("2", "rocketqa", "retrieve"), OF_LAUNCH)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", LINE)
 
 
 def test_an_ignored_signal_stays_ignored(tmp_path):
-    done = run(tmp_path / "rocketqa", signal.SIGHUP, signal.SIGHUP)
+    done = run(tmp_path / "rocketqa", signal.SIGHUP, ignored=signal.SIGHUP)
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
 
 

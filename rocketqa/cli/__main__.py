@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 
 from rocketqa import __version__
-from rocketqa.cli import early_signals  # noqa: F401  It handles signals while the rest is imported.
+from rocketqa.jobs import early_signals  # noqa: F401  It handles signals while the rest is imported.
 from rocketqa.jobs.stopping import run_until_stopped
 
 VERBS = (  # in the order of work
