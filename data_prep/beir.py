@@ -234,7 +234,7 @@ def export_folder(source: Path, output: Path, check: bool) -> int:
         output,
         flags={},
         inputs={"collection": collection, "queries": queries, "qrels": paths},
-    )
+    ).of_folder()
 
     def write(part: Path) -> None:
         (part / QRELS).mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from builds import run_script, script_parser
 from rocketqa.cli.bm25_flags import add_bm25_flags, bm25_settings, flags_of_default
 from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_path
 from rocketqa.files.formats import Query, read_collection, read_queries, write_lines
+from rocketqa.files.packages import import_package
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.files.runs import ranked, run_lines
 from rocketqa.files.unspaced_text import is_unspaced
@@ -58,6 +59,7 @@ def build(args: Namespace) -> int:
     job = job_of("bm25", args, inputs, flags_of_default(args), **terms_of_job)
 
     def write(part: Path) -> None:
+        import_package("bm25s", "package bm25s", "it to be installed")
         lines = bm25_lines(args.collection, args.queries, args.depth, bm25_settings(args))
         write_lines(part / args.output.name, lines)
 

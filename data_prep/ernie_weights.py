@@ -86,7 +86,7 @@ def make_folder(name: str, args: Namespace) -> int:
         args.output / name,
         flags={"layer_norm_eps": args.layer_norm_eps, "model": name},
         inputs=files,
-    )
+    ).of_folder()
 
     def write(part: Path) -> None:
         settings["layer_norm_eps"] = args.layer_norm_eps

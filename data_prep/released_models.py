@@ -76,7 +76,7 @@ def build(args: Namespace) -> int:
         args.output,
         flags=model.lengths,
         inputs={"source": model.files},
-    )
+    ).of_folder()
 
     def write(part: Path) -> None:
         if is_import:

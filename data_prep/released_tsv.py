@@ -109,6 +109,8 @@ def build(args: Namespace) -> int:
         flags={"drop_bad": True} if args.drop_bad else {},
         inputs={"source": args.source, "data": data_paths},
     )
+    if is_import:
+        job.of_folder()
 
     def write(part: Path) -> None:
         if data and not is_import:

@@ -233,7 +233,9 @@ def make_one(
         yield from lines_of(*split)
         notes.update(squad.notes_of(*split) if split else squad.notes)
 
-    cutting = squad.cutting._asdict() if squad.cutting else {"words": None}
+    cutting: dict[str, object] = {"words": None}
+    if squad.cutting:
+        cutting = squad.cutting._asdict()
     of_splits = {"dev_articles": squad.dev_articles, "seed": squad.seed} if split else {}
     return make_file(
         settings,

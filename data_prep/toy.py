@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
 def build(args: Namespace) -> int:
     """Makes the folder unless it is up to date, and returns the exit status."""
     refuse_impossible_world(args)
-    job = job_of("toy", args, inputs=())
+    job = job_of("toy", args, inputs=()).of_folder()
 
     def write(part: Path) -> None:
         world = make_world(args)

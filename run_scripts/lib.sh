@@ -12,8 +12,8 @@
 #                             calls: on PATH, or else among those that pyenv has.
 # python_version PYTHON       prints the version, such as 3.12; is false unless it is 3.10 to 3.13.
 # env_variables               prints the names of the variables that the env file sets.
-# join_nodes FOLDER ...       with NODES above 1, carries the script out on all (nodes.py).
 # load_env [ENV]              reads the env file (by default toy.env) and makes `rocketqa` runnable.
+# join_nodes FOLDER ...       with NODES above 1, carries the script out on all (nodes.py).
 # print_command COMMAND ...   prints a command of the plan, when it first comes up.
 # with_variables COMMAND ..   runs a command with NAME=VALUE for each variable of the env file.
 # preflight SCRIPT FLAGS ..   prints a line for everything that would stop the script; is true if
@@ -127,6 +127,9 @@ env_variables() {
 load_env() {
     ENV=${1:-$ROOT/run_scripts/toy.env}
     [ -f "$ENV" ] || fail "$ENV: expected an env file, got none"
+    if LC_ALL=C grep -q "$(printf '\r')$" "$ENV"; then
+        fail "$ENV: expected the line ends of Linux, got those of Windows (sed -i 's/\\r$//' mends it)"
+    fi
     case $ENV in /*) ;; *) ENV=$PWD/$ENV ;; esac
     cd "$ROOT" || fail "$ROOT: expected a folder, got none"
     set --

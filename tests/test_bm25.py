@@ -152,3 +152,13 @@ def test_a_stemmer_without_its_package_is_one_line(data, monkeypatch):
     monkeypatch.delitem(sys.modules, "Stemmer", raising=False)
     assert status == 2
     assert "stemmer english: expected PyStemmer (pip install -e '.[bm25]'" in stderr
+
+
+def test_without_the_library_one_line_says_how_to_get_it(data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bm25s", None)  # Python's mark of a package that is not there
+    status, stderr = retrieve(data, 3)
+    assert status == 2
+    [line] = stderr.splitlines()
+    cure = "expected it to be installed (pip install -e '.[bm25]', or set BASELINES=no)"
+    assert line.startswith(f"data_prep/bm25.py: package bm25s: {cure}, got ")
+    assert not list(data.glob("bm25.run*"))

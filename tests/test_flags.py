@@ -53,6 +53,12 @@ def test_the_type_of_a_flag_gives_the_number_or_argparse_s_error():
         NumberType(WHOLE_FROM_1)("two")
 
 
+@pytest.mark.parametrize("home", ["~", "~/x"])
+def test_a_home_that_the_shell_has_left_is_no_path(home):
+    with pytest.raises(ArgumentTypeError, match="whose ~ only a shell knows"):
+        to_path(home)
+
+
 def test_paths_and_texts_are_not_empty(tmp_path):
     assert to_path(str(tmp_path)) == tmp_path
     assert to_text("a b") == "a b"

@@ -10,12 +10,14 @@ from test_flags import actions_of, parser_of
 from rocketqa.training.flight_variables import VARIABLES, wrong_variables
 
 SOUND = variable_values(ROOT / "run_scripts/own.env")
+# No value of one threshold crosses the other.
+ALONE = SOUND | {"MIN_POSITIVE": "1", "MAX_NEGATIVE": "0"}
 SAMPLES = ("", "0", "1", "-1", "0.5", "1e-5", "100", "1000", "nan", "inf", "two", "1 2", "linear")
 
 
 def fault_of(name: str, value: str) -> str:
     """Returns what is wrong where one variable of own.env has this value."""
-    return dict(wrong_variables(SOUND | {name: value})).get(name, "")
+    return dict(wrong_variables(ALONE | {name: value})).get(name, "")
 
 
 @pytest.mark.parametrize("env", ENVS, ids=lambda path: path.name)
@@ -57,6 +59,7 @@ def test_a_wrong_value_is_refused_with_what_was_expected(name, value, fault):
 
 def test_the_end_of_a_line_of_windows_is_shown():
     assert fault_of("OUTPUT_DIR", "output\r").endswith(r"got 'output\r'")
+    assert fault_of("EVALUATE_BY", "labels\r").endswith(r"got 'labels\r'")
 
 
 @pytest.mark.parametrize("value", ["output/my flight", "/data/été", "a=b/c"])
@@ -73,6 +76,20 @@ def test_a_missing_and_an_unknown_variable_are_named():
         "LERNING_RATE": "expected a known variable, got this name (did you mean LEARNING_RATE?)",
         "XYZ": f"expected a known variable, got this name ({explained})",
     }
+
+
+@pytest.mark.parametrize(
+    "positive, negative, fault",
+    [
+        ("0.1", "0.9", "expected at least the 0.9 of MAX_NEGATIVE, so that no positive is a neg"),
+        ("0.5", "0.5", ""),
+        ("0.1", "2", ""),  # the other one is named already
+    ],
+)
+def test_a_passage_cannot_be_a_positive_and_a_negative(positive, negative, fault):
+    values = SOUND | {"MIN_POSITIVE": positive, "MAX_NEGATIVE": negative}
+    found = dict(wrong_variables(values)).get("MIN_POSITIVE", "")
+    assert found.startswith(fault) and bool(found) == bool(fault)
 
 
 def flags_of_variables() -> set[tuple[str, str, str]]:

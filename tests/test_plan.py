@@ -1,12 +1,12 @@
 """`rocket.sh --plan` prints the commands and the arithmetic of the paper, and runs nothing."""
 
 import re
-import subprocess
 
 import pytest
 from script_runs import ROOT, folders_below, run_script, variable_values
-from toy_files import verb, write_tiny_flight
+from toy_files import write_tiny_flight
 
+from rocketqa.cli.__main__ import main
 from rocketqa.files.errors import DataError
 from rocketqa.training.plan import PipelinePlan
 from rocketqa.training.step_memory import parameters_of
@@ -122,13 +122,29 @@ def test_epochs_with_too_few_steps_are_planned_on_to_min_steps(tmp_path):
 
 
 def test_a_rate_that_is_not_a_number_is_refused():
-    words = verb("plan", "RATES=fast", "ROWS=", "DATA_DIR=x")
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr == (
-        "rocketqa plan: RATES: expected words NAME=NUMBER of train, cross, encode, score, "
-        "each once, got fast\n"
+    with pytest.raises(DataError) as error:
+        PipelinePlan({"RATES": "fast", "DATA_DIR": "x"})
+    assert str(error.value) == (
+        "RATES: expected words NAME=NUMBER of train, cross, encode, score, each once, got fast"
     )
+
+
+@pytest.mark.parametrize(
+    "changed, fault",
+    [
+        ({"INIT": None}, "INIT: expected a value, got none (run_scripts/toy.env explains every"),
+        ({"QUERY_LENGTH": "two"}, "QUERY_LENGTH: expected 8 to 512 tokens, got two"),
+        ({"DUAL_NEGATIVES": "-1"}, "DUAL_NEGATIVES: expected a whole number from 1, got -1"),
+    ],
+)
+def test_a_plan_that_cannot_be_made_is_one_line_and_prints_nothing(changed, fault, capsys):
+    values = variable_values(ROOT / "run_scripts/toy.env") | changed
+    words = [f"{name}={value}" for name, value in values.items() if value is not None]
+    assert main(["plan", *words]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"rocketqa plan: {fault}")
+    assert printed.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,14 @@ def test_a_missing_env_file_is_refused(tmp_path):
     assert done.stderr == f"{tmp_path}/no.env: expected an env file, got none\n"
 
 
+def test_an_env_file_of_windows_is_refused_in_one_line(tmp_path):
+    env = tmp_path / "my.env"
+    env.write_bytes(b"SEED=1\r\n")
+    done = sh("run_scripts/rocket.sh", str(env))
+    expected = "expected the line ends of Linux, got those of Windows (sed -i 's/\\r$//' mends it)"
+    assert (done.returncode, done.stderr) == (2, f"{env}: {expected}\n")
+
+
 def test_a_stage_works_from_any_folder(tmp_path):
     done = sh(
         str(ROOT / "run_scripts/stage2_cross.sh"),

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +155,17 @@ def test_the_cross_encoder_has_its_own_length_and_adversarial_training():
     names = {"max_length": 160, "fgm": 0.0}
     for name, value in names.items():
         assert CrossEncoderSettings.__dataclass_fields__[name].default == value
+
+
+def test_a_checkpoint_is_a_folder_even_where_its_name_is_that_of_its_weights(settings, tmp_path):
+    output = tmp_path / "model.safetensors"
+    job = replace(settings, output=output).job("train-dual-encoder", devices=1)
+    job.run(lambda part: (part / output.name).write_text("weights"))
+    assert (output / output.name).read_text() == "weights"
+    assert (output / "meta.json").is_file()
+
+
+@pytest.mark.parametrize("output", ["/", "."])
+def test_an_output_without_a_name_is_refused(settings, output):
+    with pytest.raises(DataError, match="expected a file or folder to make, got a path without"):
+        replace(settings, output=Path(output)).job("train-dual-encoder", devices=1)

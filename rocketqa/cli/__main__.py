@@ -1,6 +1,6 @@
 """Finds the verb, runs it, and turns what a user must mend into one line and exit status 2.
 
-Few imports come first: until `main` handles signals, Ctrl-C is a traceback of Python.
+`early_signals` comes first: until `main` handles signals, it lets them end the command in a line.
 """
 
 import importlib
@@ -9,6 +9,7 @@ import sys
 from types import ModuleType
 
 from rocketqa import __version__
+from rocketqa.jobs import early_signals  # noqa: F401  It handles signals while the rest is imported.
 from rocketqa.jobs.stopping import run_until_stopped
 
 VERBS = (  # in the order of work

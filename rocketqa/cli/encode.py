@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     take_batch_tokens(args)
     inputs = ("checkpoint", "collection", "queries")
     flags = similarity_flags(with_similarity_of(args.checkpoint))
-    job = job_of("encode", args, inputs, **flags)
+    job = job_of("encode", args, inputs, **flags).of_folder()
 
     def make(workspace: Workspace) -> None:
         from rocketqa.inference.encoding import TOKENS, encode

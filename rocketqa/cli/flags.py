@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingRows
 from rocketqa.files.formats import write_lines
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
+from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, crossed_thresholds, shown
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
@@ -106,7 +107,13 @@ class NumberType:
 
 
 def to_path(value: str) -> Path:
-    """Returns a path. An empty text, as an unset variable of a shell gives it, is refused."""
+    """Returns a path.
+
+    Refused are an empty text, as an unset variable of a shell gives it, and a home folder that the
+    shell has left as it is, as in --output=~/x.
+    """
+    if value == "~" or value.startswith("~/"):
+        raise ArgumentTypeError(f"expected a path, got {shown(value)}, whose ~ only a shell knows")
     return Path(to_text(value))
 
 
@@ -212,6 +219,13 @@ def add_text_flags(parser: ArgumentParser, as_trained: str = "") -> None:
         default=None if as_trained else 128,
         help=f"tokens of a passage, [CLS] and both [SEP] included (default: {as_trained}128)",
     )
+
+
+def refuse_crossed_thresholds(args: Namespace) -> None:
+    """Raises DataError where --min-positive is below --max-negative."""
+    fault = crossed_thresholds(args.min_positive, args.max_negative, "--max-negative")
+    if fault:
+        raise DataError(f"--min-positive: {fault}")
 
 
 def take_batch_tokens(args: Namespace) -> None:

@@ -8,6 +8,8 @@ in a second (`rocketqa benchmark` measures it); the hours follow from it.
 from argparse import ArgumentParser
 
 from rocketqa.cli.flags import VerbParser, assignment
+from rocketqa.files.errors import DataError
+from rocketqa.training.flight_variables import wrong_variables
 from rocketqa.training.plan import PipelinePlan
 
 EXAMPLE = "sh run_scripts/rocket.sh run_scripts/marco.env --plan"
@@ -33,6 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     for word in build_parser().parse_args(argv).variables:
         name, _, value = word.partition("=")
         variables[name] = value
-    for line in PipelinePlan(variables).lines():
-        print(line)
+    for name, fault in wrong_variables(variables):
+        raise DataError(f"{name}: {fault}")
+    lines = list(PipelinePlan(variables).lines())  # all, so that a refusal stands alone
+    print("\n".join(lines))
     return 0

@@ -2,7 +2,15 @@
 
 from argparse import ArgumentParser, Namespace
 
-from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, run_for_rows, to_path
+from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
+    add_job_flags,
+    job_of,
+    refuse_crossed_thresholds,
+    run_for_rows,
+    to_path,
+)
 from rocketqa.data_augmentation import PseudoLabelSettings, pseudo_label
 from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingRows
@@ -67,6 +75,7 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    refuse_crossed_thresholds(args)
     job = job_of("pseudo-label", args, inputs=("run", "scores"))
     return run_for_rows(job, lambda: _pseudo_labels(args), args.check)
 

@@ -7,7 +7,14 @@ min_positive.tsv and removals.tsv hold one each.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, to_path
+from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
+    add_job_flags,
+    job_of,
+    refuse_crossed_thresholds,
+    to_path,
+)
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
 from rocketqa.evaluation.denoising_report import count_run, denoising_tables, report_lines
 from rocketqa.evaluation.judgements import refuse_other_queries
@@ -85,7 +92,8 @@ def _add_input_flags(parser: ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    job = job_of("report-denoising", args, inputs=INPUTS)
+    refuse_crossed_thresholds(args)
+    job = job_of("report-denoising", args, inputs=INPUTS).of_folder()
 
     def make(part: Path) -> None:
         counts, tables = _count(args)

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         inputs=("collection", "queries"),
         not_identity=("checkpoint",),  # every folder with the same tokenizer gives the same bytes
         tokenizer=encoder.digest,
-    )
+    ).of_folder()
 
     def write(part: Path) -> None:
         with bar(unit="text", desc=f"tokenize {args.output.name}") as progress:

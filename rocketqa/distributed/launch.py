@@ -10,6 +10,9 @@ process says is shown as it comes. Where the processes fail, each line that they
 and the status is 2. A signal goes to the processes once; the status is then 128 + its number.
 """
 
+from rocketqa.jobs import early_signals  # noqa: F401  Before the modules that take time.
+
+# isort: split
 import os
 import signal
 import subprocess

@@ -74,6 +74,8 @@ class Job:
     ):
         self.given = output
         self.output = target_of(output)
+        if not self.output.name:
+            raise DataError(f"{output}: expected a file or folder to make, got a path without name")
         self.logs = logs
         self.keep_unfinished = keep_unfinished
         self.facts: dict[str, object] = {}  # further entries of the manifest

@@ -48,7 +48,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     Raises DataError where the archive is damaged or holds anything but regular files inside the
     folder.
     """
-    job = Job("unpack", folder, flags={}, inputs={"archive": archive})
+    job = Job("unpack", folder, flags={}, inputs={"archive": archive}).of_folder()
 
     def copy_members(part: Path) -> None:
         try:

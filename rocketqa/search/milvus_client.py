@@ -51,7 +51,7 @@ def connect(uri: str, must_exist: bool = False) -> Any:
         logging.getLogger(package).setLevel(logging.CRITICAL + 1)  # errors are lines of ours
     if is_local:
         _refuse_no_place(Path(uri), must_exist)
-    from pymilvus import MilvusClient  # type: ignore[import-not-found,unused-ignore]
+    from pymilvus import MilvusClient  # type: ignore
 
     token = os.environ.get(TOKEN, "")
     with milvus_errors_as_one_line(uri):
@@ -76,9 +76,7 @@ def _refuse_no_place(path: Path, must_exist: bool) -> None:
 def milvus_errors_as_one_line(place: str) -> Iterator[None]:
     """Turns an exception of pymilvus, or of its connection, into a DataError at a place."""
     from grpc import RpcError  # type: ignore[import-untyped,unused-ignore]
-    from pymilvus.exceptions import (  # type: ignore[import-not-found,unused-ignore]
-        MilvusException,
-    )
+    from pymilvus.exceptions import MilvusException  # type: ignore
 
     try:
         yield

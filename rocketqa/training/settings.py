@@ -150,7 +150,7 @@ class TrainingSettings:
         left_out = {*NOT_IDENTITY, *constants, *unset}
         flags = {name: value for name, value in values.items() if name not in left_out}
         flags["devices"] = devices
-        return Job(
+        job = Job(
             verb,
             self.output,
             flags=flags,
@@ -158,6 +158,7 @@ class TrainingSettings:
             logs=(LOG,),
             keep_unfinished="state-*",
         )
+        return job.of_folder()
 
 
 @dataclass(frozen=True, kw_only=True)
