@@ -87,7 +87,7 @@ def write_index(
                 index.add(passages.read(begin, end))
                 progress.update(end - begin)
     with (folder / FILE).open("wb") as file:  # Python tells of a disk that is full at the end, too
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, BYTES_AT_ONCE))
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, BYTES_AT_ONCE))  # type: ignore[attr-defined]
 
 
 def training_sample(passages: VectorStore, count: int, seed: int) -> ndarray:
