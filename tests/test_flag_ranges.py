@@ -30,6 +30,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--chunk-size": FROM_1,
     "--clip-norm": ("1e30", ("0", "-1")),
     "--depth": FROM_1,
+    "--dev-articles": FROM_1,
     "--dev-queries": FROM_1,
     "--entities": FROM_1,
     "--epochs": FROM_0,

@@ -78,7 +78,7 @@ def _create(
     collection: MilvusCollection, passages: VectorStore, index: MilvusIndex
 ) -> MilvusRecord:
     """Makes an empty collection, which has its record from the first moment."""
-    from pymilvus import DataType  # type: ignore[import-not-found,unused-ignore]
+    from pymilvus import DataType  # type: ignore
 
     record = MilvusRecord(passages.size, index)
     client = collection.client
