@@ -78,20 +78,6 @@ def test_a_missing_and_an_unknown_variable_are_named():
     }
 
 
-@pytest.mark.parametrize(
-    "positive, negative, fault",
-    [
-        ("0.1", "0.9", "expected at least the 0.9 of MAX_NEGATIVE, so that no positive is a neg"),
-        ("0.5", "0.5", ""),
-        ("0.1", "2", ""),  # the other one is named already
-    ],
-)
-def test_a_passage_cannot_be_a_positive_and_a_negative(positive, negative, fault):
-    values = SOUND | {"MIN_POSITIVE": positive, "MAX_NEGATIVE": negative}
-    found = dict(wrong_variables(values)).get("MIN_POSITIVE", "")
-    assert found.startswith(fault) and bool(found) == bool(fault)
-
-
 def flags_of_variables() -> set[tuple[str, str, str]]:
     """Returns (variable, verb, flag) wherever a script passes a variable on as a flag."""
     found = set()

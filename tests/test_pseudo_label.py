@@ -47,18 +47,6 @@ def test_a_run_without_a_confident_query_is_refused(tmp_path, capsys):
     assert not (tmp_path / "pseudo.tsv").exists()
 
 
-def test_a_passage_cannot_be_a_positive_and_a_negative(tmp_path, capsys):
-    thresholds = ["--min-positive", "0.2", "--max-negative", "0.8"]
-    given = ["--run", "a", "--scores", "b", "--output", str(tmp_path / "x"), *thresholds]
-    texts = ["--collection", "c", "--queries", "d"]
-    for words in (["pseudo-label", "--negatives", "1"], ["report-denoising", *texts]):
-        assert main([*words, *given]) == 2
-        assert capsys.readouterr().err == (
-            f"rocketqa {words[0]}: --min-positive: expected at least the 0.8 of --max-negative, "
-            "so that no positive is a negative too, got 0.2\n"
-        )
-
-
 @pytest.mark.parametrize(
     "flags",
     [["--negatives", "0"], ["--negatives-per-row", "-2"], ["--min-positive", "nan"]],

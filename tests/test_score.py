@@ -179,8 +179,8 @@ def test_an_unknown_id_is_refused_before_anything_is_scored(flight, tmp_path, li
     assert {path.name for path in tmp_path.iterdir()} == {"bad.run"}
 
 
-def write_deep_run(folder: Path, queries: int = 1600) -> Path:
-    """Writes queries and a run of forty passages for each: some sixteen blocks."""
+def write_deep_run(folder: Path, queries: int = 800) -> Path:
+    """Writes queries and a run of forty passages for each: some eight blocks."""
     write_lines(folder / "many.tsv", (f"q{i}\tw{i % 40} w{i // 40}" for i in range(queries)))
     lines: list[str] = []
     for i in range(queries):

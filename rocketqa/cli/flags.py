@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from rocketqa.distributed.watchdog import Workspace
-from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingRows
 from rocketqa.files.formats import write_lines
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, crossed_thresholds, shown
+from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
@@ -219,13 +218,6 @@ def add_text_flags(parser: ArgumentParser, as_trained: str = "") -> None:
         default=None if as_trained else 128,
         help=f"tokens of a passage, [CLS] and both [SEP] included (default: {as_trained}128)",
     )
-
-
-def refuse_crossed_thresholds(args: Namespace) -> None:
-    """Raises DataError where --min-positive is below --max-negative."""
-    fault = crossed_thresholds(args.min_positive, args.max_negative, "--max-negative")
-    if fault:
-        raise DataError(f"--min-positive: {fault}")
 
 
 def take_batch_tokens(args: Namespace) -> None:

@@ -7,7 +7,6 @@ from rocketqa.cli.flags import (
     VerbParser,
     add_job_flags,
     job_of,
-    refuse_crossed_thresholds,
     run_for_rows,
     to_path,
 )
@@ -75,7 +74,6 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    refuse_crossed_thresholds(args)
     job = job_of("pseudo-label", args, inputs=("run", "scores"))
     return run_for_rows(job, lambda: _pseudo_labels(args), args.check)
 

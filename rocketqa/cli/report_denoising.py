@@ -12,7 +12,6 @@ from rocketqa.cli.flags import (
     VerbParser,
     add_job_flags,
     job_of,
-    refuse_crossed_thresholds,
     to_path,
 )
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
@@ -92,7 +91,6 @@ def _add_input_flags(parser: ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    refuse_crossed_thresholds(args)
     job = job_of("report-denoising", args, inputs=INPUTS).of_folder()
 
     def make(part: Path) -> None:

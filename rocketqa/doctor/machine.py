@@ -77,9 +77,9 @@ def ask_driver() -> DriverAnswer:
     said = (ended.output or ended.errors).decode(errors="replace")
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if ended.status:
-        return DriverAnswer([], f"exit status {ended.status} and {shown(said)!r}")
+        return DriverAnswer([], f"exit status {ended.status} and {shown(said.strip())!r}")
     if not lines or not all(map(GPU_LINE.fullmatch, lines)):
-        return DriverAnswer([], repr(shown(said)))
+        return DriverAnswer([], repr(shown(said.strip())))
     return DriverAnswer(lines)
 
 

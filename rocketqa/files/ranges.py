@@ -106,14 +106,3 @@ SHARE_OF_STEPS = Range("a share of the steps, 0 to 1", 0, 1)
 LEARNING_RATE = Range("a rate above 0 and up to 1, such as 3e-5", 0, 1, without_low=True)
 EPSILON = Range("a number above 0 and up to 1, such as 1e-5", 0, 1, without_low=True)
 LOSS_SCALE = Range("a number from 1 to 1e30", 1, 1e30)  # a float32 has room for its product
-
-
-def crossed_thresholds(min_positive: float, max_negative: float, other: str) -> str:
-    """Returns what is wrong where a passage can be a positive and a negative at once.
-
-    other: the flag or the variable that holds the threshold of a negative. Empty: nothing is wrong.
-    """
-    if min_positive >= max_negative:
-        return ""
-    expected = f"at least the {max_negative} of {other}"
-    return f"expected {expected}, so that no positive is a negative too, got {min_positive}"

@@ -17,7 +17,6 @@ from rocketqa.files.ranges import (
     WHOLE_FROM_0,
     WHOLE_FROM_1,
     Range,
-    crossed_thresholds,
     shown,
 )
 from rocketqa.training.plan import FILES, RATES
@@ -200,18 +199,6 @@ def wrong_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         fault = _fault_of(name, value)
         if fault:
             yield name, fault
-    yield from _wrong_together(variables)
-
-
-def _wrong_together(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yields what is wrong with values that are right alone."""
-    names = ("MIN_POSITIVE", "MAX_NEGATIVE")
-    if any(name not in variables or _fault_of(name, variables[name]) for name in names):
-        return
-    least, largest = (PROBABILITY.read(variables[name]) for name in names)
-    fault = crossed_thresholds(least, largest, "MAX_NEGATIVE")
-    if fault:
-        yield "MIN_POSITIVE", fault
 
 
 EXPLAINED = "run_scripts/toy.env explains every variable"
