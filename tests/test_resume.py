@@ -56,7 +56,7 @@ def log_without_rates(output: Path) -> list[list[str]]:
     return [line.split("\t")[:5] for line in lines]
 
 
-@pytest.mark.parametrize("name, devices", [(DUAL, 1), (DUAL, 2), ("train-cross-encoder", 1)])
+@pytest.mark.parametrize("name, devices", [(DUAL, 2), ("train-cross-encoder", 1)])
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices):
     write_tiny_flight(tmp_path, dropout=0.1)
     steps = 200 // devices  # 10 an epoch of one device, 5 of two

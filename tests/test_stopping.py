@@ -139,3 +139,18 @@ def test_a_program_that_uses_the_package_keeps_its_own_handlers():
     with stopping.signals_wait():
         assert os.getpid()
     assert not stopping.is_requested()
+
+
+def test_a_second_command_of_a_program_is_stopped_like_the_first():
+    program = (
+        "import os, signal, time\n"
+        "from rocketqa.jobs.stopping import run_until_stopped\n"
+        "assert run_until_stopped('first', lambda: 0) == 0\n"
+        "def work():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(20)\n"
+        "    return 0\n"
+        "raise SystemExit(run_until_stopped('second', work))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "second: stopped; call again to go on\n")

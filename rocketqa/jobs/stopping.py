@@ -41,6 +41,10 @@ class _Requests:
     """The requests to stop that this process has received."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins anew: a program may run one command after another."""
         self.first: int | None = None  # number of the signal
         self.count = 0
         self.newest = 0.0  # seconds of time.monotonic
@@ -134,6 +138,7 @@ def run_until_stopped(name: str, work: Callable[[], int]) -> int:
     + the number of the signal. Signals that follow the end of the work are ignored, so that nothing
     disturbs the removal of temporary folders.
     """
+    _requests.forget()  # those of an earlier command of this program
     handle_signals()
     end_with_those_above()
     sys.unraisablehook = _pass_over
