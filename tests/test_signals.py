@@ -112,7 +112,7 @@ def test_a_training_says_where_its_log_is_before_it_begins(flight, tmp_path):
     assert line.endswith(f"; log: {output}.part/train_log.tsv")
 
 
-@pytest.mark.parametrize("devices, delay", [(1, 0.4), (1, 0.9), (1, 1.5), (2, 0.4), (2, 3.0)])
+@pytest.mark.parametrize("devices, delay", [(1, 0.4), (1, 1.5), (2, 0.4), (2, 3.0)])
 def test_a_training_that_is_stopped_before_it_has_work_says_one_line(
     flight, tmp_path, devices, delay
 ):
