@@ -13,6 +13,7 @@ FOLDERS = ("rocketqa", "data_prep", "tests")
 # Tested together with the module that they serve, in one file.
 TESTED_IN = {
     "bm25_flags": "test_bm25",
+    "index_flags": "test_index",
     "run_fusion": "test_fuse",
     "contender_ours": "test_contenders",
     "contender_paddlenlp": "test_contenders",

@@ -196,6 +196,19 @@ def add_inference_flags(parser: ArgumentParser) -> None:
     )
 
 
+def add_passage_vectors(parser: ArgumentParser) -> None:
+    """Adds the vectors of passages, in one folder or several."""
+    parser.add_argument(
+        "--passage-vectors",
+        type=to_path,
+        required=True,
+        nargs="+",
+        metavar="DIR",
+        help="folder of an encoded collection, or the folders of all its shards; folders of "
+        "passages that were added, and of lists of removed ones (`rocketqa remove-passages`)",
+    )
+
+
 def add_query_length(parser: ArgumentParser, as_trained: str = "") -> None:
     """Adds --query-length; as_trained: see `add_text_flags`."""
     parser.add_argument(

@@ -9,6 +9,7 @@ from rocketqa.cli.flags import (
     VerbParser,
     add_format_flag,
     add_job_flags,
+    add_passage_vectors,
     job_of,
     memory,
     to_path,
@@ -39,15 +40,7 @@ def build_parser() -> ArgumentParser:
         metavar="DIR",
         help="folder of encoded queries, as `rocketqa encode --queries` makes it",
     )
-    parser.add_argument(
-        "--passage-vectors",
-        type=to_path,
-        required=True,
-        nargs="+",
-        metavar="DIR",
-        help="folder of an encoded collection, or the folders of all its shards; folders of "
-        "passages that were added, and of lists of removed ones (`rocketqa remove-passages`)",
-    )
+    add_passage_vectors(parser)
     parser.add_argument(
         "--depth",
         type=NumberType(WHOLE_FROM_1),

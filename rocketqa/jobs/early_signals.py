@@ -31,8 +31,14 @@ def place_of_verb() -> int:
     return next((place for end, place in VERB_AT.items() if program.endswith(end)), 0)
 
 
-def handle_early(place: int) -> None:
-    """Lets the signals end this process in one line, except those that are ignored."""
+def handle_early() -> None:
+    """Lets the signals end this process in one line, except those that are ignored.
+
+    A process that is not the command's own is left as it is.
+    """
+    place = place_of_verb()
+    if not place:
+        return
     name = " ".join(["rocketqa", *sys.argv[place : place + 1]])
     line = f"{name}: stopped; call again to go on\n".encode(errors="replace")
 
@@ -45,5 +51,4 @@ def handle_early(place: int) -> None:
             signal.signal(number, end)
 
 
-if place_of_verb():
-    handle_early(place_of_verb())
+handle_early()

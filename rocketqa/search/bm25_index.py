@@ -17,17 +17,15 @@ from numpy import float32, ndarray
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, read_collection, write_lines
-from rocketqa.files.json_files import JsonObject, read_json_object
 from rocketqa.files.packages import import_package
 from rocketqa.files.unspaced_text import is_unspaced
-from rocketqa.jobs.digests import MANIFEST, digest, refuse_changed_manifest
-from rocketqa.jobs.manifest import made_by, verb_of
+from rocketqa.jobs.digests import digest
 from rocketqa.search.bm25 import Bm25Settings, Terms, index_of
 from rocketqa.search.fusion import Scored
 from rocketqa.search.ids import IdList
+from rocketqa.search.index_record import maker, manifest_of_index
 
 BM25_INDEX = "bm25-index"  # the verb that makes an index
-MAKE = f"`rocketqa {BM25_INDEX}`"
 IDS = "passages.ids"
 BIGRAMS, WORDS = "bigrams", "words"
 SHARE_WITH_BIGRAMS = 0.1  # of the passages hold text without blanks
@@ -70,7 +68,7 @@ class Bm25Index:
     """
 
     def __init__(self, folder: Path, left_out: Mapping[Path, Set[str]]):
-        manifest = _manifest_of(folder)
+        manifest = manifest_of_index(folder, BM25_INDEX, "a BM25 index")
         job = manifest.nested("job")
         ids_by_digest = {digest(path): ids for path, ids in left_out.items()}
         digests = job.nested("inputs").require("collection", list)
@@ -78,7 +76,7 @@ class Bm25Index:
             names = ", ".join(str(path) for path in left_out)
             raise DataError(
                 f"{folder}: expected a BM25 index of {names}, got one of other passages: make it "
-                f"again with {MAKE}"
+                f"again with {maker(BM25_INDEX)}"
             )
         bm25s = import_package("bm25s", str(folder), "bm25s")
         self._index: Any = bm25s.BM25.load(str(folder), mmap=True)
@@ -120,18 +118,3 @@ class Bm25Index:
             found = found[scores[found] >= lowest]
         scored = zip(self._ids.at(found), scores[found].tolist())
         return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:depth]
-
-
-def _manifest_of(folder: Path) -> JsonObject:
-    """Returns the manifest of a BM25 index."""
-    if not folder.is_dir():
-        got = "a file" if folder.exists() else "nothing there"
-        raise DataError(
-            f"{folder}: expected the folder of a BM25 index, got {got}: make it with {MAKE}"
-        )
-    if verb_of(folder) != BM25_INDEX:
-        got = made_by(folder) or "something else"
-        raise DataError(f"{folder}: expected the output of `{BM25_INDEX}`, got {got}")
-    manifest = read_json_object(folder / MANIFEST)
-    refuse_changed_manifest(manifest.fields, folder / MANIFEST)
-    return manifest

@@ -45,9 +45,7 @@ def search_in_milvus(
     search = CandidateSearch(passages, engine)
     if not parameters:
         return search, overlap_of(record)
-    exact = ExactSearch(passages, settings.max_memory)
-    share = overlap(search, exact, first_segment(queries), settings.depth)
-    return search, IndexRecord(share, settings.depth)
+    return search, _measured(search, settings, queries)
 
 
 def search_of_run(
@@ -73,6 +71,11 @@ def search_of_run(
         search = ApproximateSearch(
             passages, settings.source, settings.parameters, settings.max_memory
         )
-    exact = ExactSearch(passages, settings.max_memory)
+    return search, _measured(search, settings, queries)
+
+
+def _measured(search: Search, settings: RunSettings, queries: VectorStore) -> IndexRecord:
+    """Returns the overlap of a search with exact search, at the depth of the run."""
+    exact = ExactSearch(search.passages, settings.max_memory)
     share = overlap(search, exact, first_segment(queries), settings.depth)
-    return search, IndexRecord(share, settings.depth)
+    return IndexRecord(share, settings.depth)
