@@ -154,3 +154,25 @@ def test_a_second_command_of_a_program_is_stopped_like_the_first():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (143, "second: stopped; call again to go on\n")
+
+
+def test_a_signal_while_a_folder_is_removed_waits_for_its_end(tmp_path):
+    (tmp_path / "a/below").mkdir(parents=True)
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from rocketqa.jobs.durable import remove\n"
+        "from rocketqa.jobs.stopping import run_until_stopped\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'os.rmdir':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(hook)\n"
+        "def work():\n"
+        "    remove(Path(sys.argv[1]))\n"
+        "    return 0\n"
+        "raise SystemExit(run_until_stopped('removal', work))\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a")]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=default_signals)
+    assert (done.returncode, done.stderr) == (130, "removal: stopped; call again to go on\n")
+    assert not (tmp_path / "a").exists()

@@ -13,6 +13,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from rocketqa.jobs.stopping import signals_wait
+
 # What some network file systems answer where a folder is to be synced: they need no such call.
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 OWNER_ALONE = 0o077
@@ -103,8 +105,12 @@ def usual_mode() -> int:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a folder, if it is there."""
+    """Removes a file or a folder, if it is there.
+
+    Signals wait meanwhile: Python closes a file descriptor twice where one stops it in a folder.
+    """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        with signals_wait():
+            shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -5,12 +5,11 @@ This module needs no Paddle, so `rocketqa.available_models()` answers at once.
 
 import fcntl
 import os
-import shutil
 from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.download import Source, fetch
-from rocketqa.jobs.durable import put_in_place
+from rocketqa.jobs.durable import put_in_place, remove
 from rocketqa.jobs.unpack import unpack
 
 HOST = "https://rocketqa.bj.bcebos.com"
@@ -81,4 +80,4 @@ def _fetch_into(folder: Path) -> None:
     if not (unpacked / name).is_dir():
         raise DataError(f"{archive}: expected a folder {name} in it, got an archive without it")
     put_in_place(unpacked / name, folder)
-    shutil.rmtree(unpacked)
+    remove(unpacked)
