@@ -20,7 +20,8 @@ from rocketqa.distributed.watchdog import Watchdog
 
 LIMIT = 60  # seconds
 HOST = "127.0.0.1"
-BEAT, SILENCE, PATIENCE = 0.05, 1.0, 0.5  # seconds
+SILENCE = 1.0  # seconds
+LIMITS = {"beat": 0.05, "silence": SILENCE, "patience": 0.5}  # seconds
 
 
 def wait_for_others() -> None:
@@ -44,9 +45,7 @@ def work(folder: Path, port: int, rank: int, what: str) -> None:
         "a training",
         rank,
         2,
-        beat=BEAT,
-        silence=SILENCE,
-        patience=PATIENCE,
+        **LIMITS,
     )
     watchdog.start()
     for step in (1, 2, 3):

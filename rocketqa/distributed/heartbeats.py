@@ -21,6 +21,7 @@ Heartbeat = dict[str, Any]
 class Exchange:
     """Sends the heartbeats of this process, and holds the newest of every process in `heard`.
 
+    `rounds` counts how often the store has answered for every process.
     connect: opens a connection to the store. name: what the keys begin with. rank: the number of
     this process, 0 to count - 1. own: returns its heartbeat. beat: seconds between two heartbeats.
     """
@@ -35,6 +36,7 @@ class Exchange:
         beat: float,
     ):
         self.heard: list[Heartbeat] = [{} for _ in range(count)]
+        self.rounds = 0
         self._connect = connect
         self._name = name
         self._rank = rank
@@ -63,6 +65,7 @@ class Exchange:
                 self._send(store)
                 for rank in range(len(self.heard)):
                     self._fetch(store, rank)
+                self.rounds += 1
             self._send(store)
 
     def _send(self, store: Store) -> None:

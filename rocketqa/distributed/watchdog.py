@@ -193,24 +193,36 @@ class Watchdog:
         """Runs in the thread: judges the heartbeats of the others, until `stop`."""
         begin = self._clock.seconds()
         last = {rank: LastHeard({}, begin) for rank in range(self.count)}
+        rounds, answered = 0, begin
         while not self._stopped.wait(self.beat):
             if os.getppid() != self._launcher:
                 self._end("expected the launcher to live, got it gone")
+            if self._exchange.rounds != rounds:
+                rounds, answered = self._exchange.rounds, self._clock.seconds()
             for rank, heartbeat in enumerate(self._exchange.heard):
                 if heartbeat != last[rank].heartbeat:
                     last[rank] = LastHeard(heartbeat, self._clock.seconds())
             if not any(is_in_a_debugger(heard.heartbeat) for heard in last.values()):
-                self._judge(last)
+                self._refuse_silent(last, answered)
+                self._refuse_stuck(last)
 
-    def _judge(self, last: dict[int, LastHeard]) -> None:
-        """Ends the job where a process is silent, or where a step takes too long."""
-        now = self._clock.seconds()
-        for rank, (heartbeat, seen) in last.items():
-            if now - seen > self.silence:
+    def _refuse_silent(self, last: dict[int, LastHeard], answered: float) -> None:
+        """Ends the job where a process is silent.
+
+        answered: when the store had last answered for every process. What it did not answer says
+        nothing about them: it is in the process of device 0.
+        """
+        silent = {rank: answered - seen for rank, (_, seen) in last.items()}
+        silent[0] = max(silent[0], self._clock.seconds() - answered)
+        for rank, seconds in silent.items():
+            if seconds > self.silence:
                 self._end(
                     f"expected every {self.kind} to answer, got nothing from {self.kind} {rank} "
-                    f"for {now - seen:.0f} s, last {heartbeat}"
+                    f"for {seconds:.0f} s, last {last[rank].heartbeat}"
                 )
+
+    def _refuse_stuck(self, last: dict[int, LastHeard]) -> None:
+        """Ends the job where a step takes too long that every process is at."""
         # A device that has just saved is at its step for a moment, the waiting ones for long.
         seconds = min(heard.heartbeat.get("seconds", 0) for heard in last.values())
         too_long = seconds > max(self.patience, 10 * self.longest_step)
