@@ -15,7 +15,8 @@
 #         own.
 # writes  .venv/ (with PYTHON=python3.12: .venv-python3.12/; with PADDLE=2.6.2: .venv-2.6.2/)
 #
-# Cost: 1 to 3 minutes, once.
+# Cost: 1 to 3 minutes, once; half a minute where the command uv is installed, which then takes the
+# place of pip.
 
 # ROOT is empty if this script is run by itself, and set if another script sources it.
 if [ -z "${ROOT:-}" ]; then
@@ -120,7 +121,10 @@ make_environment() {
         "Paddle ${PADDLE:-$PADDLE_DEFAULT} and $with (1 to 3 minutes)"
     rm -rf "$VENV"
     interruptible "$PYTHON" -m venv "$VENV"
-    interruptible "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+    set -- "$VENV/bin/python" -m pip install --disable-pip-version-check
+    ! command -v uv >/dev/null ||
+        set -- uv pip install --compile-bytecode --python "$VENV/bin/python"
+    interruptible "$@" --quiet \
         "paddlepaddle==${PADDLE:-$PADDLE_DEFAULT}" --editable "${ROOT}[$EXTRAS]"
     "$VENV/bin/python" -m pip check
     : >"$MARK"

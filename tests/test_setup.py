@@ -69,6 +69,18 @@ def test_setup_says_which_python_it_takes_and_whether_paddlenlp_comes(tmp_path, 
     )
 
 
+def test_uv_takes_the_place_of_pip_where_it_is_installed(tmp_path):
+    makes = 'case $2 in venv) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; exit ;; esac'
+    python = python_of(tmp_path / "bin", "3.11")
+    python.write_text(python.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{makes}\n"))
+    write_command(tmp_path / "bin/uv", f'echo "$@" >{tmp_path}/asked; exit 7')
+    assert setup(tmp_path).returncode == 7
+    assert (tmp_path / "asked").read_text() == (
+        f"pip install --compile-bytecode --python {tmp_path}/clone/.venv/bin/python --quiet "
+        f"paddlepaddle==3.3.1 --editable {tmp_path}/clone[cpu,test,bm25,milvus,paddlenlp]\n"
+    )
+
+
 def test_a_python_that_is_asked_for_gets_an_environment_of_its_own(tmp_path):
     python_of(tmp_path / "bin", "3.11")
     python = python_of(tmp_path / "elsewhere", "3.12")
