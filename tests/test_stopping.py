@@ -48,6 +48,21 @@ def test_a_signal_is_one_line_and_the_status_of_the_signal(number, status):
     assert (done.returncode, done.stderr) == (status, LINE)
 
 
+def test_a_signal_before_the_work_begins_is_a_line():
+    begin = "from threading import Thread\nThread.start = lambda _: os.kill(me, number)"
+    begun = BEGIN.format(body="    pass").replace("def work", f"{begin}\ndef work")
+    done = subprocess.run(
+        [sys.executable, "-c", begun, "SIGTERM"],
+        cwd=ROOT,
+        env=os.environ | {"ROCKETQA_SCRIPTS": str(os.getpid())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=default_signals,
+    )
+    assert (done.returncode, done.stderr) == (143, LINE)
+
+
 def test_a_hangup_that_nohup_ignores_stays_ignored():
     command = [sys.executable, "-c", BEGIN.format(body="    os.kill(me, number)"), "SIGHUP"]
     words = " ".join(f"'{word}'" for word in command)

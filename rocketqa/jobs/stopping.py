@@ -139,11 +139,11 @@ def run_until_stopped(name: str, work: Callable[[], int]) -> int:
     disturbs the removal of temporary folders.
     """
     _requests.forget()  # those of an earlier command of this program
-    handle_signals()
-    end_with_those_above()
-    sys.unraisablehook = _pass_over
     when = "after its work was done"
     try:
+        handle_signals()
+        sys.unraisablehook = _pass_over
+        end_with_those_above()
         status = work()
         only_note_signals()
     except Stopped as stopped:
@@ -154,6 +154,7 @@ def run_until_stopped(name: str, work: Callable[[], int]) -> int:
             raise
         when = ""  # a library has turned Stopped into an error of its own
     finally:
+        only_note_signals()
         for number in (*SIGNALS, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
     if not is_requested():
