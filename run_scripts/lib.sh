@@ -133,6 +133,9 @@ load_env() {
     case $ENV in /*) ;; *) ENV=$PWD/$ENV ;; esac
     cd "$ROOT" || fail "$ROOT: expected a folder, got none"
     set --
+    # shellcheck source=run_scripts/toy.env
+    said=$( (. "$ENV") 2>&1 >/dev/null) ||
+        fail "$ENV: expected lines NAME=VALUE, got: ${said##*"$ENV: "}"
     EXPORTED=
     for name in $(env_variables); do
         if value=$(printenv "$name"); then

@@ -5,6 +5,8 @@ A row of BROKEN: file, its bytes, class of the fault, line, message after `expec
 
 from broken_runs import RUN
 
+from rocketqa.files.rows import LINE_ENDS
+
 SOUND = {
     "collection.tsv": b"p1\tApollo\tApollo flew to the moon\np2\t\tGemini came before\n"
     b"p3\tt\tthree\np4\tt\tfour\n",
@@ -59,13 +61,13 @@ COLLECTION = [
         b"p1\tt\tx\np2\tt\tx\r\np3\tt\tx\np4\tt\tx\n",
         "carriage returns",
         2,
-        "lines that end in LF, got a carriage return",
+        f"{LINE_ENDS}, got a carriage return",
     ),
     (
         b"p1\tt\tx\np2\tt\ta\rb\np3\tt\tx\np4\tt\tx\n",
         "carriage returns",
         2,
-        "lines that end in LF, got a carriage return",
+        f"{LINE_ENDS}, got a carriage return",
     ),
     (
         b"\xef\xbb\xbfp1\tt\tx\np2\tt\tx\np3\tt\tx\np4\tt\tx\n",
@@ -98,7 +100,7 @@ QUERIES = [
         b"d1\twhen\r\nd2\twhere\n",
         "carriage returns",
         1,
-        "lines that end in LF, got a carriage return",
+        f"{LINE_ENDS}, got a carriage return",
     ),
     (b"\xef\xbb\xbfd1\twhen\nd2\twhere\n", "byte order mark", 1, "text, got a byte order mark"),
     (b"d1\twhen\nd2\t\xe9t\xe9\n", "UTF-8", 2, "UTF-8, got byte 0xe9 at 3"),
@@ -140,7 +142,12 @@ QRELS = [
     (b"q1\t0\tp9\t1\n", "unknown ids", 1, "a passage_id of the collection, got 'p9'"),
     (b"q1\t0\tp1\tyes\n", "numbers", 1, "relevance as int, got 'yes'"),
     (b"q1\t0\tp1\t1.0\n", "numbers", 1, "relevance as int, got '1.0'"),
-    (b"q1\t0\tp1\t1\r\n", "carriage returns", 1, "lines that end in LF, got a carriage return"),
+    (
+        b"q1\t0\tp1\t1\r\n",
+        "carriage returns",
+        1,
+        f"{LINE_ENDS}, got a carriage return",
+    ),
     (
         b"q1\t0\tp1\t1\nq2\t0\tp2\t1",
         "final newline",
@@ -188,7 +195,12 @@ DUAL = [
     (b"q1\tp1\tp9\n", "unknown ids", 1, "a passage_id of the collection, got 'p9'"),
     (b"q9\tp1\tp2\n", "unknown ids", 1, "a query_id of the queries, got 'q9'"),
     (b"q1\tp1\t\n", "empty ids", 1, "a passage_id without spaces, got ''"),
-    (b"q1\tp1\tp2\r\n", "carriage returns", 1, "lines that end in LF, got a carriage return"),
+    (
+        b"q1\tp1\tp2\r\n",
+        "carriage returns",
+        1,
+        f"{LINE_ENDS}, got a carriage return",
+    ),
     (b"q1\tp1\tp2", "final newline", 1, "a newline at the end of the file, got none"),
 ]
 CROSS = [

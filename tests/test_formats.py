@@ -20,7 +20,7 @@ from rocketqa.files.formats import (
     read_queries,
     write_lines,
 )
-from rocketqa.files.rows import Check
+from rocketqa.files.rows import LINE_ENDS, Check
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ from rocketqa.files.rows import Check
         (
             read_collection,
             b"p1\tt\ttext\r\n",
-            ":1: expected lines that end in LF, got a carriage return",
+            f":1: expected {LINE_ENDS}, got a carriage return",
         ),
         (read_collection, b"p1\tt\t\xff\n", ":1: expected UTF-8, got byte 0xff at 5"),
         (

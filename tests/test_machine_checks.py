@@ -42,6 +42,12 @@ def test_a_broken_link_is_not_a_folder(tmp_path):
     assert refusal.line == f"OUTPUT_DIR: expected a folder, got {tmp_path}/link, which is none"
 
 
+def test_a_flight_does_not_write_into_the_folder_of_its_data(tmp_path):
+    variables = {"DATA_DIR": str(tmp_path / "."), "OUTPUT_DIR": str(tmp_path)}
+    [refusal] = refusals_of_folders(variables)
+    assert refusal.line == "OUTPUT_DIR: expected another folder than DATA_DIR, got the same"
+
+
 def test_only_packages_that_cannot_be_imported_are_named(monkeypatch, tmp_path):
     (tmp_path / "bm25s.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -124,6 +124,16 @@ def test_a_missing_env_file_is_refused(tmp_path):
     assert done.stderr == f"{tmp_path}/no.env: expected an env file, got none\n"
 
 
+@pytest.mark.parametrize("line", ["SEED=1; nothing-of-the-kind", "SEED='1", "SEED=$NOTHING"])
+def test_an_env_file_that_the_shell_cannot_read_is_one_line(tmp_path, line):
+    env = tmp_path / "my.env"
+    env.write_text(f"{line}\n")
+    done = sh("run_scripts/stage1_dual.sh", str(env))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{env}: expected lines NAME=VALUE, got: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_an_env_file_of_windows_is_refused_in_one_line(tmp_path):
     env = tmp_path / "my.env"
     env.write_bytes(b"SEED=1\r\n")

@@ -8,6 +8,7 @@ from broken_files import BROKEN
 from data_folder import write_sound_folder
 
 from rocketqa.cli.__main__ import main
+from rocketqa.files.rows import LINE_ENDS
 from rocketqa.jobs.digests import sealed_text
 
 
@@ -59,7 +60,7 @@ def test_every_fault_of_every_line_is_named_and_counted(tmp_path, capsys):
         f"{train}:3: expected each id once, got 'q1' again",
         f"{run}:1: expected a passage_id of the collection, got 'p9'",
         f"{run}:1: expected a finite score, got 'nan'",
-        f"{run}:2: expected lines that end in LF, got a carriage return",
+        f"{run}:2: expected {LINE_ENDS}, got a carriage return",
         f"{run}:2: expected a query_id of the queries, got 'd8'",
         f"{run}:3: expected a newline at the end of the file, got none",
         f"{run}:3: expected a passage_id of the collection, got 'p9'",

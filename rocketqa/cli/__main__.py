@@ -138,14 +138,16 @@ def use_the_processor() -> None:
 
 
 def silence_noise() -> None:
-    """Hides the messages of Paddle and faiss that are no errors."""
+    """Hides the messages of Paddle, PaddleNLP and faiss that are no errors."""
     import logging
+    import warnings
 
     from rocketqa.distributed.paddle_import import expect_import
 
     expect_import()
     os.environ.setdefault("GLOG_minloglevel", "2")
     logging.getLogger("faiss").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "Setuptools is replacing distutils")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from rocketqa.files.columns import Split, at_tabs
 from rocketqa.files.errors import Fault, raise_fault
 
 GZIP_MARK = b"\x1f\x8b"  # the first bytes of a gzip file
+LINE_ENDS = "lines that end in LF as on Linux (sed -i 's/\\r$//' FILE mends it)"
 UNKNOWN_IDS = "unknown ids"  # the kind of a fault: an id that the queries or the collection lack
 
 
@@ -294,6 +295,6 @@ def _decode(line: bytes, row: Row) -> str:
         row.report("byte order mark", "text", "a byte order mark")
         text = text.removeprefix("\ufeff")
     if "\r" in text:
-        row.report("carriage returns", "lines that end in LF", "a carriage return")
+        row.report("carriage returns", LINE_ENDS, "a carriage return")
         text = text.rstrip("\r")
     return text

@@ -56,7 +56,10 @@ def refusals_of_folders(variables: Mapping[str, str]) -> Iterator[Refusal]:
     """Yields the folders of the env file in which no file can be made."""
     for name in ("OUTPUT_DIR", "CHECKPOINT_DIR"):
         if name in variables:
-            fault = _fault_of_folder(Path(variables[name]))
+            folder = Path(variables[name])
+            fault = _fault_of_folder(folder)
+            if folder.resolve() == Path(variables.get("DATA_DIR", "/")).resolve():
+                fault = "expected another folder than DATA_DIR, got the same"
             if fault:
                 yield Refusal(f"{name}: {fault}")
 
