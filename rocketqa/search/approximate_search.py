@@ -1,5 +1,6 @@
 """Approximate search with an index of faiss, and the overlap of a search with the exact one."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from rocketqa.search.vectors import VectorStore
 
 MEMORY_OF_THREAD = 192 << 20  # bytes of address space; measured 146 to 178 MiB a thread
 SAMPLE_QUERIES = 100  # queries that measure the overlap with exact search
+PLACE_IN_FAISS = re.compile(r"^Error in .*? at \S+:\d+: ")  # of the code that raised an error
 
 
 class ApproximateSearch:
@@ -130,7 +132,7 @@ def faiss_errors_as_one_line(place: str) -> Iterator[None]:
         yield
     except (RuntimeError, AssertionError, MemoryError) as error:
         lines = str(error).strip().splitlines()
-        reason = lines[-1] if lines else type(error).__name__
+        reason = PLACE_IN_FAISS.sub("", lines[-1]) if lines else type(error).__name__
         raise DataError(
             f"{place}: expected an index for these vectors, got from faiss: {reason}"
         ) from error
