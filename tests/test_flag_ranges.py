@@ -9,7 +9,7 @@ from test_data_prep_commands import SCRIPTS
 from test_flags import actions_of, parser_of
 
 from rocketqa.cli.__main__ import VERBS
-from rocketqa.cli.flags import NumberType, assignment, to_path, to_text
+from rocketqa.cli.flags import NumberType, assignment, to_file, to_path, to_text
 from rocketqa.cli.training_flags import init_source
 
 # No number means these, whatever the flag.
@@ -155,7 +155,7 @@ def test_a_numeric_flag_takes_a_good_value(name, command, flag, capsys):
 
 
 def test_every_other_flag_has_a_type_too():
-    types = (to_path, to_text, init_source, assignment)
+    types = (to_file, to_path, to_text, init_source, assignment)
     names = ("folder_or_query", "folder_or_factory", "_to_uri", "parameters", "index_type")
     for name, _, parser in parsers():
         for action in actions_of(parser):
@@ -176,7 +176,7 @@ def test_every_other_flag_has_a_type_too():
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_empty_path_or_text_is_refused(verb, capsys):
     for action in actions_of(parser_of(verb)):
-        if action.type in (to_path, to_text, init_source) and verb != "benchmark":
+        if action.type in (to_file, to_path, to_text, init_source) and verb != "benchmark":
             flags = action.option_strings
             count = action.nargs if isinstance(action.nargs, int) else 1
             words = [*flags[:1], *[""] * count]

@@ -5,7 +5,7 @@ from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 import pytest
 
 from rocketqa.cli.__main__ import VERBS
-from rocketqa.cli.flags import NumberType, assignment, job_of, memory, to_path, to_text
+from rocketqa.cli.flags import NumberType, assignment, job_of, memory, to_file, to_path, to_text
 from rocketqa.files.ranges import WHOLE_FROM_1
 
 
@@ -57,6 +57,12 @@ def test_the_type_of_a_flag_gives_the_number_or_argparse_s_error():
 def test_a_home_that_the_shell_has_left_is_no_path(home):
     with pytest.raises(ArgumentTypeError, match="whose ~ only a shell knows"):
         to_path(home)
+
+
+def test_a_folder_for_a_file_is_refused_before_anything_of_it_is_read(tmp_path):
+    with pytest.raises(ArgumentTypeError, match="expected a file, got the folder"):
+        to_file(str(tmp_path))
+    assert to_file(str(tmp_path / "a.run")) == tmp_path / "a.run"
 
 
 def test_paths_and_texts_are_not_empty(tmp_path):

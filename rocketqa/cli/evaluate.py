@@ -9,6 +9,7 @@ from rocketqa.cli.flags import (
     VerbParser,
     add_job_flags,
     job_of,
+    to_file,
     to_path,
     to_text,
 )
@@ -35,12 +36,12 @@ def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
     parser = VerbParser("rocketqa evaluate", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser, output_required=False)
-    parser.add_argument("--run", type=to_path, required=True, help="the run to evaluate")
+    parser.add_argument("--run", type=to_file, required=True, help="the run to evaluate")
     judged_by = parser.add_mutually_exclusive_group(required=True)
-    judged_by.add_argument("--qrels", type=to_path, help="labels: they name the relevant passages")
+    judged_by.add_argument("--qrels", type=to_file, help="labels: they name the relevant passages")
     judged_by.add_argument(
         "--answers",
-        type=to_path,
+        type=to_file,
         help="a passage is relevant if its text, in --collection, holds an answer of its query",
     )
     parser.add_argument(

@@ -116,6 +116,14 @@ def to_path(value: str) -> Path:
     return Path(to_text(value))
 
 
+def to_file(value: str) -> Path:
+    """Returns the path of a file. A folder is refused at once: its digest may take long."""
+    path = to_path(value)
+    if path.is_dir():
+        raise ArgumentTypeError(f"expected a file, got the folder {shown(value)}")
+    return path
+
+
 def to_text(value: str) -> str:
     """Returns a text that is not blank."""
     if not value.strip():

@@ -14,6 +14,7 @@ from rocketqa.cli.flags import (
     add_format_flag,
     add_job_flags,
     job_of,
+    to_file,
     to_path,
 )
 from rocketqa.files.errors import DataError
@@ -41,7 +42,7 @@ def build_parser() -> ArgumentParser:
     add_job_flags(parser)
     parser.add_argument(
         "--runs",
-        type=to_path,
+        type=to_file,
         required=True,
         nargs="+",
         metavar="RUN",

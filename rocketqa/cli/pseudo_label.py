@@ -8,7 +8,7 @@ from rocketqa.cli.flags import (
     add_job_flags,
     job_of,
     run_for_rows,
-    to_path,
+    to_file,
 )
 from rocketqa.data_augmentation import PseudoLabelSettings, pseudo_label
 from rocketqa.files.errors import DataError
@@ -27,10 +27,10 @@ def build_parser() -> ArgumentParser:
     parser = VerbParser("rocketqa pseudo-label", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
     parser.add_argument(
-        "--run", type=to_path, required=True, help="run of the retriever; its ranks are used"
+        "--run", type=to_file, required=True, help="run of the retriever; its ranks are used"
     )
     parser.add_argument(
-        "--scores", type=to_path, required=True, help="the same run, scored by the cross encoder"
+        "--scores", type=to_file, required=True, help="the same run, scored by the cross encoder"
     )
     parser.add_argument(
         "--depth",

@@ -8,7 +8,7 @@ its new text is encoded: the list belongs to the folders that it was made with, 
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_path
+from rocketqa.cli.flags import VerbParser, add_job_flags, job_of, to_file, to_path
 from rocketqa.search.encodings import COLLECTION, refuse_other_side
 
 EXAMPLE = (
@@ -25,7 +25,7 @@ def build_parser() -> ArgumentParser:
     add_job_flags(parser)
     parser.add_argument(
         "--ids",
-        type=to_path,
+        type=to_file,
         required=True,
         metavar="FILE",
         help="the passages to remove, a passage_id a line; each must be in the vectors",

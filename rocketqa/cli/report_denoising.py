@@ -12,6 +12,7 @@ from rocketqa.cli.flags import (
     VerbParser,
     add_job_flags,
     job_of,
+    to_file,
     to_path,
 )
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
@@ -73,17 +74,17 @@ def build_parser() -> ArgumentParser:
 
 def _add_input_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--run", type=to_path, required=True, help="run of the retriever; its ranks are used"
+        "--run", type=to_file, required=True, help="run of the retriever; its ranks are used"
     )
     parser.add_argument(
-        "--scores", type=to_path, required=True, help="the same run, scored by the cross encoder"
+        "--scores", type=to_file, required=True, help="the same run, scored by the cross encoder"
     )
     parser.add_argument("--collection", type=to_path, required=True, help="the passages' texts")
     parser.add_argument("--queries", type=to_path, required=True, help="the queries' texts")
-    parser.add_argument("--qrels", type=to_path, help="labels of the queries (default: none)")
+    parser.add_argument("--qrels", type=to_file, help="labels of the queries (default: none)")
     parser.add_argument(
         "--truth",
-        type=to_path,
+        type=to_file,
         help="labels that name every relevant passage of their queries (default: none)",
     )
 

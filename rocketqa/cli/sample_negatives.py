@@ -3,7 +3,15 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 
-from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, run_for_rows, to_path
+from rocketqa.cli.flags import (
+    NumberType,
+    VerbParser,
+    add_job_flags,
+    job_of,
+    run_for_rows,
+    to_file,
+    to_path,
+)
 from rocketqa.denoised_hard_negatives import HardNegativeSettings
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.errors import DataError
@@ -43,16 +51,16 @@ def build_parser() -> ArgumentParser:
 
 def _add_input_flags(parser: ArgumentParser) -> None:
     positives = parser.add_mutually_exclusive_group(required=True)
-    positives.add_argument("--qrels", type=to_path, help="labels: they name the positives")
+    positives.add_argument("--qrels", type=to_file, help="labels: they name the positives")
     positives.add_argument(
         "--answers",
-        type=to_path,
+        type=to_file,
         help="the positive is the best-ranked passage of --run with an answer in text or title; "
         "no passage with an answer is a negative (needs --run and --collection)",
     )
     parser.add_argument(
         "--run",
-        type=to_path,
+        type=to_file,
         help="take the negatives from these retrieved passages (default: none)",
     )
     parser.add_argument(
@@ -63,12 +71,12 @@ def _add_input_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--also-positive",
-        type=to_path,
+        type=to_file,
         help="labels of further passages that are not taken as negatives (default: none)",
     )
     parser.add_argument(
         "--scores",
-        type=to_path,
+        type=to_file,
         help="the run scored by the cross encoder: denoise the negatives with it (default: none)",
     )
 

@@ -13,6 +13,7 @@ from rocketqa.cli.flags import (
     on_all_devices,
     take_batch_tokens,
     take_lengths,
+    to_file,
     to_path,
 )
 from rocketqa.distributed.watchdog import Workspace
@@ -48,7 +49,7 @@ def build_parser() -> ArgumentParser:
         required=True,
         help="queries.SPLIT.tsv, or the folder of their tokens",
     )
-    parser.add_argument("--run", type=to_path, required=True, help="the run to score")
+    parser.add_argument("--run", type=to_file, required=True, help="the run to score")
     parser.add_argument(
         "--depth",
         type=NumberType(WHOLE_FROM_1),

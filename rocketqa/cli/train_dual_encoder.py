@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 
-from rocketqa.cli.flags import NumberType, VerbParser, add_text_flags, settings_of, to_path
+from rocketqa.cli.flags import NumberType, VerbParser, add_text_flags, settings_of, to_file
 from rocketqa.cli.training_flags import add_training_flags
 from rocketqa.training.settings import CHOICES, RANGES, DualEncoderSettings
 
@@ -43,7 +43,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--mask-positives",
-        type=to_path,
+        type=to_file,
         nargs="+",
         metavar="QRELS",
         help="exclude as negatives of a query the passages that these files, or the examples, "

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rocketqa.cli.flags import NumberType, add_job_flags, to_path, to_text
+from rocketqa.cli.flags import NumberType, add_job_flags, to_file, to_path, to_text
 from rocketqa.training.settings import CHOICES, RANGES
 
 
@@ -62,7 +62,7 @@ def _add_data_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--examples",
-        type=to_path,
+        type=to_file,
         required=True,
         nargs="+",
         help="files of training examples, as `rocketqa sample-negatives` writes them",
