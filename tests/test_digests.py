@@ -8,6 +8,7 @@ from damage import DAMAGES, empty, flip, halve
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.digests import (
+    MOST_ENTRIES,
     MANIFEST,
     digest,
     is_sealed,
@@ -112,6 +113,15 @@ def test_manifests_of_earlier_versions_and_files_of_others_are_taken(tmp_path):
     (tmp_path / MANIFEST).write_text("[1]")
     assert read_manifest(tmp_path) == {}
     refuse_damaged(tmp_path, tmp_path / "nothing")
+
+
+def test_a_folder_with_too_many_files_to_be_a_model_is_refused_before_they_are_read(tmp_path):
+    for number in range(MOST_ENTRIES + 1):
+        (tmp_path / str(number)).touch()
+    with pytest.raises(DataError, match="expected a model or another result, at most 10000 files"):
+        digest(tmp_path)
+    (tmp_path / "0").unlink()
+    assert digest(tmp_path)
 
 
 def test_a_seal_is_that_of_the_entries_as_they_are_read_back():

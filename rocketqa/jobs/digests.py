@@ -6,6 +6,7 @@ that of its own other entries. Files of other programs have no manifest and are 
 
 import hashlib
 import json
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ SEAL = "digest"  # the entry of a manifest that is the digest of its other entri
 MAKE_AGAIN = "it is damaged, make it again"
 REMOVE_MANIFEST = "make it again, or remove {} if the change is meant"
 BLOCK = 1 << 20  # bytes hashed at a time
+MOST_ENTRIES = 10_000  # files and folders in an input that has no manifest
 
 
 def manifest_of(path: Path) -> Path:
@@ -162,6 +164,7 @@ def _digests_of_the_result(directory: Path) -> dict[str, str]:
     names = listed
     if listed is None:
         listed = _listed_by_parent(directory)
+        _refuse_many_entries(directory)
         names = dict.fromkeys(str(path.relative_to(directory)) for path in files_below(directory))
     for name, sha256 in listed.items():
         path = directory / name
@@ -170,6 +173,16 @@ def _digests_of_the_result(directory: Path) -> dict[str, str]:
         if file_digest(path) != sha256:
             raise _other_bytes(path, "others", MAKE_AGAIN)
     return {name: listed.get(name) or file_digest(directory / name) for name in names or ()}
+
+
+def _refuse_many_entries(directory: Path) -> None:
+    """Raises DataError where a folder is no model, but one that holds a user's whole work."""
+    entries = sum(1 for _ in islice(directory.rglob("*"), MOST_ENTRIES + 1))
+    if entries > MOST_ENTRIES:
+        raise DataError(
+            f"{directory}: expected a model or another result, at most {MOST_ENTRIES} files, got "
+            "a folder with more"
+        )
 
 
 def _outputs(manifest: dict) -> dict | None:
