@@ -8,8 +8,8 @@ from damage import DAMAGES, empty, flip, halve
 
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.digests import (
-    MOST_ENTRIES,
     MANIFEST,
+    MOST_ENTRIES,
     digest,
     is_sealed,
     manifest_of,
