@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rocketqa.cli.flags import VerbParser
-from rocketqa.cli.search_flags import add_search_flags
+from rocketqa.cli.search_flags import add_search_flags, refuse_odd_uri
+from rocketqa.files.errors import DataError
 
 NEEDED = ["--checkpoint", "m", "--collection", "a.tsv", "--passage-vectors", "v", "w"]
 
@@ -33,3 +34,16 @@ def test_a_depth_of_re_ranking_is_a_whole_number_from_1(capsys):
     with pytest.raises(SystemExit):
         parsed("--rerank-depth", "0")
     assert "expected a whole number from 1, got 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, refusal",
+    [
+        (["--milvus-collection", "a"], "--milvus-collection a: expected --uri with it, got none"),
+        (["--uri", "a.db", "--index", "i"], "--uri: expected no --index beside it, got both"),
+    ],
+)
+def test_milvus_is_asked_for_as_a_whole_and_alone(words, refusal):
+    with pytest.raises(DataError, match=refusal):
+        refuse_odd_uri(parsed(*words))
+    refuse_odd_uri(parsed("--uri", "a.db", "--milvus-collection", "a"))

@@ -15,7 +15,7 @@ from rocketqa.cli.flags import (
     to_path,
     to_text,
 )
-from rocketqa.cli.search_flags import add_uri_flags, refuse_index_and_uri
+from rocketqa.cli.search_flags import add_uri_flags, refuse_odd_uri
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.jobs.digests import MANIFEST
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     check_encodings(args.query_vectors, args.passage_vectors)
-    refuse_index_and_uri(args.index, args.uri)
+    refuse_odd_uri(args)
     record = None
     opened = None
     more_flags: dict[str, object] = {}

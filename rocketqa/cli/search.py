@@ -18,7 +18,7 @@ from pathlib import Path
 from rocketqa.cli.flags import NumberType, VerbParser, to_text
 from rocketqa.cli.search_flags import (
     add_search_flags,
-    refuse_index_and_uri,
+    refuse_odd_uri,
     refuse_weight_alone,
 )
 from rocketqa.files.errors import DataError
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     folders, query = folders_and_query(args.passage_vectors, args.query)
     queries = queries_of_lines() if query is None else [query_of_word(query)]
-    refuse_index_and_uri(args.index, args.uri)
+    refuse_odd_uri(args)
     refuse_weight_alone(args)
     refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
     depth_to_retrieve(args.depth, args.rerank_depth)  # refuses a smaller one before models load

@@ -11,6 +11,8 @@ from rocketqa.search.answer import RERANK_DEPTH
 from rocketqa.search.milvus_client import checked_uri
 from rocketqa.search.milvus_record import Parameters, read_parameters
 
+MILVUS_COLLECTION = "rocketqa"
+
 
 def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str] = to_path) -> None:
     """Adds an encoded collection, whose folders have this type, and the models that answer."""
@@ -83,16 +85,20 @@ def add_uri_flags(parser: ArgumentParser, required: bool = False) -> None:
     parser.add_argument(
         "--milvus-collection",
         type=to_text,
-        default="rocketqa",
+        default=MILVUS_COLLECTION,
         metavar="NAME",
         help="name of the collection in Milvus (default: %(default)s)",
     )
 
 
-def refuse_index_and_uri(index: object, uri: str | None) -> None:
-    """Raises DataError where both are given."""
-    if index is not None and uri is not None:
+def refuse_odd_uri(args: Namespace) -> None:
+    """Raises DataError where Milvus is asked for beside an index, or only half."""
+    if args.index is not None and args.uri is not None:
         raise DataError("--uri: expected no --index beside it, got both: leave one out")
+    if args.uri is None and args.milvus_collection != MILVUS_COLLECTION:
+        raise DataError(
+            f"--milvus-collection {args.milvus_collection}: expected --uri with it, got none"
+        )
 
 
 def _to_uri(value: str) -> str:

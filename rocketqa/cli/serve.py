@@ -7,7 +7,7 @@ from itertools import chain
 from rocketqa.cli.flags import NumberType, VerbParser, to_text
 from rocketqa.cli.search_flags import (
     add_search_flags,
-    refuse_index_and_uri,
+    refuse_odd_uri,
     refuse_weight_alone,
 )
 from rocketqa.files.errors import DataError
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     from rocketqa.search.retriever import load_retriever
     from rocketqa.search.vector_check import VectorCheck
 
-    refuse_index_and_uri(args.index, args.uri)
+    refuse_odd_uri(args)
     refuse_weight_alone(args)
     refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
     largest_depth = min(LARGEST_DEPTH, args.rerank_depth or LARGEST_DEPTH)
