@@ -121,6 +121,10 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
         appended("qrels.dev.tsv", "q1\t0\t1"),
         "FOLDER/data/qrels.dev.tsv:41: expected ",
     ),
+    "a label of a query that is not there": (
+        appended("qrels.train.tsv", "nobody\t0\tp1\t1"),
+        "FOLDER/data/qrels.train.tsv:41: expected a query_id of the queries, got 'nobody'",
+    ),
     "an unlabelled query with the id of a training query": (
         appended("queries.unlabelled.tsv", "q7\tw7"),
         "FOLDER/data/queries.unlabelled.tsv:41: expected each id once, got 'q7' again",

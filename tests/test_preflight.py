@@ -128,6 +128,16 @@ def test_a_name_is_looked_up_in_a_plan_and_never_fetched(tmp_path, paddlenlp):
     )
 
 
+def test_a_plan_reads_the_collection_which_the_first_command_of_a_flight_reads(tmp_path):
+    env = write_flight(tmp_path)
+    collection = tmp_path / "data/collection.tsv"
+    with collection.open("a") as file:
+        file.write("p9999\tno title\n")
+    assert list(refusals(flight_of(env))) == []
+    [refusal] = refusals(flight_of(env, planned=True))
+    assert refusal.line == f"{collection}:41: expected 3 columns, got 2"
+
+
 def test_files_that_the_data_command_makes_are_asked_for_after_it(tmp_path):
     env = write_flight(tmp_path)
     (tmp_path / "data").rename(tmp_path / "made")

@@ -5,15 +5,17 @@ variables, the files, the initial weights (read in full, or fetched by their nam
 Nothing is made, but PaddleNLP keeps a model that it has fetched.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.files.collection import CollectionFile
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_answers, read_qrels, read_queries
 from rocketqa.files.packages import MissingPackage
-from rocketqa.files.rows import file_fault
+from rocketqa.files.rows import Check, file_fault
 from rocketqa.text.tokenizer import text_encoder_of
 from rocketqa.training.flight_variables import JUDGED_BY_ANSWERS, wrong_variables
 from rocketqa.training.machine_checks import (
@@ -37,6 +39,7 @@ COLUMNS = {
     "answers": "query_id, answer, answer ...",
 }
 READERS: Mapping[str, Callable[..., object]] = {
+    "collection": CollectionFile,
     "queries": read_queries,
     "qrels": read_qrels,
     "answers": read_answers,
@@ -132,15 +135,19 @@ def _packages(flight: Flight) -> list[str]:
 
 def _refusals_of_files(flight: Flight) -> Iterator[Refusal]:
     if flight.needs.data and not flight.data_comes and "DATA_DIR" in flight.variables:
-        yield from _refusals_of_data(Path(flight.variables["DATA_DIR"]), flight.variables)
+        yield from _refusals_of_data(Path(flight.variables["DATA_DIR"]), flight)
     if flight.needs.flight:
         for path in _files_of_a_flight(flight.variables):
             cure = f"make it with: sh run_scripts/rocket.sh {flight.env}"
             yield from _refusals_of_file(path, cure)
 
 
-def _refusals_of_data(folder: Path, variables: Mapping[str, str]) -> Iterator[Refusal]:
-    """Yields the files of DATA_DIR that are missing, and the first wrong row of the others."""
+def _refusals_of_data(folder: Path, flight: Flight) -> Iterator[Refusal]:
+    """Yields the files of DATA_DIR that are missing, and the first wrong row of the others.
+
+    The collection is read for a plan alone: the first command of a flight reads it, too.
+    """
+    variables = flight.variables
     readable = []
     for name in files_of_data(variables):
         cure = _content_of(name)
@@ -152,18 +159,31 @@ def _refusals_of_data(folder: Path, variables: Mapping[str, str]) -> Iterator[Re
             readable.append(name)
     together = [name for name in readable if name in TOGETHER]
     alone = [[name] for name in readable if name not in TOGETHER]
+    if not flight.planned:
+        alone = [names for names in alone if names != ["collection.tsv"]]
     for names in filter(None, [together, *alone]):
         yield from _refusals_of_rows(folder, names)
 
 
 def _refusals_of_rows(folder: Path, names: list[str]) -> Iterator[Refusal]:
-    """Yields the first wrong row of files of one kind. Stage 1 reads the collection at once."""
-    reader = READERS.get(names[0].split(".")[0])
+    """Yields the first wrong row of files of one kind."""
+    kind, _, split = names[0].partition(".")
+    reader = READERS.get(kind)
+    if kind == "qrels":
+        reader = partial(read_qrels, check=Check(query_ids=_queries(folder / f"queries.{split}")))
     if reader:
         try:
             reader(*[folder / name for name in names])
         except DataError as error:
             yield Refusal(str(error))
+
+
+def _queries(path: Path) -> Container[str] | None:
+    """Returns the ids of a file of queries; None where it is wrong, which another line says."""
+    try:
+        return read_queries(path)
+    except DataError:
+        return None
 
 
 def files_of_data(variables: Mapping[str, str]) -> list[str]:
