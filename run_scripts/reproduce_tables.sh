@@ -83,9 +83,11 @@ write_report() {
         curve=$(printf %s "${curve_and_x%.*}" | tr _ ' ')
         set -- "$@" --curve "$figure" "$curve" "${curve_and_x##*.}" "$file"
     done
-    set -- "$@" --left-out
-    for model in dual_encoder_1 dual_encoder_2; do
-        if is_left_out "$model"; then set -- "$@" "$OUTPUT_DIR/$model.left_out.txt"; fi
+    set -- "$@" --notes
+    for note in raised left_out; do
+        for file in "$OUTPUT_DIR"/dual_encoder_*."$note".txt; do
+            [ ! -e "$file" ] || set -- "$@" "$file"
+        done
     done
     set -- "$@" --logs
     for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do

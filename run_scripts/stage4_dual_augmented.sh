@@ -22,6 +22,7 @@ ask_first stage4_dual_augmented.sh
 require_labelled_data
 require_unlabelled_queries
 rm -f "$OUTPUT_DIR/dual_encoder_2.left_out.txt"
+[ ! -e "$OUTPUT_DIR/max_negative" ] || MAX_NEGATIVE=$(cat "$OUTPUT_DIR/max_negative") # of stage 3
 if is_left_out dual_encoder_1; then
     leave_out dual_encoder_2 "stage 4 needs the model and the examples of stage 3, which was left out"
     exit 0
@@ -34,7 +35,7 @@ retrieve dual_encoder_1 unlabelled "$AUGMENT_DEPTH"
 score dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH"
 report_denoising denoising.unlabelled dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH"
 set --
-[ "$SKIP_STAGES" = no ] || set -- --allow-empty
+[ "$THRESHOLDS" = paper ] || set -- --allow-empty
 rocketqa pseudo-label --output "$OUTPUT_DIR/examples.augmented.tsv" \
     --run "$OUTPUT_DIR/dual_encoder_1.unlabelled.run" \
     --scores "$OUTPUT_DIR/dual_encoder_1.unlabelled.scored.run" --depth "$AUGMENT_DEPTH" \
@@ -42,7 +43,7 @@ rocketqa pseudo-label --output "$OUTPUT_DIR/examples.augmented.tsv" \
     "$@"
 if ! fills_a_batch examples.augmented.tsv; then
     leave_out dual_encoder_2 "stage 4 found $(rows_of "$OUTPUT_DIR/examples.augmented.tsv") new\
- examples, fewer than a batch of $((BATCH_SIZE * DEVICES * ACCUMULATE)), because few unlabelled\
+ examples, fewer than a batch of $(batch), because few unlabelled\
  queries have a passage above MIN_POSITIVE=$MIN_POSITIVE and another one below\
  MAX_NEGATIVE=$MAX_NEGATIVE among the first $AUGMENT_DEPTH; raise AUGMENT_DEPTH or train the cross\
  encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS): $OUTPUT_DIR/denoising.unlabelled/report.md says\

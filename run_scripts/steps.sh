@@ -16,9 +16,14 @@
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
 # rows_of FILE                      prints the number of lines of a file.
+# batch                             prints the number of rows in a batch of a dual encoder.
 # fills_a_batch FILE                is true if OUTPUT_DIR/FILE has the rows of a batch of a dual
-#                                   encoder, or SKIP_STAGES=no leaves that to the training.
-# leave_out MODEL REASON            notes in OUTPUT_DIR/MODEL.left_out.txt why MODEL is not trained.
+#                                   encoder, or THRESHOLDS=paper leaves that to the training.
+# higher_threshold                  prints the lowest threshold above MAX_NEGATIVE with which a batch
+#                                   of queries has a negative and at most 1 % of the labelled
+#                                   passages would be one; nothing where there is none.
+# note NAME LINE                    prints a line and writes OUTPUT_DIR/NAME.txt for the report.
+# leave_out MODEL REASON            notes that MODEL is not trained, and why.
 # is_left_out MODEL                 is true if MODEL was left out.
 # last_model                        prints the name of the last dual encoder that was trained.
 # evaluate NAME                     retrieves for EVALUATE_SPLIT with the model NAME, and measures.
@@ -181,14 +186,30 @@ rows_of() {
     echo $(($(wc -l <"$1")))
 }
 
+batch() {
+    echo $((BATCH_SIZE * DEVICES * ACCUMULATE))
+}
+
 fills_a_batch() {
-    [ "$SKIP_STAGES" = yes ] && [ "${PLAN-no}" = no ] || return 0
-    [ "$(rows_of "$OUTPUT_DIR/$1")" -ge $((BATCH_SIZE * DEVICES * ACCUMULATE)) ]
+    [ "$THRESHOLDS" = calibrated ] && [ "${PLAN-no}" = no ] || return 0
+    [ "$(rows_of "$OUTPUT_DIR/$1")" -ge "$(batch)" ]
+}
+
+# The columns are those of the denoising report: 1 threshold, 4 queries with a negative, 5 share of
+# the labelled passages below.
+higher_threshold() {
+    awk -F '\t' -v lowest="$MAX_NEGATIVE" -v batch="$(batch)" '
+        NR > 1 && $1 + 0 > lowest + 0 && $4 >= batch && $5 <= 0.01 { print $1; exit }
+    ' "$OUTPUT_DIR/denoising.train/max_negative.tsv"
+}
+
+note() {
+    say "$2"
+    printf '%s\n' "$2" >"$OUTPUT_DIR/$1.txt"
 }
 
 leave_out() {
-    say "$1 is not trained: $2"
-    printf '%s\n' "$2" >"$OUTPUT_DIR/$1.left_out.txt"
+    note "$1.left_out" "$1 is not trained: $2."
 }
 
 is_left_out() {

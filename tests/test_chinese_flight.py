@@ -1,11 +1,13 @@
 """The whole procedure on tiny Chinese data: text without blanks is ranked, learned and judged."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from chinese_flight import GOODS, PLACES, fly
+from chinese_flight import GOODS, PLACES, SHRUNK, fly
+from script_runs import run_script
 
 from rocketqa.cli.__main__ import main
 from rocketqa.files.runs import RunFile
@@ -42,6 +44,27 @@ def test_the_search_that_a_report_recommends_ranks_as_its_fused_run(finished, ca
     found = [columns[2] for columns in ranks if len(columns) > 2]
     expected = [scored.passage_id for scored in RunFile(folder / "o/fused.dev.run")[query_id]]
     assert found == expected and len(expected) == len(PLACES)
+
+
+def test_stages_without_a_batch_are_left_out_with_their_reason(finished, tmp_path):
+    folder, _ = finished
+    variables = {name: str(folder / "data/init") for name in ("INIT", "INIT_CROSS")}
+    variables |= SHRUNK | {"DATA_DIR": str(folder / "data"), "MAX_NEGATIVE": "0.0001"}
+    shutil.copytree(folder / "o", tmp_path / "o")
+    variables |= {"OUTPUT_DIR": f"{tmp_path}/o", "CHECKPOINT_DIR": str(folder / "c")}
+    said = []
+    for stage in ("stage3_dual_denoised.sh", "stage4_dual_augmented.sh"):
+        done = run_script(stage, "run_scripts/own.env", **variables)
+        said.append(done.stderr.splitlines()[-1])
+    assert said[0].startswith(
+        "dual_encoder_1 is not trained: stage 3 found 0 examples, fewer than a batch of 4, because "
+    )
+    assert said[1] == (
+        "dual_encoder_2 is not trained: stage 4 needs the model and the examples of stage 3, which "
+        "was left out."
+    )
+    for model, line in zip(("dual_encoder_1", "dual_encoder_2"), said):
+        assert (tmp_path / f"o/{model}.left_out.txt").read_text() == f"{line}\n"
 
 
 def test_every_chinese_passage_has_a_vector_of_its_own(finished):

@@ -274,10 +274,10 @@ def test_the_rows_of_fused_passages_say_what_they_are_and_where_they_fall():
 def test_a_model_that_was_not_trained_is_warned_of_and_the_last_one_stands_for_it():
     values = {"dual_encoder_0": 0.7, "cross_encoder": 0.69, "fused": 0.75}
     of_flight = results(values)._replace(
-        last="dual_encoder_0", left_out={"dual_encoder_1": "stage 3 found 3 examples"}
+        last="dual_encoder_0", notes=["dual_encoder_1 was not trained: too few."]
     )
     lines = "\n".join(first_lines(of_flight))
-    assert "**Warning:** dual_encoder_1 was not trained: stage 3 found 3 examples.\n" in lines
+    assert "**Warning:** dual_encoder_1 was not trained: too few.\n" in lines
     assert "**Warning:** cross_encoder has MRR@10 69.00, below dual_encoder_0 with 70.00." in lines
     assert "Fused with `c/dual_encoder_0` it has" in lines
     assert "over the first 20 passages of dual_encoder_0" in lines

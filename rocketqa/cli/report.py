@@ -48,11 +48,10 @@ from rocketqa.jobs.digests import read_manifest
 from rocketqa.jobs.job import Job
 
 INPUTS = ("measures", "expected", "by_rank", "logs", "ablated", "points", "truth")
-LEFT_OUT = ".left_out.txt"
 PLACES = ("checkpoints", "vectors", "collection")  # flags that are given together
 DEPTHS = ("retrieve_depth", "rerank_depth")
 # These flags change report.md, which is written each time, and not the artefact report.tsv.
-OF_FLIGHT = ("last_model", "left_out", "fused_run", "bm25_index")
+OF_FLIGHT = ("last_model", "notes", "fused_run", "bm25_index")
 ONLY_IN_MARKDOWN = (*PLACES, *DEPTHS, *OF_FLIGHT, "query_length", "max_length")
 EXAMPLE = (
     "rocketqa report --measures output/marco/dual_encoder_2.measures.tsv --tables "
@@ -99,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
         flight,
         models_without_passages(files),
         last=args.last_model,
-        left_out=_reasons(args.left_out),
+        notes=[path.read_text(encoding="utf-8").strip() for path in args.notes],
         bm25_weight=_bm25_weight(args.fused_run),
     )
     lines = _tables(args, results, expected)
@@ -134,15 +133,6 @@ def _flight(args: Namespace) -> Flight | None:
         args.rerank_depth,
         args.bm25_index,
     )
-
-
-def _reasons(files: list[Path]) -> dict[str, str]:
-    """Returns model -> why it was not trained."""
-    reasons = {}
-    for path in files:
-        model = path.name.removesuffix(LEFT_OUT)
-        reasons[model] = path.read_text(encoding="utf-8").strip()
-    return reasons
 
 
 def _bm25_weight(fused_run: Path | None) -> float | None:

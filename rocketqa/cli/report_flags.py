@@ -84,7 +84,7 @@ def add_figure_flags(parser: ArgumentParser) -> None:
 
 
 def add_flight_flags(parser: ArgumentParser) -> None:
-    """Adds what the flight has done besides the paper's procedure, and what it has left out."""
+    """Adds what the flight has done besides the paper's procedure."""
     parser.add_argument(
         "--last-model",
         type=to_text,
@@ -94,13 +94,13 @@ def add_flight_flags(parser: ArgumentParser) -> None:
         "with (default: %(default)s)",
     )
     parser.add_argument(
-        "--left-out",
+        "--notes",
         nargs="*",
         type=to_path,
         default=[],
         metavar="FILE",
-        help="files MODEL.left_out.txt, each with the reason why a model was not trained "
-        "(default: none)",
+        help="files that each hold a line on what the flight did otherwise, such as a stage that "
+        "it left out (default: none)",
     )
     parser.add_argument(
         "--fused-run",

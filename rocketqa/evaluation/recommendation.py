@@ -60,7 +60,7 @@ class Results(NamedTuple):
     flight: Flight | None  # None: no command can be given
     without_passages: Collection[str] = ()  # models that found nothing for any judged query
     last: str = RERANKED  # the last dual encoder, whose passages are re-ranked and fused
-    left_out: Mapping[str, str] = {}  # model that was not trained -> why
+    notes: Sequence[str] = ()  # lines on what the flight did otherwise
     bm25_weight: float | None = None  # in the fused run; None: not known
 
 
@@ -78,9 +78,7 @@ def first_lines(results: Results) -> list[str]:
     lines.append(_without_training(values, shown, results.without_passages))
     lines += _queries(results.judged)
     lines += _depths(results)
-    warnings = [f"{model} was not trained: {why}." for model, why in results.left_out.items()]
-    warnings += falls(values, shown, results.last)
-    for warning in warnings:
+    for warning in [*results.notes, *falls(values, shown, results.last)]:
         lines += ["", f"**Warning:** {warning}"]
     return [*lines, "", "# Measures", ""]
 

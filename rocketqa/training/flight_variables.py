@@ -182,7 +182,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "MAX_NEGATIVE": PROBABILITY.read,
     "MIN_POSITIVE": PROBABILITY.read,
     "FILL_DEPTH": whole_from_0,
-    "SKIP_STAGES": yes_or_no,
+    "THRESHOLDS": one_of("paper", "calibrated"),
     "AUGMENT_DEPTH": whole_from_1,
     "EVALUATE_BY": one_of("labels", *JUDGED_BY_ANSWERS),
     "EVALUATE_SPLIT": split_name,
