@@ -1,6 +1,7 @@
 #!/bin/sh
-# BM25 and the last dual encoder together, because words and vectors miss different passages. Not in
-# the paper. rocket.sh calls this script with FUSE=yes; it also works alone after a flight.
+# BM25 and the last dual encoder together, because words and vectors miss different passages.
+# rocket.sh calls this script with FUSE=yes; it also works alone after a flight.
+# Deviation: the paper does not fuse them.
 # sh run_scripts/fuse.sh [ENV]
 #
 # The scores of both are scaled for each query and added up (rocketqa fuse). The weight of BM25 is

@@ -7,7 +7,8 @@
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv (with POSITIVES=answers also
 #         answers.train.tsv); CHECKPOINT_DIR/dual_encoder_0, cross_encoder; INIT
 # writes  OUTPUT_DIR/dual_encoder_0.train.run, dual_encoder_0.train.scored.run, examples.dual.1.tsv,
-#         denoising.train (a report on what is removed); CHECKPOINT_DIR/dual_encoder_1
+#         denoising.train (a report on what is removed); CHECKPOINT_DIR/dual_encoder_1. With
+#         THRESHOLDS=calibrated also notes, dual_encoder_1.*.txt, and a raised max_negative
 #
 # Cost on the toy data with two cores: about 22 % of the time of the whole procedure, which takes
 # 6 minutes; 2 MB of disk.
@@ -32,6 +33,7 @@ sample_denoised() {
 }
 
 # raise_threshold: raises MAX_NEGATIVE where it leaves fewer rows than a batch, and samples again.
+# Deviation: the paper's thresholds are fixed, and so they are with THRESHOLDS=paper.
 raise_threshold() {
     threshold=$(higher_threshold)
     [ -n "$threshold" ] || return 0

@@ -8,7 +8,8 @@
 #         CHECKPOINT_DIR/dual_encoder_1, cross_encoder; OUTPUT_DIR/examples.dual.1.tsv; INIT
 # writes  OUTPUT_DIR/dual_encoder_1.vectors, dual_encoder_1.unlabelled.run,
 #         dual_encoder_1.unlabelled.scored.run, examples.augmented.tsv, denoising.unlabelled (a
-#         report on what the thresholds remove); CHECKPOINT_DIR/dual_encoder_2
+#         report on what the thresholds remove); CHECKPOINT_DIR/dual_encoder_2. With
+#         THRESHOLDS=calibrated also a note, dual_encoder_2.left_out.txt
 #
 # Cost on the toy data with two cores: about 32 % of the time of the whole procedure, which takes
 # 6 minutes; 17 MB of disk, most of it for the retrieved passages.
