@@ -58,6 +58,7 @@ for SEED in $ABLATION_SEEDS; do
     train_rows
     for row_and_model in ${INIT_BERT:+bert_base=bert_base} $ROWS_AND_MODELS; do
         model=${row_and_model#*=}
+        ! is_left_out "$model" || continue
         if [ "$model" = bert_base ]; then
             with_changes TOKENISE=no evaluate "$model"
         else

@@ -24,11 +24,6 @@ steps_of() {
     tail -n 1 "$CHECKPOINT_DIR/$1/train_log.tsv" | cut -f 1
 }
 
-# rows_of FILE: prints the number of lines of a file.
-rows_of() {
-    echo $(($(wc -l <"$1")))
-}
-
 # point_of_figure_4 CURVE N: trains a model as dual_encoder_N was, but in batches of BATCH_SIZE, and
 # measures it. For the batch size of the stage itself, the point is dual_encoder_N.
 point_of_figure_4() {

@@ -66,6 +66,11 @@ write_report() {
         --checkpoints "$CHECKPOINT_DIR" --vectors "$OUTPUT_DIR" \
         --collection "$DATA_DIR/collection.tsv" \
         --query-length "$QUERY_LENGTH" --max-length "$PAIR_LENGTH"
+    set -- "$@" --last-model "$(last_model)"
+    fused=$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run
+    if [ "$FUSE" = yes ] && exists "$fused"; then
+        set -- "$@" --fused-run "$fused" --bm25-index "$OUTPUT_DIR/bm25.index"
+    fi
     by_rank=$OUTPUT_DIR/denoising.train/by_rank.tsv
     if exists "$by_rank"; then set -- "$@" --by-rank "$by_rank"; fi
     # The name of a point is figureN.CURVE.X.measures.tsv.
@@ -78,8 +83,15 @@ write_report() {
         curve=$(printf %s "${curve_and_x%.*}" | tr _ ' ')
         set -- "$@" --curve "$figure" "$curve" "${curve_and_x##*.}" "$file"
     done
+    set -- "$@" --notes
+    for note in raised left_out; do
+        for file in "$OUTPUT_DIR"/dual_encoder_*."$note".txt; do
+            [ ! -e "$file" ] || set -- "$@" "$file"
+        done
+    done
     set -- "$@" --logs
     for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+        ! is_left_out "$model" || continue
         log=$CHECKPOINT_DIR/$model/train_log.tsv
         if exists "$log"; then set -- "$@" "$log"; fi
     done
@@ -92,6 +104,7 @@ if [ "$WHOSE" = released ]; then
 fi
 models="dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder"
 [ "$BASELINES" = no ] || models="bm25 start $models"
+[ "$FUSE" = no ] || models="$models fused fused_reranked"
 if [ "$TABLES" = yes ]; then
     models="data $models"
     write_statistics
@@ -99,6 +112,7 @@ fi
 set --
 for model in $models; do
     measures=$OUTPUT_DIR/$model.measures.tsv
+    ! is_left_out "$model" || continue
     if exists "$measures"; then set -- "$@" "$measures"; fi
 done
 [ $# -gt 0 ] || fail "$OUTPUT_DIR: expected measures of a model, got none; make them with:" \

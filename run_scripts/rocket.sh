@@ -41,7 +41,8 @@ sh run_scripts/stage2_cross.sh "$ENV"
 sh run_scripts/stage3_dual_denoised.sh "$ENV"
 sh run_scripts/stage4_dual_augmented.sh "$ENV"
 for model in dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder; do
-    evaluate "$model"
+    is_left_out "$model" || evaluate "$model"
 done
+[ "$FUSE" = no ] || sh run_scripts/fuse.sh "$ENV"
 sh run_scripts/reproduce_tables.sh "$ENV"
 [ "${PLAN-no}" = no ] || end_plan rocket.sh

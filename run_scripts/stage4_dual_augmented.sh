@@ -8,7 +8,8 @@
 #         CHECKPOINT_DIR/dual_encoder_1, cross_encoder; OUTPUT_DIR/examples.dual.1.tsv; INIT
 # writes  OUTPUT_DIR/dual_encoder_1.vectors, dual_encoder_1.unlabelled.run,
 #         dual_encoder_1.unlabelled.scored.run, examples.augmented.tsv, denoising.unlabelled (a
-#         report on what the thresholds remove); CHECKPOINT_DIR/dual_encoder_2
+#         report on what the thresholds remove); CHECKPOINT_DIR/dual_encoder_2. With
+#         THRESHOLDS=calibrated also a note, dual_encoder_2.left_out.txt
 #
 # Cost on the toy data with two cores: about 32 % of the time of the whole procedure, which takes
 # 6 minutes; 17 MB of disk, most of it for the retrieved passages.
@@ -21,6 +22,12 @@ load_env "$@"
 ask_first stage4_dual_augmented.sh
 require_labelled_data
 require_unlabelled_queries
+rm -f "$OUTPUT_DIR/dual_encoder_2.left_out.txt"
+[ ! -e "$OUTPUT_DIR/max_negative" ] || MAX_NEGATIVE=$(cat "$OUTPUT_DIR/max_negative") # of stage 3
+if is_left_out dual_encoder_1; then
+    leave_out dual_encoder_2 "stage 4 needs the model and the examples of stage 3, which was left out"
+    exit 0
+fi
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 require "$CHECKPOINT_DIR/dual_encoder_1" "sh run_scripts/stage3_dual_denoised.sh $ENV"
 require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.sh $ENV"
@@ -28,9 +35,21 @@ require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.s
 retrieve dual_encoder_1 unlabelled "$AUGMENT_DEPTH"
 score dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH"
 report_denoising denoising.unlabelled dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH"
+set --
+[ "$THRESHOLDS" = paper ] || set -- --allow-empty
 rocketqa pseudo-label --output "$OUTPUT_DIR/examples.augmented.tsv" \
     --run "$OUTPUT_DIR/dual_encoder_1.unlabelled.run" \
     --scores "$OUTPUT_DIR/dual_encoder_1.unlabelled.scored.run" --depth "$AUGMENT_DEPTH" \
-    --min-positive "$MIN_POSITIVE" --max-negative "$MAX_NEGATIVE" --negatives "$DUAL_NEGATIVES"
+    --min-positive "$MIN_POSITIVE" --max-negative "$MAX_NEGATIVE" --negatives "$DUAL_NEGATIVES" \
+    "$@"
+if ! fills_a_batch examples.augmented.tsv; then
+    leave_out dual_encoder_2 "stage 4 found $(rows_of "$OUTPUT_DIR/examples.augmented.tsv") new\
+ examples, fewer than a batch of $(batch), because few unlabelled\
+ queries have a passage above MIN_POSITIVE=$MIN_POSITIVE and another one below\
+ MAX_NEGATIVE=$MAX_NEGATIVE among the first $AUGMENT_DEPTH; raise AUGMENT_DEPTH or train the cross\
+ encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS): $OUTPUT_DIR/denoising.unlabelled/report.md says\
+ what each threshold leaves"
+    exit 0
+fi
 train_dual dual_encoder_2 "$EPOCHS_4" "queries.train queries.unlabelled" \
     --examples "$OUTPUT_DIR/examples.dual.1.tsv" "$OUTPUT_DIR/examples.augmented.tsv"

@@ -1,8 +1,10 @@
 # The building blocks of the procedure, each one a few `rocketqa` commands. POSIX sh.
 # This file is sourced, never run. The stage scripts call these functions after load_env (lib.sh).
 #
-# texts KIND NAME                   prints where the texts of DATA_DIR/NAME.tsv are for a model of
-#                                   KIND, dual or cross: there, or the folder of their tokens.
+# source_of NAME                    prints where the rows NAME.tsv are: in DATA_DIR, but the drawn
+#                                   training queries in OUTPUT_DIR/train_sample.
+# texts KIND NAME                   prints where the texts of NAME.tsv are for a model of KIND, dual
+#                                   or cross: there, or the folder of their tokens.
 # tokenise KIND NAME ...            makes such folders, where TOKENISE asks for them.
 # train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
 # train_cross                       trains the cross encoder CHECKPOINT_DIR/cross_encoder.
@@ -13,18 +15,38 @@
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
+# rows_of FILE                      prints the number of lines of a file.
+# batch                             prints the number of rows in a batch of a dual encoder.
+# fills_a_batch FILE                is true if OUTPUT_DIR/FILE has the rows of a batch of a dual
+#                                   encoder, or THRESHOLDS=paper leaves that to the training.
+# higher_threshold                  prints the lowest threshold above MAX_NEGATIVE with which a batch
+#                                   of queries has a negative and at most 1 % of the labelled
+#                                   passages would be one; nothing where there is none.
+# note NAME LINE                    prints a line and writes OUTPUT_DIR/NAME.txt for the report.
+# leave_out MODEL REASON            notes that MODEL is not trained, and why.
+# is_left_out MODEL                 is true if MODEL was left out.
+# last_model                        prints the name of the last dual encoder that was trained.
 # evaluate NAME                     retrieves for EVALUATE_SPLIT with the model NAME, and measures.
+# retrieve_bm25 SPLIT               writes OUTPUT_DIR/bm25.SPLIT.run.
 # baselines                         measures BM25 and the initial weights before any training.
 
 # shellcheck source=run_scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+
+source_of() {
+    if [ "$1" = queries.train_sample ]; then
+        echo "$OUTPUT_DIR/train_sample/queries.tsv"
+    else
+        echo "$DATA_DIR/$1.tsv"
+    fi
+}
 
 # All seeds of ablation.sh read the same tokens, in TOKENS_DIR.
 texts() {
     if [ "$TOKENISE" = yes ]; then
         echo "${TOKENS_DIR:-$OUTPUT_DIR}/tokens.$1/$2"
     else
-        echo "$DATA_DIR/$2.tsv"
+        source_of "$2"
     fi
 }
 
@@ -37,7 +59,7 @@ tokenise() {
         flag=--queries
         [ "$texts" != collection ] || flag=--collection
         rocketqa tokenize --output "$(texts "$kind_of_model" "$texts")" \
-            --checkpoint "$tokenizer" "$flag" "$DATA_DIR/$texts.tsv"
+            --checkpoint "$tokenizer" "$flag" "$(source_of "$texts")"
     done
 }
 
@@ -160,14 +182,56 @@ measure_run() {
     rocketqa evaluate --run "$run" "$@" --output "$measured.tsv" >/dev/null
 }
 
-# The cross encoder re-ranks the first RERANK_DEPTH passages of dual_encoder_2 (as in RocketQAv2,
-# table 3); every other model is a dual encoder.
+rows_of() {
+    echo $(($(wc -l <"$1")))
+}
+
+batch() {
+    echo $((BATCH_SIZE * DEVICES * ACCUMULATE))
+}
+
+fills_a_batch() {
+    [ "$THRESHOLDS" = calibrated ] && [ "${PLAN-no}" = no ] || return 0
+    [ "$(rows_of "$OUTPUT_DIR/$1")" -ge "$(batch)" ]
+}
+
+# The columns are those of the denoising report: 1 threshold, 4 queries with a negative, 5 share of
+# the labelled passages below.
+higher_threshold() {
+    awk -F '\t' -v lowest="$MAX_NEGATIVE" -v batch="$(batch)" '
+        NR > 1 && $1 + 0 > lowest + 0 && $4 >= batch && $5 <= 0.01 { print $1; exit }
+    ' "$OUTPUT_DIR/denoising.train/max_negative.tsv"
+}
+
+note() {
+    say "$2"
+    printf '%s\n' "$2" >"$OUTPUT_DIR/$1.txt"
+}
+
+leave_out() {
+    note "$1.left_out" "$1 is not trained: $2."
+}
+
+is_left_out() {
+    [ -e "$OUTPUT_DIR/$1.left_out.txt" ] && [ "${PLAN-no}" = no ]
+}
+
+last_model() {
+    for model in dual_encoder_2 dual_encoder_1 dual_encoder_0; do
+        is_left_out "$model" || break
+    done
+    echo "$model"
+}
+
+# The cross encoder re-ranks the first RERANK_DEPTH passages of the last dual encoder (as in
+# RocketQAv2, table 3); every other model is a dual encoder.
 evaluate() {
     if [ "$1" = cross_encoder ]; then
-        require "$CHECKPOINT_DIR/dual_encoder_2" "sh run_scripts/rocket.sh $ENV"
-        retrieve dual_encoder_2 "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
-        score "dual_encoder_2.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
-        run=$OUTPUT_DIR/dual_encoder_2.$EVALUATE_SPLIT.scored.run
+        last=$(last_model)
+        require "$CHECKPOINT_DIR/$last" "sh run_scripts/rocket.sh $ENV"
+        retrieve "$last" "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
+        score "$last.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+        run=$OUTPUT_DIR/$last.$EVALUATE_SPLIT.scored.run
     else
         retrieve "$1" "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
         run=$OUTPUT_DIR/$1.$EVALUATE_SPLIT.run
@@ -175,13 +239,17 @@ evaluate() {
     measure_run "$1" "$run"
 }
 
+retrieve_bm25() {
+    python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$1.run" \
+        --collection "$DATA_DIR/collection.tsv" \
+        --queries "$(source_of "queries.$1")" --depth "$RETRIEVE_DEPTH" \
+        --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+}
+
 # BM25 may find nothing; then its row in the report says so. A training of 0 epochs makes the
 # checkpoint `start`: the initial weights, unchanged.
 baselines() {
-    python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" \
-        --collection "$DATA_DIR/collection.tsv" \
-        --queries "$DATA_DIR/queries.$EVALUATE_SPLIT.tsv" --depth "$RETRIEVE_DEPTH" \
-        --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+    retrieve_bm25 "$EVALUATE_SPLIT"
     measure_run bm25 "$OUTPUT_DIR/bm25.$EVALUATE_SPLIT.run" --allow-empty
     train_dual start 0 queries.train --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     evaluate start

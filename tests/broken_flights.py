@@ -230,7 +230,7 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
     "no BM25": (
         without_package("bm25s", BASELINES="yes"),
         "package bm25s: expected it to be installed (pip install -e '.[bm25]', or set "
-        "BASELINES=no), got ImportError: not installed",
+        "BASELINES=no FUSE=no), got ImportError: not installed",
     ),
     "no figures": (
         without_package("matplotlib"),

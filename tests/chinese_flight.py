@@ -87,7 +87,6 @@ def fly(folder: Path) -> list[list[str]]:
         if command[0] == "rocketqa":
             status = main(command[1:])
         else:
-            assert command[1] == "data_prep/bm25.py", command
-            status = data_prep_module("bm25").main(command[2:])
+            status = data_prep_module(Path(command[1]).stem).main(command[2:])
         assert status == 0, command
     return commands

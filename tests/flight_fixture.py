@@ -29,6 +29,7 @@ def write_flight(folder: Path) -> Path:
         "OUTPUT_DIR": folder / "o",
         "CHECKPOINT_DIR": folder / "c",
         "BASELINES": "no",
+        "FUSE": "no",
     }
     env = folder / "my.env"
     values = variable_values(OWN) | {name: str(value) for name, value in places.items()}

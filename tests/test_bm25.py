@@ -159,6 +159,6 @@ def test_without_the_library_one_line_says_how_to_get_it(data, monkeypatch):
     status, stderr = retrieve(data, 3)
     assert status == 2
     [line] = stderr.splitlines()
-    cure = "expected it to be installed (pip install -e '.[bm25]', or set BASELINES=no)"
+    cure = "expected it to be installed (pip install -e '.[bm25]', or set BASELINES=no FUSE=no)"
     assert line.startswith(f"data_prep/bm25.py: package bm25s: {cure}, got ")
     assert not list(data.glob("bm25.run*"))

@@ -1,14 +1,19 @@
 """The whole procedure on tiny Chinese data: text without blanks is ranked, learned and judged."""
 
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from chinese_flight import GOODS, PLACES, fly
+from chinese_flight import GOODS, PLACES, SHRUNK, fly
+from script_runs import run_script
 
 from rocketqa.cli.__main__ import main
+from rocketqa.files.runs import RunFile
 
 MODELS = ("start", "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", "cross_encoder")
+FUSED = ("fused", "fused_reranked")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +27,44 @@ def test_a_chinese_flight_ends_in_a_report_with_every_model(finished):
     folder, _ = finished
     report = (folder / "o/report.md").read_text(encoding="utf-8")
     assert "| bm25 | BM25, which is not trained | 100.00 |" in report
-    for model in MODELS:
+    for model in (*MODELS, *FUSED):
         assert f"\n| {model} | " in report
+
+
+def test_the_search_that_a_report_recommends_ranks_as_its_fused_run(finished, capsys):
+    folder, _ = finished
+    report = (folder / "o/report.md").read_text(encoding="utf-8")
+    command = report.split("\nrocketqa ")[1].split("\n```")[0].replace("\\\n", "")
+    queries = (folder / "data/queries.dev.tsv").read_text(encoding="utf-8").splitlines()
+    query_id, query = queries[0].split("\t")
+    words = shlex.split(command.replace("your query", query))
+    assert "--bm25-index" in words
+    assert main([*words, "--depth", str(len(PLACES))]) == 0
+    ranks = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    found = [columns[2] for columns in ranks if len(columns) > 2]
+    expected = [scored.passage_id for scored in RunFile(folder / "o/fused.dev.run")[query_id]]
+    assert found == expected and len(expected) == len(PLACES)
+
+
+def test_stages_without_a_batch_are_left_out_with_their_reason(finished, tmp_path):
+    folder, _ = finished
+    variables = {name: str(folder / "data/init") for name in ("INIT", "INIT_CROSS")}
+    variables |= SHRUNK | {"DATA_DIR": str(folder / "data"), "MAX_NEGATIVE": "0.0001"}
+    shutil.copytree(folder / "o", tmp_path / "o")
+    variables |= {"OUTPUT_DIR": f"{tmp_path}/o", "CHECKPOINT_DIR": str(folder / "c")}
+    said = []
+    for stage in ("stage3_dual_denoised.sh", "stage4_dual_augmented.sh"):
+        done = run_script(stage, "run_scripts/own.env", **variables)
+        said.append(done.stderr.splitlines()[-1])
+    assert said[0].startswith(
+        "dual_encoder_1 is not trained: stage 3 found 0 examples, fewer than a batch of 4, because "
+    )
+    assert said[1] == (
+        "dual_encoder_2 is not trained: stage 4 needs the model and the examples of stage 3, which "
+        "was left out."
+    )
+    for model, line in zip(("dual_encoder_1", "dual_encoder_2"), said):
+        assert (tmp_path / f"o/{model}.left_out.txt").read_text() == f"{line}\n"
 
 
 def test_every_chinese_passage_has_a_vector_of_its_own(finished):
@@ -48,8 +89,9 @@ def test_a_chinese_query_is_answered_in_chinese(finished, capsys):
 def test_bm25_alone_may_find_nothing(finished):
     _, commands = finished
     evaluated = [command for command in commands if command[1] == "evaluate"]
-    assert len(evaluated) == 1 + len(MODELS)
-    for command in evaluated:
+    of_models = [command for command in evaluated if "--match" in command]
+    assert len(of_models) == 1 + len(MODELS) + len(FUSED)
+    for command in of_models:
         run = Path(command[command.index("--run") + 1])
         assert ("--allow-empty" in command) == (run.name == "bm25.dev.run")
         assert command[command.index("--match") + 1] == "characters"

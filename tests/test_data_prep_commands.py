@@ -18,6 +18,7 @@ SCRIPTS = (
     "nq",
     "released_models",
     "released_tsv",
+    "sample_queries",
     "squad",
     "toy",
     "unlabelled_queries",

@@ -55,7 +55,7 @@ def test_only_packages_that_cannot_be_imported_are_named(monkeypatch, tmp_path):
     [refusal] = refusals_of_packages(["matplotlib", "bm25s"])
     assert refusal.line == (
         "package bm25s: expected it to be installed (pip install -e '.[bm25]', or set "
-        "BASELINES=no), got ZeroDivisionError: division by zero"
+        "BASELINES=no FUSE=no), got ZeroDivisionError: division by zero"
     )
 
 

@@ -8,7 +8,7 @@ from toy_files import write_tiny_flight
 
 from rocketqa.cli.__main__ import main
 from rocketqa.files.errors import DataError
-from rocketqa.training.plan import PipelinePlan
+from rocketqa.training.plan import DRAWN_QUERIES, PipelinePlan
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import KNOWN
 
@@ -100,6 +100,19 @@ def test_texts_are_tokenised_once_and_the_tokens_of_a_batch_reach_every_reader(t
         assert all(f"/tokens.{kind}/" in path for path in texts), line
         is_training = "rocketqa train-" in line
         assert ("--batch-tokens 100000" in line) != is_training, line
+
+
+def test_a_fused_search_is_planned_with_its_drawn_queries(tmp_path):
+    assert not [line for line in costs("own", FUSE="no") if line.startswith("fusion")]
+    (tmp_path / "queries.train.tsv").write_text("q\ttext\n" * 2000)
+    (tmp_path / "queries.dev.tsv").write_text("q\ttext\n" * 300)
+    lines = costs("own", DATA_DIR=str(tmp_path))
+    fusion = lines[lines.index("fusion:") + 1 :]
+    expected = "score for the drawn queries, two runs: 1,000 queries x 20 = 20,000 pairs"
+    assert line_of(fusion, "score for the drawn").startswith(expected)
+    assert "300 queries x 20 = 6,000 pairs" in line_of(fusion, "score for dev")
+    script = (ROOT / "run_scripts/fuse.sh").read_text(encoding="utf-8")
+    assert f"--count {DRAWN_QUERIES} " in script
 
 
 def test_files_that_exist_are_counted(tmp_path):

@@ -3,6 +3,7 @@ is made.
 """
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,20 @@ def test_the_ablation_looks_at_the_weights_of_bert(tmp_path):
     [refusal] = refusals(flight_of(env, "ablation.sh", variables=variables))
     assert refusal.line.startswith(f"INIT_BERT: {tmp_path}/bert: expected a folder with ")
     assert list(refusals(flight_of(env, variables=variables))) == []
+
+
+@pytest.mark.parametrize(
+    "script, fuse, is_needed",
+    [("rocket.sh", "yes", True), ("rocket.sh", "no", False), ("fuse.sh", "no", True)],
+)
+def test_bm25_is_asked_for_where_it_is_fused(tmp_path, monkeypatch, script, fuse, is_needed):
+    monkeypatch.setitem(sys.modules, "bm25s", None)  # Python's mark of a package that is not there
+    env = write_flight(tmp_path)
+    variables = variable_values(env) | {"FUSE": fuse}
+    lines = [refusal.line for refusal in refusals(flight_of(env, script, variables=variables))]
+    assert len(lines) == is_needed
+    for line in lines:
+        assert line.startswith("package bm25s: expected it to be installed (pip install -e '.[bm25")
 
 
 def test_a_name_is_looked_up_in_a_plan_and_never_fetched(tmp_path, paddlenlp):

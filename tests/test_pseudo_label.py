@@ -45,6 +45,8 @@ def test_a_run_without_a_confident_query_is_refused(tmp_path, capsys):
         "got none of 3\n"
     )
     assert not (tmp_path / "pseudo.tsv").exists()
+    assert main([*command, "--min-positive", "0.99", "--allow-empty"]) == 0
+    assert (tmp_path / "pseudo.tsv").read_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,36 @@ def test_flags_for_the_markdown_alone_change_it_and_not_the_job_of_the_table(com
     assert "- Depth: 100 passages were retrieved for each query.\n" in report
 
 
+def test_the_weight_of_a_fused_run_and_the_notes_of_a_flight_change_the_markdown_alone(
+    command, tmp_path, capsys
+):
+    for name in ("a.run", "b.run"):
+        written(tmp_path / name, "q1\tQ0\ta\t1\t2.0\tx\nq1\tQ0\tb\t2\t1.0\tx\n")
+    runs = ["--runs", str(tmp_path / "a.run"), str(tmp_path / "b.run"), "--weights", "3", "7"]
+    assert main(["fuse", *runs, "--output", str(tmp_path / "fused.run")]) == 0
+    measures = [measures_file(tmp_path, "dual_encoder_0", 0.3)]
+    measures.append(measures_file(tmp_path, "fused", 0.4))
+    command = [*command[:2], *measures, *command[4:]]
+    assert main(command) == 0
+    reason = written(tmp_path / "dual_encoder_2.left_out.txt", "stage 4 found nothing.\n")
+    fused = ["--fused-run", str(tmp_path / "fused.run"), "--bm25-index", "o/bm25.index"]
+    flags = [*fused, "--last-model", "dual_encoder_0", "--notes", reason]
+    assert main([*command, *search_flags(tmp_path), *flags, "--check"]) == 0
+    assert main([*command, *search_flags(tmp_path), *flags]) == 0
+    report = (tmp_path / "out/report.md").read_text()
+    assert "| fused | BM25 + last model: 0.3 x BM25 + 0.7 x dual_encoder_0 | 40.00 |" in report
+    assert "    --bm25-index o/bm25.index \\\n    --bm25-weight 0.3\n" in report
+    assert "**Warning:** stage 4 found nothing.\n" in report
+
+
+def test_a_run_that_was_not_fused_is_refused(command, tmp_path, capsys):
+    run = written(tmp_path / "a.run", "q1\tQ0\ta\t1\t2.0\tx\n")
+    assert main([*command, "--fused-run", run]) == 2
+    assert capsys.readouterr().err == (
+        f"rocketqa report: {run}: expected a run that `rocketqa fuse` made, got another file\n"
+    )
+
+
 def test_a_measure_of_too_shallow_a_run_is_in_the_table_and_in_no_line_of_the_markdown(
     command, tmp_path
 ):

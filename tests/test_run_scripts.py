@@ -89,6 +89,45 @@ def test_a_variable_of_the_caller_wins_over_the_env_file(tmp_path):
     assert emptied.stdout == "1  it's $HOME\n"
 
 
+def with_steps(folder: Path, program: str, **variables: str) -> subprocess.CompletedProcess:
+    """Runs a program with the functions of steps.sh, on a flight with batches of 2 x 2 rows."""
+    env = folder / "my.env"
+    sizes = "BATCH_SIZE=2\nDEVICES=2\nACCUMULATE=1\nTHRESHOLDS=calibrated\n"
+    env.write_text(f"OUTPUT_DIR={folder}\nCHECKPOINT_DIR={folder}\nMAX_NEGATIVE=\n{sizes}")
+    start = f'. "{ROOT}/run_scripts/steps.sh"; load_env "{env}"; '
+    return sh("-c", start + program, str(ROOT / "run_scripts/probe"), **variables)
+
+
+def test_a_stage_with_fewer_rows_than_a_batch_does_not_fill_it(tmp_path):
+    (tmp_path / "three.tsv").write_text("row\n" * 3)
+    (tmp_path / "four.tsv").write_text("row\n" * 4)
+    program = "for file in three four; do fills_a_batch $file.tsv && echo $file; done; true"
+    assert with_steps(tmp_path, program).stdout == "four\n"
+    assert with_steps(tmp_path, program, THRESHOLDS="paper").stdout == "three\nfour\n"
+    assert with_steps(tmp_path, program, ACCUMULATE="2").stdout == ""
+
+
+def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
+    (tmp_path / "denoising.train").mkdir()
+    table = tmp_path / "denoising.train/max_negative.tsv"
+    head = "threshold\tnegatives\tshare_removed\tqueries_with_negatives\tlabelled\trelevant\n"
+    lines = ["0.05\t9\t0.9\t9\t0.0\t\n", "0.1\t3\t0.9\t3\t0.0\t\n", "0.2\t4\t0.8\t3\t0.0\t\n"]
+    table.write_text(head + "".join(lines) + "0.3\t7\t0.8\t4\t0.01\t\n0.4\t9\t0.7\t5\t0.01\t\n")
+    assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.3\n"
+    table.write_text(head + "".join(lines) + "0.3\t7\t0.8\t4\t0.02\t\n")
+    assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == ""
+
+
+def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
+    program = (
+        "last_model; leave_out dual_encoder_2 'too few'; last_model; is_left_out dual_encoder_2"
+    )
+    done = with_steps(tmp_path, program)
+    assert (done.returncode, done.stdout) == (0, "dual_encoder_2\ndual_encoder_1\n")
+    assert done.stderr == "dual_encoder_2 is not trained: too few.\n"
+    assert (tmp_path / "dual_encoder_2.left_out.txt").read_text() == done.stderr
+
+
 PREDECESSORS = {
     "stage2_cross.sh": "stage1_dual.sh",
     "stage3_dual_denoised.sh": "stage1_dual.sh",

@@ -226,6 +226,9 @@ def test_a_cross_encoder_that_rejects_nothing_is_named(tmp_path, capsys):
         f"{scores}: expected a passage with P(relevant) below 0.01, got none for 2 queries "
         "(rocketqa report-denoising shows how the scores are distributed)\n"
     )
+    assert main([*command, "--output", str(tmp_path / "examples.tsv"), "--allow-empty"]) == 0
+    assert (tmp_path / "examples.tsv").read_text() == ""
+    assert "0 rows, 0 queries, 2 queries left out\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

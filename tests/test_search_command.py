@@ -34,6 +34,16 @@ def test_the_command_without_a_cross_encoder_says_nothing_of_pairs_and_depths():
     ]
 
 
+def test_with_bm25_the_command_has_its_index_and_its_weight():
+    flight = FLIGHT._replace(bm25_index=Path("o/own/bm25.index"))
+    words = search_command(flight, "dual_encoder_1", reranks=False, bm25_weight=0.3)
+    assert words.endswith(
+        "    --query-length 32 \\\n    --bm25-index o/own/bm25.index \\\n    --bm25-weight 0.3"
+    )
+    args = build_parser().parse_args(shlex.split(words.replace("\\\n", ""))[2:])
+    assert (args.bm25_index, args.bm25_weight) == (Path("o/own/bm25.index"), 0.3)
+
+
 def test_the_verb_understands_the_command():
     command = search_command(FLIGHT, "dual_encoder_1", reranks=True)
     words = shlex.split(command.replace("\\\n", ""))

@@ -68,13 +68,18 @@ def build_parser() -> ArgumentParser:
         metavar="PASSAGES",
         help="hard negatives of each row (default: %(default)s)",
     )
+    parser.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="write an empty file where the scores leave no row (default: refuse that)",
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    job = job_of("pseudo-label", args, inputs=("run", "scores"))
+    job = job_of("pseudo-label", args, inputs=("run", "scores"), not_identity=("allow_empty",))
     return run_for_rows(job, lambda: _pseudo_labels(args), args.check)
 
 
@@ -88,7 +93,7 @@ def _pseudo_labels(args: Namespace) -> TrainingRows:
     )
     run = RunFile(args.run)
     labels = pseudo_label(run, open_scores(args.scores), settings)
-    if not labels.lines:
+    if not labels.lines and not args.allow_empty:
         raise DataError(
             f"{args.run}: expected a query with a confident positive and negative, "
             f"got none of {len(run)}"

@@ -8,7 +8,14 @@ one, the initial weights or BM25.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, to_path, to_text
+from rocketqa.cli.flags import VerbParser, add_job_flags, job_of
+from rocketqa.cli.report_flags import (
+    add_depth_flags,
+    add_figure_flags,
+    add_flight_flags,
+    add_search_flags,
+    add_source_flags,
+)
 from rocketqa.evaluation.figure_values import CurvePoint, curve_point, read_sources
 from rocketqa.evaluation.paper_tables import (
     PAPER_DATA,
@@ -19,7 +26,6 @@ from rocketqa.evaluation.paper_tables import (
 )
 from rocketqa.evaluation.recommendation import Results, descriptions, first_lines
 from rocketqa.evaluation.report_tables import (
-    ENDING,
     Depths,
     Measured,
     MeasuresFile,
@@ -37,15 +43,16 @@ from rocketqa.evaluation.search_command import Flight
 from rocketqa.evaluation.tables import tsv_lines
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
 from rocketqa.jobs.atomic_files import write_atomically
+from rocketqa.jobs.digests import read_manifest
 from rocketqa.jobs.job import Job
 
 INPUTS = ("measures", "expected", "by_rank", "logs", "ablated", "points", "truth")
 PLACES = ("checkpoints", "vectors", "collection")  # flags that are given together
 DEPTHS = ("retrieve_depth", "rerank_depth")
 # These flags change report.md, which is written each time, and not the artefact report.tsv.
-ONLY_IN_MARKDOWN = (*PLACES, *DEPTHS, "query_length", "max_length")
+OF_FLIGHT = ("last_model", "notes", "fused_run", "bm25_index")
+ONLY_IN_MARKDOWN = (*PLACES, *DEPTHS, *OF_FLIGHT, "query_length", "max_length")
 EXAMPLE = (
     "rocketqa report --measures output/marco/dual_encoder_2.measures.tsv --tables "
     "--expected run_scripts/expected.tsv --paper-flight marco --output output/marco/report.tsv"
@@ -56,136 +63,12 @@ def build_parser() -> ArgumentParser:
     """Returns the parser of the verb's flags."""
     parser = VerbParser("rocketqa report", description=__doc__, epilog=f"example: {EXAMPLE}")
     add_job_flags(parser)
-    _add_source_flags(parser)
-    _add_figure_flags(parser)
-    _add_depth_flags(parser)
-    _add_search_flags(parser)
+    add_source_flags(parser)
+    add_figure_flags(parser)
+    add_flight_flags(parser)
+    add_depth_flags(parser)
+    add_search_flags(parser)
     return parser
-
-
-def _add_source_flags(parser: ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--measures",
-        nargs="+",
-        type=to_path,
-        metavar="FILE",
-        help=f"files MODEL{ENDING} of `rocketqa evaluate`: write report.tsv",
-    )
-    source.add_argument(
-        "--ablation",
-        type=to_text,
-        nargs="+",
-        metavar="ROW SEED FILE",
-        help="triples of a row's name, a seed and a measures file: write ablation.tsv",
-    )
-    parser.add_argument(
-        "--expected",
-        type=to_path,
-        required=True,
-        help="the paper's numbers: run_scripts/expected.tsv",
-    )
-    parser.add_argument(
-        "--paper-flight",
-        type=to_text,
-        required=True,
-        metavar="NAME",
-        help="which of them to compare with: the first column of --expected, marco or nq",
-    )
-    parser.add_argument(
-        "--tables",
-        action="store_true",
-        help="with --measures: add the paper's tables with our values and verdicts (default: no)",
-    )
-    parser.add_argument(
-        "--ablated",
-        type=to_path,
-        metavar="FILE",
-        help="ablation.tsv: its rows join the paper's tables (default: none)",
-    )
-
-
-def _add_figure_flags(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--figures",
-        action="store_true",
-        help="with --measures: draw the figures that have values, into figures/ (default: no)",
-    )
-    parser.add_argument(
-        "--by-rank",
-        type=to_path,
-        metavar="FILE",
-        help="by_rank.tsv of `rocketqa report-denoising`: figure 5 (default: none)",
-    )
-    parser.add_argument(
-        "--logs",
-        nargs="*",
-        type=to_path,
-        default=[],
-        metavar="FILE",
-        help="files MODEL/train_log.tsv: training curves (default: none)",
-    )
-    parser.add_argument(
-        "--curve",
-        type=to_text,
-        nargs=4,
-        action="append",
-        default=[],
-        metavar=("FIGURE", "CURVE", "X", "FILE"),
-        help="a point of figure 4 (X: negatives of a query) or 6 (X: rows of augmented data) with "
-        "the measures file that holds its height; may be repeated (default: none)",
-    )
-
-
-def _add_depth_flags(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--retrieve-depth",
-        type=NumberType(WHOLE_FROM_1),
-        metavar="DEPTH",
-        help="passages that were retrieved for each query; the report leaves out measures that "
-        "need more (default: every measure is shown)",
-    )
-    parser.add_argument(
-        "--rerank-depth",
-        type=NumberType(WHOLE_FROM_1),
-        metavar="DEPTH",
-        help="passages for each query that the cross encoder re-ranked (default: as above)",
-    )
-
-
-def _add_search_flags(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--checkpoints",
-        type=to_path,
-        metavar="DIR",
-        help="with --measures: the folder of the checkpoints; with --vectors and --collection, the "
-        "report has the command that searches with the best one (default: no command)",
-    )
-    parser.add_argument(
-        "--vectors",
-        type=to_path,
-        metavar="DIR",
-        help="the folder of MODEL.vectors/collection, as `rocketqa encode` made it (default: none)",
-    )
-    parser.add_argument(
-        "--collection",
-        type=to_path,
-        metavar="FILE",
-        help="the collection.tsv that was encoded (default: none)",
-    )
-    parser.add_argument(
-        "--query-length",
-        type=NumberType(TOKENS),
-        metavar="TOKENS",
-        help="tokens of a query in that command (default: as `rocketqa search` has it)",
-    )
-    parser.add_argument(
-        "--max-length",
-        type=NumberType(TOKENS),
-        metavar="TOKENS",
-        help="tokens of a query and its passage in that command (default: as `rocketqa search` has "
-        "it)",
-    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -209,7 +92,14 @@ def main(argv: list[str] | None = None) -> int:
     if args.check:
         return status
     results = Results(
-        measured, judged_queries(files), _depths(args), flight, models_without_passages(files)
+        measured,
+        judged_queries(files),
+        _depths(args),
+        flight,
+        models_without_passages(files),
+        last=args.last_model,
+        notes=[path.read_text(encoding="utf-8").strip() for path in args.notes],
+        bm25_weight=_bm25_weight(args.fused_run),
     )
     lines = _tables(args, results, expected)
     if args.figures:
@@ -241,7 +131,21 @@ def _flight(args: Namespace) -> Flight | None:
         args.query_length,
         args.max_length,
         args.rerank_depth,
+        args.bm25_index,
     )
+
+
+def _bm25_weight(fused_run: Path | None) -> float | None:
+    """Returns the weight of BM25 in a fused run, the first of its runs; None without such a run.
+
+    Raises DataError where the manifest of the run records no weights.
+    """
+    if fused_run is None:
+        return None
+    weights = read_manifest(fused_run).get("weights")
+    if not isinstance(weights, list) or not weights:
+        raise DataError(f"{fused_run}: expected a run that `rocketqa fuse` made, got another file")
+    return float(weights[0])
 
 
 def _tables(args: Namespace, results: Results, expected: list[Expected]) -> list[str]:

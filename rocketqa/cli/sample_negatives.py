@@ -138,13 +138,18 @@ def _add_row_flags(parser: ArgumentParser) -> None:
         metavar="COUNT",
         help="dual: hard negatives of each row (default: %(default)s)",
     )
+    parser.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="write an empty file where the --scores leave no row (default: refuse that)",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     _check_flags(args)
-    job = job_of("sample-negatives", args, inputs=INPUTS)
+    job = job_of("sample-negatives", args, inputs=INPUTS, not_identity=("allow_empty",))
     return run_for_rows(job, lambda: _sample(args), args.check)
 
 
@@ -173,6 +178,8 @@ def _sample(args: Namespace) -> TrainingRows:
     )
     sampled = sample_rows(queries, source, settings)
     if not sampled.lines and args.scores:
+        if args.allow_empty:
+            return sampled
         raise DataError(
             f"{args.scores}: expected a passage with P(relevant) below {args.max_score}, "
             f"got none for {sampled.queries_left_out} queries "

@@ -1,7 +1,8 @@
 """What report.md begins with: which checkpoint to use, how to search with it, and warnings.
 
 The best dual encoder is the one with the highest main measure. The cross encoder is recommended if
-its main measure is not below that. All values are percent, rounded as in the tables.
+its main measure is not below that, and BM25 beside the last dual encoder if their fused ranking,
+re-ranked or not, is above both. All values are percent, rounded as in the tables.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,6 +12,8 @@ from rocketqa.evaluation.paper_tables import PAPER_NAMES
 from rocketqa.evaluation.report_tables import (
     BM25,
     CROSS_ENCODER,
+    FUSED,
+    FUSED_RERANKED,
     RERANKED,
     START,
     Depths,
@@ -30,14 +33,19 @@ DESCRIPTIONS = {
     CROSS_ENCODER: "stage 2: cross encoder",
     "dual_encoder_1": "stage 3: denoised hard negatives",
     "dual_encoder_2": "stage 4: data augmentation",
+    FUSED: "BM25 + last model",
+    FUSED_RERANKED: "BM25 + last model, re-ranked",
 }
+LAST = "the last dual encoder"
 # What each stage should not fall below: what came before it, the nearest first. The cross encoder
 # comes last, because it re-ranks the passages of the last dual encoder.
 EARLIER = {
     "dual_encoder_0": (START, BM25),
     "dual_encoder_1": ("dual_encoder_0", START, BM25),
     "dual_encoder_2": ("dual_encoder_1", "dual_encoder_0", START, BM25),
-    CROSS_ENCODER: ("dual_encoder_2", START, BM25),
+    CROSS_ENCODER: (LAST, START, BM25),
+    FUSED: (LAST, BM25),
+    FUSED_RERANKED: (CROSS_ENCODER, FUSED),
 }
 
 Percents = Mapping[str, float]  # model -> its main measure in percent
@@ -51,6 +59,9 @@ class Results(NamedTuple):
     depths: Depths
     flight: Flight | None  # None: no command can be given
     without_passages: Collection[str] = ()  # models that found nothing for any judged query
+    last: str = RERANKED  # the last dual encoder, whose passages are re-ranked and fused
+    notes: Sequence[str] = ()  # lines on what the flight did otherwise
+    bm25_weight: float | None = None  # in the fused run; None: not known
 
 
 def first_lines(results: Results) -> list[str]:
@@ -67,7 +78,7 @@ def first_lines(results: Results) -> list[str]:
     lines.append(_without_training(values, shown, results.without_passages))
     lines += _queries(results.judged)
     lines += _depths(results)
-    for warning in falls(values, shown):
+    for warning in [*results.notes, *falls(values, shown, results.last)]:
         lines += ["", f"**Warning:** {warning}"]
     return [*lines, "", "# Measures", ""]
 
@@ -79,15 +90,24 @@ def _choice(values: Percents, measure: str, results: Results) -> list[str]:
         return ["- Dual encoder: none was measured."]
     best = max(candidates, key=values.__getitem__)
     reranks = CROSS_ENCODER in values and values[CROSS_ENCODER] >= values[best]
+    pure = CROSS_ENCODER if reranks else best
+    fused = _best_fused(values, values[pure])
     place = _place(best, results.flight)
     lines = [
         f"- Dual encoder: {place} ({DESCRIPTIONS[best]}). Its {measure} of {values[best]:.2f} "
         f"percent is the highest of {listed(candidates[::-1])}."
     ]
     if CROSS_ENCODER in values:
-        lines.append(_cross_encoder(values, measure, best, reranks, results))
+        rival = FUSED if fused == FUSED else best
+        lines.append(_cross_encoder(values, measure, rival, results))
+    if FUSED in values:
+        lines.append(_bm25_beside(values, measure, fused, pure, results))
     if results.flight:
-        command = search_command(results.flight, best, reranks)
+        if fused:
+            reranks = fused == FUSED_RERANKED
+            command = search_command(results.flight, results.last, reranks, results.bm25_weight)
+        else:
+            command = search_command(results.flight, best, reranks)
         lines += ["", "```sh", *entering_commands(), command, "```", ""]
     return lines
 
@@ -97,12 +117,40 @@ def _place(model: str, flight: Flight | None) -> str:
     return f"`{flight.checkpoints / model}`" if flight else f"`{model}`"
 
 
-def _cross_encoder(
-    values: Percents, measure: str, best: str, reranks: bool, results: Results
-) -> str:
+def _best_fused(values: Percents, highest: float) -> str:
+    """Returns the best fused row that is above all others; an empty text where none is."""
+    rows = [row for row in (FUSED, FUSED_RERANKED) if values.get(row, 0) > highest]
+    return max(rows, key=values.__getitem__, default="")
+
+
+def _bm25_beside(values: Percents, measure: str, fused: str, pure: str, results: Results) -> str:
+    """Returns the line on BM25 and the last dual encoder together."""
+    reached = f"{measure} {values[FUSED]:.2f}"
+    if FUSED_RERANKED in values:
+        reached += f", {values[FUSED_RERANKED]:.2f} re-ranked"
+    if not fused:
+        return (
+            f"- BM25 beside it: no. Fused with {results.last} it has {reached}, not above {pure} "
+            f"with {values[pure]:.2f}."
+        )
+    place = _place(results.last, results.flight)
+    return (
+        f"- BM25 beside it: yes. Fused with {place} it has {reached}, above {pure} with "
+        f"{values[pure]:.2f}{_weight(results.bm25_weight)}."
+    )
+
+
+def _weight(bm25_weight: float | None) -> str:
+    if bm25_weight is None:
+        return ""
+    return f"; the weight of BM25, chosen on training queries, is {bm25_weight:g}"
+
+
+def _cross_encoder(values: Percents, measure: str, best: str, results: Results) -> str:
     place = _place(CROSS_ENCODER, results.flight)
-    reached = f"{measure} {values[CROSS_ENCODER]:.2f} {reranked_passages(results.depths)}"
-    if reranks:
+    passages = reranked_passages(results.depths, results.last)
+    reached = f"{measure} {values[CROSS_ENCODER]:.2f} {passages}"
+    if values[CROSS_ENCODER] >= values[best]:
         return f"- Cross encoder: {place} re-ranks what the dual encoder finds ({reached})."
     return f"- Cross encoder: none. {place} has {reached}, below {best} with {values[best]:.2f}."
 
@@ -110,16 +158,20 @@ def _cross_encoder(
 def descriptions(results: Results) -> dict[str, str]:
     """Returns model -> what it is, and that it found nothing where it did not."""
     shown = dict(DESCRIPTIONS)
-    shown[CROSS_ENCODER] += f" {reranked_passages(results.depths)}"
+    shown[CROSS_ENCODER] += f" {reranked_passages(results.depths, results.last)}"
+    shown[FUSED_RERANKED] += f" {reranked_passages(results.depths, 'the fused ranking')}"
+    if results.bm25_weight is not None:
+        rest = round(1 - results.bm25_weight, 9)
+        shown[FUSED] += f": {results.bm25_weight:g} x BM25 + {rest:g} x {results.last}"
     for model in results.without_passages:
         shown[model] = f"{shown.get(model, model)}; {FOUND_NOTHING}"
     return shown
 
 
-def reranked_passages(depths: Depths) -> str:
+def reranked_passages(depths: Depths, retriever: str = RERANKED) -> str:
     """Returns words for the passages that the cross encoder was measured on."""
     first = f"first {depths.reranked:,}" if depths.reranked else "first"
-    return f"over the {first} passages of {RERANKED}"
+    return f"over the {first} passages of {retriever}"
 
 
 def _without_training(values: Percents, measure: str, without_passages: Collection[str]) -> str:
@@ -166,11 +218,12 @@ def _depths(results: Results) -> list[str]:
     return [line]
 
 
-def falls(values: Percents, measure: str) -> Iterator[str]:
+def falls(values: Percents, measure: str, last: str = RERANKED) -> Iterator[str]:
     """Yields a sentence for each stage that is below what came before it, with all numbers."""
-    for stage, earlier in EARLIER.items():
+    for stage, before in EARLIER.items():
         if stage not in values:
             continue
+        earlier = [last if model == LAST else model for model in before]
         above = [model for model in earlier if values.get(model, 0) > values[stage]]
         if above:
             reached = [f"{_name(model)} with {values[model]:.2f}" for model in above]

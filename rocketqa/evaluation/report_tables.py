@@ -37,6 +37,8 @@ MAIN_MEASURES = ("MRR@10", "accuracy@5", "MRR@10-truth")  # of the ablation and 
 BM25 = "bm25"
 START = "start"  # the initial weights
 CROSS_ENCODER = "cross_encoder"
+FUSED = "fused"  # BM25 and the last model
+FUSED_RERANKED = "fused_reranked"
 RERANKED = "dual_encoder_2"  # the model whose passages the cross encoder re-ranks
 QUERIES_JUDGED = "queries_judged"
 QUERIES_EVALUATED = "queries_evaluated"
@@ -75,7 +77,8 @@ class Depths(NamedTuple):
 
     def holds(self, row: Measured) -> bool:
         """Returns whether the run is as deep as the measure needs; an unknown depth is enough."""
-        depth = self.reranked if row.model == CROSS_ENCODER else self.retrieved
+        is_reranked = row.model in (CROSS_ENCODER, FUSED_RERANKED)
+        depth = self.reranked if is_reranked else self.retrieved
         cutoff = re.search(r"@(\d+)", row.measure)
         return depth is None or cutoff is None or int(cutoff[1]) <= depth
 

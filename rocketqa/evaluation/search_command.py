@@ -26,6 +26,7 @@ class Flight(NamedTuple):
     query_length: int | None  # tokens; None: as `rocketqa search` has it
     pair_length: int | None  # tokens of a query and its passage; None: as `rocketqa search` has it
     rerank_depth: int | None  # passages; None: as `rocketqa search` has it
+    bm25_index: Path | None = None  # None: no index was made
 
 
 def entering_commands() -> list[str]:
@@ -39,8 +40,14 @@ def entering_commands() -> list[str]:
     return commands
 
 
-def search_command(flight: Flight, dual_encoder: str, reranks: bool) -> str:
-    """Returns the command that searches with a dual encoder; `reranks`: and a cross encoder."""
+def search_command(
+    flight: Flight, dual_encoder: str, reranks: bool, bm25_weight: float | None = None
+) -> str:
+    """Returns the command that searches with a dual encoder.
+
+    reranks: the cross encoder follows. bm25_weight: the weight of BM25 beside the vectors; None:
+    the vectors answer alone.
+    """
     vectors = flight.vectors / f"{dual_encoder}.vectors/collection"
     parts = [
         f"rocketqa search {QUERY}",
@@ -49,6 +56,11 @@ def search_command(flight: Flight, dual_encoder: str, reranks: bool) -> str:
         _flag("--passage-vectors", vectors),
         _flag("--query-length", flight.query_length),
     ]
+    if bm25_weight is not None:
+        parts += [
+            _flag("--bm25-index", flight.bm25_index),
+            _flag("--bm25-weight", f"{bm25_weight:g}"),
+        ]
     if reranks:
         parts += [
             _flag("--cross-encoder", flight.checkpoints / CROSS_ENCODER),

@@ -8,7 +8,7 @@ from rocketqa.files.errors import DataError, one_line
 INSTALL = {
     "faiss": "pip install -e '.[cpu]', or '.[gpu]'",
     "matplotlib": "pip install matplotlib",
-    "bm25s": "pip install -e '.[bm25]', or set BASELINES=no",
+    "bm25s": "pip install -e '.[bm25]', or set BASELINES=no FUSE=no",
     "Stemmer": "pip install -e '.[bm25]', or use BM25 without a stemmer",
     "paddlenlp": "Python 3.10 to 3.12: pip install -e '.[paddlenlp]'",
     "pymilvus": "pip install -e '.[milvus]'",

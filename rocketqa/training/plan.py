@@ -35,6 +35,7 @@ FILES = (
 TRAINING_RATES = ("train", "cross")
 RATES = (*TRAINING_RATES, "encode", "score")
 BYTES_A_RUN_LINE = 45
+DRAWN_QUERIES = 500  # training queries that fuse.sh measures on
 BYTES_A_NUMBER = 4  # float32
 GIB = 2**30
 
@@ -143,12 +144,23 @@ class PipelinePlan:
 
     def scoring(self, split: str, depth: str) -> Cost:
         """Returns the cost of scoring the top of a run with the cross encoder."""
-        queries = self.rows[f"queries.{split}"]
+        return self._scoring(f"score for {split}", self.rows[f"queries.{split}"], depth)
+
+    def _scoring(self, what: str, queries: int, depth: str) -> Cost:
         pairs = queries * self._number(depth)
         arithmetic = f"{queries:,} queries x {self._number(depth):,} = {pairs:,} pairs"
         devices = self._number("DEVICES_INFERENCE")
         disk = pairs * BYTES_A_RUN_LINE
-        return Cost(f"score for {split}", arithmetic, pairs, "score", devices, disk)
+        return Cost(what, arithmetic, pairs, "score", devices, disk)
+
+    def fusion(self, split: str) -> list[Cost]:
+        """Returns the costs of BM25 and the last model together, at most (fuse.sh)."""
+        drawn = min(self.rows["queries.train"], DRAWN_QUERIES)
+        return [
+            self._scoring("score for the drawn queries, two runs", 2 * drawn, "RERANK_DEPTH"),
+            self.retrieval(split, "RETRIEVE_DEPTH"),
+            self.scoring(split, "RERANK_DEPTH"),
+        ]
 
     def stages(self) -> Iterator[tuple[str, list[Cost]]]:
         """Yields the name of each stage and its costs."""
@@ -198,6 +210,9 @@ class PipelinePlan:
                 self.scoring(split, "RERANK_DEPTH"),
             ],
         )
+
+        if self.variables.get("FUSE") == "yes":
+            yield "fusion", self.fusion(split)
 
     def disk(self) -> tuple[float, float]:
         """Returns the bytes that are written into OUTPUT_DIR, and those into CHECKPOINT_DIR."""

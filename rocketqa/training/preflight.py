@@ -69,6 +69,7 @@ NEEDS = {
         data=True, init=("INIT", "INIT_CROSS", "INIT_BERT"), packages=("faiss",), disk=True
     ),
     "figures.sh": Needs(data=True, flight=True, init=("INIT",), packages=("faiss", "matplotlib")),
+    "fuse.sh": Needs(packages=("faiss",)),
     "reproduce_tables.sh": Needs(packages=("matplotlib",)),
 }
 
@@ -126,11 +127,17 @@ def refusals(flight: Flight) -> Iterator[Refusal]:
 
 def _packages(flight: Flight) -> list[str]:
     packages = [*flight.needs.packages]
-    if flight.script == "rocket.sh" and flight.variables.get("BASELINES") == "yes":
+    if _uses_bm25(flight):
         packages.append("bm25s")
         if flight.variables.get("BM25_STEMMER"):
             packages.append("Stemmer")
     return packages
+
+
+def _uses_bm25(flight: Flight) -> bool:
+    if flight.script == "rocket.sh":
+        return "yes" in (flight.variables.get("BASELINES"), flight.variables.get("FUSE"))
+    return flight.script == "fuse.sh"
 
 
 def _refusals_of_files(flight: Flight) -> Iterator[Refusal]:

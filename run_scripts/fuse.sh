@@ -1,0 +1,92 @@
+#!/bin/sh
+# BM25 and the last dual encoder together, because words and vectors miss different passages.
+# rocket.sh calls this script with FUSE=yes; it also works alone after a flight.
+# Deviation: the paper does not fuse them.
+# sh run_scripts/fuse.sh [ENV]
+#
+# The scores of both are scaled for each query and added up (rocketqa fuse). The weight of BM25 is
+# the one with the highest MRR@10 on drawn training queries. On the same queries the cross encoder
+# re-ranks the fused passages and those of the last dual encoder alone; where the fused ones are
+# better, it re-ranks them for EVALUATE_SPLIT too. Both measures are printed.
+#
+# reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv and the data of EVALUATE_SPLIT
+#         (here dev); CHECKPOINT_DIR: the last dual encoder, cross_encoder
+# writes  OUTPUT_DIR: train_sample (the drawn queries), bm25.dev.run, fused.dev.run and the same of
+#         train_sample; fused.measures.tsv, fused_reranked.measures.tsv; bm25.index (for search)
+set -eu
+# shellcheck source=run_scripts/steps.sh
+. "$(dirname "$0")/steps.sh"
+load_env "$@"
+ask_first fuse.sh
+require_labelled_data
+require_evaluation_data
+LAST=$(last_model)
+require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/rocket.sh $ENV"
+require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
+SAMPLE=$OUTPUT_DIR/train_sample
+
+# remove_rows MODEL ...: removes the measures of rows that an earlier call had.
+remove_rows() {
+    for row in "$@"; do
+        rm -f "$OUTPUT_DIR/$row".measures*
+    done
+}
+
+# retrieve_with_both SPLIT: makes the runs of BM25 and of the last model. Where BM25 finds nothing,
+# there is nothing to fuse, and the script ends.
+retrieve_with_both() {
+    retrieve_bm25 "$1"
+    if [ ! -s "$OUTPUT_DIR/bm25.$1.run" ] && [ "${PLAN-no}" = no ]; then
+        say "$OUTPUT_DIR/bm25.$1.run: BM25 found nothing, so it is not fused with $LAST"
+        remove_rows fused fused_reranked
+        exit 0
+    fi
+    retrieve "$LAST" "$1" "$RETRIEVE_DEPTH"
+}
+
+# fuse SPLIT: writes OUTPUT_DIR/fused.SPLIT.run; the same weights are chosen for every split.
+fuse() {
+    rocketqa fuse --output "$OUTPUT_DIR/fused.$1.run" \
+        --runs "$OUTPUT_DIR/bm25.$1.run" "$OUTPUT_DIR/$LAST.$1.run" \
+        --training-runs "$OUTPUT_DIR/bm25.train_sample.run" "$OUTPUT_DIR/$LAST.train_sample.run" \
+        --training-qrels "$SAMPLE/qrels.tsv"
+}
+
+# rerank_sample NAME: re-ranks the run NAME of the drawn queries, and measures that.
+rerank_sample() {
+    score "$1.train_sample" train_sample "$RERANK_DEPTH"
+    rocketqa evaluate --run "$OUTPUT_DIR/$1.train_sample.scored.run" --qrels "$SAMPLE/qrels.tsv" \
+        --output "$OUTPUT_DIR/$1.train_sample.reranked.tsv" >/dev/null
+}
+
+# reranked NAME: prints MRR@10 of that re-ranking.
+reranked() {
+    awk '$1 == "MRR@10" { printf "%.4f", $2 }' "$OUTPUT_DIR/$1.train_sample.reranked.tsv"
+}
+
+# fused_are_better: is true if the fused passages of the drawn queries are re-ranked better.
+fused_are_better() {
+    [ "${PLAN-no}" = no ] || return 0
+    alone=$(reranked "$LAST") fused=$(reranked fused)
+    echo "MRR@10 of re-ranking, on drawn training queries: $alone of $LAST, $fused of the fused run"
+    awk "BEGIN { exit !($fused > $alone) }"
+}
+
+python data_prep/sample_queries.py --output "$SAMPLE" --queries "$DATA_DIR/queries.train.tsv" \
+    --qrels "$DATA_DIR/qrels.train.tsv" --count 500 --seed "$SEED"
+retrieve_with_both train_sample
+retrieve_with_both "$EVALUATE_SPLIT"
+fuse train_sample
+fuse "$EVALUATE_SPLIT"
+measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
+rocketqa bm25-index --output "$OUTPUT_DIR/bm25.index" --collection "$DATA_DIR/collection.tsv" \
+    --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+rerank_sample "$LAST"
+rerank_sample fused
+if fused_are_better; then
+    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+    measure_run fused_reranked "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.scored.run"
+else
+    say "the fused passages are not re-ranked: it was not better on the drawn training queries"
+    remove_rows fused_reranked
+fi
