@@ -150,12 +150,16 @@ class DualChunk(NamedTuple):
     all devices still gather equal shapes. `passages` then has fewer rows, and `places`, int64
     [B*P], names the row of each place; an empty place has the number of rows. None: no place is
     empty.
+
+    teacher: the logits of a cross encoder for each query and its own passages, [B, P]; an empty
+    place has minus infinity. None: nothing is distilled (`rocketqa.distillation`).
     """
 
     queries: PackedRows
     passages: PackedRows
     known_positives: KnownPositives | None
     places: paddle.Tensor | None = None
+    teacher: paddle.Tensor | None = None
 
 
 def reps_of(model: Encode, chunk: DualChunk) -> Reps:
@@ -188,13 +192,28 @@ class NegativesObjective:
         losses and hits, [N*B].
         """
         if self.cross_batch and len(chunks) > 1:
-            return _forward_backward_cached(model, chunks, step, self.temperature)
+            return self._forward_backward_cached(model, chunks, step)
         results = [
             self._one_chunk(model, chunk, n, len(chunks), step) for n, chunk in enumerate(chunks)
         ]
         losses = paddle.concat([losses for losses, _ in results])
         hits = paddle.concat([hits for _, hits in results])
         return losses, hits
+
+    def losses_and_hits(
+        self, q_reps: paddle.Tensor, p_reps: paddle.Tensor, chunks: Sequence[DualChunk]
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Returns the loss of each query of the chunks, and whether its positive ranks first, [N*B]
+        both.
+        """
+        return losses_and_hits(
+            q_reps,
+            p_reps,
+            self.cross_batch,
+            chunks=len(chunks),
+            known_positives=KnownPositives.joined([chunk.known_positives for chunk in chunks]),
+            temperature=self.temperature,
+        )
 
     def _one_chunk(
         self, model: Encode, chunk: DualChunk, n: int, count: int, step: Step
@@ -203,42 +222,27 @@ class NegativesObjective:
         with step.chunk_context(n):
             q_reps, p_reps = reps_of(model, chunk)  # [B, H], [B*P, H]
         step.barrier()
-        losses, hits = losses_and_hits(
-            q_reps,
-            p_reps,
-            self.cross_batch,
-            known_positives=chunk.known_positives,
-            temperature=self.temperature,
-        )
+        losses, hits = self.losses_and_hits(q_reps, p_reps, [chunk])
         (losses.mean() * (step.loss_scale / count)).backward()
         return losses.detach(), hits
 
+    def _forward_backward_cached(
+        self, model: Encode, chunks: Sequence[DualChunk], step: Step
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Footnote 2: the loss and gradients of N times as many devices, with the activations of
+        one chunk at a time.
 
-def _forward_backward_cached(
-    model: Encode, chunks: Sequence[DualChunk], step: Step, temperature: float
-) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Footnote 2: the loss and gradients of N times as many devices, with the activations of one
-    chunk at a time.
-
-    The steps are those of GradCache (Gao et al., 2021) and have its names: all representations
-    without a graph; the loss on them, and its gradient by representation; then each chunk once
-    more, with the same dropout, to take its part of the cached gradient to the parameters.
-    """
-    q_reps, p_reps = forward_no_grad(model, chunks, step)
-    known_positives = KnownPositives.joined([chunk.known_positives for chunk in chunks])
-    step.barrier()
-    losses, hits = losses_and_hits(
-        q_reps,
-        p_reps,
-        cross_batch=True,
-        chunks=len(chunks),
-        known_positives=known_positives,
-        temperature=temperature,
-    )
-    cache = build_cache(losses, q_reps, p_reps, len(chunks), step.loss_scale)
-    for n, (chunk, gradients) in enumerate(zip(chunks, cache)):
-        forward_backward_chunk(model, chunk, n, gradients, step)
-    return losses.detach(), hits
+        The steps are those of GradCache (Gao et al., 2021) and have its names: all representations
+        without a graph; the loss on them, and its gradient by representation; then each chunk once
+        more, with the same dropout, to take its part of the cached gradient to the parameters.
+        """
+        q_reps, p_reps = forward_no_grad(model, chunks, step)
+        step.barrier()
+        losses, hits = self.losses_and_hits(q_reps, p_reps, chunks)
+        cache = build_cache(losses, q_reps, p_reps, len(chunks), step.loss_scale)
+        for n, (chunk, gradients) in enumerate(zip(chunks, cache)):
+            forward_backward_chunk(model, chunk, n, gradients, step)
+        return losses.detach(), hits
 
 
 def forward_no_grad(model: Encode, chunks: Sequence[DualChunk], step: Step) -> Reps:
