@@ -111,6 +111,16 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
     return np.log(inside) - np.log1p(-inside)
 
 
+def padded(logits: Sequence[np.ndarray], places: int) -> np.ndarray:
+    """Returns the teacher's logits of B examples with EMPTY at their empty places, float32 [B, P];
+    places: P.
+    """
+    rows = np.full((len(logits), places), EMPTY, np.float32)
+    for row, own in zip(rows, logits):
+        row[: len(own)] = own
+    return rows
+
+
 def own_logits(
     q_reps: paddle.Tensor, p_reps: paddle.Tensor, chunks: int, temperature: float
 ) -> paddle.Tensor:

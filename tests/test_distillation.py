@@ -14,6 +14,7 @@ from rocketqa.distillation import (
     divergences,
     log_odds,
     own_logits,
+    padded,
     teacher_logits,
 )
 from rocketqa.files.errors import DataError
@@ -239,3 +240,8 @@ def test_what_cannot_be_distilled_is_one_line_before_anything_is_trained(
     error = capsys.readouterr().err
     assert error.splitlines()[-1].startswith(f"rocketqa train-dual-encoder: {message}")
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_with_fewer_negatives_have_empty_places_at_their_end():
+    rows = [np.array([1.0, 2.0]), np.array([3.0])]
+    assert padded(rows, 3).tolist() == [[1.0, 2.0, EMPTY], [3.0, EMPTY, EMPTY]]

@@ -15,7 +15,7 @@ import numpy as np
 
 from rocketqa.cross_batch_negatives import DualChunk
 from rocketqa.cross_encoder import CrossChunk
-from rocketqa.distillation import EMPTY
+from rocketqa.distillation import padded
 from rocketqa.distributed.device_copies import to_device
 from rocketqa.encoder.packing import HostRows, PackedRows, pack_on_host
 from rocketqa.files.collection import entry_with_id, require_entry
@@ -184,11 +184,7 @@ class DualBatches:
         """Returns the teacher's logits of these examples, float32 [B, P]."""
         if self.teacher is None:
             return None
-        logits = np.full((len(indices), self.passages_per_query), EMPTY, np.float32)
-        for row, i in enumerate(indices):
-            own = self.teacher[i]
-            logits[row, : len(own)] = own
-        return logits
+        return padded([self.teacher[i] for i in indices], self.passages_per_query)
 
     def _known_positives(
         self, query_ids: Sequence[str], passages: Sequence[Tokens], rows: np.ndarray | None
