@@ -79,7 +79,7 @@ write_report() {
         set -- "$@" --curve "$figure" "$curve" "${curve_and_x##*.}" "$file"
     done
     set -- "$@" --logs
-    for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+    for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2 $distilled; do
         log=$CHECKPOINT_DIR/$model/train_log.tsv
         if exists "$log"; then set -- "$@" "$log"; fi
     done
@@ -90,7 +90,9 @@ if [ "$WHOSE" = released ]; then
     OUTPUT_DIR=$OUTPUT_DIR/released CHECKPOINT_DIR=$CHECKPOINT_DIR/released
     evaluate_released_models
 fi
-models="dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder"
+distilled=
+[ "$DISTIL" = no ] || distilled=dual_encoder_3
+models="dual_encoder_0 dual_encoder_1 dual_encoder_2 $distilled cross_encoder"
 [ "$BASELINES" = no ] || models="bm25 start $models"
 if [ "$TABLES" = yes ]; then
     models="data $models"

@@ -8,11 +8,13 @@
 # train_cross                       trains the cross encoder CHECKPOINT_DIR/cross_encoder.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
 # score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
+# score_pairs NAME SPLIT FLAGS ..   writes OUTPUT_DIR/NAME.scored.run; FLAGS name a run or examples.
 # sample FILE FLAGS ...             writes OUTPUT_DIR/FILE, examples with negatives from
-#                                   dual_encoder_0's run of the training queries.
+#                                   RETRIEVER's run of the training queries.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
+# last_model                        prints the name of the flight's last dual encoder.
 # evaluate NAME                     retrieves for EVALUATE_SPLIT with the model NAME, and measures.
 # baselines                         measures BM25 and the initial weights before any training.
 
@@ -103,16 +105,23 @@ retrieve() {
 
 # The cross encoder scores the first DEPTH passages that OUTPUT_DIR/RUN.run has for each query.
 score() {
-    tokenise cross collection "queries.$2"
-    launch "$DEVICES_INFERENCE" score --output "$OUTPUT_DIR/$1.scored.run" \
+    score_pairs "$1" "$2" --run "$OUTPUT_DIR/$1.run" --depth "$3"
+}
+
+score_pairs() {
+    scored=$OUTPUT_DIR/$1.scored.run split=$2
+    shift 2
+    tokenise cross collection "queries.$split"
+    launch "$DEVICES_INFERENCE" score --output "$scored" \
         --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$(texts cross collection)" \
-        --queries "$(texts cross "queries.$2")" --run "$OUTPUT_DIR/$1.run" --depth "$3" \
+        --queries "$(texts cross "queries.$split")" "$@" \
         --max-length "$PAIR_LENGTH" --precision "$PRECISION_INFERENCE" \
         ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
 }
 
 # The positives are the labelled passages. With POSITIVES=answers, the positive of a query is the
-# first retrieved passage that contains one of its answers.
+# first retrieved passage that contains one of its answers. RETRIEVER has found the passages.
+RETRIEVER=dual_encoder_0
 sample() {
     output=$OUTPUT_DIR/$1
     shift
@@ -128,7 +137,7 @@ sample() {
             set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
     fi
     rocketqa sample-negatives --output "$output" \
-        --run "$OUTPUT_DIR/dual_encoder_0.train.run" --seed "$SEED" "$@"
+        --run "$OUTPUT_DIR/$RETRIEVER.train.run" --seed "$SEED" "$@"
 }
 
 report_denoising() {
@@ -160,14 +169,19 @@ measure_run() {
     rocketqa evaluate --run "$run" "$@" --output "$measured.tsv" >/dev/null
 }
 
-# The cross encoder re-ranks the first RERANK_DEPTH passages of dual_encoder_2 (as in RocketQAv2,
-# table 3); every other model is a dual encoder.
+last_model() {
+    if [ "$DISTIL" = no ]; then echo dual_encoder_2; else echo dual_encoder_3; fi
+}
+
+# The cross encoder re-ranks the first RERANK_DEPTH passages of the last dual encoder (as in
+# RocketQAv2, table 3); every other model is a dual encoder.
 evaluate() {
     if [ "$1" = cross_encoder ]; then
-        require "$CHECKPOINT_DIR/dual_encoder_2" "sh run_scripts/rocket.sh $ENV"
-        retrieve dual_encoder_2 "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
-        score "dual_encoder_2.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
-        run=$OUTPUT_DIR/dual_encoder_2.$EVALUATE_SPLIT.scored.run
+        last=$(last_model)
+        require "$CHECKPOINT_DIR/$last" "sh run_scripts/rocket.sh $ENV"
+        retrieve "$last" "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
+        score "$last.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+        run=$OUTPUT_DIR/$last.$EVALUATE_SPLIT.scored.run
     else
         retrieve "$1" "$EVALUATE_SPLIT" "$RETRIEVE_DEPTH"
         run=$OUTPUT_DIR/$1.$EVALUATE_SPLIT.run

@@ -11,6 +11,7 @@ from rocketqa.evaluation.paper_tables import PAPER_NAMES
 from rocketqa.evaluation.report_tables import (
     BM25,
     CROSS_ENCODER,
+    DISTILLED,
     RERANKED,
     START,
     Depths,
@@ -22,7 +23,7 @@ from rocketqa.evaluation.search_command import Flight, entering_commands, search
 
 FOUND_NOTHING = "it retrieved no passage for any judged query"
 HEADING = "# Which checkpoint to use"
-DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2")
+DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", DISTILLED)
 DESCRIPTIONS = {
     BM25: "BM25, which is not trained",
     START: "the initial weights",
@@ -30,6 +31,7 @@ DESCRIPTIONS = {
     CROSS_ENCODER: "stage 2: cross encoder",
     "dual_encoder_1": "stage 3: denoised hard negatives",
     "dual_encoder_2": "stage 4: data augmentation",
+    DISTILLED: "stage 5, beyond the paper: distillation",
 }
 # What each stage should not fall below: what came before it, the nearest first. The cross encoder
 # comes last, because it re-ranks the passages of the last dual encoder.
@@ -37,7 +39,8 @@ EARLIER = {
     "dual_encoder_0": (START, BM25),
     "dual_encoder_1": ("dual_encoder_0", START, BM25),
     "dual_encoder_2": ("dual_encoder_1", "dual_encoder_0", START, BM25),
-    CROSS_ENCODER: ("dual_encoder_2", START, BM25),
+    DISTILLED: ("dual_encoder_2", "dual_encoder_1", "dual_encoder_0", START, BM25),
+    CROSS_ENCODER: (DISTILLED, "dual_encoder_2", START, BM25),
 }
 
 Percents = Mapping[str, float]  # model -> its main measure in percent
@@ -101,7 +104,7 @@ def _cross_encoder(
     values: Percents, measure: str, best: str, reranks: bool, results: Results
 ) -> str:
     place = _place(CROSS_ENCODER, results.flight)
-    reached = f"{measure} {values[CROSS_ENCODER]:.2f} {reranked_passages(results.depths)}"
+    reached = f"{measure} {values[CROSS_ENCODER]:.2f} {reranked_passages(results)}"
     if reranks:
         return f"- Cross encoder: {place} re-ranks what the dual encoder finds ({reached})."
     return f"- Cross encoder: none. {place} has {reached}, below {best} with {values[best]:.2f}."
@@ -110,16 +113,19 @@ def _cross_encoder(
 def descriptions(results: Results) -> dict[str, str]:
     """Returns model -> what it is, and that it found nothing where it did not."""
     shown = dict(DESCRIPTIONS)
-    shown[CROSS_ENCODER] += f" {reranked_passages(results.depths)}"
+    shown[CROSS_ENCODER] += f" {reranked_passages(results)}"
     for model in results.without_passages:
         shown[model] = f"{shown.get(model, model)}; {FOUND_NOTHING}"
     return shown
 
 
-def reranked_passages(depths: Depths) -> str:
+def reranked_passages(results: Results) -> str:
     """Returns words for the passages that the cross encoder was measured on."""
-    first = f"first {depths.reranked:,}" if depths.reranked else "first"
-    return f"over the {first} passages of {RERANKED}"
+    depth = results.depths.reranked
+    first = f"first {depth:,}" if depth else "first"
+    models = {row.model for row in results.measured}
+    retriever = DISTILLED if DISTILLED in models else RERANKED
+    return f"over the {first} passages of {retriever}"
 
 
 def _without_training(values: Percents, measure: str, without_passages: Collection[str]) -> str:

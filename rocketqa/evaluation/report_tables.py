@@ -38,6 +38,7 @@ BM25 = "bm25"
 START = "start"  # the initial weights
 CROSS_ENCODER = "cross_encoder"
 RERANKED = "dual_encoder_2"  # the model whose passages the cross encoder re-ranks
+DISTILLED = "dual_encoder_3"  # of stage 5; where it is there, its passages are re-ranked
 QUERIES_JUDGED = "queries_judged"
 QUERIES_EVALUATED = "queries_evaluated"
 

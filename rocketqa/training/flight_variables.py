@@ -187,6 +187,14 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "TABLES": yes_or_no,
     "RERANK_DEPTH": whole_from_1,
     "RELEASED": empty_or(words(model_and_source)),
+    "DISTIL": yes_or_no,
+    "DISTIL_NEGATIVES": whole_from_1,
+    "DISTIL_DEPTH": whole_from_1,
+    "DISTIL_TEMPERATURE": RANGES["teacher_temperature"].read,
+    "DISTIL_WEIGHT": RANGES["teacher_weight"].read,
+    "BATCH_SIZE_5": RANGES["batch_size"].read,
+    "LEARNING_RATE_5": RANGES["learning_rate"].read,
+    "EPOCHS_5": RANGES["epochs"].read,
 }
 
 
