@@ -26,7 +26,7 @@ from paddle.autograd import PyLayer
 from rocketqa.distributed.device_copies import to_device
 from rocketqa.encoder.packing import PackedRows
 from rocketqa.files.errors import DataError
-from rocketqa.training.known_positives import KnownPositives
+from rocketqa.training.known_positives import KnownPositives, own_hard_negatives
 from rocketqa.training.objective import Step
 
 Reps = tuple[paddle.Tensor, paddle.Tensor]  # q_reps, p_reps
@@ -92,14 +92,15 @@ def losses_and_hits(
     chunks: int = 1,
     known_positives: KnownPositives | None = None,
     temperature: float = 1.0,
+    own_negatives: bool = True,
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Returns the negative log-likelihood of each query's positive (equation 2), and whether that
     passage ranks first: float32 [N*B] both.
 
     q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. A logit is their dot
     product, divided by the temperature: 1, so none, in the paper. Without `cross_batch` only the
-    given passages are candidates (in-batch negatives). A query with a non-finite logit gets loss
-    nan.
+    given passages are candidates (in-batch negatives), without `own_negatives` the hard negatives
+    of other queries alone. A query with a non-finite logit gets loss nan.
     """
     candidates = gather(p_reps) if cross_batch else p_reps  # [A*N*B*P, H], or [N*B*P, H]
     logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
@@ -114,6 +115,10 @@ def losses_and_hits(
         if cross_batch and dist.get_world_size() > 1:
             numbers = paddle.concat(_all_gather(numbers))  # [A*N*B*P]
         excluded = known_positives.mask(labels, numbers)  # [N*B, A*N*B*P]
+    if not own_negatives:
+        sizes = (q_reps.shape[0], p_reps.shape[0], chunks, first_own_passage)
+        own = own_hard_negatives(*sizes, candidates.shape[0])  # [N*B, A*N*B*P]
+        excluded = own if excluded is None else excluded | own
     return negative_log_likelihoods(logits, labels, excluded)
 
 
@@ -181,6 +186,8 @@ class NegativesObjective:
     temperature.
     """
 
+    own_negatives = True  # whether the hard negatives of a row are negatives of its query
+
     def __init__(self, cross_batch: bool = True, temperature: float = 1.0):
         self.cross_batch = cross_batch
         self.temperature = temperature
@@ -213,6 +220,7 @@ class NegativesObjective:
             chunks=len(chunks),
             known_positives=KnownPositives.joined([chunk.known_positives for chunk in chunks]),
             temperature=self.temperature,
+            own_negatives=self.own_negatives,
         )
 
     def _one_chunk(

@@ -15,8 +15,8 @@ Letters: A devices, N chunks a device, B queries a chunk, P passages a query (it
 hard negatives), H hidden size, T the temperature of the cross encoder's distribution, W the weight
 of the divergence.
 
-The candidates are the query's own passages, which are on its device. So nothing is gathered for the
-divergence, and the average over the devices is that of one process on the joint batch.
+The candidates of the divergence are the query's own passages, which are on its device. So nothing
+is gathered for it, and the average over the devices is that of one process on the joint batch.
 
 # Deviation: the paper ends with data augmentation. A switch, DISTIL, no in marco.env and nq.env.
 """
@@ -157,8 +157,12 @@ class DistillationObjective(NegativesObjective):
     """The objective of the dual encoder with a teacher: of each query, (1 - W) times the loss over
     cross-batch (or in-batch) negatives and W times the divergence.
 
-    The chunks hold the teacher's logits (`DualChunk.teacher`).
+    The chunks hold the teacher's logits (`DualChunk.teacher`). They say how relevant the passages
+    of a row are, so that these need no denoising: the row's hard negatives count in the divergence
+    alone, and are negatives of the other queries.
     """
+
+    own_negatives = False
 
     def __init__(self, cross_batch: bool = True, temperature: float = 1.0, weight: float = WEIGHT):
         super().__init__(cross_batch, temperature)

@@ -119,21 +119,27 @@ def divergence_alone(q_rep, rows, teacher):
 
 def joint_distilled_loss_and_gradients(places: int) -> tuple[float, dict[str, np.ndarray]]:
     """One process on what so many devices have, with a teacher, without empty places."""
-    encoder, all_q_reps, all_p_reps, labels, distances = model(), [], [], [], []
+    encoder, all_q_reps, all_p_reps, labels, distances, own = model(), [], [], [], [], []
     for place in range(places):
         with seeded(place):
-            own = chunk_with_teacher(place)
-            q_reps, p_reps = encoder(own.queries, own.passages)
+            here = chunk_with_teacher(place)
+            q_reps, p_reps = encoder(here.queries, here.passages)
         labels += range(sum(map(len, all_p_reps)), sum(map(len, all_p_reps)) + B)
         all_q_reps.append(q_reps)
         all_p_reps.append(p_reps)
-        row_of_place = own.places.numpy().reshape([P, B])
+        row_of_place = here.places.numpy().reshape([P, B])
         for i in range(B):
             there = [j for j in range(P) if row_of_place[j, i] < len(p_reps)]
             rows = paddle.stack([p_reps[int(row_of_place[j, i])] for j in there])
-            teacher = paddle.stack([own.teacher[i, j] for j in there])
+            teacher = paddle.stack([here.teacher[i, j] for j in there])
             distances.append(divergence_alone(q_reps[i], rows, teacher))
+            begin = sum(map(len, all_p_reps[:-1]))
+            own.append([begin + int(row_of_place[j, i]) for j in there[1:]])
     logits = paddle.concat(all_q_reps) @ paddle.concat(all_p_reps).T
+    hidden = np.zeros(logits.shape, np.float32)
+    for query, negatives_of_query in enumerate(own):
+        hidden[query, negatives_of_query] = -np.inf
+    logits = logits + paddle.to_tensor(hidden)
     negatives = paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(labels))
     loss = (1 - WEIGHT) * negatives + WEIGHT * paddle.stack(distances).mean()
     loss.backward()

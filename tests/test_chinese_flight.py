@@ -8,7 +8,7 @@ from chinese_flight import GOODS, PLACES, fly
 
 from rocketqa.cli.__main__ import main
 
-MODELS = ("start", "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", "cross_encoder")
+MODELS = ("start", *(f"dual_encoder_{number}" for number in range(4)), "cross_encoder")
 
 
 @pytest.fixture(scope="module")

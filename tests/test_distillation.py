@@ -101,7 +101,9 @@ def places_of(query: int) -> list[int]:
 
 
 def slow_losses(q, p, teacher, temperature, weight):
-    """The loss of each query, written out in float64."""
+    """The loss of each query, written out in float64: its own hard negatives are none for the
+    first part.
+    """
     empty = []
     for query in range(N * B):
         empty += [place for place, t in zip(places_of(query), teacher[query]) if t == EMPTY]
@@ -109,7 +111,7 @@ def slow_losses(q, p, teacher, temperature, weight):
     for query in range(N * B):
         own = places_of(query)
         logits = p @ q[query] / temperature
-        there = np.setdiff1d(np.arange(len(p)), empty)
+        there = np.setdiff1d(np.arange(len(p)), [*empty, *own[1:]])
         negative = np.log(np.exp(logits[there]).sum()) - logits[own[0]]
         mine = [place for place in own if place not in empty]
         t = np.exp(teacher[query][np.isfinite(teacher[query])])

@@ -75,8 +75,8 @@ def _add_teacher_flags(parser: ArgumentParser) -> None:
         "--teacher-weight",
         type=NumberType(RANGES["teacher_weight"]),
         metavar="W",
-        help="with --teacher: the loss is (1 - W) times that over the negatives, and W times the "
-        "divergence from the teacher's distribution (default: 0.5)",
+        help="with --teacher: the loss is (1 - W) times that over the passages of other queries, "
+        "and W times the divergence from the teacher's distribution (default: 0.5)",
     )
 
 
