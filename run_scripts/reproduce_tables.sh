@@ -31,6 +31,7 @@ evaluate_released_models() {
     prepare_data reproduce_tables.sh
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
     TOKENISE=no # the tokenizers are those of the released models, not those of INIT and INIT_CROSS
+    DISTIL=no   # the released cross encoder re-ranks dual_encoder_2's passages
     vocabulary=$CHECKPOINT_DIR/dual_encoder_2/vocab.txt
     for pair in $RELEASED; do
         model=${pair%%=*} source=${pair#*=}

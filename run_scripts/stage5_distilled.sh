@@ -11,9 +11,10 @@
 #         dual_encoder_2.unlabelled.scored.run, examples.dual.2.tsv, examples.dual.2.scored.run,
 #         examples.distilled.tsv; CHECKPOINT_DIR/dual_encoder_3
 #
-# Cost on the toy data with two cores: RESULTCOST
-# Result on the toy data (MRR@10 by the labels / by the full truth, RESULTSEEDS):
-# RESULTHERE.
+# Cost on the toy data with two cores: about a minute; 6 MB of disk.
+# Result on the toy data (MRR@10 by the labels / by the full truth, seed 1): 39.38 / 97.13, below
+# M_D^(2) with 40.22 / 97.53, because M_C re-ranks to 38.98 / 94.69 only and has nothing to teach.
+# From M_D^(1) with 31.24 / 81.31 instead, the same teacher makes 35.74 / 89.17.
 set -eu
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"

@@ -94,6 +94,7 @@ PREDECESSORS = {
     "stage2_cross.sh": "stage1_dual.sh",
     "stage3_dual_denoised.sh": "stage1_dual.sh",
     "stage4_dual_augmented.sh": "stage2_cross.sh",
+    "stage5_distilled.sh": "stage2_cross.sh",
 }
 
 
