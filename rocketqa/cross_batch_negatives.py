@@ -26,7 +26,7 @@ from paddle.autograd import PyLayer
 from rocketqa.distributed.device_copies import to_device
 from rocketqa.encoder.packing import PackedRows
 from rocketqa.files.errors import DataError
-from rocketqa.training.known_positives import KnownPositives
+from rocketqa.training.known_positives import KnownPositives, own_hard_negatives
 from rocketqa.training.objective import Step
 
 Reps = tuple[paddle.Tensor, paddle.Tensor]  # q_reps, p_reps
@@ -92,14 +92,15 @@ def losses_and_hits(
     chunks: int = 1,
     known_positives: KnownPositives | None = None,
     temperature: float = 1.0,
+    own_negatives: bool = True,
 ) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Returns the negative log-likelihood of each query's positive (equation 2), and whether that
     passage ranks first: float32 [N*B] both.
 
     q_reps: [N*B, H]; p_reps: [N*B*P, H], in each chunk the positives first. A logit is their dot
     product, divided by the temperature: 1, so none, in the paper. Without `cross_batch` only the
-    given passages are candidates (in-batch negatives). A query with a non-finite logit gets loss
-    nan.
+    given passages are candidates (in-batch negatives), without `own_negatives` the hard negatives
+    of other queries alone. A query with a non-finite logit gets loss nan.
     """
     candidates = gather(p_reps) if cross_batch else p_reps  # [A*N*B*P, H], or [N*B*P, H]
     logits = paddle.matmul(q_reps, candidates, transpose_y=True)  # [N*B, A*N*B*P]
@@ -114,6 +115,10 @@ def losses_and_hits(
         if cross_batch and dist.get_world_size() > 1:
             numbers = paddle.concat(_all_gather(numbers))  # [A*N*B*P]
         excluded = known_positives.mask(labels, numbers)  # [N*B, A*N*B*P]
+    if not own_negatives:
+        sizes = (q_reps.shape[0], p_reps.shape[0], chunks, first_own_passage)
+        own = own_hard_negatives(*sizes, candidates.shape[0])  # [N*B, A*N*B*P]
+        excluded = own if excluded is None else excluded | own
     return negative_log_likelihoods(logits, labels, excluded)
 
 
@@ -150,12 +155,16 @@ class DualChunk(NamedTuple):
     all devices still gather equal shapes. `passages` then has fewer rows, and `places`, int64
     [B*P], names the row of each place; an empty place has the number of rows. None: no place is
     empty.
+
+    teacher: the logits of a cross encoder for each query and its own passages, [B, P]; an empty
+    place has minus infinity. None: nothing is distilled (`rocketqa.distillation`).
     """
 
     queries: PackedRows
     passages: PackedRows
     known_positives: KnownPositives | None
     places: paddle.Tensor | None = None
+    teacher: paddle.Tensor | None = None
 
 
 def reps_of(model: Encode, chunk: DualChunk) -> Reps:
@@ -177,6 +186,8 @@ class NegativesObjective:
     temperature.
     """
 
+    own_negatives = True  # whether the hard negatives of a row are negatives of its query
+
     def __init__(self, cross_batch: bool = True, temperature: float = 1.0):
         self.cross_batch = cross_batch
         self.temperature = temperature
@@ -188,13 +199,29 @@ class NegativesObjective:
         losses and hits, [N*B].
         """
         if self.cross_batch and len(chunks) > 1:
-            return _forward_backward_cached(model, chunks, step, self.temperature)
+            return self._forward_backward_cached(model, chunks, step)
         results = [
             self._one_chunk(model, chunk, n, len(chunks), step) for n, chunk in enumerate(chunks)
         ]
         losses = paddle.concat([losses for losses, _ in results])
         hits = paddle.concat([hits for _, hits in results])
         return losses, hits
+
+    def losses_and_hits(
+        self, q_reps: paddle.Tensor, p_reps: paddle.Tensor, chunks: Sequence[DualChunk]
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Returns the loss of each query of the chunks, and whether its positive ranks first, [N*B]
+        both.
+        """
+        return losses_and_hits(
+            q_reps,
+            p_reps,
+            self.cross_batch,
+            chunks=len(chunks),
+            known_positives=KnownPositives.joined([chunk.known_positives for chunk in chunks]),
+            temperature=self.temperature,
+            own_negatives=self.own_negatives,
+        )
 
     def _one_chunk(
         self, model: Encode, chunk: DualChunk, n: int, count: int, step: Step
@@ -203,42 +230,27 @@ class NegativesObjective:
         with step.chunk_context(n):
             q_reps, p_reps = reps_of(model, chunk)  # [B, H], [B*P, H]
         step.barrier()
-        losses, hits = losses_and_hits(
-            q_reps,
-            p_reps,
-            self.cross_batch,
-            known_positives=chunk.known_positives,
-            temperature=self.temperature,
-        )
+        losses, hits = self.losses_and_hits(q_reps, p_reps, [chunk])
         (losses.mean() * (step.loss_scale / count)).backward()
         return losses.detach(), hits
 
+    def _forward_backward_cached(
+        self, model: Encode, chunks: Sequence[DualChunk], step: Step
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Footnote 2: the loss and gradients of N times as many devices, with the activations of
+        one chunk at a time.
 
-def _forward_backward_cached(
-    model: Encode, chunks: Sequence[DualChunk], step: Step, temperature: float
-) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Footnote 2: the loss and gradients of N times as many devices, with the activations of one
-    chunk at a time.
-
-    The steps are those of GradCache (Gao et al., 2021) and have its names: all representations
-    without a graph; the loss on them, and its gradient by representation; then each chunk once
-    more, with the same dropout, to take its part of the cached gradient to the parameters.
-    """
-    q_reps, p_reps = forward_no_grad(model, chunks, step)
-    known_positives = KnownPositives.joined([chunk.known_positives for chunk in chunks])
-    step.barrier()
-    losses, hits = losses_and_hits(
-        q_reps,
-        p_reps,
-        cross_batch=True,
-        chunks=len(chunks),
-        known_positives=known_positives,
-        temperature=temperature,
-    )
-    cache = build_cache(losses, q_reps, p_reps, len(chunks), step.loss_scale)
-    for n, (chunk, gradients) in enumerate(zip(chunks, cache)):
-        forward_backward_chunk(model, chunk, n, gradients, step)
-    return losses.detach(), hits
+        The steps are those of GradCache (Gao et al., 2021) and have its names: all representations
+        without a graph; the loss on them, and its gradient by representation; then each chunk once
+        more, with the same dropout, to take its part of the cached gradient to the parameters.
+        """
+        q_reps, p_reps = forward_no_grad(model, chunks, step)
+        step.barrier()
+        losses, hits = self.losses_and_hits(q_reps, p_reps, chunks)
+        cache = build_cache(losses, q_reps, p_reps, len(chunks), step.loss_scale)
+        for n, (chunk, gradients) in enumerate(zip(chunks, cache)):
+            forward_backward_chunk(model, chunk, n, gradients, step)
+        return losses.detach(), hits
 
 
 def forward_no_grad(model: Encode, chunks: Sequence[DualChunk], step: Step) -> Reps:

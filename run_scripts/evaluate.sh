@@ -1,7 +1,7 @@
 #!/bin/sh
 # Evaluates one model on the queries of EVALUATE_SPLIT (here dev) and prints its measures (section
 # 4.1.2). MODEL is the name of a dual encoder, or `cross_encoder`, which re-ranks the top passages
-# of dual_encoder_2.
+# of the last dual encoder.
 # sh run_scripts/evaluate.sh MODEL [ENV]
 #
 # reads   DATA_DIR: collection.tsv, queries.dev.tsv, qrels.dev.tsv (by answers:

@@ -31,6 +31,7 @@ evaluate_released_models() {
     prepare_data reproduce_tables.sh
     mkdir -p "$OUTPUT_DIR" "$CHECKPOINT_DIR"
     TOKENISE=no # the tokenizers are those of the released models, not those of INIT and INIT_CROSS
+    DISTIL=no   # the released cross encoder re-ranks dual_encoder_2's passages
     vocabulary=$CHECKPOINT_DIR/dual_encoder_2/vocab.txt
     for pair in $RELEASED; do
         model=${pair%%=*} source=${pair#*=}
@@ -90,7 +91,7 @@ write_report() {
         done
     done
     set -- "$@" --logs
-    for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2; do
+    for model in dual_encoder_0 cross_encoder dual_encoder_1 dual_encoder_2 $distilled; do
         ! is_left_out "$model" || continue
         log=$CHECKPOINT_DIR/$model/train_log.tsv
         if exists "$log"; then set -- "$@" "$log"; fi
@@ -102,7 +103,9 @@ if [ "$WHOSE" = released ]; then
     OUTPUT_DIR=$OUTPUT_DIR/released CHECKPOINT_DIR=$CHECKPOINT_DIR/released
     evaluate_released_models
 fi
-models="dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder"
+distilled=
+[ "$DISTIL" = no ] || distilled=dual_encoder_3
+models="dual_encoder_0 dual_encoder_1 dual_encoder_2 $distilled cross_encoder"
 [ "$BASELINES" = no ] || models="bm25 start $models"
 [ "$FUSE" = no ] || models="$models fused fused_reranked"
 if [ "$TABLES" = yes ]; then

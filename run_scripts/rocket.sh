@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole procedure (section 3.4, figure 3): makes the data, trains the four stages, evaluates
-# every model and writes a report. Artefacts that are finished and up to date are not made again.
+# The whole procedure (section 3.4, figure 3): makes the data, trains the four stages (with
+# DISTIL=yes a fifth one, beyond the paper), evaluates every model and writes a report. Artefacts that are finished and up to date are not made again.
 # Before that, it names everything that would stop it (rocketqa preflight), a line each.
 # sh run_scripts/rocket.sh [ENV] [--plan]
 # SEED=3 DEVICES=1 sh run_scripts/rocket.sh run_scripts/toy.env
@@ -9,7 +9,8 @@
 #         the run needs, and what would stop it.
 #
 # reads   DATA_DIR (made by DATA_PREP if the env file names such a command); INIT, INIT_CROSS
-# writes  CHECKPOINT_DIR: dual_encoder_0, cross_encoder, dual_encoder_1, dual_encoder_2;
+# writes  CHECKPOINT_DIR: dual_encoder_0, cross_encoder, dual_encoder_1, dual_encoder_2, with
+#         DISTIL=yes dual_encoder_3;
 #         OUTPUT_DIR: report.tsv, report.md, figures/ and what the stages write
 #
 # Cost on the toy data with two cores: 6 minutes; 72 MB of disk.
@@ -40,7 +41,12 @@ sh run_scripts/stage1_dual.sh "$ENV"
 sh run_scripts/stage2_cross.sh "$ENV"
 sh run_scripts/stage3_dual_denoised.sh "$ENV"
 sh run_scripts/stage4_dual_augmented.sh "$ENV"
-for model in dual_encoder_0 dual_encoder_1 dual_encoder_2 cross_encoder; do
+distilled=
+if [ "$DISTIL" = yes ]; then
+    sh run_scripts/stage5_distilled.sh "$ENV"
+    distilled=dual_encoder_3
+fi
+for model in dual_encoder_0 dual_encoder_1 dual_encoder_2 $distilled cross_encoder; do
     is_left_out "$model" || evaluate "$model"
 done
 [ "$FUSE" = no ] || sh run_scripts/fuse.sh "$ENV"

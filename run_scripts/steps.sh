@@ -10,8 +10,9 @@
 # train_cross                       trains the cross encoder CHECKPOINT_DIR/cross_encoder.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
 # score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
+# score_pairs NAME SPLIT FLAGS ..   writes OUTPUT_DIR/NAME.scored.run; FLAGS name a run or examples.
 # sample FILE FLAGS ...             writes OUTPUT_DIR/FILE, examples with negatives from
-#                                   dual_encoder_0's run of the training queries.
+#                                   RETRIEVER's run of the training queries.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
@@ -125,16 +126,23 @@ retrieve() {
 
 # The cross encoder scores the first DEPTH passages that OUTPUT_DIR/RUN.run has for each query.
 score() {
-    tokenise cross collection "queries.$2"
-    launch "$DEVICES_INFERENCE" score --output "$OUTPUT_DIR/$1.scored.run" \
+    score_pairs "$1" "$2" --run "$OUTPUT_DIR/$1.run" --depth "$3"
+}
+
+score_pairs() {
+    scored=$OUTPUT_DIR/$1.scored.run split=$2
+    shift 2
+    tokenise cross collection "queries.$split"
+    launch "$DEVICES_INFERENCE" score --output "$scored" \
         --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$(texts cross collection)" \
-        --queries "$(texts cross "queries.$2")" --run "$OUTPUT_DIR/$1.run" --depth "$3" \
+        --queries "$(texts cross "queries.$split")" "$@" \
         --max-length "$PAIR_LENGTH" --precision "$PRECISION_INFERENCE" \
         ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
 }
 
 # The positives are the labelled passages. With POSITIVES=answers, the positive of a query is the
-# first retrieved passage that contains one of its answers.
+# first retrieved passage that contains one of its answers. RETRIEVER has found the passages.
+RETRIEVER=dual_encoder_0
 sample() {
     output=$OUTPUT_DIR/$1
     shift
@@ -150,7 +158,7 @@ sample() {
             set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
     fi
     rocketqa sample-negatives --output "$output" \
-        --run "$OUTPUT_DIR/dual_encoder_0.train.run" --seed "$SEED" "$@"
+        --run "$OUTPUT_DIR/$RETRIEVER.train.run" --seed "$SEED" "$@"
 }
 
 report_denoising() {
@@ -217,10 +225,11 @@ is_left_out() {
 }
 
 last_model() {
-    for model in dual_encoder_2 dual_encoder_1 dual_encoder_0; do
-        is_left_out "$model" || break
+    for number in 3 2 1 0; do
+        [ "$DISTIL$number" != no3 ] || continue
+        is_left_out "dual_encoder_$number" || break
     done
-    echo "$model"
+    echo "dual_encoder_$number"
 }
 
 # The cross encoder re-ranks the first RERANK_DEPTH passages of the last dual encoder (as in

@@ -15,6 +15,7 @@ from rocketqa.cross_batch_negatives import (
     DualChunk,
     NegativesObjective,
 )
+from rocketqa.distillation import EMPTY, DistillationObjective
 from rocketqa.distributed import devices
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import ErnieConfig
@@ -26,6 +27,7 @@ from rocketqa.training.known_positives import EMPTY_PLACE, KnownPositives
 from rocketqa.training.objective import Step
 
 CHUNKS, B, P, H = 2, 3, 3, 5  # chunks a device, queries a chunk, passages a query, hidden size
+WEIGHT = 0.3  # of the divergence from a teacher
 CONFIG = ErnieConfig(
     vocab_size=60,
     hidden_size=16,
@@ -68,7 +70,7 @@ def chunk(place: int) -> DualChunk:
 
 def chunk_with_empty_places(place: int) -> DualChunk:
     """Returns the chunk of this number without some of its hard negatives."""
-    queries, _, _, _ = chunk(place)
+    queries = chunk(place).queries
     drawing = np.random.default_rng(50 + place)
     is_there = np.arange(B * P) < B  # the positives
     is_there |= drawing.random(B * P) < 0.4
@@ -79,6 +81,21 @@ def chunk_with_empty_places(place: int) -> DualChunk:
     numbers = np.where(is_there, 0, EMPTY_PLACE)
     masked = KnownPositives(numbers, [[EMPTY_PLACE]] * B)
     return DualChunk(queries, pack(rows), masked, paddle.to_tensor(places))
+
+
+def teacher_of(place: int, is_there: np.ndarray) -> np.ndarray:
+    """Returns logits of a cross encoder for the passages that are there, [B, P]."""
+    logits = 3 * np.random.default_rng(70 + place).normal(size=(B, P))
+    by_query = is_there.reshape([P, B]).T  # [B, P]
+    return np.where(by_query, logits, EMPTY)
+
+
+def chunk_with_teacher(place: int) -> DualChunk:
+    """Returns the chunk of this number without some of its hard negatives, with a teacher."""
+    own = chunk_with_empty_places(place)
+    is_there = own.known_positives.passages != EMPTY_PLACE
+    teacher = teacher_of(place, is_there).astype(np.float32)
+    return own._replace(teacher=paddle.to_tensor(teacher))
 
 
 @contextmanager
@@ -133,13 +150,14 @@ def step_of(places, loss_scale: float = 1.0) -> Step:
     return Step(lambda n: seeded(places[n]), loss_scale, lambda: None)
 
 
-def gradients_of_reps(folder, rank, out, name, cross_batch=True, known=None):
+def gradients_of_reps(folder, rank, out, name, objective=None, known=None):
     """Keeps losses, hits and gradients of this device's representations."""
     own = np.load(f"{folder}/{rank}.npz")
     q_reps, p_reps = (paddle.to_tensor(own[part], stop_gradient=False) for part in "qp")
-    losses, hits = cross_batch_negatives.losses_and_hits(
-        q_reps, p_reps, cross_batch, known_positives=known and known(own)
-    )
+    teacher = paddle.to_tensor(own["teacher"])
+    chunk = DualChunk(None, None, known and known(own), None, teacher)
+    objective = objective or NegativesObjective()
+    losses, hits = objective.losses_and_hits(q_reps, p_reps, [chunk])
     losses.mean().backward()
     out.update(
         {
@@ -187,7 +205,9 @@ def main(folder: str) -> None:
     devices.join()
     rank, out = devices.rank(), {"world": devices.count()}
     gradients_of_reps(folder, rank, out, "cross-batch")
-    gradients_of_reps(folder, rank, out, "in-batch", cross_batch=False)
+    gradients_of_reps(folder, rank, out, "in-batch", NegativesObjective(cross_batch=False))
+    distilled = DistillationObjective(weight=WEIGHT)
+    gradients_of_reps(folder, rank, out, "distilled", distilled)
     gradients_of_reps(
         folder,
         rank,
@@ -203,6 +223,8 @@ def main(folder: str) -> None:
     gradients_of_model(rank, out, "cosine, chunks", CHUNKS, cosine, config=COSINE)
     for name, chunks in (("empty places", 1), ("empty places, chunks", CHUNKS)):
         gradients_of_model(rank, out, name, chunks, cross_batch, chunk_with_empty_places)
+    for name, chunks in (("distilled model", 1), ("distilled model, chunks", CHUNKS)):
+        gradients_of_model(rank, out, name, chunks, distilled, chunk_with_teacher)
     right = cross_batch_negatives.gather
     cross_batch_negatives.gather = own_slice
     gradients_of_model(rank, out, "no gradient through the gather", 1, cross_batch)

@@ -62,8 +62,8 @@ def test_positives_come_first_then_each_column_of_hard_negatives():
         TrainingExample("q2", "p2", ("p4", "p6")),
     ]
     chunk = dual_batches(examples, 5, 7).chunk(np.array([1, 0]))
-    queries, passages, known_positives, places = chunk
-    assert known_positives is None and places is None
+    queries, passages, known_positives, places, teacher = chunk
+    assert known_positives is None and places is None and teacher is None
     assert spelled(queries) == ["[CLS] two two two [SEP]", "[CLS] one [SEP]"]
     assert spelled(passages) == [
         "[CLS] title [SEP] two [SEP]",  # the positives of q2 and q1

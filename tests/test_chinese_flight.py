@@ -12,7 +12,7 @@ from script_runs import run_script
 from rocketqa.cli.__main__ import main
 from rocketqa.files.runs import RunFile
 
-MODELS = ("start", "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", "cross_encoder")
+MODELS = ("start", *(f"dual_encoder_{number}" for number in range(4)), "cross_encoder")
 FUSED = ("fused", "fused_reranked")
 
 

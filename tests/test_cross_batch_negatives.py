@@ -3,7 +3,6 @@ batch.
 """
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -12,8 +11,8 @@ from cross_batch_worker import (
     CHUNKS,
     CONFIG,
     COSINE,
+    WEIGHT,
     B,
-    H,
     P,
     chunk,
     chunk_with_empty_places,
@@ -21,6 +20,14 @@ from cross_batch_worker import (
     model,
     seeded,
     step_of,
+)
+from joint_batch import (
+    joint_distilled_loss_and_gradients,
+    joint_loss_and_gradients,
+    largest_error,
+    reps_of,
+    slow_divergence_and_gradients,
+    slow_loss_and_gradients,
 )
 from launching import launch
 
@@ -30,56 +37,6 @@ from rocketqa.cross_batch_negatives import (
     positive_places,
 )
 from rocketqa.training.known_positives import KnownPositives
-
-
-def joint_loss_and_gradients(places: int, config=CONFIG) -> tuple[float, dict[str, np.ndarray]]:
-    """One process, one graph: what so many devices have, joined before the loss."""
-    encoder, reps = model(config), []
-    for place in range(places):
-        with seeded(place):
-            own = chunk(place)
-            reps.append(encoder(own.queries, own.passages))
-    q_reps, p_reps = (paddle.concat(part) for part in zip(*reps))
-    losses, _ = losses_and_hits(q_reps, p_reps, True, chunks=places, temperature=config.temperature)
-    losses.mean().backward()
-    return float(losses.mean()), gradients(encoder)
-
-
-def slow_loss_and_gradients(q, p, left_out=None):
-    """The joint loss over all queries in float64, and its gradients, written out. q [A, B, H], p
-    [A, B*P, H].
-    """
-    passages = p.reshape(-1, H)
-    loss, q_gradient, p_gradient = 0.0, np.zeros_like(q), np.zeros_like(passages)
-    for device in range(len(q)):
-        for i in range(B):
-            shares = np.exp(passages @ q[device, i])
-            if left_out is not None:
-                shares[left_out[device, i]] = 0
-            shares /= shares.sum()
-            positive = device * B * P + i
-            loss -= np.log(shares[positive]) / (len(q) * B)
-            shares[positive] -= 1
-            q_gradient[device, i] = shares @ passages / (len(q) * B)
-            p_gradient += np.outer(shares, q[device, i]) / (len(q) * B)
-    return loss, q_gradient, p_gradient.reshape(p.shape)
-
-
-def reps_of(devices: int) -> SimpleNamespace:
-    """Returns representations, passage numbers with repetitions, and two known positives of each
-    query.
-    """
-    drawing = np.random.default_rng(5)
-    ids = drawing.integers(0, 12, (devices, B * P))
-    known = np.stack(
-        [ids[:, :B], drawing.integers(0, 12, (devices, B))], axis=2
-    )  # the own positive and another
-    return SimpleNamespace(
-        q=drawing.normal(size=(devices, B, H)),
-        p=drawing.normal(size=(devices, B * P, H)),
-        ids=ids,
-        known=known,
-    )
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -94,6 +51,7 @@ def launched(request, tmp_path_factory):
             p=reps.p[device],
             ids=reps.ids[device],
             known=reps.known[device],
+            teacher=reps.teacher[device],
         )
     launch(Path(__file__).with_name("cross_batch_worker.py"), folder, devices)
     return reps, [np.load(folder / f"out-{device}.npz") for device in range(devices)]
@@ -120,6 +78,21 @@ def test_passages_of_other_devices_are_negatives_and_gradients_are_those_of_the_
     assert_reps_as_expected(reps, out, "cross-batch", slow_loss_and_gradients(reps.q, reps.p))
 
 
+def test_a_teacher_s_distribution_is_learnt_beside_the_negatives_of_all_devices(launched):
+    reps, out = launched
+    own = np.zeros([len(out), B, len(out) * B * P], bool)  # hard negatives of the query itself
+    for device in range(len(out)):
+        for i in range(B):
+            own[device, i, device * B * P + i + B : (device + 1) * B * P : B] = True
+    negatives = slow_loss_and_gradients(reps.q, reps.p, own)
+    divergence = slow_divergence_and_gradients(reps.q, reps.p, reps.teacher)
+    assert not np.isfinite(reps.teacher).all()
+    expected = []
+    for first, second in zip(negatives, divergence):
+        expected.append((1 - WEIGHT) * first + WEIGHT * second)
+    assert_reps_as_expected(reps, out, "distilled", expected)
+
+
 def test_known_positives_and_copies_of_the_positive_are_no_negatives_wherever_they_are(launched):
     reps, out = launched
     everywhere = reps.ids.reshape(-1)
@@ -143,21 +116,6 @@ def test_in_batch_negatives_see_no_other_device(launched):
             reps.q[device : device + 1], reps.p[device : device + 1]
         )
         np.testing.assert_allclose(part["in-batch:loss"].mean(), alone, rtol=1e-12)
-
-
-def norm(gradients: dict[str, np.ndarray]) -> float:
-    """Returns the norm of a whole gradient, computed in float64."""
-    squares = [(value.astype(np.float64) ** 2).sum() for value in gradients.values()]
-    return float(np.sqrt(sum(squares)))
-
-
-def largest_error(out, name, expected) -> float:
-    """Returns the largest relative error of the whole gradient over the devices."""
-    errors = []
-    for part in out:
-        difference = {key: part[f"{name}:{key}"] - value for key, value in expected.items()}
-        errors.append(norm(difference) / norm(expected))
-    return max(errors)
 
 
 @pytest.mark.parametrize("name, config", [("model", CONFIG), ("cosine", COSINE)])
@@ -194,6 +152,17 @@ def test_rows_with_fewer_negatives_have_the_loss_of_the_passages_that_are_there(
     found = np.mean([part[f"{name}:loss"] for part in out])
     np.testing.assert_allclose(found, float(loss), rtol=1e-6)
     assert largest_error(out, name, gradients(encoder)) < 1e-6
+
+
+@pytest.mark.parametrize("name, chunks", [("distilled model", 1), ("distilled model, chunks", 2)])
+def test_distilled_models_and_chunks_have_the_loss_and_gradients_of_the_joint_batch(
+    launched, name, chunks
+):
+    _, out = launched
+    loss, expected = joint_distilled_loss_and_gradients(len(out) * chunks)
+    found = np.mean([part[f"{name}:loss"] for part in out])
+    np.testing.assert_allclose(found, loss, rtol=1e-6)
+    assert largest_error(out, name, expected) < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ RELEASED = {
     "ACCUMULATE": "1",
     "ACCUMULATE_CROSS": "1",
     "MASK_POSITIVES": "no",
+    "DISTIL": "no",
 }
 OF_A_DATA_SET = {
     "marco": {
@@ -67,7 +68,8 @@ OF_A_DATA_SET = {
     },
 }
 SOURCE = (
-    r"the paper, (section|table|figure|footnote) \d.*|the released code|RocketQAv2, table 3|"
+    r"the paper, (section|table|figure|footnote) \d.*|the released code( of RocketQAv2)?|"
+    r"RocketQAv2, table 3|"
     r"this project|chosen for the toy data|chosen on real text \(README\.md\)"
 )
 

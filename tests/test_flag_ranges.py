@@ -76,6 +76,8 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--sizes": FROM_1,
     "--stride": FROM_1,
     "--synonyms": FROM_1,
+    "--teacher-temperature": ("2", ("0", "-1", "nan")),
+    "--teacher-weight": ("0.5", ("-1", "1.1")),
     "--timeout": ("60", ("0", "-1", "1e300")),
     "--train-queries": FROM_1,
     "--training-vectors": FROM_1,

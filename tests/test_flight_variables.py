@@ -10,8 +10,8 @@ from test_flags import actions_of, parser_of
 from rocketqa.training.flight_variables import VARIABLES, wrong_variables
 
 SOUND = variable_values(ROOT / "run_scripts/own.env")
-# No value of one threshold crosses the other.
-ALONE = SOUND | {"MIN_POSITIVE": "1", "MAX_NEGATIVE": "0"}
+# No value of one variable depends on another.
+ALONE = SOUND | {"MIN_POSITIVE": "1", "MAX_NEGATIVE": "0", "DISTIL": "no"}
 SAMPLES = ("", "0", "1", "-1", "0.5", "1e-5", "100", "1000", "nan", "inf", "two", "1 2", "linear")
 
 
@@ -76,6 +76,16 @@ def test_a_missing_and_an_unknown_variable_are_named():
         "LERNING_RATE": "expected a known variable, got this name (did you mean LEARNING_RATE?)",
         "XYZ": f"expected a known variable, got this name ({explained})",
     }
+
+
+def test_the_passages_of_stage_5_are_drawn_from_more_than_there_will_be():
+    distilled = SOUND | {"DISTIL": "yes", "DISTIL_NEGATIVES": "7", "DISTIL_DEPTH": "7"}
+    fault = "expected more than the 7 of DISTIL_NEGATIVES, got 7"
+    assert list(wrong_variables(distilled)) == [("DISTIL_DEPTH", fault)]
+    for changed in ({"DISTIL_DEPTH": "8"}, {"DISTIL": "no"}):
+        assert not list(wrong_variables(distilled | changed))
+    faults = dict(wrong_variables(distilled | {"DISTIL_NEGATIVES": "many"}))
+    assert list(faults) == ["DISTIL_NEGATIVES"]
 
 
 def flags_of_variables() -> set[tuple[str, str, str]]:

@@ -45,7 +45,7 @@ ROWS = (
         "search.block_index",
     ),
     ("cross_batch_negatives",),
-    ("dual_encoder", "cross_encoder", "search.exact_search"),
+    ("dual_encoder", "cross_encoder", "distillation", "search.exact_search"),
     ("weights",),
     ("inference",),
     ("training", "search"),

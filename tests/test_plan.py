@@ -254,3 +254,26 @@ def test_the_disk_of_a_flight_is_that_of_its_lines(tmp_path):
     lines = 1000 * (502_939 + 6_980) + 50 * (502_939 + 2 * 1_700_000 + 6_980)
     tokens = 2 * (8_841_823 * 190 + (502_939 + 1_700_000 + 6_980) * 50)
     assert outputs == texts * 768 * 4 + lines * 45 + tokens
+
+
+def test_the_stage_beyond_the_paper_is_planned_where_it_is_asked_for(tmp_path):
+    assert not [line for line in costs("marco") if "dual_encoder_3" in line or "stage 5" in line]
+    rates = "train=1 cross=1 encode=1 score=1"
+    lines = costs("marco", DISTIL="yes", RATES=rates)
+    begin = lines.index("stage 5, beyond the paper:")
+    encoding, _, labelled, _, unlabelled, training = lines[begin + 1 : begin + 7]
+    assert encoding.startswith("  encode with dual_encoder_2: 8,841,823 passages and 502,939 ")
+    assert "502,939 queries x 8 = 4,023,512 pairs" in labelled
+    assert "1,700,000 queries x 8 = 13,600,000 pairs" in unlabelled
+    # (532,761 + 1,700,000) rows; 2,180 x 1,024 rows of 9 texts, at a row of three a second.
+    assert "2,232,761 rows / (128 x 8 = 1,024) = 2,180 steps x 1 epochs = 2,180;" in training
+    assert training.endswith("; 232.5 h on 8 devices")
+    assert "encode with dual_encoder_3" in line_of(lines, "encode with dual_encoder_3")
+    assert line_of(lines, "dual encoder, stage 5: ")
+    planned = plan("marco", DISTIL="yes", **folders_below(tmp_path))
+    [distilled] = [line for line in planned if "--teacher " in line]
+    assert f" --init {tmp_path}/c/dual_encoder_2 " in distilled
+    report = line_of(planned, "rocketqa report --measures")
+    assert "/dual_encoder_3.measures.tsv" in report and "/dual_encoder_3/train_log.tsv" in report
+    scored = [line for line in planned if " score " in line and "dual_encoder_3.dev.run" in line]
+    assert len(scored) == 1

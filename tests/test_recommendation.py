@@ -1,11 +1,10 @@
 """What report.md begins with, from literal measures."""
 
-from pathlib import Path
 
 import pytest
+from measured_flights import RISING, results, warnings
 
 from rocketqa.evaluation.recommendation import (
-    Results,
     descriptions,
     falls,
     first_lines,
@@ -13,30 +12,7 @@ from rocketqa.evaluation.recommendation import (
     reranked_passages,
 )
 from rocketqa.evaluation.report_tables import Depths, Measured
-from rocketqa.evaluation.search_command import Flight, entering_commands
-
-FLIGHT = Flight(Path("c"), Path("o"), Path("d/collection.tsv"), 32, 160, 20)
-DEPTHS = Depths(100, 20)
-RISING = {
-    "bm25": 0.60,
-    "start": 0.65,
-    "dual_encoder_0": 0.70,
-    "dual_encoder_1": 0.71,
-    "dual_encoder_2": 0.72,
-    "cross_encoder": 0.7891,
-}
-
-
-def results(values, measure="MRR@10", judged=1491, depths=DEPTHS, flight=FLIGHT):
-    """Returns results with one measure of each model."""
-    measured = [Measured(model, "", measure, value) for model, value in values.items()]
-    return Results(measured, dict.fromkeys(values, judged), depths, flight)
-
-
-def warnings(values, **others):
-    """Returns the warnings of a report on these values."""
-    lines = first_lines(results(values, **others))
-    return [line.removeprefix("**Warning:** ") for line in lines if "Warning" in line]
+from rocketqa.evaluation.search_command import entering_commands
 
 
 def test_a_report_begins_with_the_checkpoints_the_command_the_queries_and_the_depths():
@@ -196,12 +172,28 @@ def test_models_that_were_judged_on_different_queries_are_not_compared_in_silenc
 
 
 def test_the_cross_encoder_is_described_with_its_passages():
-    assert reranked_passages(Depths(1000, 50)) == "over the first 50 passages of dual_encoder_2"
+    deeper = results(RISING, depths=Depths(1000, 50))
+    assert reranked_passages(deeper) == "over the first 50 passages of dual_encoder_2"
     described = descriptions(results(RISING))
     assert described["cross_encoder"] == (
         "stage 2: cross encoder over the first 20 passages of dual_encoder_2"
     )
     assert described["start"] == "the initial weights"
+
+
+def test_a_distilled_model_is_the_last_one_and_its_passages_are_re_ranked():
+    values = RISING | {"dual_encoder_3": 0.74}
+    lines = first_lines(results(values))
+    assert lines[2:4] == [
+        "- Dual encoder: `c/dual_encoder_3` (stage 5, beyond the paper: distillation). Its MRR@10 "
+        "of 74.00 percent is the highest of start, dual_encoder_0, dual_encoder_1, dual_encoder_2 "
+        "and dual_encoder_3.",
+        "- Cross encoder: `c/cross_encoder` re-ranks what the dual encoder finds (MRR@10 78.91 "
+        "over the first 20 passages of dual_encoder_3).",
+    ]
+    assert warnings(RISING | {"dual_encoder_3": 0.715}) == [
+        "dual_encoder_3 has MRR@10 71.50, below dual_encoder_2 with 72.00."
+    ]
 
 
 def test_a_baseline_that_found_nothing_is_said_to_have_found_nothing():
@@ -213,74 +205,6 @@ def test_a_baseline_that_found_nothing_is_said_to_have_found_nothing():
         f"BM25 has 0 because {nothing}."
     ) in first_lines(empty)
     assert nothing not in "".join(first_lines(results(RISING)))
-
-
-WITH_FUSED = RISING | {"fused": 0.76, "fused_reranked": 0.81}
-WITH_INDEX = FLIGHT._replace(bm25_index=Path("o/bm25.index"))
-
-
-def fused_lines(values, **others):
-    """Returns the lines on BM25 beside the vectors, and those of the command after its length."""
-    of_flight = results(values, flight=WITH_INDEX)._replace(bm25_weight=0.4, **others)
-    lines = first_lines(of_flight)
-    [beside] = [line for line in lines if line.startswith("- BM25 beside it")]
-    [command] = [line for line in lines if line.startswith("rocketqa search")]
-    return beside, command.split("--query-length 32")[1].replace(" \\\n    ", " ")
-
-
-def test_the_fused_search_is_recommended_where_re_ranked_it_is_the_best():
-    beside, command = fused_lines(WITH_FUSED)
-    assert beside == (
-        "- BM25 beside it: yes. Fused with `c/dual_encoder_2` it has MRR@10 76.00, 81.00 "
-        "re-ranked, above cross_encoder with 78.91; the weight of BM25, chosen on training "
-        "queries, is 0.4."
-    )
-    assert command == (
-        " --bm25-index o/bm25.index --bm25-weight 0.4 --cross-encoder c/cross_encoder "
-        "--max-length 160 --depth 20 --rerank-depth 20"
-    )
-
-
-def test_the_fused_search_is_recommended_without_re_ranking_where_that_is_better():
-    values = RISING | {"fused": 0.82, "fused_reranked": 0.81}
-    beside, command = fused_lines(values)
-    assert "Fused with `c/dual_encoder_2` it has MRR@10 82.00, 81.00 re-ranked, above" in beside
-    assert command == " --bm25-index o/bm25.index --bm25-weight 0.4"
-    assert "has MRR@10 78.91 over the first 20 passages of dual_encoder_2, below fused with" in (
-        "".join(first_lines(results(values)))
-    )
-
-
-def test_the_fused_search_is_not_recommended_where_others_are_as_good():
-    for equal in (RISING | {"fused": 0.7891}, RISING | {"fused": 0.7, "fused_reranked": 0.7891}):
-        beside, command = fused_lines(equal)
-        assert beside.startswith("- BM25 beside it: no. Fused with dual_encoder_2 it has MRR@10 7")
-        assert beside.endswith(", not above cross_encoder with 78.91.")
-        assert "--bm25" not in command
-
-
-def test_the_rows_of_fused_passages_say_what_they_are_and_where_they_fall():
-    described = descriptions(results(WITH_FUSED)._replace(bm25_weight=0.3))
-    assert described["fused"] == "BM25 + last model: 0.3 x BM25 + 0.7 x dual_encoder_2"
-    assert described["fused_reranked"] == (
-        "BM25 + last model, re-ranked over the first 20 passages of the fused ranking"
-    )
-    assert warnings(RISING | {"fused": 0.5, "fused_reranked": 0.6}) == [
-        "fused has MRR@10 50.00, below dual_encoder_2 with 72.00 and BM25 with 60.00.",
-        "fused_reranked has MRR@10 60.00, below cross_encoder with 78.91.",
-    ]
-
-
-def test_a_model_that_was_not_trained_is_warned_of_and_the_last_one_stands_for_it():
-    values = {"dual_encoder_0": 0.7, "cross_encoder": 0.69, "fused": 0.75}
-    of_flight = results(values)._replace(
-        last="dual_encoder_0", notes=["dual_encoder_1 was not trained: too few."]
-    )
-    lines = "\n".join(first_lines(of_flight))
-    assert "**Warning:** dual_encoder_1 was not trained: too few.\n" in lines
-    assert "**Warning:** cross_encoder has MRR@10 69.00, below dual_encoder_0 with 70.00." in lines
-    assert "Fused with `c/dual_encoder_0` it has" in lines
-    assert "over the first 20 passages of dual_encoder_0" in lines
 
 
 def test_words_are_listed_with_a_last_and():

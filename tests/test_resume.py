@@ -15,11 +15,12 @@ from toy_files import (
     run_training,
     train_dual,
     verb,
+    write_teacher,
     write_tiny_flight,
 )
 from training_logs import WEIGHTS, complaint
 
-# Dropout, chunks, FGM, loss scale: all that a step draws or keeps.
+# Dropout, chunks, FGM, loss scale, a teacher: all that a step draws or keeps.
 SETTINGS = {
     "train-dual-encoder": {"accumulate": 2, "loss-scale": 2.0**61},
     "train-cross-encoder": {"accumulate": 2, "fgm": 0.01},
@@ -61,6 +62,8 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices):
     write_tiny_flight(tmp_path, dropout=0.1)
     steps = 200 // devices  # 10 an epoch of one device, 5 of two
     settings = {"epochs": 20, "save-every": 7, "keep": 2}
+    if name == DUAL:
+        settings["teacher"] = write_teacher(tmp_path)
     straight = tmp_path / "straight"
     broken = tmp_path / "broken"
     run_training(tmp_path, devices, name, flags_of(name, tmp_path, straight, **settings))

@@ -115,6 +115,55 @@ def test_pairs_that_were_cut_are_counted_and_the_length_is_that_of_the_training(
     }
 
 
+def write_examples(folder: Path) -> Path:
+    """Writes examples in which pairs come again, and returns their file."""
+    rows = ["q1\tp1\tp2\tp3", "q2\tp9", "q1\tp1\tp4\tp2"]
+    write_lines(folder / "examples.tsv", rows)
+    return folder / "examples.tsv"
+
+
+def flags_of_examples(folder: Path, examples: Path, output: Path) -> list[str]:
+    words = flags(folder, examples, output)
+    words[words.index("--run")] = "--examples"
+    return words
+
+
+def test_each_pair_of_examples_is_scored_once_as_in_a_run(flight, tmp_path):
+    passages = {"q1": ["p1", "p2", "p3", "p4"], "q2": ["p9"]}
+    lines: list[str] = []
+    for query_id, passage_ids in passages.items():
+        lines += run_lines(ranked(query_id, [(key, 1 / int(key[1:])) for key in passage_ids]))
+    write_lines(tmp_path / "same.run", lines)
+    assert score.main(flags(flight, tmp_path / "same.run", tmp_path / "of_run")) == 0
+    words = flags_of_examples(flight, write_examples(tmp_path), tmp_path / "of_examples")
+    assert score.main(words) == 0
+    assert (tmp_path / "of_examples").read_bytes() == (tmp_path / "of_run").read_bytes()
+    of_run, of_examples = (
+        json.loads((tmp_path / f"{name}.meta.json").read_text())["job"]
+        for name in ("of_run", "of_examples")
+    )
+    assert of_run["flags"] == of_examples["flags"]
+    assert "examples" not in of_run["flags"] and "run" not in of_examples["inputs"]
+
+
+@pytest.mark.parametrize(
+    "rows, more, message",
+    [
+        ([], ["--depth", "5"], "--depth: expected it together with --run, got --examples"),
+        (["q1\tp1\tp99"], [], "expected a passage_id of the collection, got 'p99': give the "),
+    ],
+)
+def test_examples_that_cannot_be_scored_are_one_line(flight, tmp_path, capsys, rows, more, message):
+    examples = write_examples(tmp_path)
+    with examples.open("a") as file:
+        file.write("".join(f"{row}\n" for row in rows))
+    words = flags_of_examples(flight, examples, tmp_path / "out.run")
+    assert main(["score", *words, *more]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert message in line and line.startswith("rocketqa score: ")
+    assert not rows or line.endswith("the --collection that the examples were made of")
+
+
 def test_candidates_of_ms_marco_are_refused_by_their_name(flight, tmp_path, capsys):
     run = tmp_path / "top1000.dev.tsv"
     run.write_text("q1\tp1\twhat is a dog\tthe dog is an animal\n")

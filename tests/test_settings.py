@@ -124,6 +124,8 @@ def test_the_schedule_follows_the_settings(settings):
         ("representation", "last", "first or mean"),
         ("similarity", "l2", "dot or cosine"),
         ("temperature", 0, "a finite number above 0"),
+        ("teacher_temperature", -1, "a finite number above 0"),
+        ("teacher_weight", 1.5, "a weight, 0 to 1"),
     ],
 )
 def test_a_field_has_the_range_of_its_flag(settings, field, value, expected):
@@ -140,6 +142,22 @@ def test_the_dot_product_without_temperature_is_what_a_training_was_before(setti
     assert job_of(temperature=0.5)["flags"] == job_of()["flags"] | {"temperature": 0.5}
     cosine = {"similarity": "cosine", "temperature": 0.05}
     assert job_of(**cosine)["flags"] == job_of()["flags"] | cosine
+
+
+def test_a_teacher_belongs_to_the_identity_where_it_is_given(settings, tmp_path):
+    before = settings.job("t", 1).identity
+    run = tmp_path / "a.run"
+    run.write_text("scores")
+    identity = replace(settings, teacher=[run]).job("t", 1).identity
+    assert identity["flags"] == before["flags"]
+    assert identity["inputs"].keys() - before["inputs"].keys() == {"teacher"}
+    with_weight = replace(settings, teacher=[run], teacher_weight=0.5).job("t", 1).identity
+    assert with_weight["flags"] == before["flags"] | {"teacher_weight": 0.5}
+    with pytest.raises(DataError) as error:
+        replace(settings, teacher_weight=0.5)
+    assert str(error.value) == (
+        "--teacher-weight: expected it together with --teacher, got it alone"
+    )
 
 
 @pytest.mark.parametrize("kind", [DualEncoderSettings, CrossEncoderSettings])

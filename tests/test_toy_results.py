@@ -24,6 +24,7 @@ HEADS = {
     "stage2_cross.sh": "cross_encoder",
     "stage3_dual_denoised.sh": "denoised",
     "stage4_dual_augmented.sh": "augmented",
+    "stage5_distilled.sh": "distilled",
 }
 
 

@@ -1,6 +1,9 @@
-"""Score the passages of a run with a cross encoder and rank them by these scores."""
+"""Score the passages of a run, or of training examples, with a cross encoder and rank them by these
+scores.
+"""
 
 from argparse import ArgumentParser
+from pathlib import Path
 
 from rocketqa.cli.flags import (
     AS_TRAINED,
@@ -17,7 +20,9 @@ from rocketqa.cli.flags import (
     to_path,
 )
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
+from rocketqa.jobs.manifest import flag_of
 from rocketqa.weights.model_kinds import model_settings
 
 EXAMPLE = (
@@ -49,11 +54,18 @@ def build_parser() -> ArgumentParser:
         required=True,
         help="queries.SPLIT.tsv, or the folder of their tokens",
     )
-    parser.add_argument("--run", type=to_file, required=True, help="the run to score")
+    pairs = parser.add_mutually_exclusive_group(required=True)
+    pairs.add_argument("--run", type=to_file, help="the run to score")
+    pairs.add_argument(
+        "--examples",
+        type=to_file,
+        help="training examples of a dual encoder: score each query with the positives and "
+        "negatives of its rows, each pair once, for `rocketqa train-dual-encoder --teacher`",
+    )
     parser.add_argument(
         "--depth",
         type=NumberType(WHOLE_FROM_1),
-        help="score only the first so many passages of each query (default: all)",
+        help="with --run: score only the first so many passages of each query (default: all)",
     )
     parser.add_argument(
         "--max-length",
@@ -69,10 +81,14 @@ def build_parser() -> ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
+    scored, other = ("run", "examples") if args.run else ("examples", "run")
+    if args.examples:
+        _check_examples(args.examples, args.depth)
     model_settings(args.checkpoint, "CrossEncoder")
     take_lengths(args, "max_length")
     take_batch_tokens(args)
-    job = job_of("score", args, inputs=("checkpoint", "collection", "queries", "run"))
+    inputs = ("checkpoint", "collection", "queries", scored)
+    job = job_of("score", args, inputs=inputs, not_identity=(other,))
 
     def make(workspace: Workspace) -> None:
         from rocketqa.inference.scoring import ScoringSettings, score
@@ -87,7 +103,19 @@ def main(argv: list[str] | None = None) -> int:
             batch_tokens=args.batch_tokens,
             precision=args.precision,
             format=args.format,
+            examples=args.examples,
         )
         job.facts["cut"] = score(settings, workspace, args.output.name)
 
     return job.run_in(on_all_devices, make, args.check)
+
+
+def _check_examples(path: Path, depth: int | None) -> None:
+    """Raises DataError where examples cannot be scored as they are asked to be."""
+    if depth is not None:
+        raise DataError("--depth: expected it together with --run, got --examples")
+    if flag_of(path, "purpose") == "cross":
+        raise DataError(
+            f"{path}: expected examples of a dual encoder, got those of a cross encoder: make them "
+            "with `rocketqa sample-negatives --for dual`"
+        )

@@ -49,7 +49,35 @@ def build_parser() -> ArgumentParser:
         help="exclude as negatives of a query the passages that these files, or the examples, "
         "name as its positives, and their copies under other ids (default: exclude none)",
     )
+    _add_teacher_flags(parser)
     return parser
+
+
+def _add_teacher_flags(parser: ArgumentParser) -> None:
+    """Adds the flags of distillation."""
+    parser.add_argument(
+        "--teacher",
+        type=to_file,
+        nargs="+",
+        metavar="RUN",
+        help="runs of `rocketqa score` with a score of every pair of the examples: learn the cross "
+        "encoder's distribution over the passages of each row, too, as in RocketQAv2 "
+        "(default: none)",
+    )
+    parser.add_argument(
+        "--teacher-temperature",
+        type=NumberType(RANGES["teacher_temperature"]),
+        metavar="T",
+        help="with --teacher: the number that the log-odds of its scores are divided by; above 1 "
+        "its distribution is flatter (default: 1)",
+    )
+    parser.add_argument(
+        "--teacher-weight",
+        type=NumberType(RANGES["teacher_weight"]),
+        metavar="W",
+        help="with --teacher: the loss is (1 - W) times that over the passages of other queries, "
+        "and W times the divergence from the teacher's distribution (default: 0.5)",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from rocketqa.evaluation.paper_tables import PAPER_NAMES
 from rocketqa.evaluation.report_tables import (
     BM25,
     CROSS_ENCODER,
+    DISTILLED,
     FUSED,
     FUSED_RERANKED,
     RERANKED,
@@ -25,7 +26,7 @@ from rocketqa.evaluation.search_command import Flight, entering_commands, search
 
 FOUND_NOTHING = "it retrieved no passage for any judged query"
 HEADING = "# Which checkpoint to use"
-DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2")
+DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", DISTILLED)
 DESCRIPTIONS = {
     BM25: "BM25, which is not trained",
     START: "the initial weights",
@@ -33,6 +34,7 @@ DESCRIPTIONS = {
     CROSS_ENCODER: "stage 2: cross encoder",
     "dual_encoder_1": "stage 3: denoised hard negatives",
     "dual_encoder_2": "stage 4: data augmentation",
+    DISTILLED: "stage 5, beyond the paper: distillation",
     FUSED: "BM25 + last model",
     FUSED_RERANKED: "BM25 + last model, re-ranked",
 }
@@ -43,6 +45,7 @@ EARLIER = {
     "dual_encoder_0": (START, BM25),
     "dual_encoder_1": ("dual_encoder_0", START, BM25),
     "dual_encoder_2": ("dual_encoder_1", "dual_encoder_0", START, BM25),
+    DISTILLED: ("dual_encoder_2", "dual_encoder_1", "dual_encoder_0", START, BM25),
     CROSS_ENCODER: (LAST, START, BM25),
     FUSED: (LAST, BM25),
     FUSED_RERANKED: (CROSS_ENCODER, FUSED),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from rocketqa.files.rows import RAISE_FAULTS, Check, Row, read_rows
+from rocketqa.files.runs import Ranking, ScoredPassage
 
 Passage = TypeVar("Passage", bound=Hashable)  # an id or a text
 BOTH_SIDES = "positive and negative"  # the kind of a fault: a passage is both for one query
@@ -98,6 +99,22 @@ def _example_from_row(row: Row) -> TrainingExample:
         row.checked_passage_id(positive_id),
         tuple(map(row.checked_passage_id, negative_ids)),
     )
+
+
+def pairs_of_examples(examples: Iterable[TrainingExample]) -> dict[str, Ranking]:
+    """Returns query_id -> the passages of its rows, each once, as they come first: a ranking, whose
+    scores are 1 / rank.
+    """
+    passages: dict[str, dict[str, None]] = {}
+    for query_id, positive_id, negative_ids in examples:
+        of_query = passages.setdefault(query_id, {})
+        of_query |= dict.fromkeys((positive_id, *negative_ids))
+    rankings: dict[str, Ranking] = {}
+    for query_id, passage_ids in passages.items():
+        ranking = rankings.setdefault(query_id, [])
+        for rank, passage_id in enumerate(passage_ids, 1):
+            ranking.append(ScoredPassage(query_id, passage_id, rank, 1 / rank))
+    return rankings
 
 
 def read_pairs(*paths: Path, check: Check = RAISE_FAULTS) -> list[LabelledPair]:

@@ -101,6 +101,7 @@ HIDDEN_SIZE = Range("a multiple of the 12 heads", 12, LARGEST, whole=True, step=
 FROM_0 = Range("a finite number from 0", 0)
 ABOVE_0 = Range("a finite number above 0", 0, without_low=True)
 PROBABILITY = Range("a probability, 0 to 1", 0, 1)
+WEIGHT = Range("a weight, 0 to 1", 0, 1)
 SECONDS = Range("seconds above 0, up to 86400", 0, 86400, without_low=True)
 SHARE_OF_STEPS = Range("a share of the steps, 0 to 1", 0, 1)
 LEARNING_RATE = Range("a rate above 0 and up to 1, such as 3e-5", 0, 1, without_low=True)

@@ -1,4 +1,5 @@
-"""Scoring of a run with a cross encoder, some queries at a time, by all processes of a launch.
+"""Scoring of a run, or of the pairs of training examples, with a cross encoder, some queries at a
+time, by all processes of a launch.
 
 Whole queries make a block of some BLOCK_PAIRS pairs, in the order of the run. Batches are formed by
 length within at most so many pairs. Blocks depend on the run and the settings alone: the scores
@@ -16,10 +17,11 @@ from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.distributed import devices
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.errors import DataError, Fault
+from rocketqa.files.examples import pairs_of_examples, read_examples
 from rocketqa.files.formats import Passage, Query
 from rocketqa.files.published_forms import CANDIDATES, candidates_cure, is_candidate
 from rocketqa.files.rows import UNKNOWN_IDS, Check, read_rows
-from rocketqa.files.runs import RunFile, ScoredPassage, ranked, run_lines
+from rocketqa.files.runs import Ranking, RunFile, ScoredPassage, ranked, run_lines
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
@@ -40,18 +42,19 @@ EncodePairs = Callable[[Pairs], list[Encoding]]
 @dataclass(frozen=True, kw_only=True)
 class ScoringSettings:
     """What is scored, and how; see `rocketqa score --help`. max_length and batch_tokens are in
-    tokens.
+    tokens. Either `run` or `examples` is given.
     """
 
     checkpoint: Path
     collection: Path
     queries: Path
-    run: Path
+    run: Path | None
     depth: int | None
     max_length: int
     batch_tokens: int
     precision: str = "float32"
     format: str = "trec"
+    examples: Path | None = None
 
 
 def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> dict[str, int]:
@@ -65,9 +68,9 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     if devices.is_main():
         warn_of_other_length(settings.checkpoint, "max_length", settings.max_length)
     engine = Engine(model, settings.precision)
-    run, pair_tokens = _inputs(settings, text_encoder)
+    run, lines, pair_tokens = _inputs(settings, text_encoder)
     query_ids = list(run)
-    size = queries_in_a_block(run.line_count, len(run), settings.depth)
+    size = queries_in_a_block(lines, len(run), settings.depth)
     own_blocks = range(devices.rank() * size, len(run), devices.count() * size)
     own_queries = sum(min(size, len(run) - begin) for begin in own_blocks)
     name = f"score {output_name}"
@@ -129,28 +132,47 @@ class PairTokens:
         return CutTexts.of(np.array(self._lengths, np.int64), self.max_length)
 
 
-def _inputs(settings: ScoringSettings, text_encoder: TextEncoder) -> tuple[RunFile, PairTokens]:
-    """Returns the run, checked, and what turns its pairs into rows of tokens.
+def _inputs(
+    settings: ScoringSettings, text_encoder: TextEncoder
+) -> tuple[Mapping[str, Ranking], int, PairTokens]:
+    """Returns the run, checked, how many pairs it has, and what turns them into rows of tokens.
 
     Collection and run stay on disk. Raises DataError where the run is MS MARCO's candidates.
     """
-    first = next(read_rows(settings.run, None))
-    if is_candidate(first.columns):
-        cure = candidates_cure(str(settings.run))
-        raise DataError(f"{settings.run}:1: expected a run, got {CANDIDATES}: {cure}")
+    if settings.run:
+        _refuse_candidates(settings.run)
     queries = open_queries([settings.queries], text_encoder)
     collection = open_collection(settings.collection, text_encoder)
-    check = Check(_raise_with_cure, query_ids=queries, passage_ids=collection)
+    source = "run was retrieved from" if settings.run else "examples were made of"
+    check = Check(raising_with_cure(source), query_ids=queries, passage_ids=collection)
     pair_tokens = PairTokens(queries, collection, text_encoder, settings.max_length)
-    return RunFile(settings.run, check), pair_tokens
+    if settings.run:
+        run = RunFile(settings.run, check)
+        return run, run.line_count, pair_tokens
+    assert settings.examples is not None
+    pairs = pairs_of_examples(read_examples(settings.examples, check=check))
+    return pairs, sum(map(len, pairs.values())), pair_tokens
 
 
-def _raise_with_cure(fault: Fault) -> None:
-    """Raises a fault of the run. Where it names an id that is nowhere, it says what to do."""
-    if fault.kind == UNKNOWN_IDS:
-        cure = "give the --queries and the --collection that the run was retrieved from"
-        raise DataError(f"{fault}: {cure}") from fault
-    raise fault
+def _refuse_candidates(run: Path) -> None:
+    first = next(read_rows(run, None))
+    if is_candidate(first.columns):
+        cure = candidates_cure(str(run))
+        raise DataError(f"{run}:1: expected a run, got {CANDIDATES}: {cure}")
+
+
+def raising_with_cure(source: str) -> Callable[[Fault], None]:
+    """Returns what raises a fault of the pairs. Where it names an id that is nowhere, it says what
+    to do; source: what the pairs come from.
+    """
+
+    def raise_with_cure(fault: Fault) -> None:
+        if fault.kind == UNKNOWN_IDS:
+            cure = f"give the --queries and the --collection that the {source}"
+            raise DataError(f"{fault}: {cure}") from fault
+        raise fault
+
+    return raise_with_cure
 
 
 def queries_in_a_block(lines: int, queries: int, depth: int | None) -> int:

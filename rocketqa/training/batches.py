@@ -15,6 +15,7 @@ import numpy as np
 
 from rocketqa.cross_batch_negatives import DualChunk
 from rocketqa.cross_encoder import CrossChunk
+from rocketqa.distillation import padded
 from rocketqa.distributed.device_copies import to_device
 from rocketqa.encoder.packing import HostRows, PackedRows, pack_on_host
 from rocketqa.files.collection import entry_with_id, require_entry
@@ -41,6 +42,7 @@ class HostDualChunk(NamedTuple):
     passages: HostRows
     known_positives: KnownPositives | None
     places: np.ndarray | None
+    teacher: np.ndarray | None = None
 
     def on_device(self) -> DualChunk:
         """Returns the chunk, on the device that computes."""
@@ -49,6 +51,7 @@ class HostDualChunk(NamedTuple):
             self.passages.on_device(),
             self.known_positives,
             None if self.places is None else to_device(self.places),
+            None if self.teacher is None else to_device(self.teacher),
         )
 
 
@@ -85,8 +88,9 @@ class DualBatches:
     Every row has P places for passages, as many as the longest row needs; a row with fewer
     negatives has empty places, which are no candidates. positives: query_id -> passages that are
     excluded as negatives of it, beside the positives of its examples, and copies of all these under
-    other ids; None masks nothing. Raises DataError where an example or `positives` names a query or
-    passage that is not there.
+    other ids; None masks nothing. teacher: the cross encoder's logits of each example, which its
+    chunks hold; None: nothing is distilled. Raises DataError where an example or `positives` names
+    a query or passage that is not there.
     """
 
     def __init__(
@@ -98,8 +102,10 @@ class DualBatches:
         query_length: int,
         passage_length: int,
         positives: Mapping[str, Sequence[str]] | None = None,
+        teacher: Sequence[np.ndarray] | None = None,
     ):
         self.examples = examples
+        self.teacher = teacher
         self.queries = queries
         self.collection = collection
         self.encoder = encoder
@@ -171,7 +177,14 @@ class DualBatches:
             pack_on_host(self.encoder.passages(passages, self.passage_length)),
             self._known_positives(query_ids, passages, rows),
             rows,
+            self._teacher(indices),
         )
+
+    def _teacher(self, indices: np.ndarray) -> np.ndarray | None:
+        """Returns the teacher's logits of these examples, float32 [B, P]."""
+        if self.teacher is None:
+            return None
+        return padded([self.teacher[i] for i in indices], self.passages_per_query)
 
     def _known_positives(
         self, query_ids: Sequence[str], passages: Sequence[Tokens], rows: np.ndarray | None

@@ -189,6 +189,14 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "TABLES": yes_or_no,
     "RERANK_DEPTH": whole_from_1,
     "RELEASED": empty_or(words(model_and_source)),
+    "DISTIL": yes_or_no,
+    "DISTIL_NEGATIVES": whole_from_1,
+    "DISTIL_DEPTH": whole_from_1,
+    "DISTIL_TEMPERATURE": RANGES["teacher_temperature"].read,
+    "DISTIL_WEIGHT": RANGES["teacher_weight"].read,
+    "BATCH_SIZE_5": RANGES["batch_size"].read,
+    "LEARNING_RATE_5": RANGES["learning_rate"].read,
+    "EPOCHS_5": RANGES["epochs"].read,
 }
 
 
@@ -201,9 +209,25 @@ def wrong_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         fault = _fault_of(name, value)
         if fault:
             yield name, fault
+    fault = _fault_of_distillation(variables)
+    if fault:
+        yield "DISTIL_DEPTH", fault
 
 
 EXPLAINED = "run_scripts/toy.env explains every variable"
+
+
+def _fault_of_distillation(variables: Mapping[str, str]) -> str:
+    """Returns what is wrong with the depth of stage 5: one of its passages may be the positive."""
+    names = ("DISTIL_DEPTH", "DISTIL_NEGATIVES")
+    if variables.get("DISTIL") != "yes" or any(
+        _fault_of(name, variables.get(name, "")) for name in names
+    ):
+        return ""
+    depth, negatives = (int(variables[name]) for name in names)
+    if depth > negatives:
+        return ""
+    return f"expected more than the {negatives} of DISTIL_NEGATIVES, got {depth}"
 
 
 def _fault_of(name: str, value: str) -> str:

@@ -1,4 +1,5 @@
-"""Known positives of the queries, and copies of them, that are masked out of the negatives.
+"""What is masked out of the negatives: known positives of the queries, copies of them, and where a
+teacher judges them, the queries' own hard negatives.
 
 Letters: N chunks a device, B queries a chunk, P passages a query, C candidates of a query, K known
 positives of the query that has most.
@@ -14,6 +15,7 @@ from rocketqa.distributed.device_copies import to_device
 
 EMPTY_PLACE = -1  # stands for the number of a passage where a query has fewer than P
 NO_PASSAGE = -2  # is the number of no passage and of no empty place
+NO_QUERY = -1  # owns the passages that are no hard negatives of a query of this device
 
 
 class KnownPositives:
@@ -66,3 +68,18 @@ class KnownPositives:
         passages = np.concatenate([part.passages for part in present])
         positives = [numbers for part in present for numbers in part.positives]
         return KnownPositives(passages, positives)
+
+
+def own_hard_negatives(
+    queries: int, passages: int, chunks: int, first: int, candidates: int
+) -> Tensor:
+    """Returns which candidates are hard negatives of the query itself, bool [N*B, C].
+
+    queries: N*B; passages: N*B*P, those of this device, of which candidate `first` is the first.
+    """
+    of_chunk = np.arange(queries).reshape([chunks, 1, queries // chunks])  # [N, 1, B]
+    owners = np.tile(of_chunk, [1, passages // queries, 1])  # [N, P, B]
+    owners[:, 0] = NO_QUERY  # the positives
+    all_owners = np.full(candidates, NO_QUERY)
+    all_owners[first : first + passages] = owners.reshape(-1)
+    return to_device(all_owners) == paddle.arange(queries, dtype="int64").unsqueeze(1)

@@ -6,19 +6,14 @@ steps with the schedule of the trainings themselves. It needs no Paddle.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
-from rocketqa.training.plan_memory import (
-    Numbers,
-    lines_of_training,
-    memory_of_cross_encoder,
-    memory_of_dual_encoder,
-)
+from rocketqa.training.plan_memory import memory_lines
 from rocketqa.training.plan_numbers import parse_numbers, tokens_on_disk
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.step_memory import parameters_of
@@ -202,17 +197,42 @@ class PipelinePlan:
                 self.training("train dual_encoder_2, at most", mined + augmented, "EPOCHS_4"),
             ],
         )
+        last = "dual_encoder_2"
+        if self.variables.get("DISTIL") == "yes":
+            last = "dual_encoder_3"
+            yield "stage 5, beyond the paper", self.distillation(relevant_pairs)
         yield (
             "evaluation",
             [
-                self.encoding("dual_encoder_2", split),
+                self.encoding(last, split),
                 self.retrieval(split, "RETRIEVE_DEPTH"),
                 self.scoring(split, "RERANK_DEPTH"),
             ],
         )
-
         if self.variables.get("FUSE") == "yes":
             yield "fusion", self.fusion(split)
+
+    def distillation(self, labelled: int) -> list[Cost]:
+        """Returns the costs of stage 5; labelled: the rows of labelled queries.
+
+        A row has DISTIL_NEGATIVES + 2 texts, where a row of the other stages has three.
+        """
+        negatives = self._number("DISTIL_NEGATIVES")
+        stage = copy(self)
+        stage.variables = self.variables | {
+            "CANDIDATES": str(1 + negatives),
+            "BATCH_SIZE": self.variables["BATCH_SIZE_5"],
+        }
+        rows = labelled + self.rows["queries.unlabelled"]
+        training = stage.training("train dual_encoder_3, at most", rows, "EPOCHS_5")
+        return [
+            self.encoding("dual_encoder_2", "train"),
+            self.retrieval("train", "DISTIL_DEPTH"),
+            stage.scoring("train", "CANDIDATES"),
+            stage.retrieval("unlabelled", "CANDIDATES"),
+            stage.scoring("unlabelled", "CANDIDATES"),
+            training._replace(work=training.work * (negatives + 2) / 3),
+        ]
 
     def disk(self) -> tuple[float, float]:
         """Returns the bytes that are written into OUTPUT_DIR, and those into CHECKPOINT_DIR."""
@@ -242,26 +262,9 @@ class PipelinePlan:
                 yield f"  {self._line(cost)}"
             all_costs += costs
         yield "memory of a step on a GPU, where all texts have the full length:"
-        for line in self._memory_lines():
+        for line in memory_lines(self.variables, self._number, self._architecture):
             yield f"  {line}"
         yield self._total(all_costs)
-
-    def _memory_lines(self) -> Iterator[str]:
-        recomputing = self.variables | {"RECOMPUTE": "yes"}
-        keeping = self.variables | {"RECOMPUTE": "no"}
-        for name, suffix, memory_with in (
-            ("dual encoder, RECOMPUTE=yes", "", partial(memory_of_dual_encoder, recomputing)),
-            ("dual encoder, RECOMPUTE=no", "", partial(memory_of_dual_encoder, keeping)),
-            ("cross encoder", "_CROSS", partial(memory_of_cross_encoder, self.variables)),
-        ):
-            numbers = Numbers(
-                batch_size=self._number(f"BATCH_SIZE{suffix}"),
-                devices=self._number(f"DEVICES{suffix}"),
-                chunks=self._number(f"ACCUMULATE{suffix}"),
-            )
-            init = f"INIT{suffix}"
-            config = self._architecture(init)
-            yield from lines_of_training(name, init, config, numbers, memory_with)
 
     def _line(self, cost: Cost) -> str:
         parts = [f"{cost.what}: {cost.arithmetic}"]

@@ -1,6 +1,7 @@
 """The lines of a plan about memory: the peak of a training step, and what batch fits a device."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from rocketqa.encoder.config import ErnieConfig
@@ -29,11 +30,14 @@ class Numbers(NamedTuple):
 
 
 def memory_of_dual_encoder(
-    variables: Mapping[str, str], config: ErnieConfig, numbers: Numbers
+    variables: Mapping[str, str],
+    config: ErnieConfig,
+    numbers: Numbers,
+    passages_a_query: int = PASSAGES_A_QUERY,
 ) -> StepMemory:
     """Returns the memory of a step in which all texts have the full length."""
     batch = numbers.batch_size
-    passages = PASSAGES_A_QUERY * batch
+    passages = passages_a_query * batch
     queries_of_device = batch
     candidates = passages
     if variables["NEGATIVES"] == "cross-batch":
@@ -68,6 +72,37 @@ def memory_of_cross_encoder(
     )
     pairs = equal_rows(numbers.batch_size, int(variables["PAIR_LENGTH"]))
     return step_memory(shape, [pairs])
+
+
+def memory_lines(
+    variables: Mapping[str, str],
+    number: Callable[[str], int],
+    architecture: Callable[[str], ErnieConfig | None],
+) -> Iterator[str]:
+    """Yields the lines about every kind of training.
+
+    number: the value of a variable. architecture: that of the weights that a variable names.
+    """
+    recomputing = {**variables, "RECOMPUTE": "yes"}
+    keeping = {**variables, "RECOMPUTE": "no"}
+    trainings = [
+        ("dual encoder, RECOMPUTE=yes", "BATCH_SIZE", partial(memory_of_dual_encoder, recomputing)),
+        ("dual encoder, RECOMPUTE=no", "BATCH_SIZE", partial(memory_of_dual_encoder, keeping)),
+        ("cross encoder", "BATCH_SIZE_CROSS", partial(memory_of_cross_encoder, variables)),
+    ]
+    if variables.get("DISTIL") == "yes":
+        passages = number("DISTIL_NEGATIVES") + 1
+        distilled = partial(memory_of_dual_encoder, variables, passages_a_query=passages)
+        trainings.append(("dual encoder, stage 5", "BATCH_SIZE_5", distilled))
+    for name, batch_size, memory_with in trainings:
+        suffix = "_CROSS" if batch_size.endswith("_CROSS") else ""
+        numbers = Numbers(
+            batch_size=number(batch_size),
+            devices=number(f"DEVICES{suffix}"),
+            chunks=number(f"ACCUMULATE{suffix}"),
+        )
+        init = f"INIT{suffix}"
+        yield from lines_of_training(name, init, architecture(init), numbers, memory_with)
 
 
 def _kept_in(precision: str) -> Kept:

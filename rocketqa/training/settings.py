@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import (
     ABOVE_0,
     ANY_WHOLE,
@@ -19,6 +20,7 @@ from rocketqa.files.ranges import (
     LOSS_SCALE,
     SHARE_OF_STEPS,
     TOKENS,
+    WEIGHT,
     WHOLE_FROM_0,
     WHOLE_FROM_1,
     Range,
@@ -27,13 +29,19 @@ from rocketqa.files.ranges import (
 from rocketqa.jobs.job import Job
 from rocketqa.training.schedule import Schedule
 
-INPUTS = ("init", "collection", "queries", "examples", "dev_examples", "mask_positives")
+INPUTS = (
+    *("init", "collection", "queries", "examples", "dev_examples", "mask_positives"),
+    "teacher",
+)
 NOT_IDENTITY = ("output", "save_every", "visualdl")  # they do not change the weights
 # At these values a training is what it was without the flag.
 NO_IDENTITY_AT: dict[str, tuple[object, ...]] = {
     "deterministic": (False,),
     "similarity": (None, "dot"),
     "temperature": (None, 1.0),
+    "teacher": (None,),
+    "teacher_temperature": (None,),
+    "teacher_weight": (None,),
 }
 LOG = "train_log.tsv"
 RANGES: dict[str, Range] = {  # of the fields that are numbers
@@ -45,6 +53,8 @@ RANGES: dict[str, Range] = {  # of the fields that are numbers
     "seed": ANY_WHOLE,
     "layer_norm_eps": EPSILON,
     "temperature": ABOVE_0,
+    "teacher_temperature": ABOVE_0,
+    "teacher_weight": WEIGHT,
     "min_steps": WHOLE_FROM_0,
     "max_steps": WHOLE_FROM_1,
     "clip_norm": ABOVE_0,
@@ -67,7 +77,7 @@ CHOICES = {  # of the fields that are words
 }
 MAY_BE_NONE = (
     *("layer_norm_eps", "representation", "similarity", "temperature"),
-    *("max_steps", "loss_scale"),
+    *("max_steps", "loss_scale", "teacher_temperature", "teacher_weight"),
 )
 
 
@@ -140,14 +150,14 @@ class TrainingSettings:
         refused.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        inputs = {name: values.pop(name) for name in INPUTS if name in values}
-        inputs = {name: value for name, value in inputs.items() if name not in constants}
         unset = {
             name
             for name, usual in NO_IDENTITY_AT.items()
             if name in values and values[name] in usual
         }
         left_out = {*NOT_IDENTITY, *constants, *unset}
+        inputs = {name: values.pop(name) for name in INPUTS if name in values}
+        inputs = {name: value for name, value in inputs.items() if name not in left_out}
         flags = {name: value for name, value in values.items() if name not in left_out}
         flags["devices"] = devices
         job = Job(
@@ -164,7 +174,10 @@ class TrainingSettings:
 @dataclass(frozen=True, kw_only=True)
 class DualEncoderSettings(TrainingSettings):
     """The settings of a dual encoder's training. `negatives`: cross-batch or in-batch.
-    `similarity`: dot or cosine, whose value the loss divides by `temperature`.
+    `similarity`: dot or cosine, whose value the loss divides by `temperature`. `teacher`: runs that
+    a cross encoder has scored, whose distribution is learnt (`rocketqa.distillation`).
+
+    Raises DataError, besides, where a setting of the teacher is given without a teacher.
     """
 
     similarity: str | None = None
@@ -173,6 +186,16 @@ class DualEncoderSettings(TrainingSettings):
     passage_length: int = 128
     negatives: str = "cross-batch"
     mask_positives: Sequence[Path] | None = None
+    teacher: Sequence[Path] | None = None
+    teacher_temperature: float | None = None
+    teacher_weight: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("teacher_temperature", "teacher_weight"):
+            if getattr(self, name) is not None and not self.teacher:
+                flag = f"--{name.replace('_', '-')}"
+                raise DataError(f"{flag}: expected it together with --teacher, got it alone")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,18 @@
 """The two trainings (section 3.4): the model to start from, its examples and its objective."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from rocketqa import distillation
 from rocketqa.cross_batch_negatives import NegativesObjective
 from rocketqa.cross_encoder import ClassificationObjective, CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.files.errors import DataError
-from rocketqa.files.examples import read_examples, read_pairs
+from rocketqa.files.examples import TrainingExample, read_examples, read_pairs
 from rocketqa.files.formats import Passage, Query, read_positives
 from rocketqa.files.rows import Check
 from rocketqa.jobs.manifest import flag_of
@@ -75,7 +78,8 @@ def dual_encoder_task(settings: DualEncoderSettings) -> Task:
     if settings.mask_positives:
         positives = read_positives(*settings.mask_positives)
     examples = read_examples(*settings.examples, check=texts.check())
-    batches = DualBatches(examples, *texts, *lengths, positives)
+    teacher = _teacher(settings, examples)
+    batches = DualBatches(examples, *texts, *lengths, positives, teacher)
     dev_measure = None
     if settings.dev_examples:
         dev_examples = read_examples(settings.dev_examples, check=texts.check())
@@ -89,12 +93,37 @@ def dual_encoder_task(settings: DualEncoderSettings) -> Task:
         weights=DualEncoder.from_encoder_weights(start.weights),
         tokenizer_files=start.tokenizer_files,
         batches=batches,
-        objective=NegativesObjective(
-            cross_batch=settings.negatives == "cross-batch",
-            temperature=start.config.temperature,
-        ),
+        objective=_dual_encoder_objective(settings, start.config.temperature),
         dev_measure=dev_measure,
     )
+
+
+def _teacher(
+    settings: DualEncoderSettings, examples: Sequence[TrainingExample]
+) -> list[np.ndarray] | None:
+    """Returns the logits of the cross encoder for each example; None where nothing is distilled.
+
+    Raises DataError where no query has a passage to compare its positive with.
+    """
+    if not settings.teacher:
+        return None
+    if not any(example.negative_ids for example in examples):
+        raise DataError("--teacher: expected examples with hard negatives, got positives alone")
+    temperature = settings.teacher_temperature or distillation.TEMPERATURE
+    return distillation.teacher_logits(examples, settings.teacher, temperature)
+
+
+def _dual_encoder_objective(
+    settings: DualEncoderSettings, temperature: float
+) -> NegativesObjective:
+    """Returns the loss over the negatives, and with a teacher the divergence from it, too."""
+    cross_batch = settings.negatives == "cross-batch"
+    if not settings.teacher:
+        return NegativesObjective(cross_batch, temperature)
+    weight = settings.teacher_weight
+    if weight is None:
+        weight = distillation.WEIGHT
+    return distillation.DistillationObjective(cross_batch, temperature, weight)
 
 
 def cross_encoder_task(settings: CrossEncoderSettings) -> Task:
