@@ -173,7 +173,7 @@ def test_models_that_were_judged_on_different_queries_are_not_compared_in_silenc
 
 def test_the_cross_encoder_is_described_with_its_passages():
     deeper = results(RISING, depths=Depths(1000, 50))
-    assert reranked_passages(deeper) == "over the first 50 passages of dual_encoder_2"
+    assert reranked_passages(deeper.depths) == "over the first 50 passages of dual_encoder_2"
     described = descriptions(results(RISING))
     assert described["cross_encoder"] == (
         "stage 2: cross encoder over the first 20 passages of dual_encoder_2"
@@ -183,7 +183,7 @@ def test_the_cross_encoder_is_described_with_its_passages():
 
 def test_a_distilled_model_is_the_last_one_and_its_passages_are_re_ranked():
     values = RISING | {"dual_encoder_3": 0.74}
-    lines = first_lines(results(values))
+    lines = first_lines(results(values)._replace(last="dual_encoder_3"))
     assert lines[2:4] == [
         "- Dual encoder: `c/dual_encoder_3` (stage 5, beyond the paper: distillation). Its MRR@10 "
         "of 74.00 percent is the highest of start, dual_encoder_0, dual_encoder_1, dual_encoder_2 "
