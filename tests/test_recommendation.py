@@ -1,6 +1,5 @@
 """What report.md begins with, from literal measures."""
 
-
 import pytest
 from measured_flights import RISING, results, warnings
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from rocketqa.cli.flags import NumberType, to_text
-from rocketqa.files.ranges import FROM_0, PROBABILITY
+from rocketqa.files.ranges import FROM_0, WEIGHT
 from rocketqa.search.bm25 import K1, B, Bm25Settings
 
 
@@ -17,7 +17,7 @@ def add_bm25_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--b",
-        type=NumberType(PROBABILITY),
+        type=NumberType(WEIGHT),
         default=B,
         help="how much a long passage loses, 0 to 1 (default: %(default)s)",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rocketqa.cli.flags import AS_TRAINED, NumberType, add_query_length, memory, to_path, to_text
 from rocketqa.files.errors import DataError
-from rocketqa.files.ranges import PROBABILITY, TOKENS, WHOLE_FROM_1
+from rocketqa.files.ranges import TOKENS, WEIGHT, WHOLE_FROM_1
 from rocketqa.search.answer import RERANK_DEPTH
 from rocketqa.search.milvus_client import checked_uri
 from rocketqa.search.milvus_record import Parameters, read_parameters
@@ -48,7 +48,7 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
     )
     parser.add_argument(
         "--bm25-weight",
-        type=NumberType(PROBABILITY),
+        type=NumberType(WEIGHT),
         metavar="W",
         help="with --bm25-index: the weight of BM25, 0 to 1; the vectors have the rest; `rocketqa "
         "fuse` chooses and prints weights (default: 0.5)",
