@@ -29,6 +29,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--batch-tokens": FROM_1,
     "--chunk-size": FROM_1,
     "--clip-norm": ("1e30", ("0", "-1")),
+    "--count": FROM_1,
     "--depth": FROM_1,
     "--dev-articles": FROM_1,
     "--dev-queries": FROM_1,
