@@ -4,7 +4,7 @@ import sys
 
 import paddle
 import pytest
-from toy_files import cross_flags, dual_flags, write_tiny_flight
+from toy_files import cross_flags, dual_flags, write_teacher, write_tiny_flight
 
 from rocketqa.cli import train_cross_encoder, train_dual_encoder
 from rocketqa.encoder.kernel_library import library
@@ -89,13 +89,15 @@ def waits_of_steps(main, flags_of, folder, name, waits) -> list[str]:
     return more
 
 
-@pytest.mark.parametrize("name", [*DUAL, "masked positives", "empty places"])
+@pytest.mark.parametrize("name", [*DUAL, "masked positives", "empty places", "teacher"])
 def test_a_step_of_a_dual_encoder_waits_for_the_device_once(flight, tmp_path, waits, name):
     changed = dict(DUAL.get(name, {}))
     if name == "masked positives":
         changed["mask-positives"] = flight / "qrels.tsv"
     if name == "empty places":
         changed["examples"] = flight / "examples.unequal.tsv"
+    if name == "teacher":
+        changed |= {"teacher": write_teacher(flight), "accumulate": 2}
 
     def flags(output, limits):
         return dual_flags(flight, output, 4, **(changed | limits))
