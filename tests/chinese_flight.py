@@ -19,6 +19,7 @@ TRAINED = 12  # the queries of the places behind these are the dev queries
 SPECIAL_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "-"]
 # A handful of steps teaches little, so the thresholds are wide open: the procedure is tested.
 SHRUNK = {
+    "DISTIL": "yes",
     "DEVICES": "1",
     "DEVICES_CROSS": "1",
     "DEVICES_INFERENCE": "1",
