@@ -93,7 +93,7 @@ def test_a_variable_of_the_caller_wins_over_the_env_file(tmp_path):
 def with_steps(folder: Path, program: str, **variables: str) -> subprocess.CompletedProcess:
     """Runs a program with the functions of steps.sh, on a flight with batches of 2 x 2 rows."""
     env = folder / "my.env"
-    sizes = "BATCH_SIZE=2\nDEVICES=2\nACCUMULATE=1\nTHRESHOLDS=calibrated\n"
+    sizes = "BATCH_SIZE=2\nDEVICES=2\nACCUMULATE=1\nTHRESHOLDS=calibrated\nDISTIL=no\n"
     env.write_text(f"OUTPUT_DIR={folder}\nCHECKPOINT_DIR={folder}\nMAX_NEGATIVE=\n{sizes}")
     start = f'. "{ROOT}/run_scripts/steps.sh"; load_env "{env}"; '
     return sh("-c", start + program, str(ROOT / "run_scripts/probe"), **variables)
