@@ -10,7 +10,7 @@ import pytest
 from script_runs import ROOT, script_environment
 from stopping_processes import assert_none_is_left, assert_stopped, stop
 
-from rocketqa.distributed.launch import LOG_OF_LAUNCHER, Logs
+from rocketqa.distributed.launch import LOG_OF_LAUNCHER, Logs, end_launcher
 from rocketqa.distributed.launch_variables import SUSPENDED, TOLD_BY
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.temporary_folders import remove_folders_of_the_dead
@@ -89,6 +89,16 @@ def test_a_signal_waits_for_the_processes_and_tells_when_they_stopped(tmp_path):
     ending = stop(tmp_path, launch(tmp_path, body), has_begun, 0.0, signal.SIGINT, True)
     assert_stopped(ending, "program", signal.SIGINT, "after step 7")
     assert not ending.printed
+
+
+def test_a_process_that_the_signal_has_missed_is_asked_to_end_too():
+    body = "trap : TERM; sleep 60 & echo; while kill -0 $! 2>/dev/null; do wait; done"
+    launcher = subprocess.Popen(["sh", "-c", body], stdout=subprocess.PIPE)
+    assert launcher.stdout and launcher.stdout.readline() == b"\n"
+    began = time.monotonic()
+    end_launcher(launcher, patience=0.2)
+    launcher.stdout.close()
+    assert launcher.returncode is not None and time.monotonic() - began < 30
 
 
 def test_devices_that_a_suspension_has_cut_off_are_started_again(tmp_path):

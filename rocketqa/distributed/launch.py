@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rocketqa.distributed import node_store
@@ -27,7 +28,7 @@ from rocketqa.distributed.launch_variables import SUSPENDED, TOLD_BY
 from rocketqa.distributed.node_store import End, Share
 from rocketqa.distributed.paddle_import import is_noise
 from rocketqa.files.machine_errors import refuse_machine_error, tell_user
-from rocketqa.jobs.parents import PARENT, die_with
+from rocketqa.jobs.parents import PARENT, children_of, die_with
 from rocketqa.jobs.stopping import (
     BY_A_SIGNAL,
     Stopped,
@@ -38,6 +39,7 @@ from rocketqa.jobs.stopping import (
 from rocketqa.jobs.temporary_folders import temporary_folder
 
 POLL = 0.1  # seconds between two looks at the processes
+PATIENCE = 3.0  # seconds that Paddle's launcher has to end, before its processes are asked to
 LOG_OF_LAUNCHER = "launcher.log"
 STOPPED = ": stopped"  # in the line of a process that a signal has stopped
 
@@ -126,11 +128,29 @@ def _launch_once(
         except Stopped:
             only_note_signals()
             if launcher:
-                launcher.terminate()
-                launcher.wait()
+                end_launcher(launcher)
             raise Stopped(when=logs.when_stopped()) from None
         logs.show_news()
         return logs.end(launcher.returncode, processes)
+
+
+def end_launcher(launcher: "subprocess.Popen[bytes]", patience: float = PATIENCE) -> None:
+    """Asks Paddle's launcher to end with its processes, and waits until it has ended.
+
+    A signal that reaches it while it starts a process may be lost to that process: Python passes
+    over what a handler raises in a fork. So the processes are asked, too, each once, where the
+    launcher still lives after `patience` seconds.
+    """
+    launcher.terminate()
+    asked: set[int] = set()
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            launcher.wait(patience)
+            return
+        for process in children_of(launcher.pid) - asked:
+            asked.add(process)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
 
 
 def _start(processes: int, words: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":

@@ -61,6 +61,15 @@ def is_gone(process: int) -> bool:
     return state in DEAD
 
 
+def children_of(process: int) -> set[int]:
+    """Returns the process ids of what a process has started and what has not ended."""
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8")
+    except OSError:
+        return set()
+    return set(map(int, text.split()))
+
+
 def _numbers_in(variable: str) -> list[int]:
     """Returns the numbers in a variable, which is taken out of the environment."""
     return [int(word) for word in os.environ.pop(variable, "").split() if word.isdecimal()]
