@@ -91,14 +91,20 @@ def test_a_signal_waits_for_the_processes_and_tells_when_they_stopped(tmp_path):
     assert not ending.printed
 
 
-def test_a_process_that_the_signal_has_missed_is_asked_to_end_too():
-    body = "trap : TERM; sleep 60 & echo; while kill -0 $! 2>/dev/null; do wait; done"
+@pytest.mark.parametrize(
+    "body, status",
+    [
+        ("trap : TERM; sleep 60 & echo; while kill -0 $! 2>/dev/null; do wait; done", 0),
+        ("trap '' TERM; echo; exec sleep 60", -signal.SIGKILL),
+    ],
+)
+def test_a_launcher_that_the_signal_has_not_ended_ends_all_the_same(body, status):
     launcher = subprocess.Popen(["sh", "-c", body], stdout=subprocess.PIPE)
     assert launcher.stdout and launcher.stdout.readline() == b"\n"
     began = time.monotonic()
     end_launcher(launcher, patience=0.2)
     launcher.stdout.close()
-    assert launcher.returncode is not None and time.monotonic() - began < 30
+    assert launcher.returncode == status and time.monotonic() - began < 30
 
 
 def test_devices_that_a_suspension_has_cut_off_are_started_again(tmp_path):

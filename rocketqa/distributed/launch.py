@@ -138,8 +138,9 @@ def end_launcher(launcher: "subprocess.Popen[bytes]", patience: float = PATIENCE
     """Asks Paddle's launcher to end with its processes, and waits until it has ended.
 
     A signal that reaches it while it starts a process may be lost to that process: Python passes
-    over what a handler raises in a fork. So the processes are asked, too, each once, where the
-    launcher still lives after `patience` seconds.
+    over what a handler raises in a fork. And one that comes while it imports Paddle may let it wait
+    for ever, in a handler of Paddle's. So where it still lives after `patience` seconds, its
+    processes are asked, too, each once; where it has none, it is killed.
     """
     launcher.terminate()
     asked: set[int] = set()
@@ -147,10 +148,13 @@ def end_launcher(launcher: "subprocess.Popen[bytes]", patience: float = PATIENCE
         with suppress(subprocess.TimeoutExpired):
             launcher.wait(patience)
             return
-        for process in children_of(launcher.pid) - asked:
-            asked.add(process)
+        children = children_of(launcher.pid)
+        if not children:
+            launcher.kill()
+        for process in children - asked:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGTERM)
+        asked |= children
 
 
 def _start(processes: int, words: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
