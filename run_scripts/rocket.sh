@@ -22,6 +22,10 @@ case "$*" in
 esac
 if [ "${PLAN-no}" = yes ]; then
     # The file has no name any more while it is used, so that no signal leaves it behind.
+    PLANNED=
+    trap 'rm -f "$PLANNED"; exit 130' INT
+    trap 'rm -f "$PLANNED"; exit 143' TERM
+    trap 'rm -f "$PLANNED"; exit 129' HUP
     PLANNED=$(mktemp)
     exec 4>"$PLANNED"
     rm -f "$PLANNED"
