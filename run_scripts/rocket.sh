@@ -29,6 +29,7 @@ if [ "${PLAN-no}" = yes ]; then
     PLANNED=$(mktemp)
     exec 4>"$PLANNED"
     rm -f "$PLANNED"
+    trap - INT TERM HUP
     PLANNED=/proc/$$/fd/4
     export PLAN PLANNED
 fi
