@@ -14,7 +14,7 @@ from pathlib import Path
 
 from builds import run_script, script_parser
 
-from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_path
+from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_file
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import line_of, read_positives, read_queries, write_lines
 from rocketqa.files.ranges import ANY_WHOLE, WHOLE_FROM_1
@@ -30,10 +30,10 @@ def build_parser() -> ArgumentParser:
         "      --qrels data/toy/qrels.train.tsv --count 500 --seed 1 --output output/sample",
     )
     add_job_flags(parser)
-    parser.add_argument("--queries", type=to_path, required=True, help="rows of query_id, text")
+    parser.add_argument("--queries", type=to_file, required=True, help="rows of query_id, text")
     parser.add_argument(
         "--qrels",
-        type=to_path,
+        type=to_file,
         required=True,
         help="their labels: rows of query_id, 0, passage_id, relevance",
     )

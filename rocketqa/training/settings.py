@@ -30,7 +30,12 @@ from rocketqa.jobs.job import Job
 from rocketqa.training.schedule import Schedule
 
 INPUTS = (
-    *("init", "collection", "queries", "examples", "dev_examples", "mask_positives"),
+    "init",
+    "collection",
+    "queries",
+    "examples",
+    "dev_examples",
+    "mask_positives",
     "teacher",
 )
 NOT_IDENTITY = ("output", "save_every", "visualdl")  # they do not change the weights
