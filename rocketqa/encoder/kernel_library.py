@@ -1,6 +1,6 @@
-"""Compiles `cpu_kernels.c`, loads it and calls its functions.
+"""Compiles the kernels, C files of this folder, loads them and calls their functions.
 
-The file is compiled when it is first used, by the compiler and for the processor of this machine,
+The files are compiled when they are first used, by the compiler and for the processor of this machine,
 and the result stays in the user's cache. Its name there is a hash of everything it depends on, and
 a note beside it has its digest: a damaged library is compiled again. A user without a home has no
 cache.
@@ -20,7 +20,8 @@ import paddle
 from rocketqa.jobs.pieces import is_whole, new_piece
 from rocketqa.jobs.temporary_folders import temporary_folder
 
-SOURCE = Path(__file__).with_name("cpu_kernels.c")
+SOURCES = ("cpu_kernels.c", "int8_kernels.c", "cpu_kernels.h")
+FOLDER = Path(__file__).parent
 COMPILER = (
     "cc",
     "-O3",
@@ -117,7 +118,8 @@ def _loaded(folder: Path) -> ctypes.CDLL:
 def _file_name() -> str:
     """Returns the name of the compiled library, another for each source, compiler call, Paddle."""
     settings = [*COMPILER, *_processor_flags(), paddle.__version__, str(OPENMP)]
-    hashed = [SOURCE.read_bytes()] + [setting.encode() for setting in settings]
+    sources = [(FOLDER / source).read_bytes() for source in SOURCES]
+    hashed = sources + [setting.encode() for setting in settings]
     digest = hashlib.sha256(b" ".join(hashed)).hexdigest()
     return f"cpu_kernels-{digest[:16]}.so"
 
@@ -145,7 +147,8 @@ def _compile(compiled: Path) -> None:
         libraries = [str(OPENMP), f"-Wl,-rpath,{OPENMP.parent}", "-lm"]
     with temporary_folder(compiled.parent) as folder:
         result = Path(folder) / compiled.name
-        command = [*COMPILER, "-o", str(result), str(SOURCE), *libraries]
+        sources = [str(FOLDER / source) for source in SOURCES if source.endswith(".c")]
+        command = [*COMPILER, "-o", str(result), *sources, *libraries]
         subprocess.run(command, check=True, capture_output=True)
         with new_piece(compiled) as unfinished:
             os.replace(result, unfinished)
