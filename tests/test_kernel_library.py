@@ -70,10 +70,15 @@ def test_a_user_without_a_home_has_the_kernels_without_a_cache(monkeypatch, tmp_
 @needs_compiler
 def test_a_changed_source_is_another_file_in_the_cache(fresh_cache, monkeypatch, tmp_path):
     before = kernel_library._file_name()
-    changed = tmp_path / "changed.c"
-    changed.write_bytes(kernel_library.SOURCE.read_bytes() + b"\n")
-    monkeypatch.setattr(kernel_library, "SOURCE", changed)
-    assert kernel_library._file_name() != before
+    folder = kernel_library.FOLDER
+    monkeypatch.setattr(kernel_library, "FOLDER", tmp_path)
+    names = set()
+    for changed in (None, *kernel_library.SOURCES):
+        for source in kernel_library.SOURCES:
+            content = (folder / source).read_bytes()
+            (tmp_path / source).write_bytes(content + b"\n" * (source == changed))
+        names.add(kernel_library._file_name())
+    assert len(names) == 1 + len(kernel_library.SOURCES) and before in names
 
 
 def test_without_a_compiler_a_line_says_so_and_paddles_operators_work(

@@ -1,9 +1,9 @@
 """Compiles the kernels, C files of this folder, loads them and calls their functions.
 
-The files are compiled when they are first used, by the compiler and for the processor of this machine,
-and the result stays in the user's cache. Its name there is a hash of everything it depends on, and
-a note beside it has its digest: a damaged library is compiled again. A user without a home has no
-cache.
+They are compiled together when they are first used, by the compiler and for the processor of this
+machine, and the result stays in the user's cache. Its name there is a hash of everything it depends
+on, and a note beside it has its digest: a damaged library is compiled again. A user without a home
+has no cache.
 """
 
 import ctypes
@@ -57,7 +57,7 @@ def library() -> ctypes.CDLL | None:
             return _loaded(Path(folder, "kernels"))  # the folder itself is locked already
     except (OSError, subprocess.CalledProcessError) as error:
         print(
-            "training on a CPU: expected a C compiler (cc) for the fast path, "
+            "computing on a CPU: expected a C compiler (cc) for the fast path, "
             f"got {_reason(error)}; Paddle's own operators take about twice as long",
             file=sys.stderr,
         )

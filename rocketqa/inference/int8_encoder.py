@@ -87,7 +87,7 @@ class Int8Encoder:
         call_kernel("encode_int8", self._encoder, batch, Pointer(hidden.ctypes.data))
         if self._config.representation == "mean":
             sums = np.add.reduceat(hidden, begins)  # [N, H]
-            vectors = sums / lengths[:, np.newaxis].astype(np.float32)  # [N, H]
+            vectors = (sums / lengths[:, np.newaxis]).astype(np.float32)  # [N, H]
         else:
             vectors = hidden[: len(rows)].copy()  # [N, H]
         return _of_unit_length(vectors) if self._config.similarity == "cosine" else vectors
@@ -96,7 +96,7 @@ class Int8Encoder:
         attention = layer.self_attn
         projections = (attention.q_proj, attention.k_proj, attention.v_proj)
         query, key, value = [each.weight.numpy() for each in projections]  # [H, H] each
-        biases = [each.bias.numpy() for each in projections]  # [H] each
+        biases = [_array(each.bias) for each in projections]  # [H] each
         return _Layer(
             query=self._product(query, np.zeros(query.shape[1], np.float32)),
             keys_values=self._product(
@@ -113,7 +113,7 @@ class Int8Encoder:
         )
 
     def _dense(self, dense: nn.Linear) -> "_Product":
-        return self._product(dense.weight.numpy(), dense.bias.numpy())
+        return self._product(dense.weight.numpy(), _array(dense.bias))
 
     def _product(self, weight: np.ndarray, bias: np.ndarray) -> "_Product":
         """Returns a dense layer for the kernels; weight: [K, C], bias: [C]."""
@@ -128,8 +128,8 @@ class Int8Encoder:
             outputs=weight.shape[1],
         )
 
-    def _address(self, tensor: paddle.Tensor) -> int:
-        return self._keep(tensor.numpy())
+    def _address(self, tensor: paddle.Tensor | None) -> int:
+        return self._keep(_array(tensor))
 
     def _keep(self, array: np.ndarray) -> int:
         """Keeps a contiguous copy of an array, aligned for the processor; returns its address."""
@@ -147,8 +147,8 @@ class Int8CrossEncoder:
     def __init__(self, model: CrossEncoder):
         self._encoder = Int8Encoder(model.ernie)
         dense = model.ernie.pooler.dense
-        self._pooler = (dense.weight.numpy(), dense.bias.numpy())
-        self._classifier = (model.classifier.weight.numpy(), model.classifier.bias.numpy())
+        self._pooler = (dense.weight.numpy(), _array(dense.bias))
+        self._classifier = (model.classifier.weight.numpy(), _array(model.classifier.bias))
 
     def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
         """Returns the probabilities, float32 [N]."""
@@ -189,10 +189,16 @@ def _of_unit_length(vectors: np.ndarray) -> np.ndarray:
     largest = np.abs(vectors).max(axis=1, keepdims=True)  # [N, 1]
     scaled = vectors / np.where(largest < SMALLEST, np.float32(1), largest)  # [N, H]
     squares = (scaled * scaled).sum(axis=1, keepdims=True)  # [N, 1], from 1; of zeros 0
-    return scaled / np.sqrt(np.maximum(squares, np.float32(0.5)))  # [N, H]
+    return scaled / np.sqrt(np.maximum(squares, 0.5))  # [N, H]
 
 
-def _joined(parts: Sequence[Sequence[int]]) -> np.ndarray:
+def _array(parameter: paddle.Tensor | None) -> np.ndarray:
+    """Returns a parameter; Paddle's stubs say that a layer may have none, but ours all have one."""
+    assert parameter is not None
+    return parameter.numpy()
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.asarray(part, np.int64) for part in parts])
 
 
