@@ -25,6 +25,7 @@ ROWS = (
         "search.encodings",
         "search.ids",
         "search.exact_sums",
+        "search.kernels",
     ),
     (
         "data_augmentation",
