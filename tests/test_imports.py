@@ -67,7 +67,7 @@ WITHOUT_PADDLE = (
 )
 SHARED_BY_VERBS = {
     *("cli.flags", "cli.training_flags", "cli.search_flags", "cli.bm25_flags", "cli.index_flags"),
-    "cli.report_flags",
+    *("cli.report_flags", "cli.benchmark_growth"),
 }
 HEAVY = ("paddle", "paddlenlp", "faiss")
 
