@@ -6,6 +6,7 @@ import pytest
 from tiny_encoders import TINY_CONFIG, rows_of_lengths, tiny_cross_encoder, tiny_ernie
 
 from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
 from rocketqa.inference import engine as engine_module
 from rocketqa.inference.engine import FEWEST_BATCHES, Engine
 from rocketqa.inference.int8_encoder import (
@@ -15,6 +16,7 @@ from rocketqa.inference.int8_encoder import (
     packed,
     rounded_columns,
 )
+from rocketqa.text.tokenizer import Encoding
 
 pytestmark = pytest.mark.skipif(not is_supported(), reason="needs a C compiler and AVX2")
 LARGER = TINY_CONFIG._replace(hidden_size=96, intermediate_size=200, initializer_range=0.1)
@@ -94,6 +96,13 @@ def test_a_number_that_is_not_finite_is_not_hidden_by_rounding(wrong):
     values[3] = wrong
     bias.set_value(values)
     assert not np.isfinite(Int8Encoder(model)(rows_of_lengths(5, 9))).any()
+
+
+@pytest.mark.parametrize("token, kind", [(50, 0), (-1, 0), (0, 4)])
+def test_an_id_that_is_not_in_its_table_is_refused(token, kind):
+    row = Encoding(np.array([1, token]), np.array([0, kind]))
+    with pytest.raises(DataError, match="^encoder: expected token and type ids from 0 to"):
+        Int8Encoder(tiny_ernie())([row])
 
 
 def test_weights_are_rounded_by_column_and_zeros_stay():

@@ -21,6 +21,7 @@ from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.encoder.ernie import EncoderLayer, Ernie
 from rocketqa.encoder.kernel_library import call_kernel, library
 from rocketqa.encoder.unit_vectors import SMALLEST
+from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import Encoding
 
 LARGEST = 64  # of a weight in 8 bits
@@ -73,8 +74,8 @@ class Int8Encoder:
         """Returns the vector of each row, float32 [N, H]."""
         lengths = np.array([len(row.token_ids) for row in rows], np.int64)  # [N]
         begins = np.cumsum(lengths) - lengths  # [N]
-        token_ids = _joined([row.token_ids for row in rows])  # [T]
-        type_ids = _joined([row.type_ids for row in rows])  # [T]
+        token_ids = _joined([row.token_ids for row in rows], self._config.vocab_size)  # [T]
+        type_ids = _joined([row.type_ids for row in rows], self._config.type_vocab_size)  # [T]
         batch = _Batch(
             token_ids=token_ids.ctypes.data,
             type_ids=type_ids.ctypes.data,
@@ -198,8 +199,18 @@ def _array(parameter: paddle.Tensor | None) -> np.ndarray:
     return parameter.numpy()
 
 
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.asarray(part, np.int64) for part in parts])
+def _joined(parts: Sequence[np.ndarray], entries: int) -> np.ndarray:
+    """Returns the ids of all rows, int64 [T], which are places in a table of so many entries.
+
+    Raises DataError where one is not: the kernels would read another's memory.
+    """
+    ids = np.concatenate([np.asarray(part, np.int64) for part in parts])
+    if ids.min() < 0 or ids.max() >= entries:
+        raise DataError(
+            f"encoder: expected token and type ids from 0 to {entries - 1}, the entries of its "
+            f"table, got {ids.min() if ids.min() < 0 else ids.max()}"
+        )
+    return ids
 
 
 class _Product(ctypes.Structure):
