@@ -31,7 +31,9 @@ setup(
     description="RocketQA (NAACL 2021): dense passage retrieval in four stages, on Paddle",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["rocketqa", "rocketqa.*"]),
-    package_data={"rocketqa": ["py.typed", "encoder/*.c", "search/*.html"]},
+    package_data={
+        "rocketqa": ["py.typed", "encoder/*.c", "encoder/*.h", "search/*.c", "search/*.html"]
+    },
     install_requires=[
         "numpy>=1.26",
         "tokenizers==0.21.4",

@@ -76,7 +76,7 @@ def test_a_gpu_that_computes_with_fewer_bits_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(faiss, "GpuIndexFlatIP", with_fewer_bits)
     search = search_of(tmp_path, random_vectors(1000))
-    with pytest.raises(DataError, match="^vectors: expected products of faiss within .*TF32_OVER"):
+    with pytest.raises(DataError, match="^vectors: expected float32 products within .*TF32_OVER"):
         search.search(random_vectors(3), 10)
 
 

@@ -5,14 +5,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from numpy import float32, float64, ndarray, uint32, uint64
+from numpy import float32, ndarray, uint32, uint64
 
 from rocketqa.search.exact_scores import (
     EMPTY_KEY,
     Block,
+    candidate_scores,
     decode_keys,
     encode_keys,
-    exact_scores,
     float32_error_bounds,
     norms_of,
     round_products,
@@ -23,6 +23,11 @@ from rocketqa.search.exact_scores import (
 def block_of(vectors: ndarray) -> Block:
     orders = np.arange(len(vectors), dtype=uint32)
     return Block(vectors, norms_of(vectors), orders)
+
+
+def exact_scores(query: ndarray, block: Block, rows: ndarray) -> ndarray:
+    every_pair = np.ones((1, len(rows)), bool)
+    return candidate_scores(query[None], block, rows[None], every_pair)[0]
 
 
 def exact_product(query: ndarray, vector: ndarray) -> Fraction:
@@ -69,11 +74,10 @@ def test_a_sum_that_float64_rounds_wrongly_is_computed_exactly():
     vectors = np.array([[2.0**60, 1.0, -(2.0**60)]], float32)
     scores = exact_scores(query, block_of(vectors), np.array([0]))
     assert scores.tolist() == [1.0]
-    wrong = np.array([0.0])  # what float64 gives from left to right
-    norms = norms_of(vectors) * math.sqrt(3)
-    passages = vectors.astype(float64)
-    scores = round_products(wrong, norms, passages, query.astype(float64))
-    assert scores.tolist() == [1.0]
+    wrong = np.array([[0.0]])  # what float64 gives from left to right
+    first_row = np.array([[0]])
+    scores = round_products(wrong, query[None], block_of(vectors), first_row, first_row == 0)
+    assert scores.tolist() == [[1.0]]
 
 
 def test_minus_zero_becomes_zero():

@@ -8,7 +8,7 @@ import pytest
 from vectors_fixture import exact_rankings, hard_collections, write_vectors
 
 from rocketqa.files.errors import DataError
-from rocketqa.search.exact_search import ExactSearch, thread_count
+from rocketqa.search.exact_search import ExactSearch
 from rocketqa.search.vectors import VectorStore
 
 
@@ -117,10 +117,3 @@ def test_a_search_begins_with_the_block_that_is_in_memory(tmp_path):
     rankings = [list(search.search(np.eye(4, dtype=np.float32), 2)) for _ in range(3)]
     assert rankings[0] == rankings[1] == rankings[2]
     assert begins == [0, 2, 0, 2]
-
-
-def test_the_number_of_threads_is_that_of_the_environment(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert thread_count() == 3
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert thread_count() >= 1

@@ -75,6 +75,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--shard": ("2/3", ("0", "-1", "0/3", "4/3", "1/0")),
     "--size": ("3000000000", ("-1", "1.5")),
     "--sizes": FROM_1,
+    "--processes": FROM_1,
     "--stride": FROM_1,
     "--synonyms": FROM_1,
     "--teacher-temperature": ("2", ("0", "-1", "nan")),

@@ -25,6 +25,7 @@ ROWS = (
         "search.encodings",
         "search.ids",
         "search.exact_sums",
+        "search.kernels",
     ),
     (
         "data_augmentation",
@@ -66,7 +67,7 @@ WITHOUT_PADDLE = (
 )
 SHARED_BY_VERBS = {
     *("cli.flags", "cli.training_flags", "cli.search_flags", "cli.bm25_flags", "cli.index_flags"),
-    "cli.report_flags",
+    *("cli.report_flags", "cli.benchmark_growth"),
 }
 HEAVY = ("paddle", "paddlenlp", "faiss")
 

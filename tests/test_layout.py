@@ -14,6 +14,7 @@ FOLDERS = ("rocketqa", "data_prep", "tests")
 TESTED_IN = {
     "bm25_flags": "test_bm25",
     "index_flags": "test_index",
+    "benchmark_growth": "test_growth",
     "report_flags": "test_report",
     "run_fusion": "test_fuse",
     "contender_ours": "test_contenders",

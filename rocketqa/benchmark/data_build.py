@@ -4,18 +4,13 @@ The sources are made up. They have the layout of Microsoft's release of MS MARCO
 released titles: 56 words a passage, a title for each, and a judged query for every 17 passages.
 """
 
-import os
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from rocketqa.benchmark.child_cost import Cost, Failure, cost_of
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
-from rocketqa.jobs.parents import environment_of_child
 from rocketqa.jobs.seeds import generator
 from rocketqa.jobs.temporary_folders import temporary_folder
 
@@ -27,15 +22,7 @@ WORDS_IN_ALL = 1 << 18  # all passages are cut from this many random words
 STRIDE = 7919  # words from the begin of a text to that of the next; a prime, so few texts repeat
 
 
-class BuildCost(NamedTuple):
-    """Seconds from begin to end, seconds of the processor, and peak memory in bytes."""
-
-    seconds: float
-    processor_seconds: float
-    peak_memory: int
-
-
-def measure_builds(script: Path, sizes: Sequence[int]) -> Iterator[tuple[int, BuildCost]]:
+def measure_builds(script: Path, sizes: Sequence[int]) -> Iterator[tuple[int, Cost]]:
     """Yields the number of passages and the cost of building, for each size."""
     for size in sizes:
         with temporary_folder() as folder:
@@ -47,7 +34,7 @@ def measure_builds(script: Path, sizes: Sequence[int]) -> Iterator[tuple[int, Bu
 def write_sources(folder: Path, size: int) -> None:
     """Writes the sources of a collection of `size` passages."""
     (folder / "marco").mkdir(parents=True)
-    passages = (f"{row}\t{text}" for row, text in enumerate(_random_texts(size)))
+    passages = (f"{row}\t{text}" for row, text in enumerate(random_texts(size)))
     titles = (f"{row}\tTitle {row}" for row in range(size))
     write_lines(folder / "collection.tsv", passages)
     write_lines(folder / "marco/para.title.txt", titles)
@@ -64,7 +51,8 @@ def _write_split(folder: Path, split: str, query_ids: range, size: int) -> None:
     write_lines(folder / f"qrels.{split}.tsv", qrels)
 
 
-def _random_texts(size: int) -> Iterator[str]:
+def random_texts(size: int) -> Iterator[str]:
+    """Yields the texts of passages, of random words of four digits."""
     numbers = generator(1, "texts").integers(1 << 16, size=WORDS_IN_ALL)
     words = " ".join(f"w{number:04x}" for number in numbers)
     for row in range(size):
@@ -73,21 +61,13 @@ def _random_texts(size: int) -> Iterator[str]:
         yield words[begin : begin + WORDS_A_PASSAGE * CHARACTERS_A_WORD - 1]
 
 
-def measure_build(script: Path, sources: Path, output: Path) -> BuildCost:
+def measure_build(script: Path, sources: Path, output: Path) -> Cost:
     """Builds the files in a process of its own and returns its cost.
 
     Raises DataError where the script fails.
     """
     command = [sys.executable, str(script), "--from", str(sources), "--output", str(output)]
-    with tempfile.TemporaryFile("w+") as errors:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command, stderr=errors, env=environment_of_child())
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        messages = errors.read().splitlines()
-    if process.returncode:
-        got = messages[-1] if messages else f"exit status {process.returncode}"
-        raise DataError(f"{script}: expected it to build {sources}, got {got}")
-    return BuildCost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    try:
+        return cost_of(command)
+    except Failure as failure:
+        raise DataError(f"{script}: expected it to build {sources}, got {failure}") from failure

@@ -1,4 +1,4 @@
-"""Measure time and memory on this machine: gradient accumulation, speed, search, building of data.
+"""Measure time and memory on this machine: accumulation, speed, search, building of data, growth.
 
 Each sub-command measures one thing and prints a table, tab-separated, on stdout.
 """
@@ -12,13 +12,12 @@ from rocketqa.benchmark.accumulation import StepSettings, comparison_lines, find
 from rocketqa.benchmark.data_build import measure_builds
 from rocketqa.benchmark.speed import Sources, measure_speed
 from rocketqa.benchmark.workload import WORKS
+from rocketqa.cli.benchmark_growth import add_growth_flags, add_sizes, print_growth
 from rocketqa.cli.flags import NumberType, VerbParser, to_path, to_text
 from rocketqa.files.ranges import ABOVE_0, HIDDEN_SIZE, TOKENS, WHOLE_FROM_1
 
 MIB = 2**20
 GIB = 2**30
-DEFAULT_SIZES = [10_000, 100_000]
-SIZES = " ".join(str(size) for size in DEFAULT_SIZES)
 EXAMPLE = "rocketqa benchmark chunks --batch-size 64 --chunk-size 8"
 
 
@@ -205,14 +204,7 @@ def print_speed(args: Namespace) -> None:
 
 def add_search_flags(parser: ArgumentParser) -> None:
     """Adds the collections and the rounds."""
-    parser.add_argument(
-        "--sizes",
-        nargs="+",
-        type=NumberType(WHOLE_FROM_1),
-        default=DEFAULT_SIZES,
-        metavar="N",
-        help=f"numbers of vectors to search (default: {SIZES})",
-    )
+    add_sizes(parser, "vectors to search")
     add_rounds(parser)
 
 
@@ -240,14 +232,7 @@ def add_data_flags(parser: ArgumentParser) -> None:
         metavar="SCRIPT",
         help="the script that builds: data_prep/marco.py",
     )
-    parser.add_argument(
-        "--sizes",
-        nargs="+",
-        type=NumberType(WHOLE_FROM_1),
-        default=DEFAULT_SIZES,
-        metavar="N",
-        help=f"numbers of passages of the collections (default: {SIZES})",
-    )
+    add_sizes(parser, "passages of the collections")
 
 
 def print_data(args: Namespace) -> None:
@@ -292,5 +277,14 @@ COMMANDS = {
         "rocketqa benchmark data --data-prep data_prep/marco.py --sizes 1000000 9000000",
         add_data_flags,
         print_data,
+    ),
+    "growth": Command(
+        "Time and memory of encoding and of retrieval for 1,000 queries against the number of "
+        "passages and of processes, with the slope from size to size: 1 is linear. The texts are "
+        "made up.",
+        "rocketqa benchmark growth --checkpoint checkpoints/toy/dual_encoder_0 "
+        "--sizes 10000 100000 1000000 --figure growth",
+        add_growth_flags,
+        print_growth,
     ),
 }

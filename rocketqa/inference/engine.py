@@ -3,7 +3,8 @@
 On a CPU the model runs as a static graph in Paddle Inference with oneDNN. The graph works on padded
 rows (`padded_encoder.py`), so rows of about equal length belong in one batch. Precision `float32`
 is within 1e-5 of the model. `reduced` computes in bfloat16 where the processor has instructions for
-it (AMX or AVX-512 BF16); elsewhere float32 is used, and a line says so.
+it (AMX or AVX-512 BF16), elsewhere with products of 8 bits (`int8_encoder.py`); where the processor
+has no AVX2, or there is no C compiler, float32 is used, and a line says so.
 
 On a GPU the model itself runs on packed rows. There `float32` is exact, and `reduced` computes in
 float16: the weights are cast once, and all that follows them is float16 (`encoder/precision.py`).
@@ -23,8 +24,10 @@ from rocketqa.encoder.config import refuse_long_row
 from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.packing import pack
 from rocketqa.encoder.precision import Half, allow_tf32, cast_weights, on_gpu
+from rocketqa.inference import int8_encoder
 from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
 from rocketqa.inference.padded_encoder import padded_twin
+from rocketqa.inference.threads import Threads
 from rocketqa.inference.workers import Workers
 from rocketqa.jobs.stopping import signals_wait
 from rocketqa.jobs.temporary_folders import temporary_folder
@@ -54,9 +57,12 @@ class Engine:
         self._on_gpu = on_gpu()
         self.precision = precision if self._on_gpu else _precision_of_cpu(precision)
         self._reduced = self.precision == "reduced"
-        self._workers: Workers | None = None
+        self._workers: Workers | Threads | None = None
         if self._on_gpu:
             self._run = _run_packed(model, self._reduced)
+        elif self._reduced and not multiplies_bfloat16():
+            self._run = int8_encoder.int8_twin(model)
+            self._graph = None
         else:
             with signals_wait():
                 self._folder = temporary_folder()
@@ -109,12 +115,15 @@ class Engine:
         if workers is not None:
             workers.wait_for_start()
 
-    def _workers_for(self, count: int) -> Workers | None:
-        """Returns the processes that run so many batches; None: this process runs them."""
+    def _workers_for(self, count: int) -> Workers | Threads | None:
+        """Returns what runs so many batches: processes or threads; None: the caller's thread."""
         threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-        processes = min(threads, count // FEWEST_BATCHES)
-        if self._workers is None and processes > 1 and not self._on_gpu:
-            self._workers = Workers(processes, self._graph, self._reduced, self._folder)
+        workers = min(threads, count // FEWEST_BATCHES)
+        if self._workers is None and workers > 1 and not self._on_gpu:
+            if self._graph is None:
+                self._workers = Threads(workers, self._run)
+            else:
+                self._workers = Workers(workers, self._graph, self._reduced, self._folder)
         return self._workers if count > 1 else None
 
     def _of_fitting_rows(
@@ -144,15 +153,19 @@ def _run_packed(model: Ernie | CrossEncoder, reduced: bool) -> RunRows:
 
 
 def _precision_of_cpu(precision: str) -> str:
-    """Returns the precision to use on this CPU; a line says where it is not the one asked for."""
-    if precision == "reduced" and not multiplies_bfloat16():
-        print(
-            "reduced precision: this processor has no instructions for bfloat16 "
-            "(AMX, AVX-512 BF16); float32 is used",
-            file=sys.stderr,
-        )
-        return "float32"
-    return precision
+    """Returns the precision to use on this CPU; a line says where it is not bfloat16 or float32."""
+    if precision == "float32" or multiplies_bfloat16():
+        return precision
+    missing = "reduced precision: this processor has no instructions for bfloat16"
+    if int8_encoder.is_supported():
+        print(f"{missing}; matrix products of 8 bits are used", file=sys.stderr)
+        return precision
+    print(
+        f"{missing} (AMX, AVX-512 BF16), and there is no C compiler or no AVX2 for products of "
+        "8 bits; float32 is used",
+        file=sys.stderr,
+    )
+    return "float32"
 
 
 def multiplies_bfloat16() -> bool:

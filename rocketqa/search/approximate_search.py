@@ -12,7 +12,8 @@ from tqdm import tqdm
 from rocketqa.files.errors import DataError
 from rocketqa.files.machine_errors import refuse_without_memory
 from rocketqa.search.candidates import Search
-from rocketqa.search.exact_search import QUERIES_AT_ONCE, Scored, thread_count
+from rocketqa.search.exact_search import QUERIES_AT_ONCE, Scored
+from rocketqa.search.kernels import thread_count
 from rocketqa.search.vectors import VectorStore
 
 MEMORY_OF_THREAD = 192 << 20  # bytes of address space; measured 146 to 178 MiB a thread

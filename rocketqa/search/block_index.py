@@ -1,4 +1,5 @@
-"""Finds the nearest vectors of a block in float32, by faiss: on the GPUs if there are any.
+"""Finds the nearest vectors of a block in float32: by faiss on the GPUs if there are any, else by
+the kernels of the CPU (kernels.py), or without a C compiler by faiss.
 
 The vectors of a block lie on the GPUs, an equal part on each, while all queries pass: they cross
 the bus once for each block, not once for each search. Of a GPU nothing is asked but candidates,
@@ -15,6 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from rocketqa.files.errors import DataError, one_line
+from rocketqa.search import kernels
 
 GPU_DEPTH = 2048  # the largest number of results that faiss can give on a GPU
 ON_CPU = "CUDA_VISIBLE_DEVICES= hides the GPUs, and the CPU searches"
@@ -56,17 +58,22 @@ class BlockIndex:
         self._on_gpus: faiss.IndexShards | None = None  # from the first search there on
 
     def nearest(self, queries: ndarray, count: int) -> tuple[ndarray, ndarray]:
-        """Returns the float32 products, descending, and the rows of each query's C nearest vectors.
+        """Returns the float32 products and rows of each query's C nearest vectors, in any order.
 
         queries: float32 [Q, H]. count: C. Both results are [Q, C].
         """
         if not self._gpus.count or count > GPU_DEPTH:
-            return faiss.knn(queries, self._vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
+            return self._nearest_on_cpu(queries, count)
         if self._on_gpus is None:
             self._on_gpus = self._gpus.hold(self._vectors)
         queries = np.ascontiguousarray(queries)
         with _faults_in_one_line(self._vectors):
             return self._on_gpus.search(queries, count)
+
+    def _nearest_on_cpu(self, queries: ndarray, count: int) -> tuple[ndarray, ndarray]:
+        if kernels.library() is None or len(self._vectors) > kernels.LARGEST_ROW:
+            return faiss.knn(queries, self._vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
+        return kernels.largest_products(queries, self._vectors, count)
 
 
 def _gpu_count() -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy import ndarray, uint32
 from tqdm import tqdm
 
-from rocketqa.search.exact_scores import Block, exact_scores, norms_of
+from rocketqa.search.exact_scores import Block, candidate_scores, norms_of
 from rocketqa.search.exact_search import QUERIES_AT_ONCE, SPARE_CANDIDATES, Scored
 from rocketqa.search.vectors import VectorStore
 
@@ -76,8 +76,9 @@ class CandidateSearch:
         vectors = self.passages.at(rows)  # [C, H]
         orders = np.empty(0, uint32)  # of ids, which are compared themselves
         block = Block(vectors, norms_of(vectors), orders)
-        all_rows = np.arange(len(rows))
-        scores = exact_scores(query, block, all_rows)
+        every_row = np.arange(len(rows))[None]  # [1, C]
+        every_pair = np.ones((1, len(rows)), bool)
+        scores = candidate_scores(query[None], block, every_row, every_pair)[0]  # [C]
         ids = self.passages.ids.at(rows)
         ranking = sorted(zip(ids, scores.tolist()), key=_place)
         return ranking[:depth]

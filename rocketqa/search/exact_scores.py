@@ -6,18 +6,17 @@ then to float32.
 Letters: Q queries, N passages of a block, H vector size.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy import float32, float64, ndarray, uint32, uint64
 
+from rocketqa.search import kernels
 from rocketqa.search.exact_sums import exact_sums
 
 FLOAT32_UNIT = 2.0**-24  # largest relative error of one float32 operation
 FLOAT64_UNIT = 2.0**-53  # largest relative error of one float64 operation
 SMALLEST_FLOAT32 = 2.0**-126  # smallest normal float32; a library may replace smaller numbers by 0
-ROWS_AT_ONCE = 128  # passages scored at a time: their float64 vectors stay in the processor's cache
 EMPTY_KEY = uint64(2**64 - 1)  # key of a free place in a ranking; sorts after all passages
 
 
@@ -61,11 +60,13 @@ def smallest_keys(
     keys: ndarray,
     more_keys: ndarray,
 ) -> ndarray:
-    """Returns the smallest keys of both arrays, as many as `keys` has, in any order."""
-    count = len(keys)
-    together = np.concatenate([keys, more_keys])
+    """Returns the smallest keys of both arrays, [.., K] and [.., n], as many as `keys` has, in any
+    order: [.., K].
+    """
+    count = keys.shape[-1]
+    together = np.concatenate([keys, more_keys], axis=-1)
     smallest_first = np.partition(together, count - 1)
-    return smallest_first[:count]
+    return smallest_first[..., :count]
 
 
 def norms_of(vectors: ndarray) -> ndarray:
@@ -92,50 +93,59 @@ def float32_error_bounds(
     return rounding + underflow
 
 
-def exact_scores(
-    query: ndarray,
+def candidate_scores(
+    queries: ndarray,
     block: Block,
     rows: ndarray,
+    wanted: ndarray,
 ) -> ndarray:
-    """Returns the exact scores, float32 [n], of a query [H] with the n passages in `rows`."""
-    query = query.astype(float64)
-    query_norm = math.sqrt(query @ query)
-    scores = np.empty(len(rows), float32)
-    for begin in range(0, len(rows), ROWS_AT_ONCE):
-        end = begin + ROWS_AT_ONCE
-        some_rows = rows[begin:end]
-        passages = block.vectors[some_rows].astype(float64)  # [n, H]
-        norms = query_norm * block.norms[some_rows]
-        # One small product for each passage, so that BLAS starts no threads of its own.
-        column = query[:, None]  # [H, 1]
-        products = np.matmul(passages[:, None, :], column)  # [n, 1, 1]
-        scores[begin:end] = round_products(
-            products[:, 0, 0],
-            norms,
-            passages,
-            query,
-        )
-    return scores
+    """Returns the exact scores of queries [Q, H] with passages, float32 [Q, C].
+
+    rows: of the passages in the block, int64 [Q, C]. wanted: bool [Q, C]; the others have score 0.
+    """
+    if kernels.library() is None:
+        products = _products_by_numpy(queries, block.vectors, rows, wanted)
+    else:
+        products = kernels.candidate_products(queries, block.vectors, rows, wanted)
+    return round_products(products, queries, block, rows, wanted)
 
 
 def round_products(
     products: ndarray,
-    norms: ndarray,
-    passages: ndarray,
-    query: ndarray,
+    queries: ndarray,
+    block: Block,
+    rows: ndarray,
+    wanted: ndarray,
 ) -> ndarray:
-    """Returns exact scores, float32 [n], from float64 inner products [n] summed in any order.
+    """Returns exact scores, float32 [Q, C], from float64 inner products [Q, C] summed in any order.
 
-    A product whose error leaves its float32 value open is computed again as an exact sum. norms:
-    |q| |p|, float64 [n]. passages: float64 [n, H]. query: float64 [H].
+    A product whose error leaves its float32 value open is computed again as an exact sum. The other
+    arguments are those of `candidate_scores`.
     """
-    scores, highest = score_bounds(products, norms, len(query))
-    is_open = scores != highest
-    if is_open.any():
-        open_passages = passages[is_open]
-        every_pair = np.ones((1, len(open_passages)), bool)
-        scores[is_open] = exact_sums(query[None], open_passages, every_pair)
+    norms = norms_of(queries)[:, None] * block.norms[rows]  # [Q, C]
+    scores, highest = score_bounds(products, norms, queries.shape[1])
+    is_open = wanted & (scores != highest)
+    for query in np.flatnonzero(is_open.any(axis=1)):
+        chosen = is_open[query]
+        passages = block.vectors[rows[query, chosen]].astype(float64)  # [n, H]
+        every_pair = np.ones((1, len(passages)), bool)
+        one_query = queries[query : query + 1].astype(float64)  # [1, H]
+        scores[query, chosen] = exact_sums(one_query, passages, every_pair)
+    scores[~wanted] = 0
     return scores + float32(0)  # turns -0 into 0
+
+
+def _products_by_numpy(
+    queries: ndarray, vectors: ndarray, rows: ndarray, wanted: ndarray
+) -> ndarray:
+    """Returns what `candidate_products` of kernels.py returns."""
+    products = np.zeros(rows.shape)
+    for query, chosen in enumerate(wanted):
+        passages = vectors[rows[query, chosen]].astype(float64)  # [n, H]
+        # One small product for each passage, so that BLAS starts no threads of its own.
+        column = queries[query].astype(float64)[:, None]  # [H, 1]
+        products[query, chosen] = np.matmul(passages[:, None, :], column)[:, 0, 0]
+    return products
 
 
 def score_bounds(

@@ -4,7 +4,7 @@ A ranking holds exact scores (see exact_scores.py); passages with equal scores a
 passage id, ascending. So a ranking does not depend on the number of shards, the size of blocks, the
 number of threads, BLAS, or the machine.
 
-faiss finds candidates with float32 arithmetic. The error of a float32 inner product is at most
+Candidates are found with float32 arithmetic. The error of a float32 inner product is at most
 gamma |q| |p|, where gamma = H u / (1 - H u) and u = 2^-24, in whatever order a library adds. A
 passage whose float32 product is further than this bound below the K-th best cannot be among the
 best. All other passages get exact scores. With GPUs, faiss finds the candidates there
@@ -13,10 +13,8 @@ best. All other passages get exact scores. With GPUs, faiss finds the candidates
 Letters: Q queries, N passages of a block, H vector size, K depth, C candidates of each query.
 """
 
-import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import faiss
@@ -29,13 +27,14 @@ from rocketqa.search.block_index import BlockIndex, Gpus
 from rocketqa.search.exact_scores import (
     EMPTY_KEY,
     Block,
+    candidate_scores,
     decode_keys,
     encode_keys,
-    exact_scores,
     float32_error_bounds,
     norms_of,
     smallest_keys,
 )
+from rocketqa.search.kernels import thread_count
 from rocketqa.search.near_equal_passages import merge_all_passages
 from rocketqa.search.vectors import VectorStore
 
@@ -45,12 +44,6 @@ LARGEST_PRODUCT = 2.0**127  # of two norms; beyond it, float32 products may over
 FEW_PASSAGES = 2  # times the candidates: below, one float64 product with all is faster than faiss
 
 Scored = tuple[str, float]  # a passage id and its score
-
-
-def thread_count() -> int:
-    """Returns the number of threads of a search: OMP_NUM_THREADS, else this process's cores."""
-    cores = len(os.sched_getaffinity(0))
-    return int(os.environ.get("OMP_NUM_THREADS", cores))
 
 
 class BlockInMemory(NamedTuple):
@@ -91,6 +84,15 @@ class ExactSearch:
         Raises DataError on queries of another size and on inner products that float32 cannot hold.
         `progress` is updated by the number of passages searched.
         """
+        return map(self._ranking, *self.nearest(queries, depth, progress))
+
+    def nearest(
+        self,
+        queries: ndarray,
+        depth: int,
+        progress: tqdm | None = None,
+    ) -> tuple[ndarray, ndarray]:
+        """Returns what `search` yields, as arrays: float32 scores and rows of the store, [Q, K]."""
         passage_count = len(self.passages)
         with self._lock:
             shape = (len(queries), min(depth, passage_count))
@@ -99,7 +101,8 @@ class ExactSearch:
                 searched = self._search_block(best, queries, begin)
                 if progress is not None:
                     progress.update(searched)
-        return map(self._ranking, best)
+        scores, orders = decode_keys(np.sort(best, axis=1))
+        return scores, self.rows_by_id[orders]
 
     def _search_block(
         self,
@@ -116,11 +119,9 @@ class ExactSearch:
         merge_block(best, queries, current.block, current.by_faiss)
         return len(current.block.vectors)
 
-    def _ranking(self, keys: ndarray) -> list[Scored]:
+    def _ranking(self, scores: ndarray, rows: ndarray) -> list[Scored]:
         """Returns the passages of one query, by rank."""
-        scores, orders = decode_keys(np.sort(keys))
-        passage_ids = self.passages.ids.at(self.rows_by_id[orders])
-        return list(zip(passage_ids, scores.tolist()))
+        return list(zip(self.passages.ids.at(rows), scores.tolist()))
 
     def _begins_of_blocks(self) -> list[int]:
         """Returns the first row of each block, that of the block in memory first: the end of the
@@ -169,10 +170,9 @@ def merge_block(
             f"{largest:.3g}"
         )
     faiss.omp_set_num_threads(thread_count())
-    with ThreadPoolExecutor(thread_count()) as pool:
-        for begin in range(0, len(queries), QUERIES_AT_ONCE):
-            rows = slice(begin, begin + QUERIES_AT_ONCE)
-            _merge_candidates(best[rows], queries[rows], block, index, pool)
+    for begin in range(0, len(queries), QUERIES_AT_ONCE):
+        rows = slice(begin, begin + QUERIES_AT_ONCE)
+        _merge_candidates(best[rows], queries[rows], block, index)
 
 
 def _merge_candidates(
@@ -180,9 +180,8 @@ def _merge_candidates(
     queries: ndarray,
     block: Block,
     index: BlockIndex,
-    pool: ThreadPoolExecutor,
 ) -> None:
-    """Merges the candidates of faiss; where more may be needed, all passages of the block."""
+    """Merges the candidates of a block; where more may be needed, all passages of the block."""
     depth = best.shape[1]
     passage_count = len(block.vectors)
     spare = max(SPARE_CANDIDATES, depth // 16)
@@ -194,34 +193,35 @@ def _merge_candidates(
     errors = float32_error_bounds(queries, block)
     floors = _score_floors(best, approximate, errors)
     is_above = approximate >= floors[:, None]
-    above = np.count_nonzero(is_above, axis=1)
     # If all candidates are above the floor, there may be more passages above it.
-    complete = above < candidate_count
-
-    def merge_row(row: int) -> None:
-        rows = places[row, : above[row]]
-        scores = exact_scores(queries[row], block, rows)
-        _refuse_larger_errors(scores, approximate[row, : above[row]], errors[row])
-        keys = encode_keys(scores, block.orders[rows])
-        best[row] = smallest_keys(best[row], keys)
-
-    list(pool.map(merge_row, np.flatnonzero(complete)))
-    incomplete = np.flatnonzero(~complete)
+    is_incomplete = is_above.all(axis=1)
+    is_above[is_incomplete] = False
+    scores = candidate_scores(queries, block, places, is_above)
+    _refuse_larger_errors(scores, approximate, is_above, errors)
+    keys = encode_keys(scores, block.orders[places])
+    keys[~is_above] = EMPTY_KEY
+    best[:] = smallest_keys(best, keys)
+    incomplete = np.flatnonzero(is_incomplete)
     best_of_incomplete = best[incomplete]
     merge_all_passages(best_of_incomplete, queries[incomplete], block)
     best[incomplete] = best_of_incomplete
 
 
-def _refuse_larger_errors(exact: ndarray, approximate: ndarray, bound: float) -> None:
-    """Raises DataError where products of faiss, float32 [n], are not those of float32 arithmetic.
+def _refuse_larger_errors(
+    exact: ndarray, approximate: ndarray, is_above: ndarray, bounds: ndarray
+) -> None:
+    """Raises DataError where products of candidates are not those of float32 arithmetic.
 
     A ranking is exact only as long as they are. A GPU that is told to may compute with fewer bits.
+    exact, approximate: float32 [Q, C]. is_above: which of them count. bounds: of their errors, [Q].
     """
-    largest = np.abs(exact.astype(float64) - approximate).max(initial=0)
-    if largest > bound:
+    differences = np.abs(exact.astype(float64) - approximate)
+    largest = differences.max(axis=1, where=is_above, initial=0)  # [Q]
+    if (largest > bounds).any():
+        worst = (largest - bounds).argmax()
         raise DataError(
-            f"vectors: expected products of faiss within {bound:.3g} of the exact ones, got an "
-            f"error of {largest:.3g}: unset NVIDIA_TF32_OVERRIDE"
+            f"vectors: expected float32 products within {bounds[worst]:.3g} of the exact ones, got "
+            f"an error of {largest[worst]:.3g}: unset NVIDIA_TF32_OVERRIDE"
         )
 
 
@@ -232,14 +232,15 @@ def _score_floors(
 ) -> ndarray:
     """Returns the float32 products, float64 [Q], below which no passage can be among the best.
 
-    best: keys [Q, K]. approximate: float32 products of the candidates, descending [Q, C]. errors:
-    their bounds [Q].
+    best: keys [Q, K]. approximate: float32 products of the candidates, [Q, C]. errors: their bounds
+    [Q].
     """
     depth = best.shape[1]
     worst_keys = best.max(axis=1)
     worst, _ = decode_keys(worst_keys)  # the K-th best scores; nan where there are fewer
     floors = worst.astype(float64) - errors
     floors[np.isnan(worst)] = -np.inf
-    # The exact scores of the first K candidates are at least the K-th product minus the error.
-    last_products = approximate[:, depth - 1]
+    # The exact scores of the K largest products are at least the K-th product minus the error.
+    place = approximate.shape[1] - depth
+    last_products = np.partition(approximate, place, axis=1)[:, place]
     return np.maximum(floors, last_products - 2 * errors)

@@ -20,7 +20,7 @@ from rocketqa.search.approximate_search import (
     set_parameters,
     train,
 )
-from rocketqa.search.exact_search import thread_count
+from rocketqa.search.kernels import thread_count
 from rocketqa.search.vectors import VectorStore
 
 FILE = "index.faiss"

@@ -1,0 +1,274 @@
+/* The whole encoder, forward only, with 8-bit matrix products: for processors that have AVX2 and no
+   instructions for bfloat16. `inference/int8_encoder.py` packs the weights and calls `encode_int8`.
+
+   A product of two 8-bit numbers is exact, and so is their sum: only the rounding of the inputs to
+   8 bits is lost. Each token is rounded on its own, x = lowest + scale q with q from 0 to 255, and
+   each column of the weights, w = scale r with r from -64 to 64. Then two products q r fit into
+   16 bits, which is what the processor's fastest instruction adds up. Nothing depends on the other
+   tokens of a batch. Everything between the products is float32.
+
+   Letters: those of cpu_kernels.c, and
+       F  size of the feed-forward layer   K, C  inputs and outputs of a product */
+#include "cpu_kernels.h"
+#include <omp.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+/* Rows and columns of a product that are computed together; tokens that pass through a layer's
+   products together, so that what lies between stays in the processor's cache. */
+enum { ROWS = 4, COLUMNS = 16, BLOCK = 32 };
+
+/* A dense layer. Where K is no multiple of 8 or C of 16, zeros are added.
+   weights: r as [C / 16, K / 4, 16, 4]; scales: [C]; sums: [C], of each column of w; bias: [C]. */
+typedef struct {
+    const int8_t *weights;
+    const float *scales, *sums, *bias;
+    long K, C;
+} Product;
+
+/* qkv_bias: [3 H]; `query` and `keys_values` have a bias of zeros. Norms: [H]. */
+typedef struct {
+    Product query, keys_values, out, up, down;
+    const float *qkv_bias, *gamma1, *beta1, *gamma2, *beta2;
+} Layer;
+
+/* words, positions, types: tables of [entries, H]; task: [H], or NULL. gamma, beta: [H].
+   first_only: of the last layer only the first token of each row is computed. */
+typedef struct {
+    const Layer *layers;
+    const float *words, *positions, *types, *task, *gamma, *beta;
+    long layer_count, H, F, h, first_only, relu;
+    float epsilon;
+} Encoder;
+
+/* The rows of a batch. begins, lengths: [N]; the others: [T]. */
+typedef struct {
+    const int64_t *token_ids, *type_ids, *begins, *lengths;
+    long T, N;
+} Batch;
+
+/* Tokens in 8 bits: values [n, stride], scales and lowest [n]. */
+typedef struct {
+    uint8_t *values;
+    float *scales, *lowest;
+    long stride;
+} Rounded;
+
+/* What a block of tokens needs on its way through a layer. */
+typedef struct {
+    Rounded rounded;
+    float *wide; /* [BLOCK, F or H, the larger, padded to 16] */
+} Scratch;
+
+long int8_is_supported(void) {
+#ifdef __AVX2__
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+static inline long multiple_of_8(long n) { return (n + 7) / 8 * 8; }
+
+/* Rounds x [n, K]. A row with a number that is not finite gets a scale that is not one either. */
+static void round_rows(const float *x, long n, long K, long row_of_x, Rounded *to) {
+    to->stride = multiple_of_8(K);
+    for (long row = 0; row < n; row++) {
+        const float *from = x + row * row_of_x;
+        uint8_t *values = to->values + row * to->stride;
+        float lowest = from[0], highest = from[0], not_finite = 0.0f;
+        for (long k = 0; k < K; k++) {
+            lowest = from[k] < lowest ? from[k] : lowest;
+            highest = from[k] > highest ? from[k] : highest;
+            not_finite += from[k] * 0.0f;
+        }
+        float scale = (highest - lowest) / 255.0f, inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
+        for (long k = 0; k < K; k++)
+            values[k] = (uint8_t)(int32_t)((from[k] - lowest) * inverse + 0.5f);
+        memset(values + K, 0, to->stride - K);
+        to->scales[row] = scale + not_finite;
+        to->lowest[row] = lowest;
+    }
+}
+
+#ifdef __AVX2__
+/* sum += the products of four values with four weights, for 8 columns. It is written as
+   instructions, because a compiler that moves them runs out of registers. */
+static inline __attribute__((always_inline)) __m256i add_products(__m256i sum, __m256i values,
+                                                                  const __m256i *weights) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i products;
+    __asm__("vpmaddubsw %3, %2, %0\n\tvpmaddwd %4, %0, %0\n\tvpaddd %0, %1, %1"
+            : "=&x"(products), "+x"(sum)
+            : "x"(values), "m"(*weights), "x"(ones));
+    return sum;
+}
+
+/* The sums of q r for ROWS rows and 16 columns. */
+static inline void tile(const Rounded *rows, long row, long K8, const int8_t *weights,
+                        int32_t sums[ROWS][COLUMNS]) {
+    const __m256i *w = (const __m256i *)weights;
+    __m256i sum[ROWS][2] = {{{0}}};
+    const uint8_t *values = rows->values + row * rows->stride;
+    for (long k = 0; k < K8; k += 4, w += 2)
+#pragma GCC unroll 4
+        for (int i = 0; i < ROWS; i++) {
+            int32_t four;
+            memcpy(&four, values + i * rows->stride + k, sizeof four);
+            __m256i same = _mm256_set1_epi32(four);
+            sum[i][0] = add_products(sum[i][0], same, w);
+            sum[i][1] = add_products(sum[i][1], same, w + 1);
+        }
+    memcpy(sums, sum, sizeof sum);
+}
+
+/* y [n, C padded to 16] = x W + bias. */
+static void multiply(const Product *product, const Rounded *x, long n, float *y) {
+    long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
+    for (long c = 0; c < C16; c += COLUMNS) {
+        const float *scales = product->scales + c, *column_sums = product->sums + c;
+        const float *bias = product->bias + c;
+        for (long row = 0; row < n; row += ROWS) {
+            int32_t sums[ROWS][COLUMNS] __attribute__((aligned(32)));
+            tile(x, row, K8, product->weights + c * K8, sums);
+            for (long i = 0; i < ROWS && row + i < n; i++)
+                for (int j = 0; j < COLUMNS; j++)
+                    y[(row + i) * C16 + c + j] = sums[i][j] * (x->scales[row + i] * scales[j])
+                                                 + x->lowest[row + i] * column_sums[j] + bias[j];
+        }
+    }
+}
+
+/* x = norm(x + y), [H] each. */
+static void add_norm_row(float *x, const float *y, const float *gamma, const float *beta,
+                         float epsilon, long H) {
+    float mean = 0.0f, square = 0.0f;
+    for (long i = 0; i < H; i++) {
+        x[i] += y[i];
+        mean += x[i];
+    }
+    mean /= H;
+    for (long i = 0; i < H; i++) square += (x[i] - mean) * (x[i] - mean);
+    float scale = 1.0f / sqrtf(square / H + epsilon);
+    for (long i = 0; i < H; i++) x[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
+}
+
+/* Returns P(X < x) of the standard normal distribution by a polynomial, so that x P(X < x), gelu, has
+   an error of at most 3e-4: less than its rounding to 8 bits adds. */
+static inline float fast_cumulative(float x) {
+    float z = x < -4.0f ? -4.0f : x > 4.0f ? 4.0f : x, s = z * z;
+    float p = 2.19240253e-8f;
+    p = p * s - 1.55790925e-6f;
+    p = p * s + 4.72356459e-5f;
+    p = p * s - 8.08254668e-4f;
+    p = p * s + 8.75298735e-3f;
+    p = p * s - 6.45587985e-2f;
+    p = p * s + 3.97906679e-1f;
+    p = 0.5f + z * p;
+    return p < 0.0f ? 0.0f : p > 1.0f ? 1.0f : p;
+}
+
+static void activate(float *x, long n, long relu) {
+    if (relu)
+        for (long i = 0; i < n; i++) x[i] = x[i] < 0.0f ? 0.0f : x[i];
+    else
+        for (long i = 0; i < n; i++) x[i] *= fast_cumulative(x[i]);
+}
+
+/* hidden [T, H] = norm(word + position + type + task). */
+static void embed(const Encoder *encoder, const Batch *batch, float *hidden) {
+    long H = encoder->H;
+    for (long row = 0; row < batch->N; row++)
+        for (long place = 0; place < batch->lengths[row]; place++) {
+            long t = batch->begins[row] + place;
+            const float *word = encoder->words + batch->token_ids[t] * H;
+            const float *type = encoder->types + batch->type_ids[t] * H;
+            float *x = hidden + t * H;
+            for (long i = 0; i < H; i++)
+                x[i] = word[i] + type[i] + (encoder->task ? encoder->task[i] : 0.0f);
+            const float *position = encoder->positions + place * H;
+            add_norm_row(x, position, encoder->gamma, encoder->beta, encoder->epsilon, H);
+        }
+}
+
+/* What follows attention in a layer, for a block of tokens: hidden [n, H] in and out. */
+static void feed_forward(const Encoder *encoder, const Layer *layer, const float *context, long n,
+                         Scratch *scratch, float *hidden) {
+    long H = encoder->H, H16 = multiple_of_16(H), F = encoder->F, F16 = multiple_of_16(F);
+    Rounded *rounded = &scratch->rounded;
+    float *wide = scratch->wide;
+    round_rows(context, n, H, H, rounded);
+    multiply(&layer->out, rounded, n, wide);
+    for (long t = 0; t < n; t++)
+        add_norm_row(hidden + t * H, wide + t * H16, layer->gamma1, layer->beta1,
+                     encoder->epsilon, H);
+    round_rows(hidden, n, H, H, rounded);
+    multiply(&layer->up, rounded, n, wide);
+    activate(wide, n * F16, encoder->relu);
+    round_rows(wide, n, F, F16, rounded);
+    multiply(&layer->down, rounded, n, wide);
+    for (long t = 0; t < n; t++)
+        add_norm_row(hidden + t * H, wide + t * H16, layer->gamma2, layer->beta2,
+                     encoder->epsilon, H);
+}
+
+/* Moves the first token of each row to the begin of hidden [T, H], and computes q [N, H] of them. */
+static void query_first_tokens(const Layer *layer, const Batch *batch, long H, Rounded *rounded,
+                               float *hidden, float *q) {
+    for (long row = 0; row < batch->N; row++)
+        memmove(hidden + row * H, hidden + batch->begins[row] * H, H * sizeof(float));
+    for (long begin = 0; begin < batch->N; begin += BLOCK) {
+        long count = batch->N - begin < BLOCK ? batch->N - begin : BLOCK;
+        round_rows(hidden + begin * H, count, H, H, rounded);
+        multiply(&layer->query, rounded, count, q + begin * multiple_of_16(H));
+    }
+}
+
+/* hidden: [T, H] in, [A, H] out. q, kv, context and norms: [A, H], [T, 2 H], [A, H], [h, A]. */
+static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *batch,
+                      long first_only, Scratch *scratch, float *hidden, float *q, float *kv,
+                      float *context, float *norms) {
+    long H = encoder->H, A = first_only ? batch->N : batch->T;
+    Rounded *rounded = &scratch->rounded;
+    for (long begin = 0; begin < batch->T; begin += BLOCK) {
+        long count = batch->T - begin < BLOCK ? batch->T - begin : BLOCK;
+        round_rows(hidden + begin * H, count, H, H, rounded);
+        multiply(&layer->keys_values, rounded, count, kv + begin * multiple_of_16(2 * H));
+        if (!first_only) multiply(&layer->query, rounded, count, q + begin * multiple_of_16(H));
+    }
+    if (first_only) query_first_tokens(layer, batch, H, rounded, hidden, q);
+    AttentionInputs inputs = {
+        q, kv, kv + H, layer->qkv_bias, layer->qkv_bias + H, layer->qkv_bias + 2 * H,
+        batch->begins, batch->lengths, multiple_of_16(H), multiple_of_16(2 * H),
+        batch->N, encoder->h, H / encoder->h, first_only, 0.0f, 0};
+    attend(&inputs, A, context, norms);
+    for (long begin = 0; begin < A; begin += BLOCK) {
+        long count = A - begin < BLOCK ? A - begin : BLOCK;
+        feed_forward(encoder, layer, context + begin * H, count, scratch, hidden + begin * H);
+    }
+}
+
+/* hidden [T, H]: the outputs of the last layer; with first_only [N, H] of them. It takes one
+   thread: the caller calls it in as many threads as it likes. */
+void encode_int8(const Encoder *encoder, const Batch *batch, float *hidden) {
+    long H = encoder->H, F = encoder->F, T = batch->T, wider = F > H ? F : H;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    float *q = allocate(T * multiple_of_16(H)), *kv = allocate(T * multiple_of_16(2 * H));
+    float *context = allocate(T * H), *norms = allocate(T * encoder->h);
+    uint8_t *values = aligned_alloc(64, BLOCK * multiple_of_16(wider));
+    memset(values, 0, BLOCK * multiple_of_16(wider));
+    Scratch scratch = {{values, allocate(BLOCK), allocate(BLOCK), 0},
+                       allocate(BLOCK * multiple_of_16(wider))};
+    embed(encoder, batch, hidden);
+    for (long layer = 0; layer < encoder->layer_count; layer++)
+        run_layer(encoder, encoder->layers + layer, batch,
+                  encoder->first_only && layer == encoder->layer_count - 1, &scratch, hidden, q,
+                  kv, context, norms);
+    void *owned[] = {q, kv, context, norms, values, scratch.rounded.scales,
+                     scratch.rounded.lowest, scratch.wide};
+    for (int i = 0; i < 8; i++) free(owned[i]);
+    omp_set_num_threads(threads);
+}
+#endif

@@ -1,0 +1,271 @@
+"""The encoders in 8-bit matrix products, on a CPU with AVX2: what `reduced` is where the processor
+has no instructions for bfloat16.
+
+The weights are rounded once, each column of a matrix by its own largest number; the tokens are
+rounded as they come, each by its own range, so that nothing has to be calibrated and a text has the
+same vector in every batch. `encoder/int8_kernels.c` computes all layers of a batch in one thread,
+without holding Python's lock: threads share the one copy of the weights.
+
+Letters: N rows, T tokens of all rows, H hidden size, F size of the feed-forward layer; K, C inputs
+and outputs of a product.
+"""
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from rocketqa.cross_encoder import CrossEncoder
+from rocketqa.encoder.ernie import EncoderLayer, Ernie
+from rocketqa.encoder.kernel_library import call_kernel, library
+from rocketqa.encoder.unit_vectors import SMALLEST
+from rocketqa.files.errors import DataError
+from rocketqa.text.tokenizer import Encoding
+
+LARGEST = 64  # of a weight in 8 bits
+COLUMNS = 16  # to a multiple of which outputs are padded
+INPUTS = 8  # to a multiple of which inputs are padded
+ALIGNMENT = 64  # bytes
+FOUR = 4  # neighbouring inputs that an instruction multiplies at once
+
+Pointer = ctypes.c_void_p
+
+
+def is_supported() -> bool:
+    """Returns whether the kernels are compiled, and the processor has AVX2."""
+    kernels = library()
+    return kernels is not None and bool(kernels.int8_is_supported())
+
+
+class Int8Encoder:
+    """Encodes rows of tokens as one vector each, close to those of the `Ernie` that it is made of.
+
+    It keeps its own copy of the weights. Several threads may call it at once.
+    """
+
+    def __init__(self, ernie: Ernie):
+        config = ernie.config
+        self._config = config
+        self._arrays: list[np.ndarray] = []  # what the addresses below point to
+        layers = [self._layer(layer) for layer in ernie.encoder.layers]
+        self._layers = (_Layer * len(layers))(*layers)
+        tables = ernie.embeddings
+        task = tables.task_type_embeddings.weight[0] if tables.use_task_id else None
+        self._encoder = _Encoder(
+            layers=ctypes.addressof(self._layers),
+            words=self._address(tables.word_embeddings.weight),
+            positions=self._address(tables.position_embeddings.weight),
+            types=self._address(tables.token_type_embeddings.weight),
+            task=None if task is None else self._address(task),
+            gamma=self._address(tables.layer_norm.weight),
+            beta=self._address(tables.layer_norm.bias),
+            layer_count=len(layers),
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            heads=config.num_attention_heads,
+            first_only=config.representation == "first",
+            relu=config.hidden_act == "relu",
+            epsilon=config.layer_norm_eps,
+        )
+
+    def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
+        """Returns the vector of each row, float32 [N, H]."""
+        lengths = np.array([len(row.token_ids) for row in rows], np.int64)  # [N]
+        begins = np.cumsum(lengths) - lengths  # [N]
+        token_ids = _joined([row.token_ids for row in rows], self._config.vocab_size)  # [T]
+        type_ids = _joined([row.type_ids for row in rows], self._config.type_vocab_size)  # [T]
+        batch = _Batch(
+            token_ids=token_ids.ctypes.data,
+            type_ids=type_ids.ctypes.data,
+            begins=begins.ctypes.data,
+            lengths=lengths.ctypes.data,
+            tokens=len(token_ids),
+            rows=len(rows),
+        )
+        hidden = np.empty((len(token_ids), self._config.hidden_size), np.float32)  # [T, H]
+        call_kernel("encode_int8", self._encoder, batch, Pointer(hidden.ctypes.data))
+        if self._config.representation == "mean":
+            sums = np.add.reduceat(hidden, begins)  # [N, H]
+            vectors = (sums / lengths[:, np.newaxis]).astype(np.float32)  # [N, H]
+        else:
+            vectors = hidden[: len(rows)].copy()  # [N, H]
+        return _of_unit_length(vectors) if self._config.similarity == "cosine" else vectors
+
+    def _layer(self, layer: EncoderLayer) -> "_Layer":
+        attention = layer.self_attn
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+        query, key, value = [each.weight.numpy() for each in projections]  # [H, H] each
+        biases = [_array(each.bias) for each in projections]  # [H] each
+        return _Layer(
+            query=self._product(query, np.zeros(query.shape[1], np.float32)),
+            keys_values=self._product(
+                np.concatenate([key, value], axis=1), np.zeros(2 * query.shape[1], np.float32)
+            ),
+            out=self._dense(attention.out_proj),
+            up=self._dense(layer.linear1),
+            down=self._dense(layer.linear2),
+            qkv_bias=self._keep(np.concatenate(biases)),
+            gamma1=self._address(layer.norm1.weight),
+            beta1=self._address(layer.norm1.bias),
+            gamma2=self._address(layer.norm2.weight),
+            beta2=self._address(layer.norm2.bias),
+        )
+
+    def _dense(self, dense: nn.Linear) -> "_Product":
+        return self._product(dense.weight.numpy(), _array(dense.bias))
+
+    def _product(self, weight: np.ndarray, bias: np.ndarray) -> "_Product":
+        """Returns a dense layer for the kernels; weight: [K, C], bias: [C]."""
+        rounded, scales = rounded_columns(weight)
+        padding = -weight.shape[1] % COLUMNS
+        return _Product(
+            weights=self._keep(packed(rounded)),
+            scales=self._keep(np.pad(scales, (0, padding))),
+            sums=self._keep(np.pad(scales * rounded.sum(axis=0, dtype=np.float32), (0, padding))),
+            bias=self._keep(np.pad(bias, (0, padding))),
+            inputs=weight.shape[0],
+            outputs=weight.shape[1],
+        )
+
+    def _address(self, tensor: paddle.Tensor | None) -> int:
+        return self._keep(_array(tensor))
+
+    def _keep(self, array: np.ndarray) -> int:
+        """Keeps a contiguous copy of an array, aligned for the processor; returns its address."""
+        room = np.empty(array.nbytes + ALIGNMENT, np.uint8)
+        begin = -room.ctypes.data % ALIGNMENT
+        copy = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+        copy[...] = array
+        self._arrays.append(copy)
+        return copy.ctypes.data
+
+
+class Int8CrossEncoder:
+    """Scores pairs: P(relevant), close to that of the `CrossEncoder` that it is made of."""
+
+    def __init__(self, model: CrossEncoder):
+        self._encoder = Int8Encoder(model.ernie)
+        dense = model.ernie.pooler.dense
+        self._pooler = (dense.weight.numpy(), _array(dense.bias))
+        self._classifier = (model.classifier.weight.numpy(), _array(model.classifier.bias))
+
+    def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
+        """Returns the probabilities, float32 [N]."""
+        vectors = self._encoder(rows)  # [N, H]
+        weight, bias = self._pooler
+        pooled = np.tanh(vectors @ weight + bias)  # [N, H]
+        weight, bias = self._classifier
+        logits = pooled @ weight + bias  # [N, 2]
+        return 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))  # [N]
+
+
+def int8_twin(model: Ernie | CrossEncoder) -> "Int8Encoder | Int8CrossEncoder":
+    """Returns what computes the output of a model from rows of tokens."""
+    if isinstance(model, CrossEncoder):
+        return Int8CrossEncoder(model)
+    return Int8Encoder(model)
+
+
+def rounded_columns(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the weights [K, C] as int8, and the scale of each column, float32 [C]."""
+    scales = np.abs(weight).max(axis=0) / LARGEST  # [C]
+    divisors = np.where(scales > 0, scales, 1)  # [C]
+    rounded = np.rint(weight / divisors).astype(np.int8)  # [K, C]
+    return rounded, scales.astype(np.float32)
+
+
+def packed(rounded: np.ndarray) -> np.ndarray:
+    """Returns int8 weights [K, C] as the kernels read them, [C / 16, K / 4, 16, 4]."""
+    inputs, outputs = rounded.shape
+    padding = ((0, -inputs % INPUTS), (0, -outputs % COLUMNS))
+    padded = np.pad(rounded, padding)
+    blocks = padded.reshape(-1, FOUR, padded.shape[1] // COLUMNS, COLUMNS)
+    return blocks.transpose(2, 0, 3, 1)
+
+
+def _of_unit_length(vectors: np.ndarray) -> np.ndarray:
+    """Returns what `unit_vectors` returns; vectors: float32 [N, H]."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)  # [N, 1]
+    scaled = vectors / np.where(largest < SMALLEST, np.float32(1), largest)  # [N, H]
+    squares = (scaled * scaled).sum(axis=1, keepdims=True)  # [N, 1], from 1; of zeros 0
+    return scaled / np.sqrt(np.maximum(squares, 0.5))  # [N, H]
+
+
+def _array(parameter: paddle.Tensor | None) -> np.ndarray:
+    """Returns a parameter; Paddle's stubs say that a layer may have none, but ours all have one."""
+    assert parameter is not None
+    return parameter.numpy()
+
+
+def _joined(parts: Sequence[np.ndarray], entries: int) -> np.ndarray:
+    """Returns the ids of all rows, int64 [T], which are places in a table of so many entries.
+
+    Raises DataError where one is not: the kernels would read another's memory.
+    """
+    ids = np.concatenate([np.asarray(part, np.int64) for part in parts])
+    if ids.min() < 0 or ids.max() >= entries:
+        raise DataError(
+            f"encoder: expected token and type ids from 0 to {entries - 1}, the entries of its "
+            f"table, got {ids.min() if ids.min() < 0 else ids.max()}"
+        )
+    return ids
+
+
+class _Product(ctypes.Structure):
+    """The struct `Product` of int8_kernels.c; the others are those of the same names there."""
+
+    _fields_ = [
+        ("weights", Pointer),
+        ("scales", Pointer),
+        ("sums", Pointer),
+        ("bias", Pointer),
+        ("inputs", ctypes.c_long),
+        ("outputs", ctypes.c_long),
+    ]
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        ("query", _Product),
+        ("keys_values", _Product),
+        ("out", _Product),
+        ("up", _Product),
+        ("down", _Product),
+        ("qkv_bias", Pointer),
+        ("gamma1", Pointer),
+        ("beta1", Pointer),
+        ("gamma2", Pointer),
+        ("beta2", Pointer),
+    ]
+
+
+class _Encoder(ctypes.Structure):
+    _fields_ = [
+        ("layers", Pointer),
+        ("words", Pointer),
+        ("positions", Pointer),
+        ("types", Pointer),
+        ("task", Pointer),
+        ("gamma", Pointer),
+        ("beta", Pointer),
+        ("layer_count", ctypes.c_long),
+        ("hidden_size", ctypes.c_long),
+        ("intermediate_size", ctypes.c_long),
+        ("heads", ctypes.c_long),
+        ("first_only", ctypes.c_long),
+        ("relu", ctypes.c_long),
+        ("epsilon", ctypes.c_float),
+    ]
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = [
+        ("token_ids", Pointer),
+        ("type_ids", Pointer),
+        ("begins", Pointer),
+        ("lengths", Pointer),
+        ("tokens", ctypes.c_long),
+        ("rows", ctypes.c_long),
+    ]

@@ -1,0 +1,39 @@
+"""Growth is measured with the real verbs, for each size and number of processes."""
+
+import pytest
+
+from rocketqa.benchmark.child_cost import Cost
+from rocketqa.benchmark.growth import EncoderUse, Growth, _slope, measure_growth
+from rocketqa.cli.__main__ import main
+from rocketqa.files.errors import DataError
+
+
+def test_the_slope_is_the_power_by_which_time_grows():
+    before = Growth("encode", 100, 1, Cost(2.0, 0, 0), 50.0, None)
+    assert _slope(before, 1000, 20.0) == pytest.approx(1)
+    assert _slope(before, 1000, 200.0) == pytest.approx(2)
+    assert _slope(None, 1000, 20.0) is None
+
+
+def test_a_step_that_fails_is_named(tmp_path):
+    with pytest.raises(DataError, match="^rocketqa encode: expected it to end, got .*nothing"):
+        list(measure_growth(EncoderUse(str(tmp_path / "nothing"), 40), [10], [1]))
+
+
+def test_every_step_is_measured_and_drawn(encoded, tmp_path, capsys):
+    flags = [
+        "--sizes",
+        "30",
+        "--passage-length",
+        "40",
+        "--processes",
+        "1",
+        "--figure",
+        str(tmp_path / "growth.png"),
+    ]
+    checkpoint = str(encoded / "dual")
+    assert main(["benchmark", "growth", "--checkpoint", checkpoint, *flags]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[:3] for row in rows[1:]] == [["encode", "30", "1"], ["retrieve", "30", "1"]]
+    assert all(float(row[3]) > 0 and float(row[5]) > 10 for row in rows[1:])
+    assert (tmp_path / "growth.svg").is_file() and (tmp_path / "growth.png").is_file()

@@ -1,0 +1,120 @@
+"""Products of 8 bits give vectors and probabilities close to the model's, whatever the batch."""
+
+import numpy as np
+import paddle
+import pytest
+from tiny_encoders import TINY_CONFIG, rows_of_lengths, tiny_cross_encoder, tiny_ernie
+
+from rocketqa.encoder.packing import pack
+from rocketqa.files.errors import DataError
+from rocketqa.inference import engine as engine_module
+from rocketqa.inference.engine import FEWEST_BATCHES, Engine
+from rocketqa.inference.int8_encoder import (
+    Int8CrossEncoder,
+    Int8Encoder,
+    is_supported,
+    packed,
+    rounded_columns,
+)
+from rocketqa.text.tokenizer import Encoding
+
+pytestmark = pytest.mark.skipif(not is_supported(), reason="needs a C compiler and AVX2")
+LARGER = TINY_CONFIG._replace(hidden_size=96, intermediate_size=200, initializer_range=0.1)
+
+
+def cosines(left, right):
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return (left * right).sum(axis=1) / lengths
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TINY_CONFIG._replace(initializer_range=0.1),
+        LARGER,
+        LARGER._replace(use_task_id=True, hidden_act="relu"),
+        LARGER._replace(num_hidden_layers=1),
+        LARGER._replace(representation="mean"),
+        LARGER._replace(representation="mean", similarity="cosine"),
+    ],
+)
+def test_vectors_are_close_to_those_of_the_model(config):
+    model = tiny_ernie(config)
+    encoder = Int8Encoder(model)
+    for lengths in ((7,), (2, 40, 3, 3, 17), tuple(range(2, 40))):
+        rows = rows_of_lengths(*lengths)
+        with paddle.no_grad():
+            expected = model(pack(rows)).numpy()
+        vectors = encoder(rows)
+        assert vectors.shape == expected.shape and vectors.dtype == np.float32
+        assert cosines(vectors, expected).min() > 0.999
+        np.testing.assert_allclose(vectors, expected, rtol=0, atol=0.05 * np.abs(expected).max())
+        if config.similarity == "cosine":
+            np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
+
+
+def test_probabilities_are_close_to_those_of_the_cross_encoder():
+    model = tiny_cross_encoder()
+    rows = rows_of_lengths(5, 30, 12, 12)
+    with paddle.no_grad():
+        expected = model.probability(pack(rows)).numpy()
+    np.testing.assert_allclose(Int8CrossEncoder(model)(rows), expected, rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("representation", ["first", "mean"])
+def test_a_text_has_the_same_vector_in_every_batch(representation):
+    encoder = Int8Encoder(tiny_ernie(LARGER._replace(representation=representation)))
+    rows = rows_of_lengths(9, 31, 2, 40, 16, 33)
+    together = encoder(rows)
+    for row, vector in zip(rows, together):
+        assert encoder([row]).tobytes() == vector.tobytes()
+
+
+def test_threads_give_the_same_bytes_as_one(monkeypatch):
+    monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: False)
+    batches = [rows_of_lengths(*range(3, 5 + number)) for number in range(3 * FEWEST_BATCHES)]
+    outputs = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        engine = Engine(tiny_ernie(), "reduced")
+        outputs.append([vectors.tobytes() for vectors in engine.run_batches(batches, 12)])
+    assert outputs[0] == outputs[1] and len(outputs[0]) == 12
+
+
+def test_what_is_used_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: False)
+    engine = Engine(tiny_ernie(), "reduced")
+    assert engine.precision == "reduced"
+    assert capsys.readouterr().err.endswith("matrix products of 8 bits are used\n")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_not_hidden_by_rounding(wrong):
+    model = tiny_ernie(LARGER)
+    bias = model.encoder.layers[0].linear1.bias
+    values = bias.numpy()
+    values[3] = wrong
+    bias.set_value(values)
+    assert not np.isfinite(Int8Encoder(model)(rows_of_lengths(5, 9))).any()
+
+
+@pytest.mark.parametrize("token, kind", [(50, 0), (-1, 0), (0, 4)])
+def test_an_id_that_is_not_in_its_table_is_refused(token, kind):
+    row = Encoding(np.array([1, token]), np.array([0, kind]))
+    with pytest.raises(DataError, match="^encoder: expected token and type ids from 0 to"):
+        Int8Encoder(tiny_ernie())([row])
+
+
+def test_weights_are_rounded_by_column_and_zeros_stay():
+    weight = np.array([[0.5, 0.0, -3.0], [-1.0, 0.0, 1.5]], np.float32)
+    rounded, scales = rounded_columns(weight)
+    assert rounded.tolist() == [[32, 0, -64], [-64, 0, 32]]
+    np.testing.assert_array_equal(rounded * scales, weight)
+
+
+def test_packed_weights_keep_four_inputs_of_a_column_together():
+    rounded = np.arange(9 * 17, dtype=np.int16).reshape(9, 17).astype(np.int8)
+    blocks = packed(rounded)
+    assert blocks.shape == (2, 4, 16, 4)
+    assert blocks[0, 1, 2].tolist() == rounded[4:8, 2].tolist()
+    assert blocks[1, 2, 0].tolist() == [rounded[8, 16], 0, 0, 0]
