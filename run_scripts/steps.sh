@@ -6,6 +6,10 @@
 # texts KIND NAME                   prints where the texts of NAME.tsv are for a model of KIND, dual
 #                                   or cross: there, or the folder of their tokens.
 # tokenise KIND NAME ...            makes such folders, where TOKENISE asks for them.
+# draw_sample                       draws 500 labelled training queries into OUTPUT_DIR/train_sample.
+# choose_start                      with CHOOSE=yes measures INIT on them with each REPRESENTATION and
+#                                   SIMILARITY, where the env file leaves one empty, and chooses.
+# as_chosen VALUE COLUMN            prints VALUE, or where it is empty what choose_start has chosen.
 # train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
 # train_cross                       trains the cross encoder CHECKPOINT_DIR/cross_encoder.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
@@ -64,6 +68,36 @@ tokenise() {
     done
 }
 
+draw_sample() {
+    python data_prep/sample_queries.py --output "$OUTPUT_DIR/train_sample" \
+        --queries "$DATA_DIR/queries.train.tsv" --qrels "$DATA_DIR/qrels.train.tsv" \
+        --count 500 --seed "$SEED"
+}
+
+choose_start() {
+    [ "$CHOOSE" = yes ] || return 0
+    [ -z "$REPRESENTATION" ] || [ -z "$SIMILARITY" ] || return 0
+    draw_sample
+    rocketqa choose-start --output "$OUTPUT_DIR/start_choice" --init "$INIT" \
+        --collection "$DATA_DIR/collection.tsv" --queries "$OUTPUT_DIR/train_sample/queries.tsv" \
+        --qrels "$OUTPUT_DIR/train_sample/qrels.tsv" --seed "$SEED" \
+        --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
+        --precision "$PRECISION_INFERENCE" ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"} \
+        ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} \
+        ${REPRESENTATION:+--representation "$REPRESENTATION"} \
+        ${SIMILARITY:+--similarity "$SIMILARITY"}
+}
+
+# The columns of choice.tsv: 1 representation, 2 similarity, 5 whether it was chosen.
+as_chosen() {
+    choice=$OUTPUT_DIR/start_choice/choice.tsv
+    if [ -z "$1" ] && [ "$CHOOSE" = yes ] && [ -e "$choice" ]; then
+        awk -F '\t' -v column="$2" '$5 == "yes" { print $column }' "$choice"
+    else
+        echo "$1"
+    fi
+}
+
 # QUERIES are names such as queries.train, with blanks between; FLAGS name the examples. The
 # hyper-parameters come from the env file.
 train_dual() {
@@ -78,6 +112,8 @@ train_dual() {
     [ "$RECOMPUTE" = no ] || set -- "$@" --recompute
     [ "$DETERMINISTIC" = no ] || set -- "$@" --deterministic
     [ "$MASK_POSITIVES" = no ] || set -- "$@" --mask-positives "$DATA_DIR/qrels.train.tsv"
+    representation=$(as_chosen "$REPRESENTATION" 1)
+    similarity=$(as_chosen "$SIMILARITY" 2)
     launch "$DEVICES" train-dual-encoder --output "$CHECKPOINT_DIR/$name" --init "$INIT" \
         --collection "$(texts dual collection)" \
         --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
@@ -85,8 +121,8 @@ train_dual() {
         --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" --decay linear \
         --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
         --accumulate "$ACCUMULATE" --precision "$PRECISION" \
-        ${REPRESENTATION:+--representation "$REPRESENTATION"} \
-        ${SIMILARITY:+--similarity "$SIMILARITY"} ${TEMPERATURE:+--temperature "$TEMPERATURE"} \
+        ${representation:+--representation "$representation"} \
+        ${similarity:+--similarity "$similarity"} ${TEMPERATURE:+--temperature "$TEMPERATURE"} \
         --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS" \
         ${MAX_STEPS:+--max-steps "$MAX_STEPS"} \
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} "$@"

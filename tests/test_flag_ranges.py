@@ -60,6 +60,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--num-shards": FROM_1,
     "--passage-length": TOKENS,
     "--passages-per-fact": ("2", ("0", "-1", "1")),
+    "--passages": FROM_0,
     "--pause": ("0", ("-1",)),
     "--port": ("0", ("-1", "65536", "80.5")),
     "--query-length": TOKENS,

@@ -133,6 +133,18 @@ PREDECESSORS = {
     "stage2_cross.sh": "stage1_dual.sh",
     "stage3_dual_denoised.sh": "stage1_dual.sh",
     "stage4_dual_augmented.sh": "stage2_cross.sh",
+def test_a_training_takes_what_was_chosen_where_the_env_file_is_silent(tmp_path):
+    (tmp_path / "start_choice").mkdir()
+    head = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen\n"
+    rows = "first\tdot\t0.5\tyes\tno\nmean\tcosine\t0.6\tno\tyes\n"
+    (tmp_path / "start_choice/choice.tsv").write_text(head + rows)
+    program = 'for column in 1 2; do as_chosen "$GIVEN" $column; done'
+    chosen = {"CHOOSE": "yes", "GIVEN": ""}
+    assert with_steps(tmp_path, program, **chosen).stdout == "mean\ncosine\n"
+    assert with_steps(tmp_path, program, CHOOSE="yes", GIVEN="x").stdout == "x\nx\n"
+    assert with_steps(tmp_path, program, CHOOSE="no", GIVEN="").stdout == "\n\n"
+
+
     "stage5_distilled.sh": "stage2_cross.sh",
 }
 

@@ -126,6 +126,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "REPRESENTATION": empty_or(one_of(*CHOICES["representation"])),
     "SIMILARITY": empty_or(one_of(*CHOICES["similarity"])),
     "TEMPERATURE": empty_or(RANGES["temperature"].read),
+    "CHOOSE": yes_or_no,
     "PAPER_FLIGHT": one_of("marco", "nq", "none"),
     "SEED": RANGES["seed"].read,
     "DEVICES": whole_from_1,
