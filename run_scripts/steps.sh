@@ -132,6 +132,7 @@ train_cross() {
     tokenise cross collection queries.train
     set --
     [ "$DETERMINISTIC" = no ] || set -- --deterministic
+    [ "$HELD_OUT" = 0 ] || set -- "$@" --held-out "$HELD_OUT"
     launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_encoder" \
         --init "$INIT_CROSS" --collection "$(texts cross collection)" \
         --queries "$(texts cross queries.train)" --examples "$OUTPUT_DIR/examples.cross.tsv" \

@@ -121,6 +121,7 @@ def test_the_choice_of_the_start_is_planned_where_something_is_to_be_chosen(tmp_
     (tmp_path / "collection.tsv").write_text("p\t\ttext\n" * 9000)
     data = {"DATA_DIR": str(tmp_path), "RATES": "encode=100"}
     lines = costs("own", **data)
+    assert line_of(lines, "train cross_encoder, at most: ")
     choice = lines[lines.index("choice of the start:") + 1]
     assert "500 queries and 2,500 passages, twice; 0.0 h on 2 devices" in choice
     fixed = {"REPRESENTATION": "mean", "SIMILARITY": "cosine"}

@@ -171,6 +171,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "DECAY_CROSS": one_of(*CHOICES["decay"]),
     "WEIGHT_DECAY_CROSS": RANGES["weight_decay"].read,
     "EPOCHS_CROSS": RANGES["epochs"].read,
+    "HELD_OUT": RANGES["held_out"].read,
     "PAIR_LENGTH": RANGES["max_length"].read,
     "CROSS_NEGATIVES": whole_from_1,
     "CROSS_DEPTH": whole_from_1,

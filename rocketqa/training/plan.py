@@ -178,19 +178,20 @@ class PipelinePlan:
         pairs = relevant_pairs + queries * self._number("CROSS_NEGATIVES")
         augmented = self.rows["queries.unlabelled"] * rows_a_positive
         split = self.variables["EVALUATE_SPLIT"]
+        at_most = "" if self.variables.get("HELD_OUT", "0") == "0" else ", at most"
         if self.variables.get("TOKENISE") == "yes":
             arithmetic, disk = tokens_on_disk(self.rows)
             yield "tokens", [Cost("tokenise", arithmetic, disk=disk)]
-        yield "stage 1", [self.training("train dual_encoder_0", labelled, "EPOCHS_1")]
         is_open = not (self.variables.get("REPRESENTATION") and self.variables.get("SIMILARITY"))
         if is_open and self.variables.get("CHOOSE") == "yes":
             yield "choice of the start", self.choice_of_start()
+        yield "stage 1", [self.training("train dual_encoder_0", labelled, "EPOCHS_1")]
         yield (
             "stage 2",
             [
                 self.encoding("dual_encoder_0", "train"),
                 self.retrieval("train", "RETRIEVE_DEPTH"),
-                self.training("train cross_encoder", pairs, "EPOCHS_CROSS", "_CROSS"),
+                self.training(f"train cross_encoder{at_most}", pairs, "EPOCHS_CROSS", "_CROSS"),
             ],
         )
         yield (
