@@ -204,6 +204,8 @@ report_denoising() {
         --collection "$DATA_DIR/collection.tsv" --queries "$DATA_DIR/queries.$split.tsv" \
         --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"
     [ -z "$qrels" ] || set -- "$@" --qrels "$qrels"
+    held_out=$CHECKPOINT_DIR/cross_encoder/held_out.tsv
+    [ ! -e "$held_out" ] || set -- "$@" --held-out-pairs "$held_out"
     [ ! -e "$DATA_DIR/truth.$split.tsv" ] || set -- "$@" --truth "$DATA_DIR/truth.$split.tsv"
     rocketqa report-denoising --output "$output" "$@"
 }
@@ -241,10 +243,12 @@ fills_a_batch() {
 }
 
 # The columns are those of the denoising report: 1 threshold, 4 queries with a negative, 5 share of
-# the labelled passages below.
+# the labelled passages below; where there are held-out queries, 7 share of theirs, because the cross
+# encoder was trained on the others.
 higher_threshold() {
     awk -F '\t' -v lowest="$MAX_NEGATIVE" -v batch="$(batch)" '
-        NR > 1 && $1 + 0 > lowest + 0 && $4 >= batch && $5 <= 0.01 { print $1; exit }
+        { spared = NF > 6 ? $7 : $5 }
+        NR > 1 && $1 + 0 > lowest + 0 && $4 >= batch && spared <= 0.01 { print $1; exit }
     ' "$OUTPUT_DIR/denoising.train/max_negative.tsv"
 }
 

@@ -117,6 +117,10 @@ def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.3\n"
     table.write_text(head + "".join(lines) + "0.3\t7\t0.8\t4\t0.02\t\n")
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == ""
+    held_out = [line.replace("\n", "\t0.0\n") for line in lines]
+    held_out += ["0.3\t7\t0.8\t4\t0.0\t\t0.02\n", "0.4\t9\t0.7\t5\t0.02\t\t0.01\n"]
+    table.write_text(head.replace("\n", "\theld_out\n") + "".join(held_out))
+    assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.4\n"
 
 
 def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
@@ -129,10 +133,6 @@ def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
     assert (tmp_path / "dual_encoder_2.left_out.txt").read_text() == done.stderr
 
 
-PREDECESSORS = {
-    "stage2_cross.sh": "stage1_dual.sh",
-    "stage3_dual_denoised.sh": "stage1_dual.sh",
-    "stage4_dual_augmented.sh": "stage2_cross.sh",
 def test_a_training_takes_what_was_chosen_where_the_env_file_is_silent(tmp_path):
     (tmp_path / "start_choice").mkdir()
     head = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen\n"
@@ -145,6 +145,10 @@ def test_a_training_takes_what_was_chosen_where_the_env_file_is_silent(tmp_path)
     assert with_steps(tmp_path, program, CHOOSE="no", GIVEN="").stdout == "\n\n"
 
 
+PREDECESSORS = {
+    "stage2_cross.sh": "stage1_dual.sh",
+    "stage3_dual_denoised.sh": "stage1_dual.sh",
+    "stage4_dual_augmented.sh": "stage2_cross.sh",
     "stage5_distilled.sh": "stage2_cross.sh",
 }
 
