@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from rocketqa.training.held_out import (
     FEWEST_QUERIES,
     PATIENCE,
     Ending,
+    HeldOut,
     Separation,
     auc,
     log_loss,
@@ -109,6 +111,19 @@ def test_a_training_ends_when_neither_number_has_become_better_for_some_measures
 
 def test_a_training_at_chance_goes_on():
     assert not after(*[(0.5, 0.69)] * 50).is_final()
+
+
+def test_a_long_training_measures_some_twenty_times_and_in_the_end():
+    pairs = HeldOut(SimpleNamespace(pairs=pairs_of(FEWEST_QUERIES)))
+    ending = Ending(pairs, 20_010, "long")
+    due = [step for step in range(1, 20_011) if ending.is_due(step)]
+    assert due == [*range(1000, 20_001, 1000), 20_010]
+    assert [step for step in range(1, 61) if Ending(pairs, 60, "short").is_due(step)] == [
+        25,
+        50,
+        60,
+    ]
+    assert not Ending(None, 60, "none").is_due(60)
 
 
 @pytest.fixture(scope="module")

@@ -101,10 +101,11 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
     # Without it a report is what it was before there was the flag.
-    inputs, unset = (*INPUTS, "held_out_pairs"), ()
+    further = ("held_out_pairs",)
     if args.held_out_pairs is None:
-        inputs, unset = INPUTS, ("held_out_pairs",)
-    job = job_of("report-denoising", args, inputs, unset).of_folder()
+        job = job_of("report-denoising", args, INPUTS, not_identity=further).of_folder()
+    else:
+        job = job_of("report-denoising", args, (*INPUTS, *further)).of_folder()
 
     def make(part: Path) -> None:
         held_out = read_held_out(args.held_out_pairs) if args.held_out_pairs else None

@@ -40,8 +40,8 @@ def build_parser() -> ArgumentParser:
         default=0,
         metavar="QUERIES",
         help="do not train on the pairs of so many queries (at most a fifth), but score them every "
-        "25 steps, and end the training when they are no longer separated better; its steps are "
-        "then the most that it takes (default: 0, none)",
+        "25 steps, in a long training every twentieth of its steps, and end it when they are no "
+        "longer separated better; its steps are then the most that it takes (default: 0, none)",
     )
     return parser
 

@@ -1,9 +1,10 @@
 """Labelled queries that are held out of the training of a cross encoder: when their pairs are
 separated, the training ends.
 
-Every EVERY steps the pairs of these queries are scored. Two numbers say how well relevant pairs are
-separated from others: the area under the ROC curve (AUC: how often a relevant pair has a higher
-probability than another pair; 0.5 is chance), and the mean cross-entropy (loss; ln 2 is chance),
+Every EVERY steps the pairs of these queries are scored, in a long training every twentieth of its
+steps, so that the cost is small and no warm-up is taken for the end. Two numbers say how well
+relevant pairs are separated from others: the area under the ROC curve (AUC: how often a relevant
+pair has a higher probability than another pair; 0.5 is chance), and the mean cross-entropy (loss),
 which also tells whether the probabilities are sure and true. The training ends when neither has
 become better in the last PATIENCE measures, once the pairs are separated at all; the steps of its
 epochs are the most that it takes.
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import paddle
 import paddle.distributed as dist
+from paddle import nn
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.distributed import devices
@@ -35,7 +37,8 @@ COLUMNS = ("query_id", "passage_id", "label", "probability")
 AUC = "held_out_AUC"
 LOSS = "held_out_loss"
 WAITED = "held_out_waited"
-EVERY = 25  # steps
+EVERY = 25  # steps at least between two measures
+MOST_MEASURES = 20  # of a training, about
 PATIENCE = 5  # measures
 LEAST_GAIN = 0.002  # of either number: less is no gain
 ABOVE_CHANCE = 0.75  # AUC; below it a training goes on, however long nothing has become better
@@ -81,7 +84,7 @@ class HeldOut:
         self.separation = Separation()
         self.scores: np.ndarray | None = None  # of the newest measure
 
-    def measure(self, model: CrossEncoder, watchdog: Watchdog) -> dict[str, float]:
+    def measure(self, model: nn.Layer, watchdog: Watchdog) -> dict[str, float]:
         """Scores the pairs and returns AUC and loss, which are equal on all devices: each device
         scores its share of the pairs.
         """
@@ -95,7 +98,7 @@ class HeldOut:
         self.separation = self.separation.after(*measured.values())
         return measured
 
-    def finish(self, model: CrossEncoder, workspace: Workspace) -> None:
+    def finish(self, model: nn.Layer, workspace: Workspace) -> None:
         """Writes the pairs with their probabilities; they are scored where a killed training had
         no step left to take.
         """
@@ -104,8 +107,9 @@ class HeldOut:
         if devices.is_main():
             self._write(workspace.part)
 
-    def _own_scores(self, model: CrossEncoder) -> np.ndarray:
+    def _own_scores(self, model: nn.Layer) -> np.ndarray:
         """Returns P(relevant) of the pairs that this device scores, float32 [N], 0 for others."""
+        assert isinstance(model, CrossEncoder)
         scores = np.zeros(len(self.labels), np.float32)
         begins = range(0, len(scores), ROWS)
         for begin in begins[devices.rank() :: devices.count()]:
@@ -136,6 +140,7 @@ class Ending:
         self.held_out = held_out
         self.total_steps = total_steps
         self.output = output
+        self.every = max(EVERY, total_steps // MOST_MEASURES)
 
     def has_come(self, step: int) -> bool:
         """Returns whether no step follows this one."""
@@ -143,10 +148,11 @@ class Ending:
         return is_separated or step == self.total_steps
 
     def is_due(self, step: int) -> bool:
-        """Returns whether pairs are scored after this step: every EVERY steps, and in the end."""
-        return self.held_out is not None and (step % EVERY == 0 or step == self.total_steps)
+        """Returns whether pairs are scored after this step, which the last one always is."""
+        is_time = step % self.every == 0 or step == self.total_steps
+        return self.held_out is not None and is_time
 
-    def measure(self, step: int, model: CrossEncoder, watchdog: Watchdog) -> dict[str, float]:
+    def measure(self, step: int, model: nn.Layer, watchdog: Watchdog) -> dict[str, float]:
         """Scores the pairs, and returns AUC and loss, which device 0 prints."""
         assert self.held_out is not None
         measured = self.held_out.measure(model, watchdog)

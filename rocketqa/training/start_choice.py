@@ -111,8 +111,8 @@ def measure_start(settings: StartSettings) -> StartChoice:
     overrides = {"layer_norm_eps": settings.layer_norm_eps}
     start = load_pretrained(settings.init, "DualEncoder", **overrides)
     searched = _searched(settings, start)
-    own = (settings.representation or start.config.representation,)
-    own += (settings.similarity or start.config.similarity,)
+    own_representation = settings.representation or start.config.representation
+    own_similarity = settings.similarity or start.config.similarity
     candidates = []
     for representation in _to_measure(settings.representation, REPRESENTATIONS):
         config = start.config._replace(representation=representation, similarity="dot")
@@ -121,7 +121,7 @@ def measure_start(settings: StartSettings) -> StartChoice:
             if similarity == "cosine":
                 q_reps, p_reps = _unit(q_reps), _unit(p_reps)
             mrr = round(mrr_of(q_reps, p_reps, searched), DIGITS)
-            is_own = (representation, similarity) == own
+            is_own = representation == own_representation and similarity == own_similarity
             candidates.append(Candidate(representation, similarity, mrr, is_own))
     return StartChoice(candidates, len(searched.query_ids), len(searched.passage_ids))
 
