@@ -118,7 +118,7 @@ def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
     table.write_text(head + "".join(lines) + "0.3\t7\t0.8\t4\t0.02\t\n")
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == ""
     held_out = [line.replace("\n", "\t0.0\n") for line in lines]
-    held_out += ["0.3\t7\t0.8\t4\t0.0\t\t0.02\n", "0.4\t9\t0.7\t5\t0.02\t\t0.01\n"]
+    held_out += ["0.3\t7\t0.8\t4\t0.0\t\t0.06\n", "0.4\t9\t0.7\t5\t0.02\t\t0.05\n"]
     table.write_text(head.replace("\n", "\theld_out\n") + "".join(held_out))
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.4\n"
 
