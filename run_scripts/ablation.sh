@@ -37,9 +37,9 @@ train_rows() {
     train_dual hard_without_denoising "$EPOCHS_3" queries.train \
         --examples "$OUTPUT_DIR/examples.dual.noisy.tsv"
     [ -n "$INIT_BERT" ] || return 0
-    # BERT keeps the epsilon of its own config.json.
+    # BERT keeps the epsilon of its own config.json, and what was chosen was chosen for INIT.
     # Its vocabulary is another, so the tokens of the other models stay as they are.
-    with_changes INIT="$INIT_BERT" LAYER_NORM_EPS= TOKENISE=no \
+    with_changes INIT="$INIT_BERT" LAYER_NORM_EPS= TOKENISE=no CHOOSE=no \
         train_dual bert_base "$EPOCHS_1" queries.train --examples "$OUTPUT_DIR/examples.dual.0.tsv"
 }
 

@@ -72,8 +72,7 @@ fused_are_better() {
     awk "BEGIN { exit !($fused > $alone) }"
 }
 
-python data_prep/sample_queries.py --output "$SAMPLE" --queries "$DATA_DIR/queries.train.tsv" \
-    --qrels "$DATA_DIR/qrels.train.tsv" --count 500 --seed "$SEED"
+draw_sample
 retrieve_with_both train_sample
 retrieve_with_both "$EVALUATE_SPLIT"
 fuse train_sample

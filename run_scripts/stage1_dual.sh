@@ -7,7 +7,8 @@
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv and, if STAGE_1_RUN names it,
 #         a run; INIT
 # writes  OUTPUT_DIR/examples.dual.0.tsv; CHECKPOINT_DIR/dual_encoder_0; with TOKENISE=yes, here and
-#         in all stages, OUTPUT_DIR/tokens.dual/ and tokens.cross/
+#         in all stages, OUTPUT_DIR/tokens.dual/ and tokens.cross/; with CHOOSE=yes also
+#         OUTPUT_DIR/train_sample and start_choice (how INIT is used, and the evidence)
 #
 # Cost on the toy data with two cores: about 9 % of the time of the whole procedure, which takes
 # 6 minutes; 1 MB of disk.
@@ -33,5 +34,6 @@ fi
     set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
 rocketqa sample-negatives --output "$OUTPUT_DIR/examples.dual.0.tsv" --for dual \
     --qrels "$DATA_DIR/qrels.train.tsv" --negatives "$DUAL_NEGATIVES" --seed "$SEED" "$@"
+choose_start
 train_dual dual_encoder_0 "$EPOCHS_1" queries.train \
     --examples "$OUTPUT_DIR/examples.dual.0.tsv"

@@ -7,7 +7,7 @@
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv (with POSITIVES=answers also
 #         answers.train.tsv); CHECKPOINT_DIR/dual_encoder_0; INIT_CROSS
 # writes  OUTPUT_DIR/dual_encoder_0.vectors, dual_encoder_0.train.run, examples.cross.tsv;
-#         CHECKPOINT_DIR/cross_encoder
+#         CHECKPOINT_DIR/cross_encoder, with HELD_OUT above 0 held_out.tsv in it
 #
 # Cost on the toy data with two cores: about 17 % of the time of the whole procedure, which takes
 # 6 minutes; 18 MB of disk, most of it for the retrieved passages.

@@ -31,6 +31,13 @@ def test_a_chinese_flight_ends_in_a_report_with_every_model(finished):
         assert f"\n| {model} | " in report
 
 
+def test_a_flight_chooses_how_the_start_is_used(finished):
+    folder, _ = finished
+    head, *rows = (folder / "o/start_choice/choice.tsv").read_text().splitlines()
+    assert head.split("\t")[2] == "MRR@10" and len(rows) == 4
+    assert [row.split("\t")[4] for row in rows].count("yes") == 1
+
+
 def test_the_search_that_a_report_recommends_ranks_as_its_fused_run(finished, capsys):
     folder, _ = finished
     report = (folder / "o/report.md").read_text(encoding="utf-8")

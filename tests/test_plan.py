@@ -7,8 +7,9 @@ from script_runs import ROOT, folders_below, run_script, variable_values
 from toy_files import write_tiny_flight
 
 from rocketqa.cli.__main__ import main
+from rocketqa.cli.choose_start import build_parser
 from rocketqa.files.errors import DataError
-from rocketqa.training.plan import DRAWN_QUERIES, PipelinePlan
+from rocketqa.training.plan import DRAWN_PASSAGES, DRAWN_QUERIES, PipelinePlan
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import KNOWN
 
@@ -111,8 +112,24 @@ def test_a_fused_search_is_planned_with_its_drawn_queries(tmp_path):
     expected = "score for the drawn queries, two runs: 1,000 queries x 20 = 20,000 pairs"
     assert line_of(fusion, "score for the drawn").startswith(expected)
     assert "300 queries x 20 = 6,000 pairs" in line_of(fusion, "score for dev")
-    script = (ROOT / "run_scripts/fuse.sh").read_text(encoding="utf-8")
+    script = (ROOT / "run_scripts/steps.sh").read_text(encoding="utf-8")
     assert f"--count {DRAWN_QUERIES} " in script
+
+
+def test_the_choice_of_the_start_is_planned_where_something_is_to_be_chosen(tmp_path):
+    (tmp_path / "queries.train.tsv").write_text("q\ttext\n" * 800)
+    (tmp_path / "collection.tsv").write_text("p\t\ttext\n" * 9000)
+    data = {"DATA_DIR": str(tmp_path), "RATES": "encode=100"}
+    lines = costs("own", **data)
+    assert line_of(lines, "train cross_encoder, at most: ")
+    choice = lines[lines.index("choice of the start:") + 1]
+    assert "500 queries and 2,500 passages, twice; 0.0 h on 2 devices" in choice
+    fixed = {"REPRESENTATION": "mean", "SIMILARITY": "cosine"}
+    for variables in (fixed, {"CHOOSE": "no"}):
+        assert "choice of the start:" not in costs("own", **data, **variables)
+    assert "choice of the start:" in costs("own", **data, REPRESENTATION="mean")
+    flag = build_parser().get_default("passages")
+    assert flag == DRAWN_PASSAGES
 
 
 def test_files_that_exist_are_counted(tmp_path):

@@ -76,3 +76,31 @@ def test_a_number_that_means_nothing_is_refused(capsys, flags):
     line = capsys.readouterr().err
     assert line.startswith(f"rocketqa report-denoising: {flags[0]}: expected a ")
     assert line.count("\n") == 1
+
+
+def test_held_out_pairs_add_their_calibration_and_nothing_changes_without_them(
+    command, tmp_path, capsys
+):
+    assert main([*command, "--output", str(tmp_path / "plain")]) == 0
+    plain = json.loads((tmp_path / "plain/meta.json").read_text())["job"]
+    assert "held_out_pairs" not in plain["flags"] | plain["inputs"]
+    rows = ["q1|a|1|0.95", "q1|b|0|0.05", "q2|a|1|0.04", "q2|c|0|0.25"]
+    pairs = write(tmp_path, "held_out.tsv", ["query_id|passage_id|label|probability", *rows])
+    capsys.readouterr()
+    output = tmp_path / "out"
+    assert main([*command, "--held-out-pairs", pairs, "--output", str(output)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"{output}: held-out pairs: expected calibration error 0.3025; the threshold 0.1 removes "
+        "50.0 % of 2 labelled passages and 50.0 % of 2 others"
+    )
+    lines = (output / "reliability.tsv").read_text().splitlines()
+    assert lines[1:] == [
+        "0.0\t0.1\t2\t0.045\t0.5",
+        "0.2\t0.3\t1\t0.25\t0.0",
+        "0.9\t1.0\t1\t0.95\t1.0",
+    ]
+    assert "## Calibration: held-out pairs by P(relevant)" in (output / "report.md").read_text()
+    heads = [(tmp_path / name / "max_negative.tsv").read_text() for name in ("plain", "out")]
+    assert heads[1].splitlines()[0] == (
+        heads[0].splitlines()[0] + "\theld_out_labelled_taken_for_negatives"
+    )

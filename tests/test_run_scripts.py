@@ -117,6 +117,10 @@ def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.3\n"
     table.write_text(head + "".join(lines) + "0.3\t7\t0.8\t4\t0.02\t\n")
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == ""
+    held_out = [line.replace("\n", "\t0.0\n") for line in lines]
+    held_out += ["0.3\t7\t0.8\t4\t0.0\t\t0.06\n", "0.4\t9\t0.7\t5\t0.02\t\t0.05\n"]
+    table.write_text(head.replace("\n", "\theld_out\n") + "".join(held_out))
+    assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.4\n"
 
 
 def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
@@ -127,6 +131,18 @@ def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
     assert (done.returncode, done.stdout) == (0, "dual_encoder_2\ndual_encoder_1\n")
     assert done.stderr == "dual_encoder_2 is not trained: too few.\n"
     assert (tmp_path / "dual_encoder_2.left_out.txt").read_text() == done.stderr
+
+
+def test_a_training_takes_what_was_chosen_where_the_env_file_is_silent(tmp_path):
+    (tmp_path / "start_choice").mkdir()
+    head = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen\n"
+    rows = "first\tdot\t0.5\tyes\tno\nmean\tcosine\t0.6\tno\tyes\n"
+    (tmp_path / "start_choice/choice.tsv").write_text(head + rows)
+    program = 'for column in 1 2; do as_chosen "$GIVEN" $column; done'
+    chosen = {"CHOOSE": "yes", "GIVEN": ""}
+    assert with_steps(tmp_path, program, **chosen).stdout == "mean\ncosine\n"
+    assert with_steps(tmp_path, program, CHOOSE="yes", GIVEN="x").stdout == "x\nx\n"
+    assert with_steps(tmp_path, program, CHOOSE="no", GIVEN="").stdout == "\n\n"
 
 
 PREDECESSORS = {

@@ -19,6 +19,7 @@ VERBS = (  # in the order of work
     "preflight",
     "statistics",
     "tokenize",
+    "choose-start",
     "sample-negatives",
     "train-dual-encoder",
     "encode",

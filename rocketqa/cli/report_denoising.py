@@ -1,7 +1,7 @@
 """Report what denoising removes from a run: by rank (figure 5), by score, by threshold, samples.
 
 The output is a folder: report.md holds all tables; by_rank.tsv, by_score.tsv, max_negative.tsv,
-min_positive.tsv and removals.tsv hold one each.
+min_positive.tsv and removals.tsv hold one each; with --held-out-pairs so does reliability.tsv.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -15,6 +15,7 @@ from rocketqa.cli.flags import (
     to_file,
     to_path,
 )
+from rocketqa.evaluation.calibration import HeldOutPairs, read_held_out
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
 from rocketqa.evaluation.denoising_report import count_run, denoising_tables, report_lines
 from rocketqa.evaluation.judgements import refuse_other_queries
@@ -87,21 +88,36 @@ def _add_input_flags(parser: ArgumentParser) -> None:
         type=to_file,
         help="labels that name every relevant passage of their queries (default: none)",
     )
+    parser.add_argument(
+        "--held-out-pairs",
+        type=to_file,
+        metavar="FILE",
+        help="held_out.tsv of the cross encoder, for its calibration: pairs that it was not "
+        "trained on, as `rocketqa train-cross-encoder --held-out` writes them (default: none)",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     args = build_parser().parse_args(argv)
-    job = job_of("report-denoising", args, inputs=INPUTS).of_folder()
+    # Without it a report is what it was before there was the flag.
+    further = ("held_out_pairs",)
+    if args.held_out_pairs is None:
+        job = job_of("report-denoising", args, INPUTS, not_identity=further).of_folder()
+    else:
+        job = job_of("report-denoising", args, (*INPUTS, *further)).of_folder()
 
     def make(part: Path) -> None:
-        counts, tables = _count(args)
+        held_out = read_held_out(args.held_out_pairs) if args.held_out_pairs else None
+        counts, tables = _count(args, held_out)
         for name, table in tables.items():
             write_lines(part / f"{name}.tsv", tsv_lines(table))
         write_lines(part / "report.md", report_lines(tables))
         removed = counts.removed_passages()
         unlabelled = counts.unlabelled_passages()
         print(f"{args.output}: {removed} of {unlabelled} unlabelled passages removed")
+        if held_out is not None:
+            print(f"{args.output}: {held_out.line(args.max_negative)}")
 
     return job.run(make, args.check)
 
@@ -117,7 +133,9 @@ def _positives(labels: Path | None, run: RunFile) -> dict[str, list[str]]:
     return positives
 
 
-def _count(args: Namespace) -> tuple[DenoisingCounts, dict[str, Table]]:
+def _count(
+    args: Namespace, held_out: HeldOutPairs | None
+) -> tuple[DenoisingCounts, dict[str, Table]]:
     """Reads the inputs and returns the counts and the tables of the report."""
     queries = read_queries(args.queries)
     passages = CollectionFile(args.collection)
@@ -127,4 +145,4 @@ def _count(args: Namespace) -> tuple[DenoisingCounts, dict[str, Table]]:
     truth = _positives(args.truth, run)
     counts = DenoisingCounts(args.max_negative, args.min_positive, args.seed)
     count_run(run, scores, passages, positives, truth, args.depth, counts)
-    return counts, denoising_tables(counts, queries, passages)
+    return counts, denoising_tables(counts, queries, passages, held_out)

@@ -34,6 +34,15 @@ def build_parser() -> ArgumentParser:
         help="adversarial training: shift the word embeddings so far along the gradient of the "
         "loss (released code: 0.01; default: 0, no adversarial training)",
     )
+    parser.add_argument(
+        "--held-out",
+        type=NumberType(RANGES["held_out"]),
+        default=0,
+        metavar="QUERIES",
+        help="do not train on the pairs of so many queries (at most a fifth), but score them every "
+        "25 steps, in a long training every twentieth of its steps, and end it when they are no "
+        "longer separated better; its steps are then the most that it takes (default: 0, none)",
+    )
     return parser
 
 

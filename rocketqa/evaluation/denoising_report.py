@@ -5,6 +5,7 @@ by_score        histogram of P(relevant)
 max_negative    what each threshold leaves as hard negatives, and how many of them are wrong
 min_positive    how many queries would get a pseudo-positive with each threshold
 removals        some removed passages with their texts
+reliability     how often held-out pairs are labelled, by P(relevant), where there are such pairs
 
 The kinds of passages and the truth are explained in `rocketqa.evaluation.denoising_counts`.
 """
@@ -14,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from rocketqa.evaluation.calibration import HeldOutPairs, reliability, with_held_out
 from rocketqa.evaluation.denoising_counts import (
     IRRELEVANT,
     LABELLED,
@@ -33,6 +35,7 @@ HEADINGS = {
     "max_negative": "Thresholds below which a passage is a negative",
     "min_positive": "Thresholds above which a query's best passage is a positive",
     "removals": "Removals, drawn by chance",
+    "reliability": "Calibration: held-out pairs by P(relevant)",
 }
 YES_OR_NO = {True: "yes", False: "no", None: ""}
 
@@ -65,16 +68,23 @@ def count_run(
 
 
 def denoising_tables(
-    counts: DenoisingCounts, queries: Mapping[str, Query], passages: Mapping[str, Passage]
+    counts: DenoisingCounts,
+    queries: Mapping[str, Query],
+    passages: Mapping[str, Passage],
+    held_out: HeldOutPairs | None = None,
 ) -> dict[str, Table]:
     """Returns name -> table of the report."""
-    return {
+    tables = {
         "by_rank": by_rank(counts),
         "by_score": by_score(counts),
         "max_negative": by_max_negative(counts),
         "min_positive": by_min_positive(counts),
         "removals": removals_with_texts(counts, queries, passages),
     }
+    if held_out is not None:
+        tables["max_negative"] = with_held_out(tables["max_negative"], held_out)
+        tables["reliability"] = reliability(held_out)
+    return tables
 
 
 def report_lines(tables: Mapping[str, Table]) -> Iterator[str]:

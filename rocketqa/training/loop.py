@@ -27,6 +27,7 @@ from rocketqa.jobs.progress import bar
 from rocketqa.jobs.seeds import number
 from rocketqa.jobs.stopping import Stopped, is_requested, only_note_signals
 from rocketqa.training.batches import Batches, token_counts
+from rocketqa.training.held_out import Ending, HeldOut
 from rocketqa.training.objective import Objective, Step
 from rocketqa.training.optimizer import (
     adam,
@@ -40,7 +41,7 @@ from rocketqa.training.schedule import Schedule
 from rocketqa.training.settings import LOG, TrainingSettings
 from rocketqa.training.step_figures import fetch, sums_over_devices
 from rocketqa.training.step_rows import RowsOfSteps, StepRows
-from rocketqa.training.train_log import Log, Meter
+from rocketqa.training.train_log import OF_HELD_OUT_PAIRS, Log, Meter
 from rocketqa.weights.checkpoint import set_weights
 from rocketqa.weights.training_states import (
     best_value,
@@ -55,7 +56,7 @@ class Task(NamedTuple):
     """What is trained, and on what.
 
     weights: the initial ones, by the parameter names of the model. dev_measure: the model -> its
-    MRR@10 on the dev examples, or None where there are none.
+    MRR@10 on the dev examples, or None where there are none. held_out: pairs that end it, or None.
     """
 
     model: nn.Layer
@@ -64,6 +65,7 @@ class Task(NamedTuple):
     batches: Batches
     objective: Objective
     dev_measure: Callable[[Any], float] | None = None
+    held_out: HeldOut | None = None
 
 
 class Training:
@@ -89,6 +91,7 @@ class Training:
                 layer.recompute = settings.recompute
         self.optimizer = adam(self.model, settings.weight_decay)
         self.loss_scale = initial_loss_scale(settings.loss_scale, settings.precision)
+        self.ending = Ending(task.held_out, schedule.total_steps, str(settings.output))
         # Whether devices may be too far apart for the next collective operation; equal on all.
         # Gloo (on CPUs) gives up after 30 seconds, NCCL (on GPUs) after half an hour.
         self.barrier_needed = True
@@ -96,22 +99,24 @@ class Training:
         self.stop_requested = False
         self.log: Log | None = None  # of device 0, while it trains
 
-    def run(self) -> None:
-        """Takes all steps that are left.
+    def run(self) -> int:
+        """Takes all steps that are left, and returns how many were taken in all.
 
         Raises Stopped where a signal has come, when the step has ended and a state is saved.
         """
         if devices.is_main():
             remove_damaged_states(self.part)
         self.watchdog.barrier()
-        expected = self.loss_scale.state().keys()
+        expected = self.loss_scale.state() | self.ending.state()
         done, state = load_state(self.part, self.model, self.optimizer, expected)
         if state:
             self.loss_scale.restore(state)
+            self.ending.restore(state)
         self.model.train()
         meter = Meter()
         if devices.is_main():
-            self.log = Log(self.part / LOG, done, self.settings.visualdl)
+            further = OF_HELD_OUT_PAIRS if self.task.held_out else ()
+            self.log = Log(self.part / LOG, done, self.settings.visualdl, further)
         total = self.schedule.total_steps
         name = self.settings.output.name
         main = devices.is_main()
@@ -122,21 +127,28 @@ class Training:
             made_ahead(self.rows.prepared, steps) as rows_of_steps,
         ):
             for step in steps:
+                if self.ending.has_come(step):
+                    break
                 self.watchdog.at_step(step + 1)
                 row = self._step(step, next(rows_of_steps), meter)
                 with meter.paused():
                     self._measure_on_dev(step + 1, row)
+                    if self.ending.is_due(step + 1):
+                        self.barrier_needed = True
+                        row |= self.ending.measure(step + 1, self.model, self.watchdog)
                     if self.log:
                         self.log.write(row)
-                    if (step + 1) % self.settings.save_every == 0 or step + 1 == total:
+                    if (step + 1) % self.settings.save_every == 0 or self.ending.has_come(step + 1):
                         self._save_state(step + 1)
                     self._stop_where_requested(step + 1)
                 progress.set_postfix(
                     loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.2f}", refresh=False
                 )
                 progress.update()
+                done = step + 1
         if self.log:
             self.log.close()
+        return done
 
     def _step(self, step: int, rows: StepRows, meter: Meter) -> dict[str, float]:
         """Takes one step and returns its line of the log."""
@@ -262,7 +274,7 @@ class Training:
                 self.model,
                 self.task.tokenizer_files,
                 self.optimizer,
-                self.loss_scale.state(),
+                self.loss_scale.state() | self.ending.state(),
                 self.settings.keep,
                 self.settings.save_every,
             )
@@ -271,7 +283,7 @@ class Training:
         """Saves a state and raises Stopped where a signal has come, unless this is the last step:
         then the training ends.
         """
-        if not self.stop_requested or step == self.schedule.total_steps:
+        if not self.stop_requested or self.ending.has_come(step):
             return
         if step % self.settings.save_every:
             self._save_state(step)

@@ -14,7 +14,7 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_memory import memory_lines
-from rocketqa.training.plan_numbers import parse_numbers, tokens_on_disk
+from rocketqa.training.plan_numbers import count_lines, parse_numbers, tokens_on_disk
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import architecture_of
@@ -30,7 +30,8 @@ FILES = (
 TRAINING_RATES = ("train", "cross")
 RATES = (*TRAINING_RATES, "encode", "score")
 BYTES_A_RUN_LINE = 45
-DRAWN_QUERIES = 500  # training queries that fuse.sh measures on
+DRAWN_QUERIES = 500  # training queries that choices are measured on
+DRAWN_PASSAGES = 2000  # that the choice of the start searches, beside the labelled ones
 BYTES_A_NUMBER = 4  # float32
 GIB = 2**30
 
@@ -148,6 +149,14 @@ class PipelinePlan:
         disk = pairs * BYTES_A_RUN_LINE
         return Cost(what, arithmetic, pairs, "score", devices, disk)
 
+    def choice_of_start(self) -> list[Cost]:
+        """Returns the cost of measuring the initial weights with each representation, at most."""
+        queries = min(self.rows["queries.train"], DRAWN_QUERIES)
+        passages = min(self.rows["collection"], queries + DRAWN_PASSAGES)
+        arithmetic = f"{queries:,} queries and {passages:,} passages, twice"
+        work, devices = 2 * (queries + passages), self._number("DEVICES_INFERENCE")
+        return [Cost("encode with the initial weights", arithmetic, work, "encode", devices)]
+
     def fusion(self, split: str) -> list[Cost]:
         """Returns the costs of BM25 and the last model together, at most (fuse.sh)."""
         drawn = min(self.rows["queries.train"], DRAWN_QUERIES)
@@ -169,16 +178,20 @@ class PipelinePlan:
         pairs = relevant_pairs + queries * self._number("CROSS_NEGATIVES")
         augmented = self.rows["queries.unlabelled"] * rows_a_positive
         split = self.variables["EVALUATE_SPLIT"]
+        at_most = "" if self.variables.get("HELD_OUT", "0") == "0" else ", at most"
         if self.variables.get("TOKENISE") == "yes":
             arithmetic, disk = tokens_on_disk(self.rows)
             yield "tokens", [Cost("tokenise", arithmetic, disk=disk)]
+        is_open = not (self.variables.get("REPRESENTATION") and self.variables.get("SIMILARITY"))
+        if is_open and self.variables.get("CHOOSE") == "yes":
+            yield "choice of the start", self.choice_of_start()
         yield "stage 1", [self.training("train dual_encoder_0", labelled, "EPOCHS_1")]
         yield (
             "stage 2",
             [
                 self.encoding("dual_encoder_0", "train"),
                 self.retrieval("train", "RETRIEVE_DEPTH"),
-                self.training("train cross_encoder", pairs, "EPOCHS_CROSS", "_CROSS"),
+                self.training(f"train cross_encoder{at_most}", pairs, "EPOCHS_CROSS", "_CROSS"),
             ],
         )
         yield (
@@ -285,14 +298,3 @@ class PipelinePlan:
                 f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
             )
         return f"{total}, {sum(known):.0f} h"
-
-
-def count_lines(path: Path) -> int:
-    """Returns how many lines a file has; 0 where it is not there."""
-    if not path.is_file():
-        return 0
-    lines = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            lines += block.count(b"\n")
-    return lines

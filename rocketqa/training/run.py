@@ -56,11 +56,13 @@ def run_training(
         refuse_positives_alone(task, schedule, settings)
         if devices.is_main():
             print(f"{settings.output}: {summary}; log: {workspace.part / LOG}", flush=True)
-        Training(task, schedule, settings, workspace).run()
+        steps = Training(task, schedule, settings, workspace).run()
+        if task.held_out:
+            task.held_out.finish(task.model, workspace)
         if devices.is_main():
             save_model(workspace.part, task.model, task.tokenizer_files)
             job.discarded = choose_results(workspace.part, settings.keep, settings.save_every)
-        job.facts["steps"] = schedule.total_steps
+        job.facts["steps"] = steps
         job.facts["steps_per_epoch"] = schedule.steps_per_epoch
 
     return job.run_in(devices.working_on, train, check)

@@ -47,6 +47,7 @@ NO_IDENTITY_AT: dict[str, tuple[object, ...]] = {
     "teacher": (None,),
     "teacher_temperature": (None,),
     "teacher_weight": (None,),
+    "held_out": (0,),
 }
 LOG = "train_log.tsv"
 RANGES: dict[str, Range] = {  # of the fields that are numbers
@@ -72,6 +73,7 @@ RANGES: dict[str, Range] = {  # of the fields that are numbers
     "passage_length": TOKENS,
     "max_length": TOKENS,
     "fgm": FROM_0,
+    "held_out": WHOLE_FROM_0,
 }
 CHOICES = {  # of the fields that are words
     "decay": ("linear", "constant"),
@@ -206,8 +208,9 @@ class DualEncoderSettings(TrainingSettings):
 @dataclass(frozen=True, kw_only=True)
 class CrossEncoderSettings(TrainingSettings):
     """The settings of a cross encoder's training. `fgm`: epsilon of the adversarial training, 0 for
-    none.
+    none. `held_out`: queries that end the training and are not trained on, 0 for none.
     """
 
     max_length: int = 160
     fgm: float = 0.0
+    held_out: int = 0

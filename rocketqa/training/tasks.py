@@ -10,6 +10,7 @@ import numpy as np
 from rocketqa import distillation
 from rocketqa.cross_batch_negatives import NegativesObjective
 from rocketqa.cross_encoder import ClassificationObjective, CrossEncoder
+from rocketqa.distributed import devices
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.files.errors import DataError
 from rocketqa.files.examples import TrainingExample, read_examples, read_pairs
@@ -20,10 +21,12 @@ from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import TextEncoder, Tokens, text_encoder_of
 from rocketqa.training.batches import CrossBatches, DualBatches
 from rocketqa.training.dev_measure import cross_encoder_mrr, dual_encoder_mrr
+from rocketqa.training.held_out import FEWEST_QUERIES, LARGEST_SHARE, HeldOut, split
 from rocketqa.training.loop import Task
 from rocketqa.training.run import run_training
 from rocketqa.training.settings import CrossEncoderSettings, DualEncoderSettings, TrainingSettings
 from rocketqa.weights.model_similarity import with_similarity_of
+from rocketqa.weights.notes import say
 from rocketqa.weights.pretrained import Pretrained, load_pretrained
 
 MODELS = ("dual", "cross")  # which `sample-negatives --for` makes examples for
@@ -132,6 +135,11 @@ def cross_encoder_task(settings: CrossEncoderSettings) -> Task:
     start = _initial_encoder(settings, "CrossEncoder")
     texts = _texts(settings, start)
     pairs = read_pairs(*settings.examples, check=texts.check())
+    held_out = None
+    if settings.held_out:
+        batch = settings.schedule(len(pairs), devices.count()).batch
+        pairs, apart = split(pairs, settings.held_out, settings.seed, batch)
+        held_out = _held_out(CrossBatches(apart, *texts, settings.max_length))
     batches = CrossBatches(pairs, *texts, settings.max_length)
     dev_measure = None
     if settings.dev_examples:
@@ -148,7 +156,20 @@ def cross_encoder_task(settings: CrossEncoderSettings) -> Task:
         batches=batches,
         objective=ClassificationObjective(settings.fgm),
         dev_measure=dev_measure,
+        held_out=held_out,
     )
+
+
+def _held_out(apart: CrossBatches) -> HeldOut | None:
+    """Returns the held-out pairs; None, which a line says, where there are none."""
+    if len(apart):
+        return HeldOut(apart)
+    fewest = LARGEST_SHARE * FEWEST_QUERIES
+    say(
+        f"--held-out: expected at least {fewest} queries, and a batch of pairs beside a fifth of "
+        "them, got fewer: none is held out"
+    )
+    return None
 
 
 def _refuse_examples_for_another_model(settings: TrainingSettings, model: str) -> None:

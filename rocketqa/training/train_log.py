@@ -5,7 +5,7 @@ The same values are written for VisualDL where that is asked for.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ COLUMNS = (
     "loss_scale",
     "dev_MRR@10",
 )
+OF_HELD_OUT_PAIRS = ("held_out_AUC", "held_out_loss")  # further columns, where there are such pairs
 RATES = ("queries_per_second", "tokens_per_second")
 WARM_UP = 3  # steps after a start that are slower than the others, and have no rates
 
@@ -53,8 +54,15 @@ class Meter:
 class Log:
     """The log file. A resumed training keeps the lines of the steps before its state."""
 
-    def __init__(self, path: Path, steps_done: int, visualdl: Path | None = None):
-        lines = ["\t".join(COLUMNS)]
+    def __init__(
+        self,
+        path: Path,
+        steps_done: int,
+        visualdl: Path | None = None,
+        further: Sequence[str] = (),
+    ):
+        self.columns = (*COLUMNS, *further)
+        lines = ["\t".join(self.columns)]
         if steps_done and path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
             lines = text.splitlines()[: steps_done + 1] or lines
@@ -70,8 +78,8 @@ class Log:
         for name, value in row.items():
             if not (warming_up and name in RATES):
                 values[name] = value
-        columns = [f"{values[name]:.9g}" if name in values else "" for name in COLUMNS]
-        self.file.write("\t".join(columns) + "\n")
+        shown = [f"{values[name]:.9g}" if name in values else "" for name in self.columns]
+        self.file.write("\t".join(shown) + "\n")
         if self.visualdl:
             for name in values.keys() - {"step"}:
                 self.visualdl.add_scalar(tag=name, step=int(row["step"]), value=values[name])

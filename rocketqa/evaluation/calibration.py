@@ -1,0 +1,108 @@
+"""Calibration of the cross encoder: how often pairs of held-out labelled queries are relevant where
+it says so.
+
+The pairs are those of `held_out.tsv` in its checkpoint, which it was not trained on (`rocketqa
+train-cross-encoder --held-out`). Of a calibrated model, 8 in 10 pairs with a probability of some
+0.8 are labelled. An unlabelled pair may be relevant all the same, so the share of labelled ones is
+a lower bound.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rocketqa.evaluation.tables import Table
+from rocketqa.files.errors import DataError
+from rocketqa.files.ranges import PROBABILITY
+from rocketqa.files.rows import read_rows
+
+COLUMNS = ["query_id", "passage_id", "label", "probability"]
+BINS = 10
+DIGITS = 4
+SPARED = "held_out_labelled_taken_for_negatives"  # a column of the table of thresholds
+
+
+class HeldOutPairs(NamedTuple):
+    """The labels of held-out pairs, 1 for relevant, and their probabilities, [N] both."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    def bins(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields the number of each bin that has pairs, and which pairs it has."""
+        bin_of = np.minimum((self.probabilities * BINS).astype(int), BINS - 1)
+        for place in range(BINS):
+            here = bin_of == place
+            if here.any():
+                yield place, here
+
+    def error(self) -> float:
+        """Returns the expected calibration error: the mean over the pairs of how far the mean
+        probability of a bin is from its share of labelled pairs.
+        """
+        total = 0.0
+        for _, here in self.bins():
+            gap = self.probabilities[here].mean() - self.labels[here].mean()
+            total += abs(gap) * here.sum()
+        return total / len(self.labels)
+
+    def below(self, threshold: float, label: int) -> float:
+        """Returns the share of the pairs with a label whose probability is below a threshold."""
+        return float((self.probabilities[self.labels == label] < threshold).mean())
+
+    def line(self, max_negative: float) -> str:
+        """Returns a line on the calibration, and on what the threshold removes."""
+        labelled = int(self.labels.sum())
+        others = len(self.labels) - labelled
+        removed = [100 * (1 - self.below(max_negative, label)) for label in (1, 0)]
+        return (
+            f"held-out pairs: expected calibration error {self.error():.4f}; the threshold "
+            f"{max_negative:g} removes {removed[0]:.1f} % of {labelled:,} labelled passages and "
+            f"{removed[1]:.1f} % of {others:,} others"
+        )
+
+
+def read_held_out(path: Path) -> HeldOutPairs:
+    """Returns the pairs of held_out.tsv. Raises DataError where it is no such file, or does not
+    have pairs of both labels.
+    """
+    labels: list[int] = []
+    probabilities: list[float] = []
+    for row in read_rows(path, (len(COLUMNS),)):
+        if row.columns == COLUMNS:
+            continue
+        _, _, label, probability = row.columns
+        try:
+            labels.append(("0", "1").index(label))
+            probabilities.append(PROBABILITY.read(probability))
+        except ValueError:
+            raise DataError(
+                f"{row.place}: expected label 0 or 1 and a probability, got {label} {probability}"
+            ) from None
+    if len(set(labels)) < 2:
+        raise DataError(f"{path}: expected pairs of both labels, got {len(labels)} of one")
+    return HeldOutPairs(np.array(labels), np.array(probabilities))
+
+
+def reliability(pairs: HeldOutPairs) -> Table:
+    """Returns the reliability table: the pairs by tenths of P(relevant)."""
+    table: Table = [["from", "below", "pairs", "mean_probability", "share_labelled"]]
+    for place, here in pairs.bins():
+        mean = round(float(pairs.probabilities[here].mean()), DIGITS)
+        share = round(float(pairs.labels[here].mean()), DIGITS)
+        table.append([place / BINS, (place + 1) / BINS, int(here.sum()), mean, share])
+    return table
+
+
+def with_held_out(thresholds: Sequence[list[object]], pairs: HeldOutPairs) -> Table:
+    """Returns the table of thresholds below which a passage is a negative, with a further column:
+    the share of the held-out labelled passages that would be one.
+    """
+    head, *rows = thresholds
+    table: Table = [[*head, SPARED]]
+    for row in rows:
+        [edge, *_] = row
+        table.append([*row, round(pairs.below(float(str(edge)), 1), DIGITS)])
+    return table

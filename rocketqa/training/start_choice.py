@@ -1,0 +1,203 @@
+"""Which representation and similarity suit initial weights: the MRR@10 of the untrained dual
+encoder with each of them, on labelled training queries.
+
+The queries search their labelled passages and drawn ones, so the cost does not grow with the
+collection. Dev queries are not looked at: a choice by their labels would make the measures on them
+too high.
+# Deviation: the paper trains the first token's vector and the dot product. A switch, CHOOSE, no in
+`marco.env` and `nq.env`.
+
+Letters: Q queries, P passages, H hidden size.
+"""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rocketqa.dual_encoder import DualEncoder
+from rocketqa.encoder.config import REPRESENTATIONS, SIMILARITIES, ErnieConfig
+from rocketqa.encoder.ernie import Ernie
+from rocketqa.encoder.unit_vectors import SMALLEST
+from rocketqa.evaluation.measures import mean, reciprocal_rank
+from rocketqa.evaluation.tables import Table
+from rocketqa.files.collection import CollectionFile
+from rocketqa.files.formats import Passage, read_positives, read_queries
+from rocketqa.files.rows import Check
+from rocketqa.inference.engine import Engine
+from rocketqa.inference.finite_outputs import refuse_non_finite
+from rocketqa.jobs.seeds import number
+from rocketqa.text.tokenizer import Encoding, text_encoder_of
+from rocketqa.weights.checkpoint import set_weights
+from rocketqa.weights.pretrained import Pretrained, load_pretrained
+
+CUTOFF = 10
+DIGITS = 4  # of a measure; candidates that agree in them are equal
+YES_OR_NO = {True: "yes", False: "no"}
+
+
+class StartSettings(NamedTuple):
+    """What is measured; see `rocketqa choose-start --help`. A representation or similarity of None
+    is to be chosen.
+    """
+
+    init: Path | str
+    collection: Path
+    queries: Path
+    qrels: Path
+    representation: str | None
+    similarity: str | None
+    layer_norm_eps: float | None
+    passages: int
+    seed: int
+    query_length: int
+    passage_length: int
+    batch_tokens: int
+    precision: str
+
+
+class Candidate(NamedTuple):
+    """A way to use the initial weights. own: it is what they say, where nothing else is set."""
+
+    representation: str
+    similarity: str
+    mrr: float
+    own: bool
+
+    def __str__(self) -> str:
+        return f"{self.representation}, {self.similarity}"
+
+
+class StartChoice(NamedTuple):
+    """The candidates, how many queries measured them, and how many passages were searched."""
+
+    candidates: Sequence[Candidate]
+    queries: int
+    passages: int
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate with the highest measure; of equal ones the weights' own."""
+        return max(self.candidates, key=lambda candidate: (candidate.mrr, candidate.own))
+
+    def table(self) -> Table:
+        """Returns the rows of choice.tsv."""
+        table: Table = [["representation", "similarity", "MRR@10", "as_the_weights_say", "chosen"]]
+        for candidate in self.candidates:
+            is_chosen = candidate == self.chosen
+            row: list[object] = [candidate.representation, candidate.similarity]
+            row += [f"{candidate.mrr:.{DIGITS}f}", YES_OR_NO[candidate.own], YES_OR_NO[is_chosen]]
+            table.append(row)
+        return table
+
+
+class Searched(NamedTuple):
+    """The texts of a measure, as rows of tokens, and their ids."""
+
+    query_ids: Sequence[str]
+    queries: Sequence[Encoding]
+    passage_ids: Sequence[str]  # ascending: equal scores are ranked by passage_id
+    passages: Sequence[Encoding]
+    positives: Mapping[str, Sequence[str]]
+
+
+def measure_start(settings: StartSettings) -> StartChoice:
+    """Returns the measures of all candidates.
+
+    Raises DataError where an input is not as it should be, or a vector is not finite.
+    """
+    overrides = {"layer_norm_eps": settings.layer_norm_eps}
+    start = load_pretrained(settings.init, "DualEncoder", **overrides)
+    searched = _searched(settings, start)
+    own_representation = settings.representation or start.config.representation
+    own_similarity = settings.similarity or start.config.similarity
+    candidates = []
+    for representation in _to_measure(settings.representation, REPRESENTATIONS):
+        config = start.config._replace(representation=representation, similarity="dot")
+        q_reps, p_reps = _vectors(settings, start, config, searched)  # [Q, H], [P, H]
+        for similarity in _to_measure(settings.similarity, SIMILARITIES):
+            if similarity == "cosine":
+                q_reps, p_reps = _unit(q_reps), _unit(p_reps)
+            mrr = round(mrr_of(q_reps, p_reps, searched), DIGITS)
+            is_own = representation == own_representation and similarity == own_similarity
+            candidates.append(Candidate(representation, similarity, mrr, is_own))
+    return StartChoice(candidates, len(searched.query_ids), len(searched.passage_ids))
+
+
+def _to_measure(fixed: str | None, all_values: Sequence[str]) -> Sequence[str]:
+    return all_values if fixed is None else (fixed,)
+
+
+def _searched(settings: StartSettings, start: Pretrained) -> Searched:
+    """Reads the queries and their labelled passages, draws passages, and tokenises all of them."""
+    encoder = text_encoder_of(start.tokenizer_files)
+    queries = read_queries(settings.queries)
+    collection = CollectionFile(settings.collection)
+    check = Check(query_ids=queries, passage_ids=collection)
+    positives = read_positives(settings.qrels, check=check)
+    labelled = {passage_id for of_query in positives.values() for passage_id in of_query}
+    drawn = drawn_passages(collection, labelled, settings.passages, settings.seed)
+    passage_ids = sorted([*labelled, *drawn])
+    texts = [queries[query_id].text for query_id in positives]
+    passages = [collection[passage_id] for passage_id in passage_ids]
+    return Searched(
+        query_ids=list(positives),
+        queries=encoder.queries(texts, settings.query_length),
+        passage_ids=passage_ids,
+        passages=encoder.passages(passages, settings.passage_length),
+        positives=positives,
+    )
+
+
+def drawn_passages(
+    collection: Mapping[str, Passage], left_out: set[str], count: int, seed: int
+) -> list[str]:
+    """Returns the ids of `count` passages, all where there are no more, by the seed and their ids;
+    those that are left out do not count.
+    """
+
+    def place(passage_id: str) -> int:
+        return number(seed, "passages of the start", passage_id, bits=64)
+
+    others = (passage_id for passage_id in collection if passage_id not in left_out)
+    return heapq.nsmallest(count, others, key=place)
+
+
+def _vectors(
+    settings: StartSettings, start: Pretrained, config: ErnieConfig, searched: Searched
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns q_reps [Q, H] and p_reps [P, H] of the initial weights, float64, not normalised."""
+    model = DualEncoder(config)
+    set_weights(model, DualEncoder.from_encoder_weights(start.weights), str(settings.init))
+    q_reps = _encoded(settings, model.query_encoder, searched.queries, searched.query_ids)
+    p_reps = _encoded(settings, model.passage_encoder, searched.passages, searched.passage_ids)
+    return q_reps, p_reps
+
+
+def _encoded(
+    settings: StartSettings, tower: Ernie, rows: Sequence[Encoding], ids: Sequence[str]
+) -> np.ndarray:
+    engine = Engine(tower, settings.precision)
+    vectors = engine.run_all(rows, settings.batch_tokens)
+    refuse_non_finite(vectors, Path(settings.init), lambda row: f"the text {ids[row]!r}")
+    return vectors.astype(np.float64)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Returns each row divided by its length; a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, SMALLEST)
+
+
+def mrr_of(q_reps: np.ndarray, p_reps: np.ndarray, searched: Searched) -> float:
+    """Returns MRR@10 of the queries over all passages; q_reps: [Q, H], p_reps: [P, H]."""
+    reciprocal_ranks = {}
+    for query_id, q_rep in zip(searched.query_ids, q_reps):
+        scores = p_reps @ q_rep  # [P]
+        best = np.argsort(-scores, kind="stable")[:CUTOFF]
+        ranking = [searched.passage_ids[place] for place in best]
+        relevant = searched.positives[query_id]
+        reciprocal_ranks[query_id] = reciprocal_rank(ranking, relevant, CUTOFF)
+    return mean(reciprocal_ranks)

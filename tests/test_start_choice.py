@@ -1,0 +1,38 @@
+"""Of the candidates the best is chosen, over passages that are drawn by their ids."""
+
+import numpy as np
+import pytest
+
+from rocketqa.training.start_choice import (
+    Candidate,
+    Searched,
+    StartChoice,
+    drawn_passages,
+    mrr_of,
+)
+
+
+def test_of_equal_candidates_the_one_of_the_weights_is_chosen():
+    first, own = Candidate("first", "dot", 0.5, False), Candidate("mean", "cosine", 0.5, True)
+    better = Candidate("mean", "dot", 0.6, False)
+    assert StartChoice([first, own], 1, 1).chosen == own
+    assert StartChoice([first, own, better], 1, 1).chosen == better
+
+
+def test_passages_are_drawn_by_the_seed_and_their_ids():
+    collection = dict.fromkeys(f"p{number}" for number in range(50))
+    backwards = dict.fromkeys(reversed(collection))
+    drawn = drawn_passages(collection, {"p1", "p2"}, 10, seed=1)
+    assert drawn == drawn_passages(backwards, {"p1", "p2"}, 10, seed=1)
+    assert len(set(drawn)) == 10 and not {"p1", "p2"} & set(drawn)
+    assert drawn != drawn_passages(collection, {"p1", "p2"}, 10, seed=2)
+    assert len(drawn_passages(collection, {"p1"}, 100, seed=1)) == 49
+
+
+def test_equal_scores_are_ranked_by_passage_id():
+    searched = Searched(["q"], [], ["a", "b", "c"], [], {"q": ["b"]})
+    q_reps = np.array([[1.0, 0.0]], np.float32)
+    same = np.ones((3, 2), np.float32)
+    assert mrr_of(q_reps, same, searched) == 0.5
+    longer = np.array([[1, 0], [1, 9], [2, 0]], np.float32)
+    assert mrr_of(q_reps, longer, searched) == pytest.approx(1 / 3)
