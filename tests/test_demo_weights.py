@@ -38,7 +38,7 @@ def test_both_encoders_become_folders_that_a_training_starts_from(tmp_path, whee
     assert status == 0, said
     for name in (THREE, SIX):
         folder = tmp_path / "out" / name
-        start = load_pretrained(folder)
+        start = load_pretrained(folder, "DualEncoder")
         assert start.config.num_hidden_layers == 2
         assert start.config.representation == "mean"
         assert start.config.similarity == "cosine"
