@@ -65,6 +65,8 @@ setup(
             "ruff==0.17.6",
         ],
         "bm25": BM25,
+        # What data_prep/demo_weights.py reads small public models with, for windows.env.
+        "demo": ["onnx>=1.17", "pip"],
         # What `rocketqa benchmark speed` compares with; best in an environment of its own.
         "bench": ["sentence-transformers>=5"],
         "export": EXPORT,

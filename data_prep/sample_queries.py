@@ -19,6 +19,7 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.formats import line_of, read_positives, read_queries, write_lines
 from rocketqa.files.ranges import ANY_WHOLE, WHOLE_FROM_1
 from rocketqa.jobs.seeds import number
+from rocketqa.training.plan import DRAWN_QUERIES
 
 
 def build_parser() -> ArgumentParser:
@@ -27,7 +28,7 @@ def build_parser() -> ArgumentParser:
         "sample_queries.py",
         "Draw labelled queries, with their labels, into a folder.",
         "python data_prep/sample_queries.py --queries data/toy/queries.train.tsv \\\n"
-        "      --qrels data/toy/qrels.train.tsv --count 500 --seed 1 --output output/sample",
+        "      --qrels data/toy/qrels.train.tsv --seed 1 --output output/sample",
     )
     add_job_flags(parser)
     parser.add_argument("--queries", type=to_file, required=True, help="rows of query_id, text")
@@ -40,8 +41,8 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--count",
         type=NumberType(WHOLE_FROM_1),
-        required=True,
-        help="number of queries; all labelled ones where there are no more",
+        default=DRAWN_QUERIES,
+        help="number of queries; all labelled ones where there are no more (default: %(default)s)",
     )
     parser.add_argument(
         "--seed", type=NumberType(ANY_WHOLE), required=True, help="seed of the draw"

@@ -32,16 +32,25 @@ remove_rows() {
     done
 }
 
-# retrieve_with_both SPLIT: makes the runs of BM25 and of the last model. Where BM25 finds nothing,
-# there is nothing to fuse, and the script ends.
+# end_without_fusion RUN REASON: says why there is nothing to fuse, and ends the script.
+end_without_fusion() {
+    say "$1: $2, so BM25 is not fused with $LAST"
+    remove_rows fused fused_reranked
+    exit 0
+}
+
+# retrieve_with_both SPLIT: makes the runs of BM25 and of the last model, and looks whether they can
+# be fused.
 retrieve_with_both() {
     retrieve_bm25 "$1"
-    if [ ! -s "$OUTPUT_DIR/bm25.$1.run" ] && [ "${PLAN-no}" = no ]; then
-        say "$OUTPUT_DIR/bm25.$1.run: BM25 found nothing, so it is not fused with $LAST"
-        remove_rows fused fused_reranked
-        exit 0
-    fi
+    bm25=$OUTPUT_DIR/bm25.$1.run
+    [ -s "$bm25" ] || [ "${PLAN-no}" = yes ] || end_without_fusion "$bm25" "BM25 found nothing"
     retrieve "$LAST" "$1" "$RETRIEVE_DEPTH"
+    [ "${PLAN-no}" = no ] || return 0
+    for run in "$bm25" "$OUTPUT_DIR/$LAST.$1.run"; do
+        scores_differ "$run" ||
+            end_without_fusion "$run" "the passages of each query have the same score"
+    done
 }
 
 # fuse SPLIT: writes OUTPUT_DIR/fused.SPLIT.run; the same weights are chosen for every split.

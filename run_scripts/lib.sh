@@ -22,8 +22,9 @@
 # end_plan SCRIPT             ends a planned run with its costs and the lines of preflight.
 # exists FILE                 is true if FILE exists, or will by then in a planned run.
 # require FILE COMMAND        stops unless FILE exists, and names the command that makes it.
-# data_comes                  is true if DATA_PREP will make the files of DATA_DIR.
-# prepare_data SCRIPT         runs DATA_PREP if a file of DATA_DIR is missing, and asks again.
+# data_comes                  is true if DATA_PREP will make the files of DATA_DIR, and the initial
+#                             weights that lie there.
+# prepare_data SCRIPT         runs DATA_PREP if one of them is missing, and asks again.
 # require_labelled_data       stops unless the collection and the labelled queries D_L exist.
 # require_unlabelled_queries  stops unless the unlabelled queries of stage 4 exist.
 # require_evaluation_data     stops unless the queries of EVALUATE_SPLIT and their judgements exist.
@@ -234,6 +235,9 @@ data_comes() {
     for name in collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv \
         "queries.${EVALUATE_SPLIT-dev}.tsv"; do
         [ -e "${DATA_DIR-}/$name" ] || return 0
+    done
+    for weights in "${INIT-}" "${INIT_CROSS-}"; do
+        case $weights in "${DATA_DIR-}"/*) [ -e "$weights" ] || return 0 ;; esac
     done
     return 1
 }

@@ -56,4 +56,14 @@ for model in dual_encoder_0 dual_encoder_1 dual_encoder_2 $distilled cross_encod
 done
 [ "$FUSE" = no ] || sh run_scripts/fuse.sh "$ENV"
 sh run_scripts/reproduce_tables.sh "$ENV"
-[ "${PLAN-no}" = no ] || end_plan rocket.sh
+if [ "${PLAN-no}" = yes ]; then
+    end_plan rocket.sh
+else
+    echo "The search page, from $OUTPUT_DIR/report.md:"
+    awk '
+        /^With a search page/ { is_next = 1 }
+        is_next && /^```$/ { exit }
+        is_next && is_inside { print }
+        is_next && /^```sh$/ { is_inside = 1 }
+    ' "$OUTPUT_DIR/report.md"
+fi

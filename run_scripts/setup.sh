@@ -28,7 +28,7 @@ fi
 PADDLE_DEFAULT=3.3.1
 INDEX=https://www.paddlepaddle.org.cn/packages/stable # of Paddle's builds for GPUs
 PATIENCE=10                                           # seconds for nvidia-smi
-EXTRAS=cpu,test,bm25,milvus,paddlenlp # on Python 3.13 the extra paddlenlp is empty
+EXTRAS=cpu,test,bm25,demo,milvus,paddlenlp # on Python 3.13 the extra paddlenlp is empty
 
 # installed: is true if the commands rocketqa and python run this clone, on PYTHON's version if that
 # is set, and Paddle is there, in PADDLE's version if that is set. The last line of what it prints

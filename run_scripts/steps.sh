@@ -5,6 +5,7 @@
 #                                   training queries in OUTPUT_DIR/train_sample.
 # texts KIND NAME                   prints where the texts of NAME.tsv are for a model of KIND, dual
 #                                   or cross: there, or the folder of their tokens.
+# is_made WHAT                      is true if this process has asked so before.
 # tokenise KIND NAME ...            makes such folders, where TOKENISE asks for them.
 # draw_sample                       draws 500 labelled training queries into OUTPUT_DIR/train_sample.
 # choose_start                      with CHOOSE=yes measures INIT on them with each REPRESENTATION and
@@ -28,6 +29,8 @@
 #                                   of queries has a negative and at most 1 % of the labelled
 #                                   passages would be one (5 % of held-out ones); nothing where there
 #                                   is none.
+# scores_differ RUN               is true unless the passages of each query in the file RUN share one
+#                                 score, so that their ranks say nothing.
 # note NAME LINE                    prints a line and writes OUTPUT_DIR/NAME.txt for the report.
 # leave_out MODEL REASON            notes that MODEL is not trained, and why.
 # is_left_out MODEL                 is true if MODEL was left out.
@@ -56,23 +59,33 @@ texts() {
     fi
 }
 
+# A script asks for the same tokens and runs again and again. Only the first time starts a command.
+MADE=:
+is_made() {
+    case $MADE in *":$1:"*) return 0 ;; esac
+    MADE=$MADE$1:
+    return 1
+}
+
 tokenise() {
     [ "$TOKENISE" = yes ] || return 0
     kind_of_model=$1 tokenizer=$INIT
     [ "$1" = dual ] || tokenizer=$INIT_CROSS
     shift
     for texts in "$@"; do
+        tokens=$(texts "$kind_of_model" "$texts")
+        ! is_made "$tokens $tokenizer" || continue
         flag=--queries
         [ "$texts" != collection ] || flag=--collection
-        rocketqa tokenize --output "$(texts "$kind_of_model" "$texts")" \
-            --checkpoint "$tokenizer" "$flag" "$(source_of "$texts")"
+        rocketqa tokenize --output "$tokens" --checkpoint "$tokenizer" \
+            "$flag" "$(source_of "$texts")"
     done
 }
 
 draw_sample() {
     python data_prep/sample_queries.py --output "$OUTPUT_DIR/train_sample" \
         --queries "$DATA_DIR/queries.train.tsv" --qrels "$DATA_DIR/qrels.train.tsv" \
-        --count 500 --seed "$SEED"
+        --seed "$SEED"
 }
 
 choose_start() {
@@ -148,6 +161,7 @@ train_cross() {
 
 # The vectors stay in OUTPUT_DIR/NAME.vectors; those of the collection serve every split.
 retrieve() {
+    ! is_made "$OUTPUT_DIR/$1.$2.run $3" || return 0
     vectors=$OUTPUT_DIR/$1.vectors
     tokenise dual collection "queries.$2"
     launch "$DEVICES_INFERENCE" encode --output "$vectors/collection" \
@@ -251,6 +265,16 @@ higher_threshold() {
         { lost = NF > 6 ? $7 : $5; most = NF > 6 ? 0.05 : 0.01 }
         NR > 1 && $1 + 0 > lowest + 0 && $4 >= batch && lost <= most { print $1; exit }
     ' "$OUTPUT_DIR/denoising.train/max_negative.tsv"
+}
+
+# The columns of a run are query_id, Q0, passage_id, rank, score, tag.
+scores_differ() {
+    awk '
+        !($1 in first) { first[$1] = $5; next }
+        { several = 1 }
+        $5 != first[$1] { differ = 1; exit }
+        END { exit several && !differ }
+    ' "$1"
 }
 
 note() {

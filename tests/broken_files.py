@@ -7,6 +7,7 @@ from broken_runs import RUN
 
 from rocketqa.files.rows import LINE_ENDS
 
+NO_TAB = "1 (columns are separated by tabs)"
 SOUND = {
     "collection.tsv": b"p1\tApollo\tApollo flew to the moon\np2\t\tGemini came before\n"
     b"p3\tt\tthree\np4\tt\tfour\n",
@@ -24,7 +25,7 @@ SOUND = {
 
 COLLECTION = [
     (b"p1\tApollo\np2\t\tx\np3\tt\tx\np4\tt\tx\n", "columns", 1, "3 columns, got 2"),
-    (b"p1\tt\tx\np2\t\tx\n\np3\tt\tx\np4\tt\tx\n", "columns", 3, "3 columns, got 1"),
+    (b"p1\tt\tx\np2\t\tx\n\np3\tt\tx\np4\tt\tx\n", "columns", 3, f"3 columns, got {NO_TAB}"),
     (b"p1\tt\tx\np2\t\tx\tmore\np3\tt\tx\np4\tt\tx\n", "stray tabs", 2, "3 columns, got 4"),
     (
         b"\tt\tx\np1\tt\tx\np2\tt\tx\np3\tt\tx\np4\tt\tx\n",
@@ -85,7 +86,7 @@ COLLECTION = [
     ),
 ]
 QUERIES = [
-    (b"d1\nd2\twhere\n", "columns", 1, "2 columns, got 1"),
+    (b"d1\nd2\twhere\n", "columns", 1, f"2 columns, got {NO_TAB}"),
     (b"d1\twhen\nd2\twhere\tis it\n", "stray tabs", 2, "2 columns, got 3"),
     (b"d1\twhen\nd2\twhere\n\tno id\n", "empty ids", 3, "a query_id without spaces, got ''"),
     (
@@ -157,7 +158,7 @@ QRELS = [
     (b"", "empty file", 1, "a line, got an empty file"),
 ]
 ANSWERS = [
-    (b"d1\n", "columns", 1, "at least 2 columns, got 1"),
+    (b"d1\n", "columns", 1, f"at least 2 columns, got {NO_TAB}"),
     (b"d1\t1972\t\n", "empty text", 1, "an answer with a visible character, got ''"),
     (b"d1\t\xe2\x80\x8b\n", "empty text", 1, r"an answer with a visible character, got '\u200b'"),
     (b"d1\t1972\nd1\t1973\n", "duplicate ids", 2, "each id once, got 'd1' again"),
@@ -167,7 +168,7 @@ ANSWERS = [
     (b"d1\t19\x8072\n", "UTF-8", 1, "UTF-8, got byte 0x80 at 5"),
 ]
 DUAL = [
-    (b"q1\n", "columns", 1, "at least 2 columns, got 1"),
+    (b"q1\n", "columns", 1, f"at least 2 columns, got {NO_TAB}"),
     (
         b"q1\tp1\tp1\n",
         "positive and negative",

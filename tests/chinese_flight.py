@@ -1,13 +1,11 @@
 """A tiny Chinese flight: its data and weights, and its planned commands in this process."""
 
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep_runs import data_prep_module
-from script_runs import folders_below, run_script
+from planned_flights import fly_here
+from script_runs import folders_below
 
-from rocketqa.cli.__main__ import main
 from rocketqa.files.formats import write_lines
 
 PLACES = "甲城 乙城 丙城 丁城 戊城 己城 庚城 辛城 东镇 西镇 南镇 北镇 上村 下村 前村 后村".split()
@@ -67,27 +65,7 @@ def _write_weights(folder: Path, lines: list[str]) -> None:
     write(folder, [*SPECIAL_WORDS, *characters], [], hidden_size=32, dropout=0.0, seed=1)
 
 
-def planned_commands(folder: Path, variables: dict[str, str]) -> Iterator[list[str]]:
-    """Yields the words of each command that rocket.sh would run with own.env."""
-    plan = run_script(
-        "rocket.sh", "run_scripts/own.env", "--plan", **SHRUNK, **variables, **folders_below(folder)
-    )
-    for line in plan.stdout.splitlines():
-        if line.startswith(("rocketqa ", "python ")):
-            yield shlex.split(line)
-
-
 def fly(folder: Path) -> list[list[str]]:
-    """Makes data and flies on it, and returns the commands of the flight.
-
-    They run in this process, which loads Paddle once for all of them.
-    """
-    variables = write_chinese_data(folder / "data")
-    commands = list(planned_commands(folder, variables))
-    for command in commands:
-        if command[0] == "rocketqa":
-            status = main(command[1:])
-        else:
-            status = data_prep_module(Path(command[1]).stem).main(command[2:])
-        assert status == 0, command
-    return commands
+    """Makes data and flies on it, and returns the commands of the flight."""
+    variables = write_chinese_data(folder / "data") | folders_below(folder)
+    return fly_here("own", **SHRUNK, **variables)

@@ -11,6 +11,7 @@ from misbehaving_server import serving
 SCRIPTS = (
     "beir",
     "bm25",
+    "demo_weights",
     "documents",
     "download",
     "ernie_weights",

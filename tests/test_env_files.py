@@ -118,4 +118,7 @@ def test_the_windows_of_squad_are_flown_like_data_of_ones_own():
         variable_values(ROOT / f"run_scripts/{name}.env") for name in ("own", "windows")
     )
     changed = {name for name in own if own[name] != windows[name]}
-    assert changed == {"DATA_DIR", "DATA_PREP", "OUTPUT_DIR", "CHECKPOINT_DIR"}
+    folders = {"DATA_DIR", "OUTPUT_DIR", "CHECKPOINT_DIR"}
+    assert changed == folders | {"DATA_PREP", "INIT", "INIT_CROSS", "ROWS"}
+    for name in ("INIT", "INIT_CROSS"):  # made by DATA_PREP
+        assert windows[name].startswith(f"{windows['DATA_DIR']}/")

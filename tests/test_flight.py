@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from planned_flights import fly_here
 from script_runs import ROOT, folders_below, make_toy_data, run_script, script_environment
 
 # A handful of steps teaches nothing, so the thresholds are wide open: the procedure is tested.
@@ -128,8 +129,8 @@ def test_the_report_holds_the_measures_of_every_model_beside_the_papers(finished
     assert not list(folder.rglob("*.part")), "unfinished artefacts are left behind"
 
 
-def test_the_report_begins_with_a_command_that_searches(finished):
-    folder, _ = finished
+def test_the_report_begins_with_a_command_that_searches_and_the_flight_ends_with_the_page(finished):
+    folder, printed = finished
     report = (folder / "o/report.md").read_text()
     assert report.startswith("# Which checkpoint to use\n\n- Dual encoder: `")
     command = report.split("```sh\n")[1].split("```")[0].replace("your query", "dimosahis vumi")
@@ -139,6 +140,9 @@ def test_the_report_begins_with_a_command_that_searches(finished):
     )
     assert done.returncode == 0, done.stderr
     assert re.match(r"1\t\S+\t\S+\t", done.stdout)
+    page = report.split("```sh\n")[2].split("```")[0]
+    assert "rocketqa serve \\\n    --checkpoint " in page
+    assert printed.endswith(f"\nThe search page, from {folder}/o/report.md:\n{page}")
     assert "\n- Judged queries: 20.\n- Depth: 30 passages were retrieved" in report
 
 
@@ -173,7 +177,7 @@ def test_a_second_call_repeats_what_comes_from_changed_inputs_and_nothing_else(
         lines.write("one-more\tzore benave\n")
     (world / "meta.json").unlink()  # the change is meant
     before, times = artefacts(folder), times_below(copy)
-    run_procedure(copy, world)
+    fly_here("toy", **shrunk_variables(copy, world))
     after, times_after = artefacts(copy), times_below(copy)
     changed = {name for name in before if before[name] != after[name]}
     assert "o/dual_encoder_1.unlabelled.run" in changed

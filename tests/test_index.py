@@ -87,6 +87,17 @@ def test_a_refusal_leaves_the_index_that_is_there(folders, capsys):
     assert not (folders / "index.part").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [("index", "--factory", "Flat", "--output", "index"), ("load", "--uri", "m.db")]
+)
+def test_vectors_that_are_not_there_are_called_a_folder(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--passage-vectors", "gone"]) == 2
+    line = f"rocketqa {words[0]}: gone: expected a folder of vectors, got nothing there\n"
+    assert capsys.readouterr().err == line
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_disk_that_takes_no_more_is_one_line_and_leaves_no_index(folders, capsys):
     allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, allowed[1]))

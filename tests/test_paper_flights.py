@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from nq_like_data import make_nq_like_data
+from planned_flights import fly_here
 from released_fixture import ReleasedFixture
 from script_runs import folders_below, run_script
 
@@ -50,7 +51,7 @@ def nq_output(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nq")
     variables = shrunk_variables(world, folder)
     depths = {"CROSS_DEPTH": "20", "DENOISE_DEPTH": "20", "AUGMENT_DEPTH": "10"}
-    run_script("rocket.sh", "run_scripts/nq.env", **variables, **depths)
+    fly_here("nq", **variables, **depths)
     done = run_script("evaluate.sh", "dual_encoder_1", "run_scripts/nq.env", **variables)
     return folder / "o", done.stdout
 

@@ -9,7 +9,7 @@ from toy_files import write_tiny_flight
 from rocketqa.cli.__main__ import main
 from rocketqa.cli.choose_start import build_parser
 from rocketqa.files.errors import DataError
-from rocketqa.training.plan import DRAWN_PASSAGES, DRAWN_QUERIES, PipelinePlan
+from rocketqa.training.plan import DRAWN_PASSAGES, PipelinePlan
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import KNOWN
 
@@ -112,8 +112,6 @@ def test_a_fused_search_is_planned_with_its_drawn_queries(tmp_path):
     expected = "score for the drawn queries, two runs: 1,000 queries x 20 = 20,000 pairs"
     assert line_of(fusion, "score for the drawn").startswith(expected)
     assert "300 queries x 20 = 6,000 pairs" in line_of(fusion, "score for dev")
-    script = (ROOT / "run_scripts/steps.sh").read_text(encoding="utf-8")
-    assert f"--count {DRAWN_QUERIES} " in script
 
 
 def test_the_choice_of_the_start_is_planned_where_something_is_to_be_chosen(tmp_path):

@@ -180,6 +180,14 @@ def test_weights_elsewhere_are_asked_for_before_the_data_command(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_weights_that_lie_in_the_data_folder_are_made_where_they_alone_are_missing(tmp_path):
+    env = write_flight(tmp_path)
+    (tmp_path / "data/init").rename(tmp_path / "made")
+    done = sh("run_scripts/rocket.sh", str(env), DATA_PREP=f"touch '{tmp_path}/ran'; exit 9")
+    assert (done.returncode, done.stderr) == (9, "")
+    assert (tmp_path / "ran").exists()
+
+
 def test_the_verb_takes_the_variables_that_the_caller_has_exported(tmp_path):
     env = write_flight(tmp_path)
     words = verb("preflight", "--script", "rocket.sh", "--env", "my.env")

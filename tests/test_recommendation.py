@@ -11,7 +11,7 @@ from rocketqa.evaluation.recommendation import (
     reranked_passages,
 )
 from rocketqa.evaluation.report_tables import Depths, Measured
-from rocketqa.evaluation.search_command import entering_commands
+from rocketqa.evaluation.search_command import entering_commands, serve_command
 
 
 def test_a_report_begins_with_the_checkpoints_the_command_the_queries_and_the_depths():
@@ -34,6 +34,13 @@ def test_a_report_begins_with_the_checkpoints_the_command_the_queries_and_the_de
         "    --max-length 160 \\\n"
         "    --depth 20 \\\n"
         "    --rerank-depth 20",
+        "```",
+        "",
+        "With a search page, at http://127.0.0.1:8000 on this machine:",
+        "",
+        "```sh",
+        *entering_commands(),
+        serve_command(results(RISING).flight, "dual_encoder_2", reranks=True),
         "```",
         "",
         "- Without training: MRR@10 is 60.00 with BM25 and 65.00 with the initial weights.",

@@ -57,11 +57,11 @@ def log_without_rates(output: Path) -> list[list[str]]:
     return [line.split("\t")[:5] for line in lines]
 
 
-@pytest.mark.parametrize("name, devices", [(DUAL, 2), ("train-cross-encoder", 1)])
-def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices):
+@pytest.mark.parametrize("name, devices, steps", [(DUAL, 2, 60), ("train-cross-encoder", 1, 100)])
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices, steps):
     write_tiny_flight(tmp_path, dropout=0.1)
-    steps = 200 // devices  # 10 an epoch of one device, 5 of two
-    settings = {"epochs": 20, "save-every": 7, "keep": 2}
+    epochs = steps * devices // 10  # 10 steps an epoch of one device, 5 of two
+    settings = {"epochs": epochs, "save-every": 7, "keep": 2}
     if name == DUAL:
         settings["teacher"] = write_teacher(tmp_path)
     straight = tmp_path / "straight"
@@ -91,7 +91,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, name, devices):
 def test_the_best_model_by_dev_is_the_same_after_a_kill(tmp_path):
     write_tiny_flight(tmp_path, dropout=0.1)
     dev = {"evaluate-every": 3, "dev-examples": tmp_path / "examples.dual.tsv"}
-    settings = {"epochs": 12, "save-every": 7, **dev}
+    settings = {"epochs": 8, "save-every": 7, **dev}
     run_training(tmp_path, 1, DUAL, flags_of(DUAL, tmp_path, tmp_path / "a", **settings))
     kill(tmp_path, tmp_path / "b", DUAL, 1, 0.5, **settings)
     run_training(tmp_path, 1, DUAL, flags_of(DUAL, tmp_path, tmp_path / "b", **settings))
@@ -162,7 +162,11 @@ def test_a_finished_training_is_not_repeated(tmp_path):
             "q0\tp0\tp99\n",
             "examples.dual.tsv:41: expected a passage_id of the collection, got 'p99'",
         ),
-        ("queries.tsv", "q40\n", "queries.tsv:41: expected 2 columns, got 1"),
+        (
+            "queries.tsv",
+            "q40\n",
+            "queries.tsv:41: expected 2 columns, got 1 (columns are separated by tabs)",
+        ),
     ],
 )
 def test_a_bad_input_ends_the_training_with_one_line_and_leaves_nothing(

@@ -146,7 +146,7 @@ def test_the_first_row_decides_how_many_columns_all_have(reported):
     assert [fault.kind for fault in reported] == ["mixed forms", "columns", "stray tabs"]
     assert reported.messages() == [
         "2: expected 2 columns, got 4",
-        "3: expected 2 columns, got 1",
+        "3: expected 2 columns, got 1 (columns are separated by tabs)",
         "4: expected 2 columns, got 5",
     ]
     assert [row.columns for row in rows[1:4]] == [["a", "b"], ["a", ""], ["a", "b"]]
@@ -156,7 +156,8 @@ def test_the_first_row_decides_how_many_columns_all_have(reported):
 def test_without_a_number_of_columns_rows_may_differ_but_for_the_smallest_number(reported):
     lines = [b"a\tb\n", b"a\tb\tc\n", b"a\n"]
     rows = list(parse_rows(lines, "a.tsv", None, reported.check(), min_columns=2))
-    assert reported.messages() == ["3: expected at least 2 columns, got 1"]
+    [message] = reported.messages()
+    assert message == "3: expected at least 2 columns, got 1 (columns are separated by tabs)"
     assert [row.columns for row in rows] == [["a", "b"], ["a", "b", "c"], ["a", ""]]
 
 

@@ -123,6 +123,25 @@ def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.4\n"
 
 
+def test_what_a_script_has_made_is_not_asked_for_again(tmp_path):
+    program = "for what in a b a; do is_made $what || echo $what; done"
+    assert with_steps(tmp_path, program).stdout == "a\nb\n"
+
+
+def test_a_run_whose_queries_have_one_score_each_for_all_passages_is_known(tmp_path):
+    first = "q1 Q0 a 1 2.0 x\nq2 Q0 a 1 3.0 x\n"
+    for name, more in {
+        "single": "",
+        "equal": "q1 Q0 b 2 2.0 x\n",
+        "sound": "q2 Q0 b 2 1 x\n",
+    }.items():
+        (tmp_path / name).write_text(first + more)
+    program = (
+        f"for run in single equal sound; do scores_differ {tmp_path}/$run && echo $run; done; :"
+    )
+    assert with_steps(tmp_path, program).stdout == "single\nsound\n"
+
+
 def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
     program = (
         "last_model; leave_out dual_encoder_2 'too few'; last_model; is_left_out dual_encoder_2"

@@ -1,6 +1,8 @@
 """Labelled queries are drawn by the seed and their ids, with their labels."""
 
-from data_prep_runs import call, read, write
+from data_prep_runs import ROOT, call, data_prep_module, read, write
+
+from rocketqa.training.plan import DRAWN_QUERIES
 
 QUERIES = "".join(f"q{number}\tword {number}\n" for number in range(20))
 QRELS = (
@@ -12,6 +14,13 @@ def draw(folder, count: int, seed: int, output: str = "sample") -> tuple[int, st
     flags = ("--count", count, "--seed", seed, "--output", folder / output)
     files = ("--queries", folder / "queries.tsv", "--qrels", folder / "qrels.tsv")
     return call("sample_queries.py", *files, *flags)
+
+
+def test_a_flight_draws_as_many_as_its_plan_counts(tmp_path):
+    assert "--count" not in (ROOT / "run_scripts/fuse.sh").read_text()
+    flags = ("--queries", "q.tsv", "--qrels", "r.tsv", "--seed", "1", "--output", "sample")
+    parsed = data_prep_module("sample_queries").build_parser().parse_args(flags)
+    assert parsed.count == DRAWN_QUERIES == 500
 
 
 def drawn(folder, output: str = "sample") -> list[str]:

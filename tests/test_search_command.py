@@ -3,8 +3,14 @@
 import shlex
 from pathlib import Path
 
+from rocketqa.cli import serve
 from rocketqa.cli.search import build_parser, folders_and_query
-from rocketqa.evaluation.search_command import Flight, entering_commands, search_command
+from rocketqa.evaluation.search_command import (
+    Flight,
+    entering_commands,
+    search_command,
+    serve_command,
+)
 
 FLIGHT = Flight(Path("c/own"), Path("o/own"), Path("my data/collection.tsv"), 32, 160, 20)
 
@@ -54,6 +60,17 @@ def test_the_verb_understands_the_command():
     assert args.cross_encoder == Path("c/own/cross_encoder")
     assert (args.query_length, args.max_length) == (32, 160)
     assert (args.depth, args.rerank_depth) == (20, 20)
+
+
+def test_the_search_page_is_served_with_the_models_of_the_search_and_its_verb_understands_it():
+    flight = FLIGHT._replace(bm25_index=Path("o/own/bm25.index"))
+    command = serve_command(flight, "dual_encoder_1", reranks=True, bm25_weight=0.3)
+    asked = search_command(flight, "dual_encoder_1", reranks=True, bm25_weight=0.3)
+    shown = asked.replace("search 'your query'", "serve").replace("    --depth 20 \\\n", "")
+    assert command == shown
+    words = shlex.split(command.replace("\\\n", ""))
+    assert words[:2] == ["rocketqa", "serve"]
+    assert serve.build_parser().parse_args(words[2:]).rerank_depth == 20
 
 
 def test_the_commands_before_it_enter_the_folder(tmp_path, monkeypatch):

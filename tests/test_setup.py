@@ -77,7 +77,7 @@ def test_uv_takes_the_place_of_pip_where_it_is_installed(tmp_path):
     assert setup(tmp_path).returncode == 7
     assert (tmp_path / "asked").read_text() == (
         f"pip install --compile-bytecode --python {tmp_path}/clone/.venv/bin/python --quiet "
-        f"paddlepaddle==3.3.1 --editable {tmp_path}/clone[cpu,test,bm25,milvus,paddlenlp]\n"
+        f"paddlepaddle==3.3.1 --editable {tmp_path}/clone[cpu,test,bm25,demo,milvus,paddlenlp]\n"
     )
 
 

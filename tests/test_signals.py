@@ -19,8 +19,6 @@ from waiting import wait_until
 from rocketqa.files.formats import write_lines
 
 DUAL = "train-dual-encoder"
-STEPS = 80
-EVERY = 30  # steps from one state to the next; a state that a signal saves is none of those kept
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +42,9 @@ def run_to_the_end(command: list[str]) -> None:
     subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True, timeout=240)
 
 
-def train(folder: Path, devices: int, output: Path, epochs: int) -> list[str]:
-    """Returns the command of a training as lib.sh starts it."""
-    settings = {"epochs": epochs, "save-every": EVERY, "keep": 2}
+def train(folder: Path, devices: int, output: Path, epochs: int, every: int = 30) -> list[str]:
+    """Returns the command of a training as lib.sh starts it, with a state `every` so many steps."""
+    settings = {"epochs": epochs, "save-every": every, "keep": 2}
     flags = dual_flags(folder, output, 2, **settings)
     command = [str(folder / "rocketqa"), DUAL, *flags]
     if devices == 1:
@@ -74,16 +72,19 @@ def files_in(output: Path) -> dict[str, bytes]:
     return found
 
 
-@pytest.mark.parametrize(
-    "devices, stops",
-    [(1, [(signal.SIGTERM, 2), (signal.SIGINT, 35)]), (2, [(signal.SIGINT, 35)])],
+@pytest.mark.parametrize(  # a state that a signal saves is none of those that are kept
+    "devices, steps, every, stops",
+    [
+        (1, 80, 30, [(signal.SIGTERM, 2), (signal.SIGINT, 35)]),
+        (2, 40, 15, [(signal.SIGINT, 17)]),
+    ],
 )
 def test_a_stopped_training_saves_a_state_and_goes_on_to_the_same_bytes(
-    flight, tmp_path, devices, stops
+    flight, tmp_path, devices, steps, every, stops
 ):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
-    epochs = STEPS * devices // 20
-    command = train(flight, devices, broken, epochs)
+    epochs = steps * devices // 20
+    command = train(flight, devices, broken, epochs, every)
     for number, least in stops:
         is_time = at_step(broken, least)
         ending = stop(tmp_path, command, is_time, number=number, whole_group=devices == 2)
@@ -91,10 +92,10 @@ def test_a_stopped_training_saves_a_state_and_goes_on_to_the_same_bytes(
         assert max(states) >= least and max(states) == steps_in(broken)
         assert_stopped(ending, f"rocketqa {DUAL}", number, f"after step {max(states)}")
     run_to_the_end(command)
-    run_to_the_end(train(flight, devices, straight, epochs))
+    run_to_the_end(train(flight, devices, straight, epochs, every))
     assert files_in(broken) == files_in(straight)
     folders = {path.name for path in broken.iterdir() if path.is_dir()}
-    assert folders == {f"state-{EVERY}", f"state-{2 * EVERY}"}
+    assert folders == {f"state-{every}", f"state-{2 * every}"}
 
 
 def any_file(folder: Path, pattern: str) -> Callable[[], bool]:

@@ -8,6 +8,7 @@ from rocketqa.search.encodings import (
     COLLECTION,
     check_directories,
     check_encodings,
+    refuse_missing,
     refuse_other_side,
 )
 
@@ -31,6 +32,7 @@ def add_measuring_flags(parser: ArgumentParser, samples: str) -> None:
 
 def check_vectors(args: Namespace) -> None:
     """Raises DataError where the vectors are not those of passages, or the queries are others'."""
+    refuse_missing(args.passage_vectors)
     check_directories(args.passage_vectors)
     refuse_other_side(args.passage_vectors, COLLECTION)
     if args.query_vectors is not None:

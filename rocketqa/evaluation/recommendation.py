@@ -22,9 +22,15 @@ from rocketqa.evaluation.report_tables import (
     found_main_measure,
     too_deep,
 )
-from rocketqa.evaluation.search_command import Flight, entering_commands, search_command
+from rocketqa.evaluation.search_command import (
+    Flight,
+    entering_commands,
+    search_command,
+    serve_command,
+)
 
 FOUND_NOTHING = "it retrieved no passage for any judged query"
+SEARCH_PAGE = "With a search page, at http://127.0.0.1:8000 on this machine:"
 HEADING = "# Which checkpoint to use"
 DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", DISTILLED)
 DESCRIPTIONS = {
@@ -106,12 +112,13 @@ def _choice(values: Percents, measure: str, results: Results) -> list[str]:
     if FUSED in values:
         lines.append(_bm25_beside(values, measure, fused, pure, results))
     if results.flight:
+        answering: tuple[str, bool, float | None] = (best, reranks, None)
         if fused:
-            reranks = fused == FUSED_RERANKED
-            command = search_command(results.flight, results.last, reranks, results.bm25_weight)
-        else:
-            command = search_command(results.flight, best, reranks)
+            answering = (results.last, fused == FUSED_RERANKED, results.bm25_weight)
+        command = search_command(results.flight, *answering)
         lines += ["", "```sh", *entering_commands(), command, "```", ""]
+        page = serve_command(results.flight, *answering)
+        lines += [SEARCH_PAGE, "", "```sh", *entering_commands(), page, "```", ""]
     return lines
 
 

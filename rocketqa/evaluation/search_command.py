@@ -1,4 +1,4 @@
-"""The command that searches the collection of a flight with one of its models.
+"""The commands that search the collection of a flight with one of its models.
 
 A flight keeps its files in fixed places (`run_scripts/steps.sh`):
 
@@ -7,6 +7,7 @@ A flight keeps its files in fixed places (`run_scripts/steps.sh`):
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
@@ -48,27 +49,39 @@ def search_command(
     reranks: the cross encoder follows. bm25_weight: the weight of BM25 beside the vectors; None:
     the vectors answer alone.
     """
-    vectors = flight.vectors / f"{dual_encoder}.vectors/collection"
-    parts = [
-        f"rocketqa search {QUERY}",
-        _flag("--checkpoint", flight.checkpoints / dual_encoder),
-        _flag("--collection", flight.collection),
-        _flag("--passage-vectors", vectors),
-        _flag("--query-length", flight.query_length),
-    ]
-    if bm25_weight is not None:
-        parts += [
-            _flag("--bm25-index", flight.bm25_index),
-            _flag("--bm25-weight", f"{bm25_weight:g}"),
-        ]
+    parts = [f"rocketqa search {QUERY}", *_models(flight, dual_encoder, reranks, bm25_weight)]
     if reranks:
         parts += [
-            _flag("--cross-encoder", flight.checkpoints / CROSS_ENCODER),
-            _flag("--max-length", flight.pair_length),
             _flag("--depth", flight.rerank_depth),
             _flag("--rerank-depth", flight.rerank_depth),
         ]
     return LINE_BREAK.join(part for part in parts if part)
+
+
+def serve_command(
+    flight: Flight, dual_encoder: str, reranks: bool, bm25_weight: float | None = None
+) -> str:
+    """Returns the command that serves the same search over HTTP, with a search page."""
+    parts = ["rocketqa serve", *_models(flight, dual_encoder, reranks, bm25_weight)]
+    if reranks:
+        parts.append(_flag("--rerank-depth", flight.rerank_depth))
+    return LINE_BREAK.join(part for part in parts if part)
+
+
+def _models(
+    flight: Flight, dual_encoder: str, reranks: bool, bm25_weight: float | None
+) -> Iterator[str]:
+    """Yields the flags of the encoded collection and of the models that answer."""
+    yield _flag("--checkpoint", flight.checkpoints / dual_encoder)
+    yield _flag("--collection", flight.collection)
+    yield _flag("--passage-vectors", flight.vectors / f"{dual_encoder}.vectors/collection")
+    yield _flag("--query-length", flight.query_length)
+    if bm25_weight is not None:
+        yield _flag("--bm25-index", flight.bm25_index)
+        yield _flag("--bm25-weight", f"{bm25_weight:g}")
+    if reranks:
+        yield _flag("--cross-encoder", flight.checkpoints / CROSS_ENCODER)
+        yield _flag("--max-length", flight.pair_length)
 
 
 def _flag(name: str, value: object) -> str:

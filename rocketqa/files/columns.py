@@ -13,6 +13,13 @@ def at_tabs(line: str) -> list[str]:
     return line.split("\t")
 
 
+def counted(count: int, split: Split) -> str:
+    """Returns a wrong number of columns as errors tell it: where no tab was found, it says so."""
+    if count == 1 and split is at_tabs:
+        return "1 (columns are separated by tabs)"
+    return str(count)
+
+
 def at_tabs_or_blanks(column_counts: Sequence[int]) -> Split:
     """Returns what splits the lines of a file whose columns hold no blanks.
 

@@ -13,6 +13,8 @@ INSTALL = {
     "paddlenlp": "Python 3.10 to 3.12: pip install -e '.[paddlenlp]'",
     "pymilvus": "pip install -e '.[milvus]'",
     "milvus_lite": "pip install -e '.[milvus]'",
+    "onnx": "pip install -e '.[demo]'",
+    "pip": "pip install -e '.[demo]'",
     "visualdl": "pip install -e '.[visualdl]'",
 }
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Container, Hashable, Iterable, Iterator, M
 from pathlib import Path
 from typing import NamedTuple
 
-from rocketqa.files.columns import Split, at_tabs
+from rocketqa.files.columns import Split, at_tabs, counted
 from rocketqa.files.errors import Fault, raise_fault
+from rocketqa.files.first_bytes import fault_of_first_bytes
 
-GZIP_MARK = b"\x1f\x8b"  # the first bytes of a gzip file
 LINE_ENDS = "lines that end in LF as on Linux (sed -i 's/\\r$//' FILE mends it)"
 UNKNOWN_IDS = "unknown ids"  # the kind of a fault: an id that the queries or the collection lack
 
@@ -211,9 +211,8 @@ def read_rows(
     require_file(path)
     is_empty = True
     with path.open("rb") as lines:
-        if lines.peek(2).startswith(GZIP_MARK):
-            expected = "a file that is not compressed (gunzip unpacks it)"
-            check.on_fault(Fault("compressed file", str(path), expected, "a gzip file"))
+        if (fault := fault_of_first_bytes(lines.peek(2), path)) is not None:
+            check.on_fault(fault)
             return
         for row in parse_rows(lines, path, column_counts, check, min_columns, split=split):
             is_empty = False
@@ -240,36 +239,36 @@ def parse_rows(
         row.columns = split(_decode(line, row))
         count = len(row.columns)
         if column_counts is None:
-            _check_min_columns(row, min_columns)
+            _check_min_columns(row, min_columns, split)
         elif count in allowed:
             allowed = (count,)
         else:
-            _report_column_count(row, allowed, count in column_counts)
+            _report_column_count(row, allowed, count in column_counts, split)
         yield row
 
 
-def _check_min_columns(row: Row, min_columns: int) -> None:
+def _check_min_columns(row: Row, min_columns: int, split: Split) -> None:
     """Reports a row with fewer columns, and fills it up."""
     count = len(row.columns)
     if count < min_columns:
-        row.report("columns", f"at least {min_columns} columns", str(count))
+        row.report("columns", f"at least {min_columns} columns", counted(count, split))
         _fit_columns(row, min_columns)
 
 
-def _report_column_count(row: Row, allowed: tuple[int, ...], is_other_form: bool) -> None:
+def _report_column_count(row: Row, allowed: tuple[int, ...], other: bool, split: Split) -> None:
     """Reports a row with a wrong number of columns, and makes it as long as the first allowed one.
 
-    is_other_form: whether another form of such a file has rows of this length.
+    other: whether another form of such a file has rows of this length.
     """
     count = len(row.columns)
-    if is_other_form:
+    if other:
         kind = "mixed forms"
     elif count < max(allowed):
         kind = "columns"
     else:
         kind = "stray tabs"
     expected = " or ".join(map(str, allowed))
-    row.report(kind, f"{expected} columns", str(count))
+    row.report(kind, f"{expected} columns", counted(count, split))
     _fit_columns(row, allowed[0])
 
 

@@ -77,9 +77,7 @@ def check_encodings(queries: Path, passages: Sequence[Path]) -> None:
 
     Only the manifests are read. Vectors of another program have none and are not checked.
     """
-    for directory in (queries, *passages):
-        if not directory.exists():
-            raise DataError(f"{directory}: expected a folder of vectors, got nothing there")
+    refuse_missing([queries, *passages])
     _check_sides(queries, passages)
     job_of_queries = check_directories([queries])
     encoding = encodings_in(passages)[0]
@@ -97,6 +95,13 @@ def check_encodings(queries: Path, passages: Sequence[Path]) -> None:
             f"{queries}: expected vectors for the similarity {similarity}, as in {folder}, "
             f"got those for {similarity_in(job_of_queries)}: encode again"
         )
+
+
+def refuse_missing(directories: Sequence[Path]) -> None:
+    """Raises DataError where a folder of vectors is not there."""
+    for directory in directories:
+        if not directory.exists():
+            raise DataError(f"{directory}: expected a folder of vectors, got nothing there")
 
 
 def similarity_in(job: EncodingJob) -> object:

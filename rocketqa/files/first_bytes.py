@@ -1,0 +1,22 @@
+"""Files that are told by their first bytes to be no plain text in UTF-8."""
+
+from pathlib import Path
+
+from rocketqa.files.errors import Fault
+
+GZIP_MARK = b"\x1f\x8b"
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def fault_of_first_bytes(start: bytes, path: Path) -> Fault | None:
+    """Returns the fault of a file that begins so, with its cure; None where nothing is known.
+
+    start: the first two bytes or more.
+    """
+    if start.startswith(GZIP_MARK):
+        expected = "a file that is not compressed (gunzip unpacks it)"
+        return Fault("compressed file", str(path), expected, "a gzip file")
+    if start.startswith(UTF_16_MARKS):
+        expected = "UTF-8 (iconv -f UTF-16 -t UTF-8 converts it)"
+        return Fault("UTF-8", str(path), expected, "UTF-16")
+    return None

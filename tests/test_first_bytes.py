@@ -1,0 +1,25 @@
+"""A compressed file and one in UTF-16 are told by their first bytes, and refused with the cure."""
+
+from pathlib import Path
+
+import pytest
+
+from rocketqa.files.errors import DataError
+from rocketqa.files.first_bytes import fault_of_first_bytes
+from rocketqa.files.formats import read_queries
+
+CURE = "queries.tsv: expected UTF-8 (iconv -f UTF-16 -t UTF-8 converts it), got UTF-16"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_called_so_and_not_by_its_last_line(tmp_path, encoding):
+    path = tmp_path / "queries.tsv"
+    path.write_bytes("\ufeffq1\twho flew\n".encode(encoding))
+    with pytest.raises(DataError) as error:
+        read_queries(path)
+    assert str(error.value) == f"{tmp_path}/{CURE}"
+
+
+def test_text_in_utf_8_and_an_empty_file_have_no_fault():
+    for start in (b"", b"\xef\xbb\xbfq1", "\u00fe1\t".encode(), b"q1\tx"):
+        assert fault_of_first_bytes(start, Path("queries.tsv")) is None
