@@ -25,18 +25,11 @@ require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/rocket.sh $ENV"
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 SAMPLE=$OUTPUT_DIR/train_sample
 
-# remove_rows MODEL ...: removes the measures of rows that an earlier call had.
-remove_rows() {
-    for row in "$@"; do
-        rm -f "$OUTPUT_DIR/$row".measures*
-    done
-}
-
 # retrieve_with_both SPLIT: makes the runs of BM25 and of the last model. Where BM25 finds nothing,
 # there is nothing to fuse, and the script ends.
 retrieve_with_both() {
     retrieve_bm25 "$1"
-    if [ ! -s "$OUTPUT_DIR/bm25.$1.run" ] && [ "${PLAN-no}" = no ]; then
+    if bm25_found_none "$1"; then
         say "$OUTPUT_DIR/bm25.$1.run: BM25 found nothing, so it is not fused with $LAST"
         remove_rows fused fused_reranked
         exit 0
@@ -44,10 +37,9 @@ retrieve_with_both() {
     retrieve "$LAST" "$1" "$RETRIEVE_DEPTH"
 }
 
-# fuse SPLIT: writes OUTPUT_DIR/fused.SPLIT.run; the same weights are chosen for every split.
-fuse() {
-    rocketqa fuse --output "$OUTPUT_DIR/fused.$1.run" \
-        --runs "$OUTPUT_DIR/bm25.$1.run" "$OUTPUT_DIR/$LAST.$1.run" \
+# fuse_last SPLIT: fuses with the last model; the same weights are chosen for every split.
+fuse_last() {
+    fuse "$LAST" "$1" \
         --training-runs "$OUTPUT_DIR/bm25.train_sample.run" "$OUTPUT_DIR/$LAST.train_sample.run" \
         --training-qrels "$SAMPLE/qrels.tsv"
 }
@@ -76,11 +68,10 @@ python data_prep/sample_queries.py --output "$SAMPLE" --queries "$DATA_DIR/queri
     --qrels "$DATA_DIR/qrels.train.tsv" --count 500 --seed "$SEED"
 retrieve_with_both train_sample
 retrieve_with_both "$EVALUATE_SPLIT"
-fuse train_sample
-fuse "$EVALUATE_SPLIT"
+fuse_last train_sample
+fuse_last "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
-rocketqa bm25-index --output "$OUTPUT_DIR/bm25.index" --collection "$DATA_DIR/collection.tsv" \
-    --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+index_bm25
 rerank_sample "$LAST"
 rerank_sample fused
 if fused_are_better; then

@@ -14,7 +14,7 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_memory import memory_lines
-from rocketqa.training.plan_numbers import parse_numbers, tokens_on_disk
+from rocketqa.training.plan_numbers import count_lines, parse_numbers, tokens_on_disk
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import architecture_of
@@ -213,26 +213,30 @@ class PipelinePlan:
             yield "fusion", self.fusion(split)
 
     def distillation(self, labelled: int) -> list[Cost]:
-        """Returns the costs of stage 5; labelled: the rows of labelled queries.
-
-        A row has DISTIL_NEGATIVES + 2 texts, where a row of the other stages has three.
-        """
-        negatives = self._number("DISTIL_NEGATIVES")
+        """Returns the costs of stage 5; labelled: the rows of labelled queries."""
+        candidates = str(1 + self._number("DISTIL_NEGATIVES"))
         stage = copy(self)
-        stage.variables = self.variables | {
-            "CANDIDATES": str(1 + negatives),
-            "BATCH_SIZE": self.variables["BATCH_SIZE_5"],
-        }
+        stage.variables = self.variables | {"CANDIDATES": candidates}
         rows = labelled + self.rows["queries.unlabelled"]
-        training = stage.training("train dual_encoder_3, at most", rows, "EPOCHS_5")
         return [
             self.encoding("dual_encoder_2", "train"),
             self.retrieval("train", "DISTIL_DEPTH"),
             stage.scoring("train", "CANDIDATES"),
             stage.retrieval("unlabelled", "CANDIDATES"),
             stage.scoring("unlabelled", "CANDIDATES"),
-            training._replace(work=training.work * (negatives + 2) / 3),
+            self.distilled("train dual_encoder_3, at most", rows),
         ]
+
+    def distilled(self, what: str, rows: int) -> Cost:
+        """Returns the cost of a distillation over so many rows.
+
+        A row has DISTIL_NEGATIVES + 2 texts, where a row of the other stages has three.
+        """
+        stage = copy(self)
+        stage.variables = self.variables | {"BATCH_SIZE": self.variables["BATCH_SIZE_5"]}
+        training = stage.training(what, rows, "EPOCHS_5")
+        texts = self._number("DISTIL_NEGATIVES") + 2
+        return training._replace(work=training.work * texts / 3)
 
     def disk(self) -> tuple[float, float]:
         """Returns the bytes that are written into OUTPUT_DIR, and those into CHECKPOINT_DIR."""
@@ -262,9 +266,13 @@ class PipelinePlan:
                 yield f"  {self._line(cost)}"
             all_costs += costs
         yield "memory of a step on a GPU, where all texts have the full length:"
-        for line in memory_lines(self.variables, self._number, self._architecture):
+        for line in self.memory():
             yield f"  {line}"
         yield self._total(all_costs)
+
+    def memory(self) -> Iterator[str]:
+        """Yields the lines about the memory of the trainings."""
+        yield from memory_lines(self.variables, self._number, self._architecture)
 
     def _line(self, cost: Cost) -> str:
         parts = [f"{cost.what}: {cost.arithmetic}"]
@@ -285,14 +293,3 @@ class PipelinePlan:
                 f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
             )
         return f"{total}, {sum(known):.0f} h"
-
-
-def count_lines(path: Path) -> int:
-    """Returns how many lines a file has; 0 where it is not there."""
-    if not path.is_file():
-        return 0
-    lines = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            lines += block.count(b"\n")
-    return lines

@@ -1,8 +1,9 @@
 """Numbers of a plan: those with names that the variables ROWS and RATES hold, such as
-`train=1000 cross=50.5`, and the disk that tokens take.
+`train=1000 cross=50.5`, the disk that tokens take, and the rows of a file.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import Range, shown
@@ -39,3 +40,14 @@ def tokens_on_disk(rows: Mapping[str, int]) -> tuple[str, float]:
     queries = sum(count for name, count in rows.items() if name.startswith("queries."))
     arithmetic = f"{passages:,} passages and {queries:,} queries, for each of two kinds of model"
     return arithmetic, 2 * (passages * BYTES_A_PASSAGE + queries * BYTES_A_QUERY)
+
+
+def count_lines(path: Path) -> int:
+    """Returns how many lines a file has; 0 where it is not there."""
+    if not path.is_file():
+        return 0
+    lines = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            lines += block.count(b"\n")
+    return lines
