@@ -1,7 +1,9 @@
 """A tiny Chinese flight: its data and weights, and its planned commands in this process."""
 
 import shlex
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from data_prep_runs import data_prep_module
@@ -67,13 +69,11 @@ def _write_weights(folder: Path, lines: list[str]) -> None:
     write(folder, [*SPECIAL_WORDS, *characters], [], hidden_size=32, dropout=0.0, seed=1)
 
 
-def planned_commands(folder: Path, variables: dict[str, str]) -> Iterator[list[str]]:
-    """Yields the words of each command that rocket.sh would run with own.env."""
-    plan = run_script(
-        "rocket.sh", "run_scripts/own.env", "--plan", **SHRUNK, **variables, **folders_below(folder)
-    )
+def planned_commands(script: str, variables: dict[str, str]) -> Iterator[list[str]]:
+    """Yields the words of each command that a script would run with own.env."""
+    plan = run_script(script, "run_scripts/own.env", "--plan", **variables)
     for line in plan.stdout.splitlines():
-        if line.startswith(("rocketqa ", "python ")):
+        if line.startswith(("rocketqa ", "python ", "ln ")):
             yield shlex.split(line)
 
 
@@ -83,11 +83,45 @@ def fly(folder: Path) -> list[list[str]]:
     They run in this process, which loads Paddle once for all of them.
     """
     variables = write_chinese_data(folder / "data")
-    commands = list(planned_commands(folder, variables))
+    variables |= SHRUNK | folders_below(folder)
+    return carried_out(planned_commands("rocket.sh", variables))
+
+
+def variables_of_adaptation(flown: Path) -> dict[str, str]:
+    """Returns the variables for an adaptation of the models of a finished flight, in its folder, to
+    the same documents, with a log and without labels.
+    """
+    data = flown / "without_labels"
+    if not data.exists():
+        data.mkdir()
+        for name in ("collection.tsv", "queries.unlabelled.tsv"):
+            shutil.copy(flown / "data" / name, data)
+    return SHRUNK | {
+        **folders_below(flown),
+        "DATA_DIR": str(data),
+        "INIT": str(flown / "c/dual_encoder_0"),
+        "INIT_CROSS": str(flown / "c/cross_encoder"),
+        "BATCH_SIZE_5": "4",
+        "LEARNING_RATE_5": "1e-3",
+    }
+
+
+def adapt(flown: Path) -> list[list[str]]:
+    """Adapts the models of a finished flight without labels, and returns the commands."""
+    (flown / "c/adapted").mkdir()
+    return carried_out(planned_commands("adapt.sh", variables_of_adaptation(flown)))
+
+
+def carried_out(commands: Iterable[list[str]]) -> list[list[str]]:
+    """Carries out the commands of a plan, and returns them."""
+    done = []
     for command in commands:
         if command[0] == "rocketqa":
             status = main(command[1:])
+        elif command[0] == "ln":
+            status = subprocess.run(command).returncode
         else:
             status = data_prep_module(Path(command[1]).stem).main(command[2:])
         assert status == 0, command
-    return commands
+        done.append(command)
+    return done
