@@ -18,7 +18,11 @@
 #         models; OUTPUT_DIR/adapted: report.tsv, report.md, denoising.log (pseudo_labels.md has some
 #         to read), log (the parts of the queries), vectors, runs and examples
 #
-# --plan  as in rocket.sh: prints every command and what they cost, and runs nothing.
+# --plan  as in rocket.sh: prints every command, then the rows, steps, disk space and hours, and what
+#         would stop it.
+#
+# Cost: mostly the scoring by INIT_CROSS, AUGMENT_DEPTH pairs for each query of the log, RERANK_DEPTH
+# pairs in up to three runs for each held-out query, and the training, one row a query.
 set -eu
 case "$*" in
     --plan) PLAN=yes && set -- ;;
