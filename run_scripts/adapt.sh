@@ -97,12 +97,12 @@ has_labels() {
         [ -e "$DATA_DIR/$judgements.$EVALUATE_SPLIT.tsv" ]; }
 }
 
-# label_part SPLIT: makes labels of a held-out part of the log, of the best passage that the cross
-# encoder finds among the first ones of all that is compared.
+# label_part SPLIT MODELS: makes labels of a held-out part of the log, of the best passage that the
+# cross encoder finds among the first ones of all that is compared: these models, and BM25.
 label_part() {
-    part=$1
+    part=$1 compared=$2
     set --
-    for model in $MODELS; do
+    for model in $compared; do
         retrieve "$model" "$part" "$RETRIEVE_DEPTH"
         score "$model.$part" "$part" "$RERANK_DEPTH"
         set -- "$@" "$OUTPUT_DIR/$model.$part.scored.run"
@@ -129,13 +129,13 @@ choose_judge() {
     else
         say "there are no labels of $EVALUATE_SPLIT: INIT_CROSS measures the models"
         JUDGE=cross-encoder EVALUATE_SPLIT=log_judged EVALUATE_BY=labels
-        label_part log_judged
+        label_part log_judged "$MODELS"
     fi
 }
 
 # fuse_adapted: measures BM25 together with the last model.
 fuse_adapted() {
-    label_part log_weighed
+    label_part log_weighed "$LAST_MODEL"
     weighed="log/queries.log_weighed.tsv"
     set --
     if ! bm25_found_none log_weighed && has_rows "$(source_of qrels.log_weighed)"; then

@@ -27,7 +27,7 @@ def test_a_tenth_of_the_log_is_held_out_twice(variables):
     lines = planned(variables)
     assert "score for log_train: 1,600 queries x 10 = 16,000 pairs" in lines
     assert "1,600 rows / (16 x 2 = 32) = 50 steps x 1 epochs = 50, then on to 60" in lines
-    assert "score for log_weighed, 3 runs: 600 queries x 20 = 12,000 pairs" in lines
+    assert "score for log_weighed, 2 runs: 400 queries x 20 = 8,000 pairs" in lines
     assert "fusion:" not in planned(variables | {"FUSE": "no"})
 
 

@@ -74,7 +74,7 @@ class AdaptationPlan(PipelinePlan):
                 "fusion",
                 [
                     self.retrieval("log_weighed", "RETRIEVE_DEPTH"),
-                    self.scoring_of_runs("log_weighed", 3),
+                    self.scoring_of_runs("log_weighed", 2),
                     self.retrieval(split, "RETRIEVE_DEPTH"),
                     self.scoring_of_runs(split, 2),
                 ],
