@@ -98,7 +98,7 @@ def pseudo_labels_with_texts(
     samples: PseudoLabelSamples, queries: Mapping[str, Query], passages: Mapping[str, Passage]
 ) -> Table:
     """Returns the table of drawn pseudo-labels with their texts."""
-    table: Table = [COLUMNS.split()]
+    table: Table = [list(COLUMNS.split())]
     known = {True: "yes", False: "no", None: ""}
     for label in samples.labels():
         passage = passages[label.passage_id]
