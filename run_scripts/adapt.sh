@@ -23,6 +23,8 @@
 #
 # Cost: mostly the scoring by INIT_CROSS, AUGMENT_DEPTH pairs for each query of the log, RERANK_DEPTH
 # pairs in up to three runs for each held-out query, and the training, one row a query.
+# Result on the toy data (MRR@10 by the labels / by the full truth, seed 1, AUGMENT_DEPTH=10,
+# DEVICES=1): from M_D^(0) with 27.82 / 80.14 it makes 32.37 / 86.23, with M_C of the same flight.
 set -eu
 case "$*" in
     --plan) PLAN=yes && set -- ;;
