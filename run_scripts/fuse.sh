@@ -25,13 +25,6 @@ require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/rocket.sh $ENV"
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 SAMPLE=$OUTPUT_DIR/train_sample
 
-# remove_rows MODEL ...: removes the measures of rows that an earlier call had.
-remove_rows() {
-    for row in "$@"; do
-        rm -f "$OUTPUT_DIR/$row".measures*
-    done
-}
-
 # end_without_fusion RUN REASON: says why there is nothing to fuse, and ends the script.
 end_without_fusion() {
     say "$1: $2, so BM25 is not fused with $LAST"
@@ -44,7 +37,7 @@ end_without_fusion() {
 retrieve_with_both() {
     retrieve_bm25 "$1"
     bm25=$OUTPUT_DIR/bm25.$1.run
-    [ -s "$bm25" ] || [ "${PLAN-no}" = yes ] || end_without_fusion "$bm25" "BM25 found nothing"
+    ! bm25_found_none "$1" || end_without_fusion "$bm25" "BM25 found nothing"
     retrieve "$LAST" "$1" "$RETRIEVE_DEPTH"
     [ "${PLAN-no}" = no ] || return 0
     for run in "$bm25" "$OUTPUT_DIR/$LAST.$1.run"; do
@@ -53,10 +46,9 @@ retrieve_with_both() {
     done
 }
 
-# fuse SPLIT: writes OUTPUT_DIR/fused.SPLIT.run; the same weights are chosen for every split.
-fuse() {
-    rocketqa fuse --output "$OUTPUT_DIR/fused.$1.run" \
-        --runs "$OUTPUT_DIR/bm25.$1.run" "$OUTPUT_DIR/$LAST.$1.run" \
+# fuse_last SPLIT: fuses with the last model; the same weights are chosen for every split.
+fuse_last() {
+    fuse "$LAST" "$1" \
         --training-runs "$OUTPUT_DIR/bm25.train_sample.run" "$OUTPUT_DIR/$LAST.train_sample.run" \
         --training-qrels "$SAMPLE/qrels.tsv"
 }
@@ -84,11 +76,10 @@ fused_are_better() {
 draw_sample
 retrieve_with_both train_sample
 retrieve_with_both "$EVALUATE_SPLIT"
-fuse train_sample
-fuse "$EVALUATE_SPLIT"
+fuse_last train_sample
+fuse_last "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
-rocketqa bm25-index --output "$OUTPUT_DIR/bm25.index" --collection "$DATA_DIR/collection.tsv" \
-    --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+index_bm25
 rerank_sample "$LAST"
 rerank_sample fused
 if fused_are_better; then

@@ -22,8 +22,8 @@
 # end_plan SCRIPT             ends a planned run with its costs and the lines of preflight.
 # exists FILE                 is true if FILE exists, or will by then in a planned run.
 # require FILE COMMAND        stops unless FILE exists, and names the command that makes it.
-# data_comes                  is true if DATA_PREP will make the files of DATA_DIR, and the initial
-#                             weights that lie there.
+# data_comes                  is true if DATA_PREP will make the files of DATA_DIR, or those of them
+#                             that DATA_FILES names (adapt.sh), or the initial weights that lie there.
 # prepare_data SCRIPT         runs DATA_PREP if one of them is missing, and asks again.
 # require_labelled_data       stops unless the collection and the labelled queries D_L exist.
 # require_unlabelled_queries  stops unless the unlabelled queries of stage 4 exist.
@@ -91,6 +91,19 @@ with_changes() {
     await
 }
 
+# A plan keeps the commands that it has printed in a file, for itself and the scripts that it calls.
+if [ "${PLAN-no}" = yes ] && [ -z "${PLANNED-}" ]; then
+    # The file has no name any more while it is used, so that no signal leaves it behind.
+    PLANNED=
+    trap 'rm -f "$PLANNED"; exit 130' INT
+    trap 'rm -f "$PLANNED"; exit 143' TERM
+    trap 'rm -f "$PLANNED"; exit 129' HUP
+    PLANNED=$(mktemp)
+    exec 4>"$PLANNED"
+    rm -f "$PLANNED"
+    PLANNED=/proc/$$/fd/4
+    export PLAN PLANNED
+fi
 heed_signals
 sh() { interruptible sh "$@"; }
 rocketqa() { interruptible rocketqa "$@"; }
@@ -215,7 +228,7 @@ ask_first() {
 }
 
 end_plan() {
-    with_variables rocketqa plan # the rows, steps, disk space and hours
+    with_variables rocketqa plan --script "$1" # the rows, steps, disk space and hours
     preflight "$1" || exit 2
 }
 
@@ -232,8 +245,11 @@ require() {
 # The default values are for an env file that lacks variables, which preflight names.
 data_comes() {
     [ -n "${DATA_PREP-}" ] && [ -z "${DATA_WAS_MADE-}" ] || return 1
-    for name in collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv \
-        "queries.${EVALUATE_SPLIT-dev}.tsv"; do
+    set -- collection.tsv queries.train.tsv qrels.train.tsv queries.unlabelled.tsv \
+        "queries.${EVALUATE_SPLIT-dev}.tsv"
+    # shellcheck disable=SC2086
+    [ -z "${DATA_FILES-}" ] || set -- $DATA_FILES
+    for name in "$@"; do
         [ -e "${DATA_DIR-}/$name" ] || return 0
     done
     for weights in "${INIT-}" "${INIT_CROSS-}"; do

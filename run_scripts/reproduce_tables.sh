@@ -61,17 +61,7 @@ write_statistics() {
 
 # write_report FLAGS ...: writes the report with its figures. FLAGS name the measures and tables.
 write_report() {
-    set -- "$@" --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
-        --output "$OUTPUT_DIR/report.tsv" --figures \
-        --retrieve-depth "$RETRIEVE_DEPTH" --rerank-depth "$RERANK_DEPTH" \
-        --checkpoints "$CHECKPOINT_DIR" --vectors "$OUTPUT_DIR" \
-        --collection "$DATA_DIR/collection.tsv" \
-        --query-length "$QUERY_LENGTH" --max-length "$PAIR_LENGTH"
-    set -- "$@" --last-model "$(last_model)"
-    fused=$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run
-    if [ "$FUSE" = yes ] && exists "$fused"; then
-        set -- "$@" --fused-run "$fused" --bm25-index "$OUTPUT_DIR/bm25.index"
-    fi
+    set -- "$@" --figures
     by_rank=$OUTPUT_DIR/denoising.train/by_rank.tsv
     if exists "$by_rank"; then set -- "$@" --by-rank "$by_rank"; fi
     # The name of a point is figureN.CURVE.X.measures.tsv.
@@ -96,7 +86,7 @@ write_report() {
         log=$CHECKPOINT_DIR/$model/train_log.tsv
         if exists "$log"; then set -- "$@" "$log"; fi
     done
-    rocketqa report "$@"
+    report "$@"
 }
 
 if [ "$WHOSE" = released ]; then

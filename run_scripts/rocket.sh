@@ -20,19 +20,6 @@ case "$*" in
     --plan) PLAN=yes && set -- ;;
     *" --plan") PLAN=yes && set -- "$1" ;;
 esac
-if [ "${PLAN-no}" = yes ]; then
-    # The file has no name any more while it is used, so that no signal leaves it behind.
-    PLANNED=
-    trap 'rm -f "$PLANNED"; exit 130' INT
-    trap 'rm -f "$PLANNED"; exit 143' TERM
-    trap 'rm -f "$PLANNED"; exit 129' HUP
-    PLANNED=$(mktemp)
-    exec 4>"$PLANNED"
-    rm -f "$PLANNED"
-    trap - INT TERM HUP
-    PLANNED=/proc/$$/fd/4
-    export PLAN PLANNED
-fi
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
 load_env "$@"

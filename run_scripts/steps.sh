@@ -2,7 +2,8 @@
 # This file is sourced, never run. The stage scripts call these functions after load_env (lib.sh).
 #
 # source_of NAME                    prints where the rows NAME.tsv are: in DATA_DIR, but the drawn
-#                                   training queries in OUTPUT_DIR/train_sample.
+#                                   training queries in OUTPUT_DIR/train_sample, and the parts of the
+#                                   query log that adapt.sh makes in OUTPUT_DIR.
 # texts KIND NAME                   prints where the texts of NAME.tsv are for a model of KIND, dual
 #                                   or cross: there, or the folder of their tokens.
 # is_made WHAT                      is true if this process has asked so before.
@@ -34,20 +35,30 @@
 # note NAME LINE                    prints a line and writes OUTPUT_DIR/NAME.txt for the report.
 # leave_out MODEL REASON            notes that MODEL is not trained, and why.
 # is_left_out MODEL                 is true if MODEL was left out.
-# last_model                        prints the name of the last dual encoder that was trained.
+# last_model                        prints the name of the last dual encoder that was trained, or that
+#                                   LAST_MODEL names (adapt.sh).
 # evaluate NAME                     retrieves for EVALUATE_SPLIT with the model NAME, and measures.
 # retrieve_bm25 SPLIT               writes OUTPUT_DIR/bm25.SPLIT.run.
+# index_bm25                        writes OUTPUT_DIR/bm25.index, for a search.
+# bm25_found_none SPLIT             is true if BM25 has found nothing for a split.
+# fuse MODEL SPLIT FLAGS ..         writes OUTPUT_DIR/fused.SPLIT.run, of the runs of BM25 and MODEL;
+#                                   FLAGS say how their weights are chosen.
+# remove_rows ROW ...               removes the measures of rows that an earlier call had.
+# report FLAGS ..                   writes OUTPUT_DIR/report.tsv and report.md; FLAGS name the
+#                                   measures.
 # baselines                         measures BM25 and the initial weights before any training.
 
 # shellcheck source=run_scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 source_of() {
-    if [ "$1" = queries.train_sample ]; then
-        echo "$OUTPUT_DIR/train_sample/queries.tsv"
-    else
-        echo "$DATA_DIR/$1.tsv"
-    fi
+    case $1 in
+        queries.train_sample) echo "$OUTPUT_DIR/train_sample/queries.tsv" ;;
+        queries.log_*) echo "$OUTPUT_DIR/log/$1.tsv" ;;
+        qrels.log_*) echo "$OUTPUT_DIR/$1.tsv" ;;
+        truth.log_*) echo "$DATA_DIR/truth.unlabelled.tsv" ;;
+        *) echo "$DATA_DIR/$1.tsv" ;;
+    esac
 }
 
 # All seeds of ablation.sh read the same tokens, in TOKENS_DIR.
@@ -216,12 +227,13 @@ sample() {
 report_denoising() {
     output=$OUTPUT_DIR/$1 run=$OUTPUT_DIR/$2 split=$3 depth=$4 qrels=${5-}
     set -- --run "$run.run" --scores "$run.scored.run" --depth "$depth" \
-        --collection "$DATA_DIR/collection.tsv" --queries "$DATA_DIR/queries.$split.tsv" \
+        --collection "$DATA_DIR/collection.tsv" --queries "$(source_of "queries.$split")" \
         --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"
     [ -z "$qrels" ] || set -- "$@" --qrels "$qrels"
     held_out=$CHECKPOINT_DIR/cross_encoder/held_out.tsv
     [ ! -e "$held_out" ] || set -- "$@" --held-out-pairs "$held_out"
-    [ ! -e "$DATA_DIR/truth.$split.tsv" ] || set -- "$@" --truth "$DATA_DIR/truth.$split.tsv"
+    truth=$(source_of "truth.$split")
+    [ ! -e "$truth" ] || set -- "$@" --truth "$truth"
     rocketqa report-denoising --output "$output" "$@"
 }
 
@@ -235,7 +247,7 @@ measure_run() {
             >/dev/null
     fi
     if [ "$EVALUATE_BY" = labels ]; then
-        set -- "$@" --qrels "$DATA_DIR/qrels.$EVALUATE_SPLIT.tsv"
+        set -- "$@" --qrels "$(source_of "qrels.$EVALUATE_SPLIT")"
     else
         set -- "$@" --answers "$DATA_DIR/answers.$EVALUATE_SPLIT.tsv" \
             --collection "$DATA_DIR/collection.tsv"
@@ -291,6 +303,10 @@ is_left_out() {
 }
 
 last_model() {
+    if [ -n "${LAST_MODEL-}" ]; then
+        echo "$LAST_MODEL"
+        return
+    fi
     for number in 3 2 1 0; do
         [ "$DISTIL$number" != no3 ] || continue
         is_left_out "dual_encoder_$number" || break
@@ -319,6 +335,44 @@ retrieve_bm25() {
         --collection "$DATA_DIR/collection.tsv" \
         --queries "$(source_of "queries.$1")" --depth "$RETRIEVE_DEPTH" \
         --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+}
+
+index_bm25() {
+    rocketqa bm25-index --output "$OUTPUT_DIR/bm25.index" --collection "$DATA_DIR/collection.tsv" \
+        --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+}
+
+bm25_found_none() {
+    [ ! -s "$OUTPUT_DIR/bm25.$1.run" ] && [ "${PLAN-no}" = no ]
+}
+
+fuse() {
+    model=$1 split=$2
+    shift 2
+    rocketqa fuse --output "$OUTPUT_DIR/fused.$split.run" \
+        --runs "$OUTPUT_DIR/bm25.$split.run" "$OUTPUT_DIR/$model.$split.run" "$@"
+}
+
+remove_rows() {
+    [ "${PLAN-no}" = no ] || return 0
+    for row in "$@"; do
+        rm -f "$OUTPUT_DIR/$row".measures*
+    done
+}
+
+report() {
+    set -- "$@" --expected run_scripts/expected.tsv --paper-flight "$PAPER_FLIGHT" \
+        --output "$OUTPUT_DIR/report.tsv" \
+        --retrieve-depth "$RETRIEVE_DEPTH" --rerank-depth "$RERANK_DEPTH" \
+        --checkpoints "$CHECKPOINT_DIR" --vectors "$OUTPUT_DIR" \
+        --collection "$DATA_DIR/collection.tsv" \
+        --query-length "$QUERY_LENGTH" --max-length "$PAIR_LENGTH" \
+        --last-model "$(last_model)"
+    fused=$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run
+    if [ "$FUSE" = yes ] && exists "$fused"; then
+        set -- "$@" --fused-run "$fused" --bm25-index "$OUTPUT_DIR/bm25.index"
+    fi
+    rocketqa report "$@"
 }
 
 # BM25 may find nothing; then its row in the report says so. A training of 0 epochs makes the

@@ -1,5 +1,6 @@
 """A tiny Chinese flight: its data and weights, and its planned commands in this process."""
 
+import shutil
 from pathlib import Path
 
 from data_prep_runs import data_prep_module
@@ -69,3 +70,28 @@ def fly(folder: Path) -> list[list[str]]:
     """Makes data and flies on it, and returns the commands of the flight."""
     variables = write_chinese_data(folder / "data") | folders_below(folder)
     return fly_here("own", **SHRUNK, **variables)
+
+
+def variables_of_adaptation(flown: Path) -> dict[str, str]:
+    """Returns the variables for an adaptation of the models of a finished flight, in its folder, to
+    the same documents, with a log and without labels.
+    """
+    data = flown / "without_labels"
+    if not data.exists():
+        data.mkdir()
+        for name in ("collection.tsv", "queries.unlabelled.tsv"):
+            shutil.copy(flown / "data" / name, data)
+    return SHRUNK | {
+        **folders_below(flown),
+        "DATA_DIR": str(data),
+        "INIT": str(flown / "c/dual_encoder_0"),
+        "INIT_CROSS": str(flown / "c/cross_encoder"),
+        "BATCH_SIZE_5": "4",
+        "LEARNING_RATE_5": "1e-3",
+    }
+
+
+def adapt(flown: Path) -> list[list[str]]:
+    """Adapts the models of a finished flight without labels, and returns the commands."""
+    (flown / "c/adapted").mkdir()
+    return fly_here("own", "adapt.sh", **variables_of_adaptation(flown))

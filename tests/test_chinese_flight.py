@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chinese_flight import GOODS, PLACES, SHRUNK, fly
+from chinese_flight import GOODS, PLACES, SHRUNK, adapt, fly, variables_of_adaptation
 from script_runs import run_script
 
 from rocketqa.cli.__main__ import main
@@ -91,6 +91,47 @@ def test_a_chinese_query_is_answered_in_chinese(finished, capsys):
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert f"\t{PLACES[0]}\n\t{PLACES[0]}位于山的另一边，那里的{GOODS[0]}十分有名。\n" in printed
+
+
+@pytest.fixture(scope="module")
+def adapted(finished):
+    """The folder of the flight, whose models were adapted without labels."""
+    folder, _ = finished
+    adapt(folder)
+    return folder
+
+
+def test_an_adaptation_without_labels_reports_every_row_and_who_has_judged(adapted, capsys):
+    report = (adapted / "o/adapted/report.md").read_text(encoding="utf-8")
+    assert "- Measured by the cross encoder, " in report
+    rows = ("bm25", "start", "adapted", "cross_encoder", "fused", "fused_reranked")
+    for row in rows:
+        assert f"\n| {row} | " in report
+    assert "| start | the model as it came | " in report
+    weights = [adapted / "c" / name for name in ("dual_encoder_0", "adapted/start")]
+    before, after = ((folder / "model.safetensors").read_bytes() for folder in weights)
+    assert before == after != (adapted / "c/adapted/adapted/model.safetensors").read_bytes()
+    assert "\tpositive\t" in (adapted / "o/adapted/denoising.log/pseudo_labels.tsv").read_text()
+    command = report.split("\nrocketqa ")[1].split("\n```")[0].replace("\\\n", "")
+    assert main(shlex.split(command)) == 0
+    assert capsys.readouterr().out.startswith("1\t")
+
+
+def test_a_log_that_the_collection_does_not_answer_leaves_the_model_as_it_came(adapted):
+    asked = {"ROCKETQA_ASKED": "yes"}  # that the flight can be flown has been seen above
+    variables = variables_of_adaptation(adapted) | {"MIN_POSITIVE": "1", "FUSE": "no"} | asked
+    trained = (adapted / "c/adapted/adapted/model.safetensors").stat().st_mtime_ns
+    done = run_script("adapt.sh", "run_scripts/own.env", **variables)
+    lines = done.stderr.splitlines()
+    assert lines[-1] == (
+        "INIT_CROSS is sure of no passage for a held-out query, so nothing is measured; the model "
+        f"to use is {adapted}/c/adapted/start"
+    )
+    assert "there are no labels of dev: INIT_CROSS measures the models" in lines
+    [left_out] = [line for line in lines if line.startswith("adapted is not trained: ")]
+    assert "0 of 14 queries have a passage above MIN_POSITIVE=1 among the first 10" in left_out
+    assert (adapted / "o/adapted/adapted.left_out.txt").read_text() == f"{left_out}\n"
+    assert (adapted / "c/adapted/adapted/model.safetensors").stat().st_mtime_ns == trained
 
 
 def test_bm25_alone_may_find_nothing(finished):

@@ -99,6 +99,23 @@ def test_a_sound_flight_has_no_refusal(tmp_path, script):
     assert script in NEEDS
 
 
+def test_an_adaptation_needs_finished_models_and_no_labels(tmp_path):
+    env = write_flight(tmp_path)
+    for name in ("queries.train.tsv", "qrels.train.tsv", "qrels.dev.tsv"):
+        (tmp_path / "data" / name).unlink()
+    [refusal] = refusals(flight_of(env, "adapt.sh"))
+    assert refusal.line.startswith(
+        f"INIT_CROSS: {tmp_path}/data/init: expected a cross encoder, got an encoder as others "
+    )
+    (tmp_path / "data/queries.unlabelled.tsv").unlink()
+    released = {"INIT_CROSS": "v1_marco_ce", "INIT": "v1_marco_ce"}
+    variables = variable_values(env) | released
+    planned = flight_of(env, "adapt.sh", variables=variables, planned=True)  # fetches nothing
+    lines = [refusal.line for refusal in refusals(planned)]
+    assert lines[0].startswith(f"{tmp_path}/data/queries.unlabelled.tsv: {NOTHING}")
+    assert lines[1].startswith("INIT: v1_marco_ce: expected a dual encoder, got a cross encoder")
+
+
 def test_figures_without_a_flight_are_refused_with_the_command_that_makes_it(tmp_path):
     env = write_flight(tmp_path)
     lines = [refusal.line for refusal in refusals(flight_of(env, "figures.sh"))]

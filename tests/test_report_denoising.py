@@ -55,6 +55,23 @@ def test_the_verb_makes_a_folder_with_the_tables_and_the_texts_of_the_removals(
     assert "| q1 | who | 2 | 0.5 | b |  | text b | no |" in report
 
 
+def test_queries_without_labels_show_their_pseudo_labels_beside_the_report(command, tmp_path):
+    assert main([*command, "--output", str(tmp_path / "labelled")]) == 0
+    place = command.index("--qrels")
+    unlabelled = command[:place] + command[place + 2 :]
+    output = tmp_path / "out"
+    assert main([*unlabelled, "--depth", "3", "--output", str(output)]) == 0
+    added = {path.name for path in output.iterdir()}
+    added -= {path.name for path in (tmp_path / "labelled").iterdir()}
+    assert added == {"pseudo_labels.md", "pseudo_labels.tsv"}
+    _, positive, negative = (output / "pseudo_labels.tsv").read_text().splitlines()
+    assert positive == "q1\twho\tpositive\t1\t0.95\ta\tA\ttext a\tyes"
+    assert negative == "q1\twho\tnegative\t3\t0.01\tc\tC\ttext c\tno"
+    shown = (output / "pseudo_labels.md").read_text()
+    assert "| q1 | who | negative | 3 | 0.01 | c | C | text c | no |" in shown
+    assert "seudo" not in (output / "report.md").read_text()
+
+
 def test_a_passage_that_the_collection_lacks_is_refused(command, tmp_path, capsys):
     write(tmp_path, "collection.tsv", ["a|A|text a", "c|C|text c"])
     assert main([*command, "--output", str(tmp_path / "out")]) == 2

@@ -1,17 +1,19 @@
 """Foretell what a run of all stages takes: rows, steps, disk, memory and hours of every stage.
 
-`rocket.sh --plan` calls it, after the commands, with the variables of the env file. The variable
-ROWS gives the rows of files that are not there yet. The variable RATES gives what one device does
-in a second (`rocketqa benchmark` measures it); the hours follow from it.
+`rocket.sh --plan` and `adapt.sh --plan` call it, after the commands, with the variables of the env
+file. The variable ROWS gives the rows of files that are not there yet. The variable RATES gives
+what one device does in a second (`rocketqa benchmark` measures it); the hours follow from it.
 """
 
 from argparse import ArgumentParser
 
-from rocketqa.cli.flags import VerbParser, assignment
+from rocketqa.cli.flags import VerbParser, assignment, to_text
 from rocketqa.files.errors import DataError
+from rocketqa.training.adaptation_plan import AdaptationPlan
 from rocketqa.training.flight_variables import wrong_variables
 from rocketqa.training.plan import PipelinePlan
 
+ADAPTS = "adapt.sh"
 EXAMPLE = "sh run_scripts/rocket.sh run_scripts/marco.env --plan"
 
 
@@ -26,17 +28,27 @@ def build_parser() -> ArgumentParser:
         metavar="NAME=VALUE",
         help="every variable of the env file",
     )
+    parser.add_argument(
+        "--script",
+        type=to_text,
+        default="rocket.sh",
+        metavar="NAME",
+        help=f"the run script that asks: {ADAPTS} adapts finished models, any other is planned as "
+        "all stages (default: %(default)s)",
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the verb and returns its exit status."""
     variables = {}
-    for word in build_parser().parse_args(argv).variables:
+    args = build_parser().parse_args(argv)
+    for word in args.variables:
         name, _, value = word.partition("=")
         variables[name] = value
     for name, fault in wrong_variables(variables):
         raise DataError(f"{name}: {fault}")
-    lines = list(PipelinePlan(variables).lines())  # all, so that a refusal stands alone
+    kind = AdaptationPlan if args.script == ADAPTS else PipelinePlan
+    lines = list(kind(variables).lines())  # all, so that a refusal stands alone
     print("\n".join(lines))
     return 0

@@ -26,6 +26,8 @@ from rocketqa.evaluation.paper_tables import (
 )
 from rocketqa.evaluation.recommendation import Results, descriptions, first_lines
 from rocketqa.evaluation.report_tables import (
+    ADAPTED,
+    START,
     Depths,
     Measured,
     MeasuresFile,
@@ -51,8 +53,9 @@ INPUTS = ("measures", "expected", "by_rank", "logs", "ablated", "points", "truth
 PLACES = ("checkpoints", "vectors", "collection")  # flags that are given together
 DEPTHS = ("retrieve_depth", "rerank_depth")
 # These flags change report.md, which is written each time, and not the artefact report.tsv.
-OF_FLIGHT = ("last_model", "notes", "fused_run", "bm25_index")
+OF_FLIGHT = ("last_model", "judged_by", "notes", "fused_run", "bm25_index")
 ONLY_IN_MARKDOWN = (*PLACES, *DEPTHS, *OF_FLIGHT, "query_length", "max_length")
+OF_ADAPTATION = (ADAPTED, START)  # the last models that adapt.sh may end with
 EXAMPLE = (
     "rocketqa report --measures output/marco/dual_encoder_2.measures.tsv --tables "
     "--expected run_scripts/expected.tsv --paper-flight marco --output output/marco/report.tsv"
@@ -100,7 +103,10 @@ def main(argv: list[str] | None = None) -> int:
         last=args.last_model,
         notes=[path.read_text(encoding="utf-8").strip() for path in args.notes],
         bm25_weight=_bm25_weight(args.fused_run),
+        judged_by_cross_encoder=args.judged_by == "cross-encoder",
     )
+    if args.last_model in OF_ADAPTATION:
+        results = results._replace(weighed=_weighed_without_labels(args.fused_run))
     lines = _tables(args, results, expected)
     if args.figures:
         lines += _draw_figures(args, measured, points, redraw=False)
@@ -146,6 +152,14 @@ def _bm25_weight(fused_run: Path | None) -> float | None:
     if not isinstance(weights, list) or not weights:
         raise DataError(f"{fused_run}: expected a run that `rocketqa fuse` made, got another file")
     return float(weights[0])
+
+
+def _weighed_without_labels(fused_run: Path | None) -> str:
+    """Returns how adapt.sh has found the weight of BM25."""
+    is_chosen = fused_run is not None and "training MRR@10" in read_manifest(fused_run)
+    if is_chosen:
+        return "chosen on held-out queries by the cross encoder"
+    return "half and half because the cross encoder is sure of no passage for the held-out queries"
 
 
 def _tables(args: Namespace, results: Results, expected: list[Expected]) -> list[str]:

@@ -2,6 +2,8 @@
 
 The output is a folder: report.md holds all tables; by_rank.tsv, by_score.tsv, max_negative.tsv,
 min_positive.tsv and removals.tsv hold one each; with --held-out-pairs so does reliability.tsv.
+Without --qrels the queries are those that get pseudo-labels: pseudo_labels.md and pseudo_labels.tsv
+show some of them, to be read.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -19,6 +21,11 @@ from rocketqa.evaluation.calibration import HeldOutPairs, read_held_out
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
 from rocketqa.evaluation.denoising_report import count_run, denoising_tables, report_lines
 from rocketqa.evaluation.judgements import refuse_other_queries
+from rocketqa.evaluation.pseudo_label_samples import (
+    PseudoLabelSamples,
+    pseudo_label_lines,
+    pseudo_labels_with_texts,
+)
 from rocketqa.evaluation.tables import Table, tsv_lines
 from rocketqa.files.collection import CollectionFile
 from rocketqa.files.formats import read_positives, read_queries, write_lines
@@ -68,7 +75,8 @@ def build_parser() -> ArgumentParser:
         "--seed",
         type=NumberType(ANY_WHOLE),
         default=1,
-        help="seed of the choice of the removals that are shown (default: %(default)s)",
+        help="seed of the choice of the removals, and pseudo-labels, that are shown (default: "
+        "%(default)s)",
     )
     return parser
 
@@ -109,10 +117,13 @@ def main(argv: list[str] | None = None) -> int:
 
     def make(part: Path) -> None:
         held_out = read_held_out(args.held_out_pairs) if args.held_out_pairs else None
-        counts, tables = _count(args, held_out)
+        counts, tables, drawn = _count(args, held_out)
         for name, table in tables.items():
             write_lines(part / f"{name}.tsv", tsv_lines(table))
         write_lines(part / "report.md", report_lines(tables))
+        if drawn:
+            write_lines(part / "pseudo_labels.tsv", tsv_lines(drawn))
+            write_lines(part / "pseudo_labels.md", pseudo_label_lines(drawn))
         removed = counts.removed_passages()
         unlabelled = counts.unlabelled_passages()
         print(f"{args.output}: {removed} of {unlabelled} unlabelled passages removed")
@@ -135,8 +146,10 @@ def _positives(labels: Path | None, run: RunFile) -> dict[str, list[str]]:
 
 def _count(
     args: Namespace, held_out: HeldOutPairs | None
-) -> tuple[DenoisingCounts, dict[str, Table]]:
-    """Reads the inputs and returns the counts and the tables of the report."""
+) -> tuple[DenoisingCounts, dict[str, Table], Table | None]:
+    """Reads the inputs and returns the counts, the tables of the report, and that of drawn
+    pseudo-labels where the queries have no labels.
+    """
     queries = read_queries(args.queries)
     passages = CollectionFile(args.collection)
     run = RunFile(args.run, Check(query_ids=queries))
@@ -144,5 +157,11 @@ def _count(
     positives = _positives(args.qrels, run)
     truth = _positives(args.truth, run)
     counts = DenoisingCounts(args.max_negative, args.min_positive, args.seed)
-    count_run(run, scores, passages, positives, truth, args.depth, counts)
-    return counts, denoising_tables(counts, queries, passages, held_out)
+    samples = None
+    if args.qrels is None:
+        samples = PseudoLabelSamples(args.min_positive, args.max_negative, args.seed)
+    count_run(run, scores, passages, positives, truth, args.depth, counts, samples)
+    tables = denoising_tables(counts, queries, passages, held_out)
+    if samples is None:
+        return counts, tables, None
+    return counts, tables, pseudo_labels_with_texts(samples, queries, passages)

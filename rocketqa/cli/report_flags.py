@@ -6,6 +6,8 @@ from rocketqa.cli.flags import NumberType, to_path, to_text
 from rocketqa.evaluation.report_tables import ENDING, RERANKED
 from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
 
+JUDGES = ("labels", "cross-encoder")
+
 
 def add_source_flags(parser: ArgumentParser) -> None:
     """Adds the measures, and the paper's numbers beside them."""
@@ -92,6 +94,13 @@ def add_flight_flags(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="the last dual encoder, whose passages the cross encoder re-ranks and BM25 is fused "
         "with (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--judged-by",
+        choices=JUDGES,
+        default=JUDGES[0],
+        help="who says what is relevant: labels, or without any the cross encoder, whose own rows "
+        "are then not compared (default: %(default)s)",
     )
     parser.add_argument(
         "--notes",

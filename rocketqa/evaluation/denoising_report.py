@@ -24,6 +24,7 @@ from rocketqa.evaluation.denoising_counts import (
     UNKNOWN,
     DenoisingCounts,
 )
+from rocketqa.evaluation.pseudo_label_samples import PseudoLabelSamples
 from rocketqa.evaluation.tables import Table, markdown_lines
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, Query
@@ -50,8 +51,10 @@ def count_run(
     truth: Positives,
     depth: int,
     counts: DenoisingCounts,
+    samples: PseudoLabelSamples | None = None,
 ) -> None:
-    """Adds the top `depth` passages of all queries of a run to the counts.
+    """Adds the top `depth` passages of all queries of a run to the counts, and to the samples of
+    pseudo-labels.
 
     scores: the run scored by the cross encoder. Raises DataError if a passage has no score, or if
     the collection lacks it.
@@ -64,7 +67,10 @@ def count_run(
                     f"{run.path}: expected passages of the collection, got {scored.passage_id!r}"
                 )
         positive_ids = positives.get(query_id, ())
-        counts.add(query_id, top, scores.scores(query_id), positive_ids, truth.get(query_id))
+        scores_of_query = scores.scores(query_id)
+        counts.add(query_id, top, scores_of_query, positive_ids, truth.get(query_id))
+        if samples is not None:
+            samples.add(query_id, top, scores_of_query, truth.get(query_id))
 
 
 def denoising_tables(

@@ -2,7 +2,8 @@
 
 The best dual encoder is the one with the highest main measure. The cross encoder is recommended if
 its main measure is not below that, and BM25 beside the last dual encoder if their fused ranking,
-re-ranked or not, is above both. All values are percent, rounded as in the tables.
+re-ranked or not, is above both. Where there are no labels, the cross encoder judges; its own rows
+are then not compared. All values are percent, rounded as in the tables.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from rocketqa.evaluation.paper_tables import PAPER_NAMES
 from rocketqa.evaluation.report_tables import (
+    ADAPTED,
     BM25,
     CROSS_ENCODER,
     DISTILLED,
@@ -32,7 +34,7 @@ from rocketqa.evaluation.search_command import (
 FOUND_NOTHING = "it retrieved no passage for any judged query"
 SEARCH_PAGE = "With a search page, at http://127.0.0.1:8000 on this machine:"
 HEADING = "# Which checkpoint to use"
-DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", DISTILLED)
+DUAL_ENCODERS = (START, "dual_encoder_0", "dual_encoder_1", "dual_encoder_2", DISTILLED, ADAPTED)
 DESCRIPTIONS = {
     BM25: "BM25, which is not trained",
     START: "the initial weights",
@@ -41,9 +43,12 @@ DESCRIPTIONS = {
     "dual_encoder_1": "stage 3: denoised hard negatives",
     "dual_encoder_2": "stage 4: data augmentation",
     DISTILLED: "stage 5, beyond the paper: distillation",
+    ADAPTED: "trained on without labels",
     FUSED: "BM25 + last model",
     FUSED_RERANKED: "BM25 + last model, re-ranked",
 }
+GIVEN = {START: "the model as it came", CROSS_ENCODER: "the given cross encoder"}  # by adapt.sh
+OF_THE_JUDGE = (CROSS_ENCODER, FUSED_RERANKED)  # rows of the cross encoder, where it judges
 LAST = "the last dual encoder"
 # What each stage should not fall below: what came before it, the nearest first. The cross encoder
 # comes last, because it re-ranks the passages of the last dual encoder.
@@ -52,6 +57,7 @@ EARLIER = {
     "dual_encoder_1": ("dual_encoder_0", START, BM25),
     "dual_encoder_2": ("dual_encoder_1", "dual_encoder_0", START, BM25),
     DISTILLED: ("dual_encoder_2", "dual_encoder_1", "dual_encoder_0", START, BM25),
+    ADAPTED: (START, BM25),
     CROSS_ENCODER: (LAST, START, BM25),
     FUSED: (LAST, BM25),
     FUSED_RERANKED: (CROSS_ENCODER, FUSED),
@@ -71,6 +77,18 @@ class Results(NamedTuple):
     last: str = RERANKED  # the last dual encoder, whose passages are re-ranked and fused
     notes: Sequence[str] = ()  # lines on what the flight did otherwise
     bm25_weight: float | None = None  # in the fused run; None: not known
+    weighed: str = "chosen on training queries"  # how that weight was found
+    judged_by_cross_encoder: bool = False  # there are no labels
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Model -> what it is."""
+        return DESCRIPTIONS | GIVEN if _is_adapted(self.last) else DESCRIPTIONS
+
+
+def _is_adapted(last: str) -> bool:
+    """Returns whether the models were given; no other flight ends with its initial weights."""
+    return last in (ADAPTED, START)
 
 
 def first_lines(results: Results) -> list[str]:
@@ -81,11 +99,15 @@ def first_lines(results: Results) -> list[str]:
     for row in deep_enough:
         if row.measure == measure:
             values[row.model] = round(100 * row.value, 2)
+    if results.judged_by_cross_encoder:
+        values = {name: value for name, value in values.items() if name not in OF_THE_JUDGE}
     shown = PAPER_NAMES.get(measure or "", measure or "")
     lines = [HEADING, ""]
     lines += _choice(values, shown, results)
-    lines.append(_without_training(values, shown, results.without_passages))
+    lines.append(_without_training(values, shown, results))
     lines += _queries(results.judged)
+    if results.judged_by_cross_encoder:
+        lines.append(_judge(results))
     lines += _depths(results)
     for warning in [*results.notes, *falls(values, shown, results.last)]:
         lines += ["", f"**Warning:** {warning}"]
@@ -103,7 +125,7 @@ def _choice(values: Percents, measure: str, results: Results) -> list[str]:
     fused = _best_fused(values, values[pure])
     place = _place(best, results.flight)
     lines = [
-        f"- Dual encoder: {place} ({DESCRIPTIONS[best]}). Its {measure} of {values[best]:.2f} "
+        f"- Dual encoder: {place} ({results.names[best]}). Its {measure} of {values[best]:.2f} "
         f"percent is the highest of {listed(candidates[::-1])}."
     ]
     if CROSS_ENCODER in values:
@@ -146,14 +168,24 @@ def _bm25_beside(values: Percents, measure: str, fused: str, pure: str, results:
     place = _place(results.last, results.flight)
     return (
         f"- BM25 beside it: yes. Fused with {place} it has {reached}, above {pure} with "
-        f"{values[pure]:.2f}{_weight(results.bm25_weight)}."
+        f"{values[pure]:.2f}{_weight(results)}."
     )
 
 
-def _weight(bm25_weight: float | None) -> str:
-    if bm25_weight is None:
+def _weight(results: Results) -> str:
+    if results.bm25_weight is None:
         return ""
-    return f"; the weight of BM25, chosen on training queries, is {bm25_weight:g}"
+    return f"; the weight of BM25, {results.weighed}, is {results.bm25_weight:g}"
+
+
+def _judge(results: Results) -> str:
+    """Returns the line on measures without labels."""
+    place = _place(CROSS_ENCODER, results.flight)
+    return (
+        f"- Measured by the cross encoder, {place}, because there are no labels: the relevant "
+        "passage of a query is the one that it finds best, if it is sure of it. Its own rows are "
+        "those of the judge, and are not compared with the others."
+    )
 
 
 def _cross_encoder(values: Percents, measure: str, best: str, results: Results) -> str:
@@ -167,7 +199,7 @@ def _cross_encoder(values: Percents, measure: str, best: str, results: Results) 
 
 def descriptions(results: Results) -> dict[str, str]:
     """Returns model -> what it is, and that it found nothing where it did not."""
-    shown = dict(DESCRIPTIONS)
+    shown = dict(results.names)
     shown[CROSS_ENCODER] += f" {reranked_passages(results.depths, results.last)}"
     shown[FUSED_RERANKED] += f" {reranked_passages(results.depths, 'the fused ranking')}"
     if results.bm25_weight is not None:
@@ -184,14 +216,15 @@ def reranked_passages(depths: Depths, retriever: str = RERANKED) -> str:
     return f"over the {first} passages of {retriever}"
 
 
-def _without_training(values: Percents, measure: str, without_passages: Collection[str]) -> str:
+def _without_training(values: Percents, measure: str, results: Results) -> str:
     """Returns the line on BM25 and the initial weights."""
     known = [model for model in (BM25, START) if model in values]
     if not known:
         return "- Without training: neither BM25 nor the initial weights were measured."
-    reached = [f"{values[model]:.2f} with {_name(model)}" for model in known]
+    last = results.last
+    reached = [f"{values[model]:.2f} with {_name(model, last)}" for model in known]
     line = f"- Without training: {measure} is {listed(reached)}."
-    if BM25 in without_passages:
+    if BM25 in results.without_passages:
         line += f" BM25 has 0 because {FOUND_NOTHING}."
     return line
 
@@ -236,7 +269,7 @@ def falls(values: Percents, measure: str, last: str = RERANKED) -> Iterator[str]
         earlier = [last if model == LAST else model for model in before]
         above = [model for model in earlier if values.get(model, 0) > values[stage]]
         if above:
-            reached = [f"{_name(model)} with {values[model]:.2f}" for model in above]
+            reached = [f"{_name(model, last)} with {values[model]:.2f}" for model in above]
             yield f"{stage} has {measure} {values[stage]:.2f}, below {listed(reached)}."
 
 
@@ -246,6 +279,8 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _name(model: str) -> str:
-    """Returns the name of a model in a sentence."""
-    return {BM25: "BM25", START: "the initial weights"}.get(model, model)
+def _name(model: str, last: str) -> str:
+    """Returns the name of a model in a sentence; last: the last dual encoder of the flight."""
+    if model == START:
+        return GIVEN[START] if _is_adapted(last) else DESCRIPTIONS[START]
+    return "BM25" if model == BM25 else model

@@ -40,6 +40,7 @@ CROSS_ENCODER = "cross_encoder"
 FUSED = "fused"  # BM25 and the last model
 FUSED_RERANKED = "fused_reranked"
 RERANKED = "dual_encoder_2"  # the model whose passages the cross encoder re-ranks
+ADAPTED = "adapted"  # by adapt.sh, which calls the given model `start`
 DISTILLED = "dual_encoder_3"  # of stage 5; where it is there, its passages are re-ranked
 QUERIES_JUDGED = "queries_judged"
 QUERIES_EVALUATED = "queries_evaluated"

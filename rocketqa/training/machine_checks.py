@@ -125,9 +125,14 @@ def refusals_of_devices(variables: Mapping[str, str], gpus: int) -> Iterator[Ref
             yield Refusal(line, of_machine=True)
 
 
-def refusals_of_disk(variables: Mapping[str, str]) -> Iterator[Refusal]:
-    """Yields the disks with less room than the plan foretells, without what has been made."""
-    outputs, checkpoints = PipelinePlan(variables).disk()
+def refusals_of_disk(
+    variables: Mapping[str, str], kind: type[PipelinePlan] = PipelinePlan
+) -> Iterator[Refusal]:
+    """Yields the disks with less room than the plan foretells, without what has been made.
+
+    kind: the plan of the script.
+    """
+    outputs, checkpoints = kind(variables).disk()
     needed: dict[int, float] = {}  # device number -> bytes
     folders: dict[int, str] = {}  # device number -> the first folder on it
     for name, size in (("OUTPUT_DIR", outputs), ("CHECKPOINT_DIR", checkpoints)):

@@ -226,26 +226,30 @@ class PipelinePlan:
             yield "fusion", self.fusion(split)
 
     def distillation(self, labelled: int) -> list[Cost]:
-        """Returns the costs of stage 5; labelled: the rows of labelled queries.
-
-        A row has DISTIL_NEGATIVES + 2 texts, where a row of the other stages has three.
-        """
-        negatives = self._number("DISTIL_NEGATIVES")
+        """Returns the costs of stage 5; labelled: the rows of labelled queries."""
+        candidates = str(1 + self._number("DISTIL_NEGATIVES"))
         stage = copy(self)
-        stage.variables = self.variables | {
-            "CANDIDATES": str(1 + negatives),
-            "BATCH_SIZE": self.variables["BATCH_SIZE_5"],
-        }
+        stage.variables = self.variables | {"CANDIDATES": candidates}
         rows = labelled + self.rows["queries.unlabelled"]
-        training = stage.training("train dual_encoder_3, at most", rows, "EPOCHS_5")
         return [
             self.encoding("dual_encoder_2", "train"),
             self.retrieval("train", "DISTIL_DEPTH"),
             stage.scoring("train", "CANDIDATES"),
             stage.retrieval("unlabelled", "CANDIDATES"),
             stage.scoring("unlabelled", "CANDIDATES"),
-            training._replace(work=training.work * (negatives + 2) / 3),
+            self.distilled("train dual_encoder_3, at most", rows),
         ]
+
+    def distilled(self, what: str, rows: int) -> Cost:
+        """Returns the cost of a distillation over so many rows.
+
+        A row has DISTIL_NEGATIVES + 2 texts, where a row of the other stages has three.
+        """
+        stage = copy(self)
+        stage.variables = self.variables | {"BATCH_SIZE": self.variables["BATCH_SIZE_5"]}
+        training = stage.training(what, rows, "EPOCHS_5")
+        texts = self._number("DISTIL_NEGATIVES") + 2
+        return training._replace(work=training.work * texts / 3)
 
     def disk(self) -> tuple[float, float]:
         """Returns the bytes that are written into OUTPUT_DIR, and those into CHECKPOINT_DIR."""
@@ -275,9 +279,13 @@ class PipelinePlan:
                 yield f"  {self._line(cost)}"
             all_costs += costs
         yield "memory of a step on a GPU, where all texts have the full length:"
-        for line in memory_lines(self.variables, self._number, self._architecture):
+        for line in self.memory():
             yield f"  {line}"
         yield self._total(all_costs)
+
+    def memory(self) -> Iterator[str]:
+        """Yields the lines about the memory of the trainings."""
+        yield from memory_lines(self.variables, self._number, self._architecture)
 
     def _line(self, cost: Cost) -> str:
         parts = [f"{cost.what}: {cost.arithmetic}"]

@@ -90,19 +90,34 @@ def memory_lines(
         ("dual encoder, RECOMPUTE=no", "BATCH_SIZE", partial(memory_of_dual_encoder, keeping)),
         ("cross encoder", "BATCH_SIZE_CROSS", partial(memory_of_cross_encoder, variables)),
     ]
-    if variables.get("DISTIL") == "yes":
-        passages = number("DISTIL_NEGATIVES") + 1
-        distilled = partial(memory_of_dual_encoder, variables, passages_a_query=passages)
-        trainings.append(("dual encoder, stage 5", "BATCH_SIZE_5", distilled))
     for name, batch_size, memory_with in trainings:
         suffix = "_CROSS" if batch_size.endswith("_CROSS") else ""
-        numbers = Numbers(
-            batch_size=number(batch_size),
-            devices=number(f"DEVICES{suffix}"),
-            chunks=number(f"ACCUMULATE{suffix}"),
-        )
+        numbers = _numbers(number, batch_size, suffix)
         init = f"INIT{suffix}"
         yield from lines_of_training(name, init, architecture(init), numbers, memory_with)
+    if variables.get("DISTIL") == "yes":
+        yield from distillation_lines("dual encoder, stage 5", variables, number, architecture)
+
+
+def distillation_lines(
+    name: str,
+    variables: Mapping[str, str],
+    number: Callable[[str], int],
+    architecture: Callable[[str], ErnieConfig | None],
+) -> Iterator[str]:
+    """Yields the lines about a distillation; the arguments are as in `memory_lines`."""
+    passages = number("DISTIL_NEGATIVES") + 1
+    memory_with = partial(memory_of_dual_encoder, variables, passages_a_query=passages)
+    numbers = _numbers(number, "BATCH_SIZE_5")
+    yield from lines_of_training(name, "INIT", architecture("INIT"), numbers, memory_with)
+
+
+def _numbers(number: Callable[[str], int], batch_size: str, suffix: str = "") -> Numbers:
+    return Numbers(
+        batch_size=number(batch_size),
+        devices=number(f"DEVICES{suffix}"),
+        chunks=number(f"ACCUMULATE{suffix}"),
+    )
 
 
 def _kept_in(precision: str) -> Kept:

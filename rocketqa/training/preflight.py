@@ -7,7 +7,6 @@ Nothing is made, but PaddleNLP keeps a model that it has fetched.
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,12 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_answers, read_qrels, read_queries
 from rocketqa.files.packages import MissingPackage
 from rocketqa.files.rows import Check, file_fault
-from rocketqa.text.tokenizer import text_encoder_of
+from rocketqa.training.adaptation_plan import (
+    FILES,
+    AdaptationPlan,
+    below_adapted,
+    judgement_files,
+)
 from rocketqa.training.flight_variables import JUDGED_BY_ANSWERS, wrong_variables
 from rocketqa.training.machine_checks import (
     Refusal,
@@ -27,10 +31,8 @@ from rocketqa.training.machine_checks import (
     refusals_of_packages,
     refusals_of_the_launcher,
 )
-from rocketqa.weights.architectures import KNOWN
-from rocketqa.weights.pretrained import is_known_name, load_pretrained
+from rocketqa.training.weight_checks import try_finished_model, try_initial_weights
 
-MODEL_OF_INIT = {"INIT": "DualEncoder", "INIT_CROSS": "CrossEncoder", "INIT_BERT": "DualEncoder"}
 DUAL_ENCODERS = ("dual_encoder_0", "dual_encoder_1", "dual_encoder_2")
 COLUMNS = {
     "collection": "passage_id, title, text",
@@ -52,6 +54,7 @@ class Needs(NamedTuple):
 
     data: the files of DATA_DIR. flight: what rocket.sh has made. init: the variables of its initial
     weights. packages: those that a later command loads. disk: as much as the plan foretells.
+    adapts: the weights are finished models, and no labels are needed.
     """
 
     data: bool = False
@@ -59,6 +62,7 @@ class Needs(NamedTuple):
     init: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     disk: bool = False
+    adapts: bool = False
 
 
 NEEDS = {
@@ -69,6 +73,9 @@ NEEDS = {
         data=True, init=("INIT", "INIT_CROSS", "INIT_BERT"), packages=("faiss",), disk=True
     ),
     "figures.sh": Needs(data=True, flight=True, init=("INIT",), packages=("faiss", "matplotlib")),
+    "adapt.sh": Needs(
+        data=True, init=("INIT", "INIT_CROSS"), packages=("faiss",), disk=True, adapts=True
+    ),
     "fuse.sh": Needs(packages=("faiss",)),
     "reproduce_tables.sh": Needs(packages=("matplotlib",)),
 }
@@ -122,7 +129,10 @@ def refusals(flight: Flight) -> Iterator[Refusal]:
     if flight.needs.init:
         yield from refusals_of_gpus(sound)
     if flight.needs.disk and not wrong and not no_folders:
-        yield from refusals_of_disk(sound)
+        if flight.needs.adapts:
+            yield from refusals_of_disk(below_adapted(sound), AdaptationPlan)
+        else:
+            yield from refusals_of_disk(sound)
 
 
 def _packages(flight: Flight) -> list[str]:
@@ -135,6 +145,8 @@ def _packages(flight: Flight) -> list[str]:
 
 
 def _uses_bm25(flight: Flight) -> bool:
+    if flight.needs.adapts:
+        return flight.variables.get("FUSE") == "yes"
     if flight.script == "rocket.sh":
         return "yes" in (flight.variables.get("BASELINES"), flight.variables.get("FUSE"))
     return flight.script == "fuse.sh"
@@ -156,7 +168,9 @@ def _refusals_of_data(folder: Path, flight: Flight) -> Iterator[Refusal]:
     """
     variables = flight.variables
     readable = []
-    for name in files_of_data(variables):
+    adapts = flight.needs.adapts
+    names = files_of_adaptation(variables) if adapts else files_of_data(variables)
+    for name in names:
         cure = _content_of(name)
         if variables.get("DATA_PREP"):
             cure = f"make it with: {variables['DATA_PREP']}"
@@ -207,6 +221,11 @@ def files_of_data(variables: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def files_of_adaptation(variables: Mapping[str, str]) -> list[str]:
+    """Returns the files of DATA_DIR that adapt.sh reads; labels only where they are there."""
+    return [*FILES, *judgement_files(variables)]
+
+
 def _content_of(name: str) -> str:
     kind = name.split(".")[0]
     if kind not in COLUMNS:
@@ -241,7 +260,8 @@ def _refusals_of_weights(flight: Flight) -> Iterator[Refusal]:
         if not source or _comes_with_the_data(source, flight):
             continue
         try:
-            _try_weights(source, name, flight)
+            try_weights = try_finished_model if flight.needs.adapts else try_initial_weights
+            try_weights(source, name, flight.variables, flight.planned)
         except DataError as error:
             of_machine = flight.planned and isinstance(error, MissingPackage)
             yield Refusal(f"{name}: {error}", of_machine)
@@ -253,27 +273,3 @@ def _comes_with_the_data(source: str, flight: Flight) -> bool:
         return False
     data = Path(flight.variables["DATA_DIR"]).absolute()
     return data in Path(source).absolute().parents
-
-
-def _try_weights(source: str, variable: str, flight: Flight) -> None:
-    """Reads the initial weights that a variable names, and their tokenizer. In a plan, a name is
-    only looked up.
-
-    Raises DataError where a training could not start from them.
-    """
-    is_path = Path(source).exists() or source.startswith((".", "/"))
-    if flight.planned and not is_path:
-        if source in KNOWN and find_spec("paddlenlp"):
-            return  # known without the seconds that the import takes
-        if not is_known_name(source):
-            expected = "expected a folder, or a name that PaddleNLP lists or has fetched"
-            raise DataError(f"{source}: {expected}, got neither")
-        return
-    chosen: dict[str, str | None] = {}
-    for name in ("REPRESENTATION", "SIMILARITY"):
-        chosen[name.lower()] = flight.variables.get(name) or None
-    start = load_pretrained(source, MODEL_OF_INIT[variable], **chosen)
-    try:
-        text_encoder_of(start.tokenizer_files)
-    except DataError as error:
-        raise DataError(f"{source}: {error}") from error
