@@ -68,7 +68,13 @@ setup(
         # What data_prep/demo_weights.py reads small public models with, for windows.env.
         "demo": ["onnx>=1.17", "pip"],
         # What `rocketqa benchmark speed` compares with; best in an environment of its own.
-        "bench": ["sentence-transformers>=5"],
+        "bench": [
+            "sentence-transformers>=5",
+            "onnx>=1.17",
+            "onnxruntime>=1.20",
+            "openvino>=2025.0",
+            "nncf>=2.15",
+        ],
         "export": EXPORT,
         # Beside faiss-gpu: `pip install pymilvus==3.0.2` alone, which reaches a server.
         "milvus": MILVUS,

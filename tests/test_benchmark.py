@@ -7,6 +7,8 @@ import pytest
 from data_prep_runs import ROOT
 from toy_files import ENVIRONMENT, verb, write_tiny_flight
 
+from rocketqa.benchmark.contenders import OF_PEERS
+from rocketqa.benchmark.speed_table import COLUMNS
 from rocketqa.cli.benchmark import COMMANDS, build_parser
 
 
@@ -50,25 +52,26 @@ def test_ours_and_the_plain_loop_are_measured_side_by_side(tmp_path):
     done = benchmark(
         *("speed", "--weights", tmp_path / "init", "--rows", 36, "--rounds", 1),
         *("--collection", tmp_path / "collection.tsv", "--queries", tmp_path / "queries.tsv"),
-        *("--works", "score", "--peers-python", "false"),
+        *("--works", "encode", "--peers-python", "false"),
     )
-    header, *rows = table(done)
-    assert header == [
-        "work",
-        "contender",
-        "rows a second",
-        "peak memory, GiB",
-        "speed-up of ours",
-    ]
+    [processor], header, *rows = table(done)
+    assert re.match(r"processor: .+; cores of this process: \d+; instruction sets: ", processor)
+    assert header == list(COLUMNS)
     assert [row[:2] for row in rows] == [
-        ["score", "ours"],
-        ["score", "ours, reduced"],
-        ["score", "ours, one thread"],
-        ["score", "padded PaddleNLP"],
+        ["encode", "ours"],
+        ["encode", "ours, reduced"],
+        ["encode", "ours, one thread"],
+        ["encode", "matrix products alone"],
+        ["encode", "padded PaddleNLP"],
     ]
-    assert all(float(value) > 0 for row in rows for value in row[2:])
-    assert float(rows[0][4]) == 1
-    assert "false: no sentence_transformers there, so it is left out" in done.stderr
+    ours, reduced, one_thread, products, padded = rows
+    assert all(float(value) > 0 for row in rows for value in row[2:6])
+    assert (ours[4], products[5]) == ("1.00", "1.00")
+    assert ours[6:] == one_thread[6:] == ["0.0e+00", "1.000000", "1.000000"]
+    assert products[6:] == ["-", "-", "-"]
+    assert float(padded[6]) < 1e-4 and float(reduced[8]) > 0.9
+    for package in OF_PEERS:
+        assert f"false: no {package} there, so it is left out" in done.stderr
 
 
 def test_search_is_measured_beside_faiss():

@@ -13,8 +13,9 @@ from rocketqa.files.errors import DataError
 def test_the_speed_up_is_the_median_over_the_rounds_and_the_peak_the_largest():
     ours = [RoundCost(1.0, 5), RoundCost(2.0, 6), RoundCost(4.0, 7)]
     other = [RoundCost(2.0, 9), RoundCost(2.0, 30), RoundCost(16.0, 8)]
-    speed = _speed(ENCODE, "other", other, ours, rows=10)
-    assert speed == (ENCODE, "other", 5.0, 30, 2.0)
+    products = [RoundCost(1.0, 1), RoundCost(0.5, 1), RoundCost(1.0, 1)]
+    speed = _speed(ENCODE, "other", other, ours, products, rows=10)
+    assert speed == (ENCODE, "other", 5.0, 30, 2.0, 0.25, None)
 
 
 def test_a_worker_does_a_round_for_each_request(tmp_path):
@@ -22,7 +23,9 @@ def test_a_worker_does_a_round_for_each_request(tmp_path):
     files = (str(tmp_path / "collection.tsv"), str(tmp_path / "queries.tsv"))
     worker = Worker("ours", ENCODE, Sources(str(tmp_path / "init"), *files, 8), sys.executable)
     costs = [worker.do_round(), worker.do_round()]
+    vectors = worker.vectors()
     worker.close()
+    assert vectors.shape == (8, 16)
     assert all(cost.seconds > 0 and cost.peak_memory > 2**20 for cost in costs)
 
 
@@ -35,7 +38,7 @@ def test_a_worker_that_fails_is_reported_by_its_name_and_its_last_line(tmp_path)
     worker.close()
 
 
-@pytest.mark.parametrize("package", ["sentence_transformers", "paddlenlp"])
+@pytest.mark.parametrize("package", ["sentence_transformers", "openvino", "paddlenlp"])
 def test_an_interpreter_without_a_package_is_named(capsys, package):
     assert not has_package("false", package)
     shown = capsys.readouterr().err

@@ -62,15 +62,18 @@ def _inference(work: str, source: Pretrained, text_encoder: TextEncoder, texts: 
     model = ernie_model(source)
     model.eval()
 
-    def encode_all() -> None:
+    def encode_all() -> np.ndarray:
         if work == SCORE:
             rows = text_encoder.pairs(texts.queries, texts.passages, PAIR_LENGTH)
         else:
             rows = text_encoder.passages(texts.passages, PASSAGE_LENGTH)
-        rows.sort(key=lambda row: len(row.token_ids))
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place].token_ids))
+        vectors = []
         with paddle.no_grad():
             for begin in range(0, len(rows), ROWS_A_BATCH):
-                first_token_vectors(model, rows[begin : begin + ROWS_A_BATCH]).numpy()
+                batch = [rows[place] for place in order[begin : begin + ROWS_A_BATCH]]
+                vectors.append(first_token_vectors(model, batch).numpy())
+        return np.concatenate(vectors)[np.argsort(order)]
 
     return encode_all
 

@@ -1,10 +1,10 @@
 """sentence-transformers on PyTorch: first-token vectors, its cross encoder, a training loop."""
 
-import os
-
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer, models
 
+from rocketqa.benchmark.batch_size import fastest
+from rocketqa.benchmark.padded_rows import joined, titles_and_texts
 from rocketqa.benchmark.workload import (
     PAIR_LENGTH,
     PASSAGE_LENGTH,
@@ -13,27 +13,21 @@ from rocketqa.benchmark.workload import (
     TRAIN,
     Round,
     Texts,
+    thread_count,
     training_batches,
 )
-from rocketqa.files.formats import Passage
 
-ROWS_A_BATCH = 32  # the package's default
 LEARNING_RATE = 1e-5
 
 
 def prepare(work: str, weights: str, texts: Texts, dtype: str) -> Round:
     """Returns a round of the work. dtype: of the weights and activations, float32 or bfloat16."""
-    cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", cores)))
+    torch.set_num_threads(thread_count())
     if work == TRAIN:
         return _training(weights, texts, dtype)
     if work == SCORE:
         return _scoring(weights, texts, dtype)
     return _encoding(weights, texts, dtype)
-
-
-def _joined(passages: list[Passage]) -> list[str]:
-    return [f"{passage.title} {passage.text}" for passage in passages]
 
 
 def _bi_encoder(weights: str, length: int, dtype: str) -> SentenceTransformer:
@@ -46,12 +40,12 @@ def _bi_encoder(weights: str, length: int, dtype: str) -> SentenceTransformer:
 
 def _encoding(weights: str, texts: Texts, dtype: str) -> Round:
     model = _bi_encoder(weights, PASSAGE_LENGTH, dtype)
-    passages = _joined(texts.passages)
+    passages = titles_and_texts(texts.passages)
 
-    def encode_all() -> object:
-        return model.encode(passages, batch_size=ROWS_A_BATCH, show_progress_bar=False)
+    def round_of_size(size: int) -> Round:
+        return lambda: model.encode(passages, batch_size=size, show_progress_bar=False)
 
-    return encode_all
+    return fastest(round_of_size)
 
 
 def _scoring(weights: str, texts: Texts, dtype: str) -> Round:
@@ -62,12 +56,12 @@ def _scoring(weights: str, texts: Texts, dtype: str) -> Round:
         device="cpu",
         model_kwargs={"torch_dtype": getattr(torch, dtype)},
     )
-    pairs = list(zip(texts.queries, _joined(texts.passages)))
+    pairs = list(zip(texts.queries, joined(texts.passages)))
 
-    def score_all() -> object:
-        return model.predict(pairs, batch_size=ROWS_A_BATCH, show_progress_bar=False)
+    def round_of_size(size: int) -> Round:
+        return lambda: model.predict(pairs, batch_size=size, show_progress_bar=False)
 
-    return score_all
+    return fastest(round_of_size)
 
 
 def _training(weights: str, texts: Texts, dtype: str) -> Round:
@@ -79,7 +73,7 @@ def _training(weights: str, texts: Texts, dtype: str) -> Round:
     def train_all() -> None:
         for batch in training_batches(texts):
             q_reps = _vectors(query_encoder, batch.queries)  # [B, H]
-            p_reps = _vectors(passage_encoder, _joined(batch.positives + batch.negatives))
+            p_reps = _vectors(passage_encoder, titles_and_texts(batch.positives + batch.negatives))
             logits = (q_reps @ p_reps.T).float()  # [B, 2*B]
             labels = torch.arange(len(batch.queries))
             torch.nn.functional.cross_entropy(logits, labels).backward()
@@ -90,5 +84,5 @@ def _training(weights: str, texts: Texts, dtype: str) -> Round:
     return train_all
 
 
-def _vectors(model: SentenceTransformer, texts: list[str]) -> torch.Tensor:
+def _vectors(model: SentenceTransformer, texts: list[str] | list[tuple[str, str]]) -> torch.Tensor:
     return model(model.tokenize(texts))["sentence_embedding"]  # [N, H]

@@ -11,33 +11,47 @@ from rocketqa.benchmark.workload import ENCODE, SCORE, WORKS, Round, Texts
 
 PADDLENLP = "paddlenlp"
 SENTENCE_TRANSFORMERS = "sentence_transformers"
+ONNXRUNTIME = "onnxruntime"
+ONNX = "onnx"  # with which graphs of ONNX Runtime are fused and quantised
+OPENVINO = "openvino"
+NNCF = "nncf"
+OF_PEERS = (SENTENCE_TRANSFORMERS, ONNXRUNTIME, ONNX, OPENVINO, NNCF)
+# Their graphs are written by PyTorch from the model of transformers.
+OF_ONNXRUNTIME = (SENTENCE_TRANSFORMERS, ONNXRUNTIME, ONNX)
+OF_OPENVINO = (SENTENCE_TRANSFORMERS, OPENVINO)
+BFLOAT16 = "instructions for bfloat16"  # of the processor; PyTorch takes minutes without them
+INFERENCE = (ENCODE, SCORE)
+Prepare = Callable[[str, str, Texts], Round]  # work, weights (a folder), texts
 
 
 class Contender(NamedTuple):
     """One way to do the work.
 
-    prepare: work, weights (a folder), texts -> a round. works: those that it can do.
-    package: what it needs besides ours: PADDLENLP, or SENTENCE_TRANSFORMERS, whose interpreter is
-    another.
+    prepare: returns a round. works: those that it can do.
+    needs: packages besides ours: PADDLENLP, or some OF_PEERS, whose interpreter is another; and
+    BFLOAT16.
     threads: None for one on each core.
     """
 
-    prepare: Callable[[str, str, Texts], Round]
+    prepare: Prepare
     works: tuple[str, ...] = WORKS
-    package: str = ""
+    needs: tuple[str, ...] = ()
     threads: int | None = None
 
 
-def _ours(work: str, weights: str, texts: Texts) -> Round:
-    from rocketqa.benchmark.contender_ours import prepare
+def _ours(precision: str) -> Prepare:
+    def prepare(work: str, weights: str, texts: Texts) -> Round:
+        from rocketqa.benchmark.contender_ours import prepare
 
-    return prepare(work, weights, texts, "float32")
+        return prepare(work, weights, texts, precision)
+
+    return prepare
 
 
-def _ours_reduced(work: str, weights: str, texts: Texts) -> Round:
-    from rocketqa.benchmark.contender_ours import prepare
+def _matrix_products(work: str, weights: str, texts: Texts) -> Round:
+    from rocketqa.benchmark.contender_products import prepare
 
-    return prepare(work, weights, texts, "reduced")
+    return prepare(work, weights, texts)
 
 
 def _padded_paddlenlp(work: str, weights: str, texts: Texts) -> Round:
@@ -46,42 +60,62 @@ def _padded_paddlenlp(work: str, weights: str, texts: Texts) -> Round:
     return prepare(work, weights, texts)
 
 
-def _sentence_transformers_float32(work: str, weights: str, texts: Texts) -> Round:
-    from rocketqa.benchmark.contender_sentence_transformers import prepare
+def _sentence_transformers(dtype: str) -> Prepare:
+    def prepare(work: str, weights: str, texts: Texts) -> Round:
+        from rocketqa.benchmark.contender_sentence_transformers import prepare
 
-    return prepare(work, weights, texts, "float32")
+        return prepare(work, weights, texts, dtype)
+
+    return prepare
 
 
-def _sentence_transformers_bfloat16(work: str, weights: str, texts: Texts) -> Round:
-    from rocketqa.benchmark.contender_sentence_transformers import prepare
+def _onnxruntime(precision: str) -> Prepare:
+    def prepare(work: str, weights: str, texts: Texts) -> Round:
+        from rocketqa.benchmark.contender_onnxruntime import prepare
 
-    return prepare(work, weights, texts, "bfloat16")
+        return prepare(work, weights, texts, precision)
+
+    return prepare
+
+
+def _openvino(precision: str) -> Prepare:
+    def prepare(work: str, weights: str, texts: Texts) -> Round:
+        from rocketqa.benchmark.contender_openvino import prepare
+
+        return prepare(work, weights, texts, precision)
+
+    return prepare
 
 
 OURS = "ours"  # all others are compared with it
+PRODUCTS = "matrix products alone"  # the ceiling of float32
 CONTENDERS = {
-    OURS: Contender(_ours),
-    "ours, reduced": Contender(_ours_reduced, works=(ENCODE, SCORE)),
-    "ours, one thread": Contender(_ours, threads=1),
-    "padded PaddleNLP": Contender(_padded_paddlenlp, package=PADDLENLP),
+    OURS: Contender(_ours("float32")),
+    "ours, reduced": Contender(_ours("reduced"), INFERENCE),
+    "ours, one thread": Contender(_ours("float32"), threads=1),
+    PRODUCTS: Contender(_matrix_products),
+    "padded PaddleNLP": Contender(_padded_paddlenlp, needs=(PADDLENLP,)),
     "sentence-transformers float32": Contender(
-        _sentence_transformers_float32, package=SENTENCE_TRANSFORMERS
+        _sentence_transformers("float32"), needs=(SENTENCE_TRANSFORMERS,)
     ),
     "sentence-transformers bfloat16": Contender(
-        _sentence_transformers_bfloat16,
-        works=(ENCODE, SCORE),
-        package=SENTENCE_TRANSFORMERS,
+        _sentence_transformers("bfloat16"), INFERENCE, (SENTENCE_TRANSFORMERS, BFLOAT16)
     ),
+    "ONNX Runtime float32": Contender(_onnxruntime("float32"), INFERENCE, OF_ONNXRUNTIME),
+    "ONNX Runtime int8": Contender(_onnxruntime("int8"), INFERENCE, OF_ONNXRUNTIME),
+    "OpenVINO float32": Contender(_openvino("float32"), INFERENCE, OF_OPENVINO),
+    "OpenVINO default": Contender(_openvino("default"), INFERENCE, OF_OPENVINO),
+    "OpenVINO int8": Contender(_openvino("int8"), INFERENCE, (*OF_OPENVINO, NNCF)),
 }
 
 
 def contenders_of(work: str, missing: Collection[str] = ()) -> list[str]:
     """Returns the names of the contenders that do a work, `OURS` first.
 
-    missing: packages without which they must do.
+    missing: what is not there of the needs of contenders.
     """
     names = []
     for name, contender in CONTENDERS.items():
-        if work in contender.works and contender.package not in missing:
+        if work in contender.works and not set(missing) & set(contender.needs):
             names.append(name)
     return names

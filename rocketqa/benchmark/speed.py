@@ -1,7 +1,8 @@
 """The speed of encoding, scoring and training: this package beside others, in alternating rounds.
 
 Each contender works in a process of its own (see worker.py). In a round each does the work once,
-one after the other, so that a slow moment of the machine meets all of them alike.
+one after the other, so that a slow moment of the machine meets all of them alike. They prepare one
+after the other, too: some look for their best batch size.
 """
 
 import json
@@ -12,25 +13,28 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from rocketqa.benchmark.closeness import Closeness, closeness
 from rocketqa.benchmark.contenders import (
+    BFLOAT16,
     CONTENDERS,
+    OF_PEERS,
     PADDLENLP,
-    SENTENCE_TRANSFORMERS,
+    PRODUCTS,
     contenders_of,
 )
-from rocketqa.benchmark.workload import rows_of_round
+from rocketqa.benchmark.processor import multiplies_bfloat16
+from rocketqa.benchmark.workload import ENCODE, rows_of_round
 from rocketqa.files.errors import DataError
 from rocketqa.files.packages import INSTALL
 from rocketqa.jobs.parents import environment_of_child
+from rocketqa.jobs.temporary_folders import temporary_folder
 
 PROJECT = Path(__file__).parents[2]
-CURES = {
-    PADDLENLP: INSTALL[PADDLENLP],
-    SENTENCE_TRANSFORMERS: "install the extra `bench`, or name another interpreter with "
-    "--peers-python",
-}
+CURE_OF_PEERS = "install the extra `bench`, or name another interpreter with --peers-python"
 
 
 class Sources(NamedTuple):
@@ -53,6 +57,9 @@ class Speed(NamedTuple):
     """The result of a contender.
 
     peak_memory: bytes. speed_up: the contender's time divided by ours, the median over the rounds.
+    share: of the rate of float32 matrix products, i.e. the time of the work's products alone
+    divided by the contender's time, the median over the rounds. closeness: of its vectors to ours;
+    None where it has none.
     """
 
     work: str
@@ -60,6 +67,15 @@ class Speed(NamedTuple):
     rows_a_second: float
     peak_memory: int
     speed_up: float
+    share: float
+    closeness: Closeness | None = None
+
+
+class Result(NamedTuple):
+    """The costs of a contender's rounds, and the vectors of the last one, [N, H] (or empty)."""
+
+    costs: list[RoundCost]
+    vectors: np.ndarray
 
 
 def measure_speed(
@@ -67,17 +83,30 @@ def measure_speed(
 ) -> Iterator[Speed]:
     """Yields the speed of each contender at each work. The round that warms up does not count.
 
-    peers_python: the interpreter for sentence-transformers. Where a package is missing, a line on
-    stderr says so and its contenders are left out.
+    peers_python: the interpreter that has the packages OF_PEERS. Where a package is missing, a line
+    on stderr says so and its contenders are left out.
     """
-    interpreters = {PADDLENLP: sys.executable, SENTENCE_TRANSFORMERS: peers_python}
-    missing = [name for name, python in interpreters.items() if not has_package(python, name)]
+    missing = _missing(peers_python)
     for work in works:
         names = contenders_of(work, missing)
-        costs = _alternating_rounds(names, work, sources, rounds, peers_python)
-        ours = costs[0]
-        for name, rounds_of_contender in zip(names, costs):
-            yield _speed(work, name, rounds_of_contender, ours, sources.rows)
+        results = _alternating_rounds(names, work, sources, rounds, peers_python)
+        ours = results[0]
+        products = results[names.index(PRODUCTS)].costs
+        for name, result in zip(names, results):
+            speed = _speed(work, name, result.costs, ours.costs, products, sources.rows)
+            if work == ENCODE and result.vectors.size:
+                speed = speed._replace(closeness=closeness(result.vectors, ours.vectors))
+            yield speed
+
+
+def _missing(peers_python: str) -> list[str]:
+    """Returns what contenders need and is not there; a line on stderr names each."""
+    interpreters = {PADDLENLP: sys.executable} | dict.fromkeys(OF_PEERS, peers_python)
+    missing = [name for name, python in interpreters.items() if not has_package(python, name)]
+    if not multiplies_bfloat16():
+        missing.append(BFLOAT16)
+        print(f"this processor has no {BFLOAT16}, so PyTorch's is left out", file=sys.stderr)
+    return missing
 
 
 def has_package(python: str, package: str) -> bool:
@@ -85,38 +114,52 @@ def has_package(python: str, package: str) -> bool:
     command = [python, "-c", f"import {package}"]
     if subprocess.run(command, capture_output=True).returncode == 0:
         return True
-    print(f"{python}: no {package} there, so it is left out ({CURES[package]})", file=sys.stderr)
+    cure = INSTALL.get(package, CURE_OF_PEERS)
+    print(f"{python}: no {package} there, so it is left out ({cure})", file=sys.stderr)
     return False
 
 
 def _alternating_rounds(
     names: Sequence[str], work: str, sources: Sources, rounds: int, peers_python: str
-) -> list[list[RoundCost]]:
-    """Returns the costs of each contender's rounds, without the first round."""
+) -> list[Result]:
+    """Returns the result of each contender. A round that warms up does not count."""
     costs: list[list[RoundCost]] = [[] for _ in names]
     with ExitStack() as stack:
         workers = []
         for name in names:
             worker = Worker(name, work, sources, peers_python)
             workers.append(stack.enter_context(closing(worker)))
-        for _ in range(1 + rounds):
+            worker.do_round()  # the next one prepares alone, too, and finds its best batch size
+        for _ in range(rounds):
             for worker, worker_costs in zip(workers, costs):
                 worker_costs.append(worker.do_round())
-    return [worker_costs[1:] for worker_costs in costs]
+        vectors = [worker.vectors() for worker in workers]
+    return [Result(measured, last) for measured, last in zip(costs, vectors)]
 
 
 def _speed(
-    work: str, name: str, costs: Sequence[RoundCost], ours: Sequence[RoundCost], rows: int
+    work: str,
+    name: str,
+    costs: Sequence[RoundCost],
+    ours: Sequence[RoundCost],
+    products: Sequence[RoundCost],
+    rows: int,
 ) -> Speed:
     seconds = statistics.median(cost.seconds for cost in costs)
-    ratios = [cost.seconds / our_cost.seconds for cost, our_cost in zip(costs, ours)]
     return Speed(
         work=work,
         contender=name,
         rows_a_second=rows_of_round(work, rows) / seconds,
         peak_memory=max(cost.peak_memory for cost in costs),
-        speed_up=statistics.median(ratios),
+        speed_up=_median_ratio(costs, ours),
+        share=_median_ratio(products, costs),
     )
+
+
+def _median_ratio(costs: Sequence[RoundCost], others: Sequence[RoundCost]) -> float:
+    """Returns how many times the seconds of the others some rounds took."""
+    ratios = [cost.seconds / other.seconds for cost, other in zip(costs, others)]
+    return statistics.median(ratios)
 
 
 class Worker:
@@ -124,9 +167,8 @@ class Worker:
 
     def __init__(self, name: str, work: str, sources: Sources, peers_python: str):
         contender = CONTENDERS[name]
-        python = sys.executable
-        if contender.package == SENTENCE_TRANSFORMERS:
-            python = peers_python
+        of_peers = set(OF_PEERS) & set(contender.needs)
+        python = peers_python if of_peers else sys.executable
         settings = {"contender": name, "work": work, **sources._asdict()}
         environment = environment_of_child() | {"PYTHONPATH": str(PROJECT)}
         if contender.threads is not None:
@@ -147,14 +189,24 @@ class Worker:
 
     def do_round(self) -> RoundCost:
         """Returns the cost of one round. Raises DataError where the process has failed."""
+        return RoundCost(**self._answer("round"))
+
+    def vectors(self) -> np.ndarray:
+        """Returns the vectors of the last round, [N, H]; an empty array where it had none."""
+        with temporary_folder() as folder:
+            file = Path(folder, "vectors.npy")
+            self._answer(f"vectors {file}")
+            return np.load(file)
+
+    def _answer(self, request: str) -> dict[str, Any]:
         try:
-            self._requests.write("round\n")
+            self._requests.write(f"{request}\n")
             self._requests.flush()
         except BrokenPipeError:
             raise self._failure() from None
         for line in self._answers:
             if line.startswith("{"):
-                return RoundCost(**json.loads(line))
+                return json.loads(line)
         raise self._failure()
 
     def _failure(self) -> DataError:

@@ -1,7 +1,8 @@
 """The processes that `rocketqa benchmark` starts. Users do not call this module.
 
     python -m rocketqa.benchmark.worker accumulation SETTINGS   measures one training step
-    python -m rocketqa.benchmark.worker speed SETTINGS          does a round for each line of stdin
+    python -m rocketqa.benchmark.worker speed SETTINGS          does what each line of stdin says:
+                                                                `round`, or `vectors FILE`
 
 SETTINGS and the answers, one a line of stdout, are JSON objects.
 """
@@ -14,6 +15,8 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
 
 from rocketqa.benchmark.accumulation import StepSettings
 from rocketqa.benchmark.contenders import CONTENDERS
@@ -50,12 +53,23 @@ def answer_rounds(
     queries: str,
     rows: int,
 ) -> None:
-    """Prepares a contender, and prints the cost of a round for each request."""
+    """Prepares a contender. Prints the cost of a round for each request of one.
+
+    `vectors FILE` writes the vectors of the last round into FILE, or an empty array where it had
+    none.
+    """
     texts = draw_texts(Path(collection), Path(queries), rows)
     do_round = CONTENDERS[contender].prepare(work, weights, texts)
-    for _ in requests:
+    result: object = None
+    for request in requests:
+        _, _, file = request.strip().partition(" ")
+        if file:
+            vectors = result if isinstance(result, np.ndarray) else np.empty(0)
+            np.save(file, vectors)
+            print(json.dumps({"vectors": file}), flush=True)
+            continue
         begin = time.perf_counter()
-        do_round()
+        result = do_round()
         seconds = time.perf_counter() - begin
         print(json.dumps({"seconds": seconds, "peak_memory": peak_memory()}), flush=True)
 

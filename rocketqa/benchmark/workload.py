@@ -8,6 +8,7 @@ The time of each includes tokenizing. The passages are assigned to the queries a
 the time does not depend on whether they are relevant.
 """
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,12 @@ def draw_texts(collection: Path, queries: Path, rows: int) -> Texts:
     generator = random.Random(1)
     passages = generator.sample(all_passages, rows)
     return Texts(passages, generator.sample(all_queries, rows))
+
+
+def thread_count() -> int:
+    """Returns the number of threads of a contender: OMP_NUM_THREADS, else this process's cores."""
+    cores = len(os.sched_getaffinity(0))
+    return int(os.environ.get("OMP_NUM_THREADS", cores))
 
 
 def training_batches(texts: Texts) -> list[TrainingBatch]:

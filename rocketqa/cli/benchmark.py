@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from rocketqa.benchmark.accumulation import StepSettings, comparison_lines, find_largest_batch
 from rocketqa.benchmark.data_build import measure_builds
+from rocketqa.benchmark.processor import processor_line
 from rocketqa.benchmark.speed import Sources, measure_speed
+from rocketqa.benchmark.speed_table import HEADER, speed_line
 from rocketqa.benchmark.workload import WORKS
 from rocketqa.cli.benchmark_growth import add_growth_flags, add_sizes, print_growth
 from rocketqa.cli.flags import NumberType, VerbParser, to_path, to_text
@@ -175,8 +177,8 @@ def add_speed_flags(parser: ArgumentParser) -> None:
         type=to_text,
         default=sys.executable,
         metavar="PYTHON",
-        help="an interpreter that has sentence-transformers, the extra `bench` "
-        "(default: the one that runs this command)",
+        help="an interpreter that has sentence-transformers, ONNX Runtime and OpenVINO, the extra "
+        "`bench` (default: the one that runs this command)",
     )
 
 
@@ -191,15 +193,12 @@ def add_rounds(parser: ArgumentParser) -> None:
 
 
 def print_speed(args: Namespace) -> None:
-    """Prints rows a second, peak memory, and how many times as fast ours is."""
+    """Prints the processor, and the table of the contenders."""
     sources = Sources(args.weights, str(args.collection), str(args.queries), args.rows)
-    print("work\tcontender\trows a second\tpeak memory, GiB\tspeed-up of ours")
+    print(processor_line())
+    print(HEADER, flush=True)
     for speed in measure_speed(sources, args.works, args.rounds, args.peers_python):
-        print(
-            f"{speed.work}\t{speed.contender}\t{speed.rows_a_second:.1f}\t"
-            f"{speed.peak_memory / GIB:.2f}\t{speed.speed_up:.2f}",
-            flush=True,
-        )
+        print(speed_line(speed), flush=True)
 
 
 def add_search_flags(parser: ArgumentParser) -> None:
@@ -257,8 +256,9 @@ COMMANDS = {
     ),
     "speed": Command(
         "Speed and memory of encoding, scoring and training with this package, with a plain padded "
-        "loop on PaddleNLP, and with sentence-transformers: the same weights and texts, in "
-        "alternating rounds.",
+        "loop on PaddleNLP, and with sentence-transformers, ONNX Runtime and OpenVINO: the same "
+        "weights and texts, in alternating rounds, beside the rate of matrix products and the "
+        "closeness of the vectors to ours in float32.",
         "rocketqa benchmark speed --weights checkpoints/ernie-2.0-base-en "
         "--collection data/marco/collection.tsv --queries data/marco/queries.dev.tsv",
         add_speed_flags,

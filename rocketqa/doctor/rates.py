@@ -2,8 +2,6 @@
 
 The rates are found here, in seconds, on rows of random tokens; `rocketqa benchmark speed` measures
 longer, on real ones. The share of the products' rate says how well the device is used.
-
-Letters: H hidden size, F feed-forward size, L tokens of a row.
 """
 
 import functools
@@ -26,6 +24,7 @@ from rocketqa.doctor.small_model import (
     small_model,
 )
 from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.operations import TRAINING_TO_FORWARD, operations_a_token
 from rocketqa.encoder.packing import pack
 from rocketqa.inference.engine import Engine
 from rocketqa.training.optimizer import adam, clip
@@ -33,7 +32,6 @@ from rocketqa.training.optimizer import adam, clip
 TERA = 1e12
 LONGEST = 128
 ROUNDS = 3  # after one that warms up
-TRAINING_TO_FORWARD = 3  # the backward pass computes two products for each one
 
 
 class Work(NamedTuple):
@@ -94,17 +92,6 @@ def products() -> Judgement:
     rates = {dtype: product_rate(dtype) for dtype in dtypes}
     found = ", ".join(f"{dtype} {rate / TERA:.3g} TFLOP/s" for dtype, rate in rates.items())
     return judged(min(rates.values()) > 0, found, "a rate above 0")
-
-
-def operations_a_token(config: ErnieConfig) -> float:
-    """Returns the operations of the dense products of a forward pass, for each token.
-
-    The last layer has keys and values of all tokens, and nothing else.
-    """
-    size = config.hidden_size
-    layer = 2 * (4 * size * size + 2 * size * config.intermediate_size)
-    keys_and_values = 2 * 2 * size * size
-    return (config.num_hidden_layers - 1) * layer + keys_and_values
 
 
 def encoding_rate() -> Judgement:

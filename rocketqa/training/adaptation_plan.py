@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rocketqa.training.plan import Cost, PipelinePlan
+from rocketqa.training.plan import PipelinePlan
 from rocketqa.training.plan_memory import distillation_lines
+from rocketqa.training.plan_numbers import Cost
 
 LOG = "queries.unlabelled"
 FILES = ("collection.tsv", f"{LOG}.tsv")  # without which nothing can be adapted

@@ -8,13 +8,12 @@ steps with the schedule of the trainings themselves. It needs no Paddle.
 from collections.abc import Iterator, Mapping
 from copy import copy
 from pathlib import Path
-from typing import NamedTuple
 
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_memory import memory_lines
-from rocketqa.training.plan_numbers import count_lines, parse_numbers, tokens_on_disk
+from rocketqa.training.plan_numbers import Cost, count_lines, parse_numbers, tokens_on_disk
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import architecture_of
@@ -34,21 +33,6 @@ DRAWN_QUERIES = 500  # training queries that choices are measured on
 DRAWN_PASSAGES = 2000  # that the choice of the start searches, beside the labelled ones
 BYTES_A_NUMBER = 4  # float32
 GIB = 2**30
-
-
-class Cost(NamedTuple):
-    """One line of the plan: what is done, and the arithmetic of its cost.
-
-    work: items that the devices together have to process; rate: the name of the rate, in items a
-    second and device, that tells the hours. disk: bytes that are written.
-    """
-
-    what: str
-    arithmetic: str
-    work: float = 0
-    rate: str = ""
-    devices: int = 1
-    disk: float = 0
 
 
 class PipelinePlan:

@@ -1,9 +1,10 @@
 """Numbers of a plan: those with names that the variables ROWS and RATES hold, such as
-`train=1000 cross=50.5`, the rows of files, and the disk that tokens take.
+`train=1000 cross=50.5`, the rows of files, the disk that tokens take, and what a line costs.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import Range, shown
@@ -11,6 +12,21 @@ from rocketqa.files.ranges import Range, shown
 # Of tokens on disk, with ids and ends: a passage of MS MARCO has some 75 tokens, a query 9.
 BYTES_A_PASSAGE = 190
 BYTES_A_QUERY = 50
+
+
+class Cost(NamedTuple):
+    """One line of the plan: what is done, and the arithmetic of its cost.
+
+    work: items that the devices together have to process; rate: the name of the rate, in items a
+    second and device, that tells the hours. disk: bytes that are written.
+    """
+
+    what: str
+    arithmetic: str
+    work: float = 0
+    rate: str = ""
+    devices: int = 1
+    disk: float = 0
 
 
 def parse_numbers(text: str, names: Sequence[str], variable: str, range: Range) -> dict[str, float]:
