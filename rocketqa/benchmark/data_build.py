@@ -34,7 +34,7 @@ def measure_builds(script: Path, sizes: Sequence[int]) -> Iterator[tuple[int, Co
 def write_sources(folder: Path, size: int) -> None:
     """Writes the sources of a collection of `size` passages."""
     (folder / "marco").mkdir(parents=True)
-    passages = (f"{row}\t{text}" for row, text in enumerate(random_texts(size)))
+    passages = (f"{row}\t{text}" for row, text in enumerate(_random_texts(size)))
     titles = (f"{row}\tTitle {row}" for row in range(size))
     write_lines(folder / "collection.tsv", passages)
     write_lines(folder / "marco/para.title.txt", titles)
@@ -51,8 +51,7 @@ def _write_split(folder: Path, split: str, query_ids: range, size: int) -> None:
     write_lines(folder / f"qrels.{split}.tsv", qrels)
 
 
-def random_texts(size: int) -> Iterator[str]:
-    """Yields the texts of passages, of random words of four digits."""
+def _random_texts(size: int) -> Iterator[str]:
     numbers = generator(1, "texts").integers(1 << 16, size=WORDS_IN_ALL)
     words = " ".join(f"w{number:04x}" for number in numbers)
     for row in range(size):

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.benchmark.child_cost import Cost, Failure, cost_of
-from rocketqa.benchmark.data_build import random_texts
+from rocketqa.benchmark.data_build import WORDS_A_PASSAGE
 from rocketqa.evaluation.figures import Labels, lines, save
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import write_lines
+from rocketqa.jobs.seeds import generator
 from rocketqa.jobs.temporary_folders import temporary_folder
 
 QUERIES = 1000
+WORDS_A_QUERY = 8
 DEPTH = 100
 ENCODE = "encode"
 RETRIEVE = "retrieve"
@@ -55,9 +57,10 @@ def measure_growth(
     before: dict[tuple[str, int], Growth] = {}
     with temporary_folder() as folder:
         work = Path(folder)
-        write_lines(work / "queries.tsv", _rows_of_queries())
+        words = _words_of(Path(encoder.checkpoint))
+        write_lines(work / "queries.tsv", _rows(words, QUERIES, WORDS_A_QUERY, "q{}\t{}"))
         for size in sorted(sizes):
-            rows = (f"p{row}\t\t{text}" for row, text in enumerate(random_texts(size)))
+            rows = _rows(words, size, WORDS_A_PASSAGE, "p{}\t\t{}")
             write_lines(work / "collection.tsv", rows)
             for count in processes:
                 for step, cost in _costs_of_steps(work, encoder, size, count):
@@ -115,7 +118,21 @@ def _slope(before: Growth | None, size: int, seconds: float) -> float | None:
     return math.log(seconds / before.cost.seconds) / math.log(size / before.passages)
 
 
-def _rows_of_queries() -> Iterator[str]:
-    for row, text in enumerate(random_texts(QUERIES)):
-        first_words = " ".join(text.split()[:8])
-        yield f"q{row}\t{first_words}"
+def _words_of(checkpoint: Path) -> list[str]:
+    """Returns the whole words of an encoder's vocabulary, of which the texts are made.
+
+    Words that it does not know would all have one vector. Raises DataError where it has none.
+    """
+    vocabulary = checkpoint / "vocab.txt"
+    entries = vocabulary.read_text(encoding="utf-8").split() if vocabulary.is_file() else []
+    words = [entry for entry in entries if entry.isalpha()]
+    if not words:
+        raise DataError(f"{vocabulary}: expected the words of an encoder, got none")
+    return words
+
+
+def _rows(words: Sequence[str], count: int, length: int, form: str) -> Iterator[str]:
+    drawing = generator(1, "growth", length)
+    for row in range(count):
+        places = drawing.integers(len(words), size=length).tolist()
+        yield form.format(row, " ".join(words[place] for place in places))

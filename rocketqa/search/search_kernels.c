@@ -3,6 +3,7 @@
 
    Letters: Q queries, n passages of a part of a block, H vector size, C candidates of a query. */
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -10,41 +11,52 @@ typedef struct {
     int32_t row; /* in the block */
 } Candidate;
 
-static inline void swap(Candidate *a, Candidate *b) {
-    Candidate c = *a;
-    *a = *b;
-    *b = c;
-}
-
-/* Moves the `count` largest products of all `size` to the front (quickselect); returns the least of
-   them. */
-static float keep_largest(Candidate *all, long size, long count) {
-    long low = 0, high = size - 1, last = count - 1;
+/* Returns the count-th largest of `size` numbers, which it moves about (quickselect). */
+static float count_th_largest(float *all, long size, long count) {
+    long low = 0, high = size - 1, wanted = count - 1;
     while (low < high) {
-        long middle = low + (high - low) / 2, left = low, right = high;
-        if (all[middle].product > all[low].product) swap(all + middle, all + low);
-        if (all[high].product > all[low].product) swap(all + high, all + low);
-        if (all[high].product > all[middle].product) swap(all + high, all + middle);
-        float pivot = all[middle].product;
+        float first = all[low], middle = all[low + (high - low) / 2], last = all[high];
+        float larger = first > middle ? first : middle, smaller = first > middle ? middle : first;
+        float pivot = last > larger ? larger : last < smaller ? smaller : last; /* the median */
+        long left = low, right = high;
         while (left <= right) {
-            while (all[left].product > pivot) left++;
-            while (all[right].product < pivot) right--;
-            if (left <= right) swap(all + left++, all + right--);
+            while (all[left] > pivot) left++;
+            while (all[right] < pivot) right--;
+            if (left > right) break;
+            float exchanged = all[left];
+            all[left++] = all[right];
+            all[right--] = exchanged;
         }
-        if (last <= right) high = right;
-        else if (last >= left) low = left;
+        if (wanted <= right) high = right;
+        else if (wanted >= left) low = left;
         else break;
     }
-    return all[last].product;
+    return all[wanted];
+}
+
+/* Drops all but the `count` largest of `size` candidates, which keep their order; of equal ones at
+   the end the first stay. Returns the least product that stays. scratch: [size]. */
+static float keep_largest(Candidate *all, long size, long count, float *scratch) {
+    for (long i = 0; i < size; i++) scratch[i] = all[i].product;
+    float least = count_th_largest(scratch, size, count);
+    long equal = count, kept = 0;
+    for (long i = 0; i < size; i++) equal -= all[i].product > least;
+    for (long i = 0; i < size; i++) {
+        int stays = all[i].product > least || (all[i].product == least && equal-- > 0);
+        all[kept] = all[i];
+        kept += stays;
+    }
+    return least;
 }
 
 enum { GROUP = 32 }; /* products whose largest is compared first */
 
-/* Adds the products of a part, [Q, n], to the candidates of each query, [Q, room]. Of more than
-   C products, those that are not among the C largest are dropped sooner or later.
+/* Adds the products of a part, [Q, n], to the candidates of each query, [Q, room], by row. Of more
+   than C products, those that are not among the C largest are dropped sooner or later.
    sizes: [Q], how many candidates there are. floors: [Q]; products up to it are dropped. */
 void add_candidates(const float *products, long Q, long n, long first_row, long C, long room,
                     Candidate *candidates, int64_t *sizes, float *floors) {
+    float *scratch = malloc(room * sizeof(float));
     for (long query = 0; query < Q; query++) {
         const float *from = products + query * n;
         Candidate *to = candidates + query * room;
@@ -60,7 +72,7 @@ void add_candidates(const float *products, long Q, long n, long first_row, long 
                 Candidate found = {from[i], (int32_t)(first_row + i)};
                 to[size++] = found;
                 if (size == room) {
-                    floor = keep_largest(to, size, C);
+                    floor = keep_largest(to, size, C, scratch);
                     size = C;
                 }
             }
@@ -68,20 +80,22 @@ void add_candidates(const float *products, long Q, long n, long first_row, long 
         sizes[query] = size;
         floors[query] = floor;
     }
+    free(scratch);
 }
 
-/* Writes the C largest products and their rows, [Q, C] each, in any order; all sizes are at least
-   C. */
+/* Writes the C largest products and their rows, [Q, C] each, by row; all sizes are at least C. */
 void take_candidates(long Q, long C, long room, Candidate *candidates, const int64_t *sizes,
                      float *products, int64_t *rows) {
+    float *scratch = malloc(room * sizeof(float));
     for (long query = 0; query < Q; query++) {
         Candidate *from = candidates + query * room;
-        keep_largest(from, sizes[query], C);
+        keep_largest(from, sizes[query], C, scratch);
         for (long i = 0; i < C; i++) {
             products[query * C + i] = from[i].product;
             rows[query * C + i] = from[i].row;
         }
     }
+    free(scratch);
 }
 
 enum { SUMS = 32 }; /* that are added side by side, so that no addition waits for the one before */
@@ -96,21 +110,29 @@ static double inner_product(const double *q, const float *p, long H) {
     return total;
 }
 
-enum { AHEAD = 2, LINE = 16 }; /* rows that are asked for early; floats of a line of the cache */
+enum { LINE = 16, PASSAGES = 128 }; /* floats of a line of the cache; rows that stay in it */
 
 static inline void ask_for(const float *row, long H) {
     for (long i = 0; i < H; i += LINE) __builtin_prefetch(row + i);
 }
 
 /* Writes float64 inner products of queries [Q, H] with their candidates, [Q, C], where `wanted`.
-   vectors: [.., H]; rows, wanted, results: [Q, C]. The candidates lie anywhere in memory, and to
-   wait for them would take most of the time. */
+   vectors: [N, H]; rows, wanted, results: [Q, C], the rows of a query in ascending order. All
+   queries pass some rows before the next ones are read from memory. next: [Q], of this function. */
 void multiply_candidates(const double *queries, const float *vectors, long Q, long C, long H,
-                         const int64_t *rows, const uint8_t *wanted, double *results) {
-    for (long place = 0; place < Q * C; place++) {
-        if (place + AHEAD < Q * C && wanted[place + AHEAD])
-            ask_for(vectors + rows[place + AHEAD] * H, H);
-        if (wanted[place])
-            results[place] = inner_product(queries + place / C * H, vectors + rows[place] * H, H);
-    }
+                         long N, const int64_t *rows, const uint8_t *wanted, int64_t *next,
+                         double *results) {
+    memset(next, 0, Q * sizeof(int64_t));
+    for (long end = PASSAGES; end < N + PASSAGES; end += PASSAGES)
+        for (long query = 0; query < Q; query++) {
+            const int64_t *of_query = rows + query * C;
+            long place = next[query];
+            if (place == C || of_query[place] >= end) continue;
+            for (; place < C && of_query[place] < end; place++)
+                if (wanted[query * C + place])
+                    results[query * C + place] = inner_product(
+                        queries + query * H, vectors + of_query[place] * H, H);
+            if (place < C) ask_for(vectors + of_query[place] * H, H);
+            next[query] = place;
+        }
 }
