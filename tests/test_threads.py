@@ -19,26 +19,29 @@ def test_outputs_are_in_the_order_of_the_batches():
     assert [output.tolist() for output in outputs] == [token_sum(rows).tolist() for rows in batches]
 
 
-def test_a_caller_that_stops_takes_and_leaves_few_batches():
-    taken = []
-    run = threading.Event()
+def test_a_caller_that_stops_takes_few_batches_and_ends_those_that_wait():
+    taken: list[int] = []
+    computed: list[int] = []
+    permits = threading.Semaphore(1)
 
     def batches():
         for number in range(1000):
             taken.append(number)
             yield rows_of_lengths(number + 1)
 
-    def slow_sum(rows):
-        run.wait(10)
+    def sum_with_permit(rows):
+        permits.acquire()
+        computed.append(len(rows))
         return token_sum(rows)
 
-    workers = Threads(2, slow_sum)
+    workers = Threads(2, sum_with_permit)
     outputs = workers.run(batches())
-    threading.Timer(0.05, run.set).start()
-    next(outputs)
+    next(outputs)  # one thread waits with its batch, the other one with its second batch
     outputs.close()
+    permits.release(10)
     workers._pool.shutdown()
     assert len(taken) == 2 * BATCHES_AHEAD + 1
+    assert len(computed) <= 3
 
 
 def test_an_error_in_a_thread_reaches_the_caller():
