@@ -12,6 +12,7 @@ from rocketqa.encoder.precision import products_by_dtype
 from rocketqa.files.errors import DataError
 from rocketqa.inference import engine as engine_module
 from rocketqa.inference.engine import FEWEST_BATCHES, Engine
+from rocketqa.jobs import processor
 
 
 @pytest.mark.parametrize(
@@ -113,9 +114,9 @@ def test_instructions_for_bfloat16_are_found_among_the_flags(
     tmp_path, monkeypatch, flags, supported
 ):
     (tmp_path / "cpuinfo").write_text(f"flags\t: fpu sse {flags}\n")
-    monkeypatch.setattr(engine_module, "PROCESSOR", tmp_path / "cpuinfo")
+    monkeypatch.setattr(processor, "PROCESSOR", tmp_path / "cpuinfo")
     assert engine_module.multiplies_bfloat16() == supported
-    monkeypatch.setattr(engine_module, "PROCESSOR", tmp_path / "absent")
+    monkeypatch.setattr(processor, "PROCESSOR", tmp_path / "absent")
     assert not engine_module.multiplies_bfloat16()
 
 

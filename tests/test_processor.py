@@ -1,7 +1,7 @@
 """The processor is named with the instruction sets that matter to matrix products."""
 
-from rocketqa.benchmark import processor
-from rocketqa.benchmark.processor import instruction_sets, multiplies_bfloat16, processor_line
+from rocketqa.jobs import processor
+from rocketqa.jobs.processor import instruction_sets, multiplies_bfloat16, processor_line
 
 
 def test_the_instruction_sets_are_those_of_the_description(tmp_path, monkeypatch):

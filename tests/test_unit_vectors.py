@@ -2,8 +2,9 @@
 
 import numpy as np
 import paddle
+import pytest
 
-from rocketqa.encoder.unit_vectors import unit_vectors
+from rocketqa.encoder.unit_vectors import unit_arrays, unit_vectors
 
 
 def with_gradient(rows, direction):
@@ -50,3 +51,13 @@ def test_half_precision_is_normalised_in_float32():
     units = unit_vectors(rows)
     assert units.dtype == paddle.float32
     np.testing.assert_allclose((units * units).sum(axis=1).numpy(), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_get_length_1_as_tensors_do(dtype):
+    rows = [[3.0, 4.0], [0.0, 0.0], [1e-20, 0.0], [1e30, -1e30]]
+    vectors = np.array(rows, dtype)
+    units = unit_arrays(vectors)
+    assert units.dtype == dtype
+    expected = unit_vectors(paddle.to_tensor(vectors)).numpy()
+    np.testing.assert_allclose(units, expected, rtol=1e-6, atol=0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rocketqa.benchmark.padded_rows import INPUTS
-from rocketqa.benchmark.processor import instruction_sets
+from rocketqa.jobs.processor import instruction_sets
 
 GRAPH = "encoder.onnx"  # input_ids, attention_mask, token_type_ids: int64 [N, L] -> float32 [N, H]
 FUSED_GRAPH = "fused.onnx"

@@ -26,11 +26,11 @@ from rocketqa.benchmark.contenders import (
     PRODUCTS,
     contenders_of,
 )
-from rocketqa.benchmark.processor import multiplies_bfloat16
 from rocketqa.benchmark.workload import ENCODE, rows_of_round
 from rocketqa.files.errors import DataError
 from rocketqa.files.packages import INSTALL
 from rocketqa.jobs.parents import environment_of_child
+from rocketqa.jobs.processor import multiplies_bfloat16
 from rocketqa.jobs.temporary_folders import temporary_folder
 
 PROJECT = Path(__file__).parents[2]

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from rocketqa.benchmark.accumulation import StepSettings, comparison_lines, find_largest_batch
 from rocketqa.benchmark.data_build import measure_builds
-from rocketqa.benchmark.processor import processor_line
 from rocketqa.benchmark.speed import Sources, measure_speed
 from rocketqa.benchmark.speed_table import HEADER, speed_line
 from rocketqa.benchmark.workload import WORKS
 from rocketqa.cli.benchmark_growth import add_growth_flags, add_sizes, print_growth
 from rocketqa.cli.flags import NumberType, VerbParser, to_path, to_text
 from rocketqa.files.ranges import ABOVE_0, HIDDEN_SIZE, TOKENS, WHOLE_FROM_1
+from rocketqa.jobs.processor import processor_line
 
 MIB = 2**20
 GIB = 2**30

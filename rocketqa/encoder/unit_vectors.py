@@ -3,6 +3,7 @@
 Letters: N rows, H hidden size.
 """
 
+import numpy as np
 import paddle
 from paddle import Tensor
 
@@ -22,3 +23,11 @@ def unit_vectors(vectors: Tensor) -> Tensor:
     scaled = vectors / (largest + is_zero)  # [N, H]
     squares = (scaled * scaled).sum(axis=1, keepdim=True)  # [N, 1], from 1; of zeros 0
     return scaled / squares.clip(min=0.5).sqrt()  # [N, H]
+
+
+def unit_arrays(vectors: np.ndarray) -> np.ndarray:
+    """Returns what `unit_vectors` returns, for arrays, [N, H], in their own precision."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)  # [N, 1]
+    scaled = vectors / np.where(largest < SMALLEST, vectors.dtype.type(1), largest)  # [N, H]
+    squares = (scaled * scaled).sum(axis=1, keepdims=True)  # [N, 1], from 1; of zeros 0
+    return scaled / np.sqrt(np.maximum(squares, 0.5))  # [N, H]

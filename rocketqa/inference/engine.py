@@ -29,6 +29,7 @@ from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
 from rocketqa.inference.padded_encoder import padded_twin
 from rocketqa.inference.threads import Threads
 from rocketqa.inference.workers import Workers
+from rocketqa.jobs.processor import multiplies_bfloat16
 from rocketqa.jobs.stopping import signals_wait
 from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer import Encoding
@@ -38,7 +39,6 @@ REDUCED_ON_GPU: Half = "float16"
 # Batches of each process of `run_batches`: with fewer, a start of the process takes more time than
 # it saves.
 FEWEST_BATCHES = 4
-PROCESSOR = Path("/proc/cpuinfo")
 
 
 class Engine:
@@ -166,11 +166,3 @@ def _precision_of_cpu(precision: str) -> str:
         file=sys.stderr,
     )
     return "float32"
-
-
-def multiplies_bfloat16() -> bool:
-    """Returns whether this CPU has instructions for bfloat16; without them float32 is faster."""
-    if not PROCESSOR.is_file():
-        return False
-    words = PROCESSOR.read_text(encoding="utf-8").split()
-    return "avx512_bf16" in words or "amx_bf16" in words

@@ -20,7 +20,7 @@ from paddle import nn
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.encoder.ernie import EncoderLayer, Ernie
 from rocketqa.encoder.kernel_library import call_kernel, library
-from rocketqa.encoder.unit_vectors import SMALLEST
+from rocketqa.encoder.unit_vectors import unit_arrays
 from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import Encoding
 
@@ -91,7 +91,7 @@ class Int8Encoder:
             vectors = (sums / lengths[:, np.newaxis]).astype(np.float32)  # [N, H]
         else:
             vectors = hidden[: len(rows)].copy()  # [N, H]
-        return _of_unit_length(vectors) if self._config.similarity == "cosine" else vectors
+        return unit_arrays(vectors) if self._config.similarity == "cosine" else vectors
 
     def _layer(self, layer: EncoderLayer) -> "_Layer":
         attention = layer.self_attn
@@ -183,14 +183,6 @@ def packed(rounded: np.ndarray) -> np.ndarray:
     padded = np.pad(rounded, padding)
     blocks = padded.reshape(-1, FOUR, padded.shape[1] // COLUMNS, COLUMNS)
     return blocks.transpose(2, 0, 3, 1)
-
-
-def _of_unit_length(vectors: np.ndarray) -> np.ndarray:
-    """Returns what `unit_vectors` returns; vectors: float32 [N, H]."""
-    largest = np.abs(vectors).max(axis=1, keepdims=True)  # [N, 1]
-    scaled = vectors / np.where(largest < SMALLEST, np.float32(1), largest)  # [N, H]
-    squares = (scaled * scaled).sum(axis=1, keepdims=True)  # [N, 1], from 1; of zeros 0
-    return scaled / np.sqrt(np.maximum(squares, 0.5))  # [N, H]
 
 
 def _array(parameter: paddle.Tensor | None) -> np.ndarray:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocketqa.jobs.pieces import is_whole, new_piece
+from rocketqa.jobs.processor import description
 from rocketqa.jobs.temporary_folders import temporary_folder
 
 COMPILER = (
@@ -30,7 +31,6 @@ COMPILER = (
     "-fPIC",
     "-shared",
 )
-PROCESSOR = Path("/proc/cpuinfo")
 
 
 class LibrarySource(NamedTuple):
@@ -120,7 +120,5 @@ def _reason(error: OSError | subprocess.CalledProcessError) -> str:
 
 def _processor_flags() -> list[str]:
     """Returns the line that lists the instruction sets of the processor; empty where unknown."""
-    if not PROCESSOR.is_file():
-        return []
-    lines = PROCESSOR.read_text().splitlines()
+    lines = description().splitlines()
     return [line for line in lines if line.startswith("flags")][:1]

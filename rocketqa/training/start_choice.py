@@ -20,7 +20,7 @@ import numpy as np
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.config import REPRESENTATIONS, SIMILARITIES, ErnieConfig
 from rocketqa.encoder.ernie import Ernie
-from rocketqa.encoder.unit_vectors import SMALLEST
+from rocketqa.encoder.unit_vectors import unit_arrays
 from rocketqa.evaluation.measures import mean, reciprocal_rank
 from rocketqa.evaluation.tables import Table
 from rocketqa.files.collection import CollectionFile
@@ -119,7 +119,7 @@ def measure_start(settings: StartSettings) -> StartChoice:
         q_reps, p_reps = _vectors(settings, start, config, searched)  # [Q, H], [P, H]
         for similarity in _to_measure(settings.similarity, SIMILARITIES):
             if similarity == "cosine":
-                q_reps, p_reps = _unit(q_reps), _unit(p_reps)
+                q_reps, p_reps = unit_arrays(q_reps), unit_arrays(p_reps)
             mrr = round(mrr_of(q_reps, p_reps, searched), DIGITS)
             is_own = representation == own_representation and similarity == own_similarity
             candidates.append(Candidate(representation, similarity, mrr, is_own))
@@ -183,12 +183,6 @@ def _encoded(
     vectors = engine.run_all(rows, settings.batch_tokens)
     refuse_non_finite(vectors, Path(settings.init), lambda row: f"the text {ids[row]!r}")
     return vectors.astype(np.float64)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Returns each row divided by its length; a row of zeros stays."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, SMALLEST)
 
 
 def mrr_of(q_reps: np.ndarray, p_reps: np.ndarray, searched: Searched) -> float:
