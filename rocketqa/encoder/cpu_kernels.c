@@ -248,13 +248,17 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
         product(a16, L16, d16, q, d16, 1, kt, weights);
         Dropout dropout = dropout_of(in->p, seed_of(in->seed, task));
         for (long i = 0; i < a; i++) {
-            float *w = weights + i * L16, largest = w[0], sum = 0.0f;
-            for (long j = 1; j < L; j++) largest = w[j] > largest ? w[j] : largest;
+            float *w = weights + i * L16, least, largest, sum = 0.0f;
+            extremes(w, L, &least, &largest);
             for (long j = 0; j < L; j++) {
                 w[j] = exponential(w[j] - largest);
                 sum += w[j];
             }
-            for (long j = 0; j < L; j++) w[j] *= dropout_at(dropout, (uint32_t)(i * L + j)) / sum;
+            if (in->p == 0.0f)
+                for (long j = 0; j < L; j++) w[j] *= 1.0f / sum;
+            else
+                for (long j = 0; j < L; j++)
+                    w[j] *= dropout_at(dropout, (uint32_t)(i * L + j)) / sum;
             for (long j = L; j < L16; j++) w[j] = 0.0f;
             norms[head * A + first_attending + i] = largest + logf(sum);
         }

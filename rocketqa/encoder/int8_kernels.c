@@ -17,7 +17,11 @@
 
 /* Rows and columns of a product that are computed together; tokens that pass through a layer's
    products together, so that what lies between stays in the processor's cache. */
-enum { ROWS = 4, COLUMNS = 16, BLOCK = 32 };
+#ifdef __AVX512VNNI__
+enum { ROWS = 8, GROUP = 16, COLUMNS = 32, BLOCK = 32 };
+#else
+enum { ROWS = 4, GROUP = 16, COLUMNS = 16, BLOCK = 32 };
+#endif
 
 /* A dense layer. Where K is no multiple of 8 or C of 16, zeros are added.
    weights: r as [C / 16, K / 4, 16, 4]; scales: [C]; sums: [C], of each column of w; bias: [C]. */
@@ -71,28 +75,56 @@ long int8_is_supported(void) {
 
 static inline long multiple_of_8(long n) { return (n + 7) / 8 * 8; }
 
+/* Returns whether all of n numbers are finite. It looks at their bits, because the compiler may take
+   x * 0 for 0. */
+static inline long all_finite(const float *x, long n) {
+    const uint32_t exponent = 0x7f800000;
+    uint32_t not_finite = 0;
+    for (long i = 0; i < n; i++) {
+        union { float value; uint32_t bits; } number = {x[i]};
+        not_finite |= (number.bits & exponent) == exponent;
+    }
+    return !not_finite;
+}
+
 /* Rounds x [n, K]. A row with a number that is not finite gets a scale that is not one either. */
 static void round_rows(const float *x, long n, long K, long row_of_x, Rounded *to) {
     to->stride = multiple_of_8(K);
     for (long row = 0; row < n; row++) {
         const float *from = x + row * row_of_x;
         uint8_t *values = to->values + row * to->stride;
-        float lowest = from[0], highest = from[0], not_finite = 0.0f;
-        for (long k = 0; k < K; k++) {
-            lowest = from[k] < lowest ? from[k] : lowest;
-            highest = from[k] > highest ? from[k] : highest;
-            not_finite += from[k] * 0.0f;
-        }
+        float lowest, highest;
+        extremes(from, K, &lowest, &highest);
         float scale = (highest - lowest) / 255.0f, inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
         for (long k = 0; k < K; k++)
             values[k] = (uint8_t)(int32_t)((from[k] - lowest) * inverse + 0.5f);
         memset(values + K, 0, to->stride - K);
-        to->scales[row] = scale + not_finite;
+        to->scales[row] = all_finite(from, K) ? scale : NAN;
         to->lowest[row] = lowest;
     }
 }
 
-#ifdef __AVX2__
+#ifdef __AVX512VNNI__
+/* The sums of q r for ROWS rows and two groups of 16 columns. */
+static inline void tile(const Rounded *rows, long row, long K8, const int8_t *weights,
+                        const int8_t *more, int32_t sums[ROWS][COLUMNS]) {
+    __m512i sum[ROWS][2] = {{{0}}};
+    const uint8_t *values = rows->values + row * rows->stride;
+    for (long k = 0; k < K8; k += 4) {
+        __m512i first = _mm512_loadu_si512(weights + k * 16);
+        __m512i second = _mm512_loadu_si512(more + k * 16);
+#pragma GCC unroll 8
+        for (int i = 0; i < ROWS; i++) {
+            int32_t four;
+            memcpy(&four, values + i * rows->stride + k, sizeof four);
+            __m512i same = _mm512_set1_epi32(four);
+            sum[i][0] = _mm512_dpbusd_epi32(sum[i][0], same, first);
+            sum[i][1] = _mm512_dpbusd_epi32(sum[i][1], same, second);
+        }
+    }
+    memcpy(sums, sum, sizeof sum);
+}
+#elif defined(__AVX2__)
 /* sum += the products of four values with four weights, for 8 columns. It is written as
    instructions, because a compiler that moves them runs out of registers. */
 static inline __attribute__((always_inline)) __m256i add_products(__m256i sum, __m256i values,
@@ -107,7 +139,8 @@ static inline __attribute__((always_inline)) __m256i add_products(__m256i sum, _
 
 /* The sums of q r for ROWS rows and 16 columns. */
 static inline void tile(const Rounded *rows, long row, long K8, const int8_t *weights,
-                        int32_t sums[ROWS][COLUMNS]) {
+                        const int8_t *more, int32_t sums[ROWS][COLUMNS]) {
+    (void)more;
     const __m256i *w = (const __m256i *)weights;
     __m256i sum[ROWS][2] = {{{0}}};
     const uint8_t *values = rows->values + row * rows->stride;
@@ -122,18 +155,22 @@ static inline void tile(const Rounded *rows, long row, long K8, const int8_t *we
         }
     memcpy(sums, sum, sizeof sum);
 }
+#endif
 
+#ifdef __AVX2__
 /* y [n, C padded to 16] = x W + bias. */
 static void multiply(const Product *product, const Rounded *x, long n, float *y) {
     long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
     for (long c = 0; c < C16; c += COLUMNS) {
         const float *scales = product->scales + c, *column_sums = product->sums + c;
         const float *bias = product->bias + c;
+        const int8_t *weights = product->weights + c * K8;
+        long columns = C16 - c < COLUMNS ? C16 - c : COLUMNS;
         for (long row = 0; row < n; row += ROWS) {
-            int32_t sums[ROWS][COLUMNS] __attribute__((aligned(32)));
-            tile(x, row, K8, product->weights + c * K8, sums);
+            int32_t sums[ROWS][COLUMNS] __attribute__((aligned(64)));
+            tile(x, row, K8, weights, weights + (columns - GROUP) * K8, sums);
             for (long i = 0; i < ROWS && row + i < n; i++)
-                for (int j = 0; j < COLUMNS; j++)
+                for (int j = 0; j < columns; j++)
                     y[(row + i) * C16 + c + j] = sums[i][j] * (x->scales[row + i] * scales[j])
                                                  + x->lowest[row + i] * column_sums[j] + bias[j];
         }
