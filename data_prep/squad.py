@@ -6,7 +6,8 @@
 The source is the official file dev-v1.1.json (48 articles), which is downloaded and compared with
 its published digest, or the files of --from in the same form. All articles are in the collection.
 --dev-articles of them, drawn by --seed, have the dev queries; of the questions about the others one
-half, drawn too, are training queries and the other half are unlabelled.
+half, drawn too, are training queries and the other half are unlabelled. With --train-questions N
+only the first N that are drawn for each half are taken.
 
 With --words the articles are cut into windows as data_prep/documents.py cuts documents. With a
 smaller --stride they overlap, so several windows hold an answer. One of these, drawn by --seed, is
@@ -70,6 +71,12 @@ def build_parser() -> ArgumentParser:
         help="number of articles with the dev queries (default: %(default)s)",
     )
     parser.add_argument(
+        "--train-questions",
+        type=NumberType(WHOLE_FROM_1),
+        metavar="N",
+        help="most training questions, and as many unlabelled ones (default: all)",
+    )
+    parser.add_argument(
         "--seed",
         type=NumberType(ANY_WHOLE),
         default=1,
@@ -95,7 +102,7 @@ def build(args: Namespace) -> int:
         args.output, None, args.downloads or args.output / "downloads", "any", args.check
     )
     paths = args.given or [file_of(SQUAD, settings)]
-    squad = Squad(paths, cutting, args.dev_articles, args.seed)
+    squad = Squad(paths, cutting, Draw(args.dev_articles, args.train_questions, args.seed))
     status = max(make_all(squad, settings))
     if status == 0:
         print(f"next: rocketqa validate {args.output}", file=sys.stderr)
@@ -109,22 +116,29 @@ class Split(NamedTuple):
     labels: Labels
 
 
+class Draw(NamedTuple):
+    """How the questions are drawn for the splits."""
+
+    dev_articles: int
+    train_questions: int | None  # the most for each half; None: all
+    seed: int
+
+
 class Squad:
     """The passages and the splits of the files, read when they are first needed."""
 
-    def __init__(self, paths: list[Path], cutting: Cutting | None, dev_articles: int, seed: int):
+    def __init__(self, paths: list[Path], cutting: Cutting | None, draw: Draw):
         self.paths = paths
         self.cutting = cutting  # None: into paragraphs
-        self.dev_articles = dev_articles
-        self.seed = seed
+        self.draw = draw
         self.notes: Counter[str] = Counter()  # of the files
 
     @cached_property
     def articles(self) -> list[Article]:
         """The articles. Raises DataError if they are too few."""
         articles = read_articles(self.paths, self.notes)
-        if len(articles) <= self.dev_articles:
-            got = f"{self.dev_articles} of {len(articles)}"
+        if len(articles) <= self.draw.dev_articles:
+            got = f"{self.draw.dev_articles} of {len(articles)}"
             raise DataError(f"--dev-articles: expected fewer than there are articles, got {got}")
         return articles
 
@@ -136,16 +150,17 @@ class Squad:
     @cached_property
     def questions(self) -> dict[str, list[Question]]:
         """Split -> its questions, in file order."""
-        draw = generator(self.seed, "dev articles").permutation(len(self.articles))
-        of_dev = set(draw[: self.dev_articles].tolist())
+        drawn = generator(self.draw.seed, "dev articles").permutation(len(self.articles))
+        of_dev = set(drawn[: self.draw.dev_articles].tolist())
         dev: list[Question] = []
         others: list[Question] = []
         for number, article in enumerate(self.articles):
             (dev if number in of_dev else others).extend(article.questions)
-        order = generator(self.seed, "unlabelled queries").permutation(len(others))
-        is_train = set(order[: (len(others) + 1) // 2].tolist())
-        train = [question for at, question in enumerate(others) if at in is_train]
-        unlabelled = [question for at, question in enumerate(others) if at not in is_train]
+        order = generator(self.draw.seed, "unlabelled queries").permutation(len(others)).tolist()
+        half, most = (len(others) + 1) // 2, self.draw.train_questions
+        train, unlabelled = (
+            [others[at] for at in sorted(part[:most])] for part in (order[:half], order[half:])
+        )
         return {"train": train, "dev": dev, "unlabelled": unlabelled}
 
     @cached_property
@@ -159,7 +174,7 @@ class Squad:
             of_document = spans.setdefault(question.span.document_id, [])
             of_document.append(question.span._replace(number=number))
         documents = [article.document for article in self.articles]
-        labels = labels_of(documents, spans, self.windows, self.seed)
+        labels = labels_of(documents, spans, self.windows, self.draw.seed)
         labelled = {line.split("\t")[0] for line in labels.qrels}
         queries = []
         for question in questions:
@@ -236,7 +251,7 @@ def make_one(
     cutting: dict[str, object] = {"words": None}
     if squad.cutting:
         cutting = squad.cutting._asdict()
-    of_splits = {"dev_articles": squad.dev_articles, "seed": squad.seed} if split else {}
+    of_splits = squad.draw._asdict() if split else {}
     return make_file(
         settings,
         "squad",

@@ -32,6 +32,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--count": FROM_1,
     "--depth": FROM_1,
     "--dev-articles": FROM_1,
+    "--train-questions": FROM_1,
     "--dev-queries": FROM_1,
     "--entities": FROM_1,
     "--epochs": FROM_0,

@@ -93,6 +93,19 @@ def test_a_second_call_changes_nothing_and_another_seed_draws_other_labels(built
         assert read(tmp_path / "same", name) == read(folder, name) != read(tmp_path / "other", name)
 
 
+def test_fewer_training_questions_are_among_those_that_all_would_be(built, tmp_path):
+    flags, folder = built
+    assert call("squad.py", *flags[:-1], tmp_path / "few", "--train-questions", 3)[0] == 0
+    for split in ("train", "unlabelled"):
+        few = rows(tmp_path / "few", f"queries.{split}.tsv")
+        every = rows(folder, f"queries.{split}.tsv")
+        assert len(few) == 3 and few == [row for row in every if row in few]
+    labels = rows(tmp_path / "few", "qrels.train.tsv")
+    assert len(labels) == 3 and all(row in rows(folder, "qrels.train.tsv") for row in labels)
+    for name in ("collection.tsv", "queries.dev.tsv", "truth.dev.tsv"):
+        assert read(tmp_path / "few", name) == read(folder, name)
+
+
 def test_without_words_a_passage_is_a_paragraph_and_its_only_label(built, tmp_path):
     flags, folder = built
     status, _ = call("squad.py", *flags[:2], "--dev-articles", 2, "--output", tmp_path / "out")
