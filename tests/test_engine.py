@@ -87,7 +87,7 @@ def test_a_trained_model_is_used_as_it_is_and_left_without_dropout():
 
 def test_reduced_precision_is_float32_where_the_processor_has_no_instructions(monkeypatch, capsys):
     monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: False)
-    monkeypatch.setattr(engine_module.int8_encoder, "is_supported", lambda: False)
+    monkeypatch.setattr(engine_module.kernel_encoder, "is_supported", lambda: False)
     engine = Engine(tiny_ernie(), "reduced")
     rows = rows_of_lengths(5, 6)
     assert engine.precision == "float32"

@@ -17,13 +17,8 @@
 #include "cpu_kernels.h"
 #include <omp.h>
 
-/* Floats of a vector register, and the rows of a product that are computed together. */
-#ifdef __AVX512F__
-enum { WIDTH = 16, ROWS = 8 };
-#else
-enum { WIDTH = 8, ROWS = 4 };
-#endif
-typedef float vector __attribute__((vector_size(4 * WIDTH)));
+/* Rows of a product that are computed together. */
+enum { ROWS = WIDTH / 2 };
 
 /* Dropout without a stored mask: whether an element is dropped is a hash of (seed, its place), so
    the backward pass computes the same again. `threshold`: hashes below it are dropped;

@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The floats of a vector register. */
+#ifdef __AVX512F__
+enum { WIDTH = 16 };
+#else
+enum { WIDTH = 8 };
+#endif
+typedef float vector __attribute__((vector_size(4 * WIDTH)));
+
 static inline long multiple_of_16(long n) { return (n + 15) / 16 * 16; }
 
 static inline float *allocate(long floats) {

@@ -3,7 +3,7 @@
 On a CPU the model runs as a static graph in Paddle Inference with oneDNN. The graph works on padded
 rows (`padded_encoder.py`), so rows of about equal length belong in one batch. Precision `float32`
 is within 1e-5 of the model. `reduced` computes in bfloat16 where the processor has instructions for
-it (AMX or AVX-512 BF16), elsewhere with products of 8 bits (`int8_encoder.py`); where the processor
+it (AMX or AVX-512 BF16), elsewhere with products of 8 bits (`kernel_encoder.py`); where the processor
 has no AVX2, or there is no C compiler, float32 is used, and a line says so.
 
 On a GPU the model itself runs on packed rows. There `float32` is exact, and `reduced` computes in
@@ -24,7 +24,7 @@ from rocketqa.encoder.config import refuse_long_row
 from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.packing import pack
 from rocketqa.encoder.precision import Half, allow_tf32, cast_weights, on_gpu
-from rocketqa.inference import int8_encoder
+from rocketqa.inference import kernel_encoder
 from rocketqa.inference.graph_files import RunRows, load_graph, write_graph
 from rocketqa.inference.padded_encoder import padded_twin
 from rocketqa.inference.threads import Threads
@@ -60,8 +60,8 @@ class Engine:
         self._workers: Workers | Threads | None = None
         if self._on_gpu:
             self._run = _run_packed(model, self._reduced)
-        elif self._reduced and not multiplies_bfloat16():
-            self._run = int8_encoder.int8_twin(model)
+        elif kernel_encoder.is_supported() and not (self._reduced and multiplies_bfloat16()):
+            self._run = kernel_encoder.kernel_twin(model, self._reduced)
             self._graph = None
         else:
             with signals_wait():
@@ -157,7 +157,7 @@ def _precision_of_cpu(precision: str) -> str:
     if precision == "float32" or multiplies_bfloat16():
         return precision
     missing = "reduced precision: this processor has no instructions for bfloat16"
-    if int8_encoder.is_supported():
+    if kernel_encoder.is_supported():
         print(f"{missing}; matrix products of 8 bits are used", file=sys.stderr)
         return precision
     print(

@@ -1,4 +1,4 @@
-"""Products of 8 bits give vectors and probabilities close to the model's, whatever the batch."""
+"""The kernels give vectors and probabilities close to the model's, whatever the batch."""
 
 import numpy as np
 import paddle
@@ -9,9 +9,9 @@ from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
 from rocketqa.inference import engine as engine_module
 from rocketqa.inference.engine import FEWEST_BATCHES, Engine
-from rocketqa.inference.int8_encoder import (
-    Int8CrossEncoder,
-    Int8Encoder,
+from rocketqa.inference.kernel_encoder import (
+    KernelCrossEncoder,
+    KernelEncoder,
     is_supported,
     packed,
     rounded_columns,
@@ -19,6 +19,7 @@ from rocketqa.inference.int8_encoder import (
 from rocketqa.text.tokenizer import Encoding
 
 pytestmark = pytest.mark.skipif(not is_supported(), reason="needs a C compiler and AVX2")
+PRECISIONS = pytest.mark.parametrize("reduced", [False, True], ids=["float32", "reduced"])
 LARGER = TINY_CONFIG._replace(hidden_size=96, intermediate_size=200, initializer_range=0.1)
 
 
@@ -27,6 +28,7 @@ def cosines(left, right):
     return (left * right).sum(axis=1) / lengths
 
 
+@PRECISIONS
 @pytest.mark.parametrize(
     "config",
     [
@@ -34,49 +36,55 @@ def cosines(left, right):
         LARGER,
         LARGER._replace(use_task_id=True, hidden_act="relu"),
         LARGER._replace(num_hidden_layers=1),
-        LARGER._replace(representation="mean"),
+        LARGER._replace(intermediate_size=197, representation="mean"),
         LARGER._replace(representation="mean", similarity="cosine"),
     ],
 )
-def test_vectors_are_close_to_those_of_the_model(config):
+def test_vectors_are_close_to_those_of_the_model(config, reduced):
     model = tiny_ernie(config)
-    encoder = Int8Encoder(model)
+    encoder = KernelEncoder(model, reduced)
+    least_cosine, most_apart = (0.999, 0.05) if reduced else (0.999999, 1e-5)
     for lengths in ((7,), (2, 40, 3, 3, 17), tuple(range(2, 40))):
         rows = rows_of_lengths(*lengths)
         with paddle.no_grad():
             expected = model(pack(rows)).numpy()
         vectors = encoder(rows)
         assert vectors.shape == expected.shape and vectors.dtype == np.float32
-        assert cosines(vectors, expected).min() > 0.999
-        np.testing.assert_allclose(vectors, expected, rtol=0, atol=0.05 * np.abs(expected).max())
+        assert cosines(vectors, expected).min() > least_cosine
+        apart = np.abs(vectors - expected).max() / np.abs(expected).max()
+        assert apart < most_apart
         if config.similarity == "cosine":
             np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
 
 
-def test_probabilities_are_close_to_those_of_the_cross_encoder():
+@PRECISIONS
+def test_probabilities_are_close_to_those_of_the_cross_encoder(reduced):
     model = tiny_cross_encoder()
     rows = rows_of_lengths(5, 30, 12, 12)
     with paddle.no_grad():
         expected = model.probability(pack(rows)).numpy()
-    np.testing.assert_allclose(Int8CrossEncoder(model)(rows), expected, rtol=0, atol=0.03)
+    probabilities = KernelCrossEncoder(model, reduced)(rows)
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=0.03 if reduced else 1e-5)
 
 
+@PRECISIONS
 @pytest.mark.parametrize("representation", ["first", "mean"])
-def test_a_text_has_the_same_vector_in_every_batch(representation):
-    encoder = Int8Encoder(tiny_ernie(LARGER._replace(representation=representation)))
+def test_a_text_has_the_same_vector_in_every_batch(representation, reduced):
+    encoder = KernelEncoder(tiny_ernie(LARGER._replace(representation=representation)), reduced)
     rows = rows_of_lengths(9, 31, 2, 40, 16, 33)
     together = encoder(rows)
     for row, vector in zip(rows, together):
         assert encoder([row]).tobytes() == vector.tobytes()
 
 
-def test_threads_give_the_same_bytes_as_one(monkeypatch):
+@pytest.mark.parametrize("precision", ["float32", "reduced"])
+def test_threads_give_the_same_bytes_as_one(monkeypatch, precision):
     monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: False)
     batches = [rows_of_lengths(*range(3, 5 + number)) for number in range(3 * FEWEST_BATCHES)]
     outputs = []
     for threads in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        engine = Engine(tiny_ernie(), "reduced")
+        engine = Engine(tiny_ernie(), precision)
         outputs.append([vectors.tobytes() for vectors in engine.run_batches(batches, 12)])
     assert outputs[0] == outputs[1] and len(outputs[0]) == 12
 
@@ -88,21 +96,22 @@ def test_what_is_used_is_said(monkeypatch, capsys):
     assert capsys.readouterr().err.endswith("matrix products of 8 bits are used\n")
 
 
+@PRECISIONS
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_a_number_that_is_not_finite_is_not_hidden_by_rounding(wrong):
+def test_a_number_that_is_not_finite_is_not_hidden(wrong, reduced):
     model = tiny_ernie(LARGER)
     bias = model.encoder.layers[0].linear1.bias
     values = bias.numpy()
     values[3] = wrong
     bias.set_value(values)
-    assert not np.isfinite(Int8Encoder(model)(rows_of_lengths(5, 9))).any()
+    assert not np.isfinite(KernelEncoder(model, reduced)(rows_of_lengths(5, 9))).any()
 
 
 @pytest.mark.parametrize("token, kind", [(50, 0), (-1, 0), (0, 4)])
 def test_an_id_that_is_not_in_its_table_is_refused(token, kind):
     row = Encoding(np.array([1, token]), np.array([0, kind]))
     with pytest.raises(DataError, match="^encoder: expected token and type ids from 0 to"):
-        Int8Encoder(tiny_ernie())([row])
+        KernelEncoder(tiny_ernie(), reduced=False)([row])
 
 
 def test_weights_are_rounded_by_column_and_zeros_stay():
@@ -114,7 +123,15 @@ def test_weights_are_rounded_by_column_and_zeros_stay():
 
 def test_packed_weights_keep_four_inputs_of_a_column_together():
     rounded = np.arange(9 * 17, dtype=np.int16).reshape(9, 17).astype(np.int8)
-    blocks = packed(rounded)
+    blocks = packed(rounded, 4)
     assert blocks.shape == (2, 4, 16, 4)
     assert blocks[0, 1, 2].tolist() == rounded[4:8, 2].tolist()
     assert blocks[1, 2, 0].tolist() == [rounded[8, 16], 0, 0, 0]
+
+
+def test_packed_weights_of_float32_keep_sixteen_columns_together():
+    weight = np.arange(9 * 17, dtype=np.float32).reshape(9, 17)
+    blocks = packed(weight, 1)
+    assert blocks.shape == (2, 9, 16, 1)
+    assert blocks[0, 4, :, 0].tolist() == weight[4, :16].tolist()
+    assert blocks[1, 4, :, 0].tolist() == [weight[4, 16]] + 15 * [0]

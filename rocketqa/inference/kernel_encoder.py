@@ -1,10 +1,10 @@
-"""The encoders in 8-bit matrix products, on a CPU with AVX2: what `reduced` is where the processor
-has no instructions for bfloat16.
+"""The encoders in C, on a CPU with AVX2: float32, and `reduced` where the processor has no
+instructions for bfloat16, which is then 8-bit matrix products.
 
-The weights are rounded once, each column of a matrix by its own largest number; the tokens are
-rounded as they come, each by its own range, so that nothing has to be calibrated and a text has the
-same vector in every batch. `encoder/int8_kernels.c` computes all layers of a batch in one thread,
-without holding Python's lock: threads share the one copy of the weights.
+In 8 bits the weights are rounded once, each column of a matrix by its own largest number; the
+tokens are rounded as they come, each by its own range, so that nothing has to be calibrated. A text
+has the same vector in every batch. `encoder/encoder_kernels.c` computes all layers of a batch in
+one thread, without holding Python's lock: threads share the one copy of the weights.
 
 Letters: N rows, T tokens of all rows, H hidden size, F size of the feed-forward layer; K, C inputs
 and outputs of a product.
@@ -26,7 +26,7 @@ from rocketqa.text.tokenizer import Encoding
 
 LARGEST = 64  # of a weight in 8 bits
 COLUMNS = 16  # to a multiple of which outputs are padded
-INPUTS = 8  # to a multiple of which inputs are padded
+INPUTS = 8  # to a multiple of which inputs of 8 bits are padded
 ALIGNMENT = 64  # bytes
 FOUR = 4  # neighbouring inputs that an instruction multiplies at once
 
@@ -36,18 +36,20 @@ Pointer = ctypes.c_void_p
 def is_supported() -> bool:
     """Returns whether the kernels are compiled, and the processor has AVX2."""
     kernels = library()
-    return kernels is not None and bool(kernels.int8_is_supported())
+    return kernels is not None and bool(kernels.encoder_is_supported())
 
 
-class Int8Encoder:
+class KernelEncoder:
     """Encodes rows of tokens as one vector each, close to those of the `Ernie` that it is made of.
 
     It keeps its own copy of the weights. Several threads may call it at once.
+    reduced: whether products are of 8 bits; else they are float32, and so within 1e-5 of the model.
     """
 
-    def __init__(self, ernie: Ernie):
+    def __init__(self, ernie: Ernie, reduced: bool):
         config = ernie.config
         self._config = config
+        self._reduced = reduced
         self._arrays: list[np.ndarray] = []  # what the addresses below point to
         layers = [self._layer(layer) for layer in ernie.encoder.layers]
         self._layers = (_Layer * len(layers))(*layers)
@@ -85,7 +87,7 @@ class Int8Encoder:
             rows=len(rows),
         )
         hidden = np.empty((len(token_ids), self._config.hidden_size), np.float32)  # [T, H]
-        call_kernel("encode_int8", self._encoder, batch, Pointer(hidden.ctypes.data))
+        call_kernel("encode_rows", self._encoder, batch, Pointer(hidden.ctypes.data))
         if self._config.representation == "mean":
             sums = np.add.reduceat(hidden, begins)  # [N, H]
             vectors = (sums / lengths[:, np.newaxis]).astype(np.float32)  # [N, H]
@@ -118,16 +120,18 @@ class Int8Encoder:
 
     def _product(self, weight: np.ndarray, bias: np.ndarray) -> "_Product":
         """Returns a dense layer for the kernels; weight: [K, C], bias: [C]."""
-        rounded, scales = rounded_columns(weight)
-        padding = -weight.shape[1] % COLUMNS
-        return _Product(
-            weights=self._keep(packed(rounded)),
-            scales=self._keep(np.pad(scales, (0, padding))),
-            sums=self._keep(np.pad(scales * rounded.sum(axis=0, dtype=np.float32), (0, padding))),
-            bias=self._keep(np.pad(bias, (0, padding))),
-            inputs=weight.shape[0],
-            outputs=weight.shape[1],
-        )
+        inputs, outputs = weight.shape
+        padding = (0, -outputs % COLUMNS)
+        product = _Product(bias=self._keep(np.pad(bias, padding)), inputs=inputs, outputs=outputs)
+        if self._reduced:
+            rounded, scales = rounded_columns(weight)
+            sums = scales * rounded.sum(axis=0, dtype=np.float32)
+            product.weights = self._keep(packed(rounded, FOUR))
+            product.scales = self._keep(np.pad(scales, padding))
+            product.sums = self._keep(np.pad(sums, padding))
+        else:
+            product.weights = self._keep(packed(weight, 1))
+        return product
 
     def _address(self, tensor: paddle.Tensor | None) -> int:
         return self._keep(_array(tensor))
@@ -142,11 +146,11 @@ class Int8Encoder:
         return copy.ctypes.data
 
 
-class Int8CrossEncoder:
+class KernelCrossEncoder:
     """Scores pairs: P(relevant), close to that of the `CrossEncoder` that it is made of."""
 
-    def __init__(self, model: CrossEncoder):
-        self._encoder = Int8Encoder(model.ernie)
+    def __init__(self, model: CrossEncoder, reduced: bool):
+        self._encoder = KernelEncoder(model.ernie, reduced)
         dense = model.ernie.pooler.dense
         self._pooler = (dense.weight.numpy(), _array(dense.bias))
         self._classifier = (model.classifier.weight.numpy(), _array(model.classifier.bias))
@@ -161,11 +165,11 @@ class Int8CrossEncoder:
         return 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))  # [N]
 
 
-def int8_twin(model: Ernie | CrossEncoder) -> "Int8Encoder | Int8CrossEncoder":
+def kernel_twin(model: Ernie | CrossEncoder, reduced: bool) -> "KernelEncoder | KernelCrossEncoder":
     """Returns what computes the output of a model from rows of tokens."""
     if isinstance(model, CrossEncoder):
-        return Int8CrossEncoder(model)
-    return Int8Encoder(model)
+        return KernelCrossEncoder(model, reduced)
+    return KernelEncoder(model, reduced)
 
 
 def rounded_columns(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -176,12 +180,15 @@ def rounded_columns(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rounded, scales.astype(np.float32)
 
 
-def packed(rounded: np.ndarray) -> np.ndarray:
-    """Returns int8 weights [K, C] as the kernels read them, [C / 16, K / 4, 16, 4]."""
-    inputs, outputs = rounded.shape
-    padding = ((0, -inputs % INPUTS), (0, -outputs % COLUMNS))
-    padded = np.pad(rounded, padding)
-    blocks = padded.reshape(-1, FOUR, padded.shape[1] // COLUMNS, COLUMNS)
+def packed(weight: np.ndarray, together: int) -> np.ndarray:
+    """Returns weights [K, C] as the kernels read them, [C / 16, K / together, 16, together].
+
+    together: the inputs of a column that stand side by side; above 1, K is padded with zeros.
+    """
+    inputs, outputs = weight.shape
+    more_inputs = -inputs % INPUTS if together > 1 else 0
+    padded = np.pad(weight, ((0, more_inputs), (0, -outputs % COLUMNS)))
+    blocks = padded.reshape(-1, together, padded.shape[1] // COLUMNS, COLUMNS)
     return blocks.transpose(2, 0, 3, 1)
 
 
@@ -206,7 +213,7 @@ def _joined(parts: Sequence[np.ndarray], entries: int) -> np.ndarray:
 
 
 class _Product(ctypes.Structure):
-    """The struct `Product` of int8_kernels.c; the others are those of the same names there."""
+    """The struct `Product` of encoder_kernels.c; the others are those of the same names there."""
 
     _fields_ = [
         ("weights", Pointer),

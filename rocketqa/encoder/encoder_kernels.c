@@ -1,11 +1,11 @@
-/* The whole encoder, forward only, with 8-bit matrix products: for processors that have AVX2 and no
-   instructions for bfloat16. `inference/int8_encoder.py` packs the weights and calls `encode_int8`.
+/* The whole encoder, forward only, for processors that have AVX2: in float32, or with 8-bit matrix
+   products. `inference/kernel_encoder.py` packs the weights and calls `encode_rows`.
 
-   A product of two 8-bit numbers is exact, and so is their sum: only the rounding of the inputs to
-   8 bits is lost. Each token is rounded on its own, x = lowest + scale q with q from 0 to 255, and
+   In 8 bits, a product of two numbers is exact, and so is their sum: only the rounding of the inputs
+   is lost. Each token is rounded on its own, x = lowest + scale q with q from 0 to 255, and
    each column of the weights, w = scale r with r from -64 to 64. Then two products q r fit into
-   16 bits, which is what the processor's fastest instruction adds up. Nothing depends on the other
-   tokens of a batch. Everything between the products is float32.
+   16 bits, which is what the fastest instruction of AVX2 adds up. Everything between the products is
+   float32. In both forms nothing depends on the other tokens of a batch.
 
    Letters: those of cpu_kernels.c, and
        F  size of the feed-forward layer   K, C  inputs and outputs of a product */
@@ -18,15 +18,17 @@
 /* Rows and columns of a product that are computed together; tokens that pass through a layer's
    products together, so that what lies between stays in the processor's cache. */
 #ifdef __AVX512VNNI__
-enum { ROWS = 8, GROUP = 16, COLUMNS = 32, BLOCK = 32 };
+enum { ROWS = 8, COLUMNS = 32 };
 #else
-enum { ROWS = 4, GROUP = 16, COLUMNS = 16, BLOCK = 32 };
+enum { ROWS = 4, COLUMNS = 16 };
 #endif
+enum { GROUP = 16, BLOCK = 48, EXACT_ROWS = WIDTH == 16 ? 12 : 6, EXACT_COLUMNS = 2 * WIDTH, AHEAD = 12 };
 
-/* A dense layer. Where K is no multiple of 8 or C of 16, zeros are added.
-   weights: r as [C / 16, K / 4, 16, 4]; scales: [C]; sums: [C], of each column of w; bias: [C]. */
+/* A dense layer. Where K is no multiple of 8 or C of 16, zeros are added; float32 adds none to K.
+   weights: r as [C / 16, K / 4, 16, 4], or w in float32 as [C / 16, K, 16]. bias: [C].
+   Of 8 bits alone, else NULL: scales: [C]; sums: [C], of each column of w. */
 typedef struct {
-    const int8_t *weights;
+    const void *weights;
     const float *scales, *sums, *bias;
     long K, C;
 } Product;
@@ -52,20 +54,21 @@ typedef struct {
     long T, N;
 } Batch;
 
-/* Tokens in 8 bits: values [n, stride], scales and lowest [n]. */
+/* The tokens that a product takes, [n, stride]: float32, or in 8 bits with scales and lowest [n]. */
 typedef struct {
+    const float *exact;
     uint8_t *values;
     float *scales, *lowest;
     long stride;
-} Rounded;
+} Inputs;
 
 /* What a block of tokens needs on its way through a layer. */
 typedef struct {
-    Rounded rounded;
-    float *wide; /* [BLOCK, F or H, the larger, padded to 16] */
+    Inputs inputs;
+    float *wide, *narrow; /* [BLOCK, F or H, the larger, padded to 16], [BLOCK, H padded to 16] */
 } Scratch;
 
-long int8_is_supported(void) {
+long encoder_is_supported(void) {
 #ifdef __AVX2__
     return 1;
 #else
@@ -88,7 +91,7 @@ static inline long all_finite(const float *x, long n) {
 }
 
 /* Rounds x [n, K]. A row with a number that is not finite gets a scale that is not one either. */
-static void round_rows(const float *x, long n, long K, long row_of_x, Rounded *to) {
+static void round_rows(const float *x, long n, long K, long row_of_x, Inputs *to) {
     to->stride = multiple_of_8(K);
     for (long row = 0; row < n; row++) {
         const float *from = x + row * row_of_x;
@@ -106,7 +109,7 @@ static void round_rows(const float *x, long n, long K, long row_of_x, Rounded *t
 
 #ifdef __AVX512VNNI__
 /* The sums of q r for ROWS rows and two groups of 16 columns. */
-static inline void tile(const Rounded *rows, long row, long K8, const int8_t *weights,
+static inline void tile(const Inputs *rows, long row, long K8, const int8_t *weights,
                         const int8_t *more, int32_t sums[ROWS][COLUMNS]) {
     __m512i sum[ROWS][2] = {{{0}}};
     const uint8_t *values = rows->values + row * rows->stride;
@@ -138,7 +141,7 @@ static inline __attribute__((always_inline)) __m256i add_products(__m256i sum, _
 }
 
 /* The sums of q r for ROWS rows and 16 columns. */
-static inline void tile(const Rounded *rows, long row, long K8, const int8_t *weights,
+static inline void tile(const Inputs *rows, long row, long K8, const int8_t *weights,
                         const int8_t *more, int32_t sums[ROWS][COLUMNS]) {
     (void)more;
     const __m256i *w = (const __m256i *)weights;
@@ -158,13 +161,22 @@ static inline void tile(const Rounded *rows, long row, long K8, const int8_t *we
 #endif
 
 #ifdef __AVX2__
-/* y [n, C padded to 16] = x W + bias. */
-static void multiply(const Product *product, const Rounded *x, long n, float *y) {
+/* Makes x [n, K], whose rows are row_of_x floats apart, the inputs of a product. */
+static void take_rows(const Product *product, const float *x, long n, long row_of_x, Inputs *to) {
+    if (product->scales) {
+        round_rows(x, n, product->K, row_of_x, to);
+    } else {
+        to->exact = x;
+        to->stride = row_of_x;
+    }
+}
+
+static void multiply_rounded(const Product *product, const Inputs *x, long n, float *y) {
     long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
     for (long c = 0; c < C16; c += COLUMNS) {
         const float *scales = product->scales + c, *column_sums = product->sums + c;
         const float *bias = product->bias + c;
-        const int8_t *weights = product->weights + c * K8;
+        const int8_t *weights = (const int8_t *)product->weights + c * K8;
         long columns = C16 - c < COLUMNS ? C16 - c : COLUMNS;
         for (long row = 0; row < n; row += ROWS) {
             int32_t sums[ROWS][COLUMNS] __attribute__((aligned(64)));
@@ -175,6 +187,54 @@ static void multiply(const Product *product, const Rounded *x, long n, float *y)
                                                  + x->lowest[row + i] * column_sums[j] + bias[j];
         }
     }
+}
+
+/* Where a column of float32 weights begins. */
+static inline const float *column_at(const Product *product, long c) {
+    return (const float *)product->weights + c / GROUP * GROUP * product->K + c % GROUP;
+}
+
+/* y [count, two registers of columns] = the products of `count` rows, at most EXACT_ROWS. */
+static inline void exact_tile(const float *x, long count, long stride, long K, const float *weights,
+                              const float *more, float *y) {
+    vector sum[EXACT_ROWS][2] = {{{0}}};
+    const float *rows[EXACT_ROWS];
+    for (int i = 0; i < EXACT_ROWS; i++) rows[i] = x + (i < count ? i : count - 1) * stride;
+    for (long k = 0; k < K; k++) {
+        vector first = *(const vector *)(weights + k * GROUP);
+        vector second = *(const vector *)(more + k * GROUP);
+        __builtin_prefetch(weights + (k + AHEAD) * GROUP);
+        __builtin_prefetch(more + (k + AHEAD) * GROUP);
+#pragma GCC unroll 12
+        for (int i = 0; i < EXACT_ROWS; i++) {
+            sum[i][0] += rows[i][k] * first;
+            sum[i][1] += rows[i][k] * second;
+        }
+    }
+    memcpy(y, sum, sizeof sum);
+}
+
+static void multiply_exact(const Product *product, const Inputs *x, long n, float *y) {
+    long K = product->K, C16 = multiple_of_16(product->C);
+    float sums[EXACT_ROWS][EXACT_COLUMNS] __attribute__((aligned(64)));
+    for (long c = 0; c < C16; c += EXACT_COLUMNS) {
+        long columns = C16 - c < EXACT_COLUMNS ? C16 - c : EXACT_COLUMNS;
+        const float *weights = column_at(product, c), *bias = product->bias + c;
+        const float *more = column_at(product, c + columns - WIDTH);
+        for (long row = 0; row < n; row += EXACT_ROWS) {
+            long count = n - row < EXACT_ROWS ? n - row : EXACT_ROWS;
+            exact_tile(x->exact + row * x->stride, count, x->stride, K, weights, more, sums[0]);
+            for (long i = 0; i < count; i++)
+                for (int j = 0; j < columns; j++)
+                    y[(row + i) * C16 + c + j] = sums[i][j] + bias[j];
+        }
+    }
+}
+
+/* y [n, C padded to 16] = x W + bias. */
+static void multiply(const Product *product, const Inputs *x, long n, float *y) {
+    if (product->scales) multiply_rounded(product, x, n, y);
+    else multiply_exact(product, x, n, y);
 }
 
 /* x = norm(x + y), [H] each. */
@@ -206,9 +266,12 @@ static inline float fast_cumulative(float x) {
     return p < 0.0f ? 0.0f : p > 1.0f ? 1.0f : p;
 }
 
-static void activate(float *x, long n, long relu) {
+static void activate(float *x, long n, long relu, long exact) {
+    float density;
     if (relu)
         for (long i = 0; i < n; i++) x[i] = x[i] < 0.0f ? 0.0f : x[i];
+    else if (exact)
+        for (long i = 0; i < n; i++) x[i] *= cumulative(x[i], &density);
     else
         for (long i = 0; i < n; i++) x[i] *= fast_cumulative(x[i]);
 }
@@ -232,33 +295,33 @@ static void embed(const Encoder *encoder, const Batch *batch, float *hidden) {
 /* What follows attention in a layer, for a block of tokens: hidden [n, H] in and out. */
 static void feed_forward(const Encoder *encoder, const Layer *layer, const float *context, long n,
                          Scratch *scratch, float *hidden) {
-    long H = encoder->H, H16 = multiple_of_16(H), F = encoder->F, F16 = multiple_of_16(F);
-    Rounded *rounded = &scratch->rounded;
+    long H = encoder->H, H16 = multiple_of_16(H), F16 = multiple_of_16(encoder->F);
+    Inputs *inputs = &scratch->inputs;
     float *wide = scratch->wide;
-    round_rows(context, n, H, H, rounded);
-    multiply(&layer->out, rounded, n, wide);
+    take_rows(&layer->out, context, n, H, inputs);
+    multiply(&layer->out, inputs, n, wide);
     for (long t = 0; t < n; t++)
         add_norm_row(hidden + t * H, wide + t * H16, layer->gamma1, layer->beta1,
                      encoder->epsilon, H);
-    round_rows(hidden, n, H, H, rounded);
-    multiply(&layer->up, rounded, n, wide);
-    activate(wide, n * F16, encoder->relu);
-    round_rows(wide, n, F, F16, rounded);
-    multiply(&layer->down, rounded, n, wide);
+    take_rows(&layer->up, hidden, n, H, inputs);
+    multiply(&layer->up, inputs, n, wide);
+    activate(wide, n * F16, encoder->relu, !layer->up.scales);
+    take_rows(&layer->down, wide, n, F16, inputs);
+    multiply(&layer->down, inputs, n, scratch->narrow);
     for (long t = 0; t < n; t++)
-        add_norm_row(hidden + t * H, wide + t * H16, layer->gamma2, layer->beta2,
+        add_norm_row(hidden + t * H, scratch->narrow + t * H16, layer->gamma2, layer->beta2,
                      encoder->epsilon, H);
 }
 
 /* Moves the first token of each row to the begin of hidden [T, H], and computes q [N, H] of them. */
-static void query_first_tokens(const Layer *layer, const Batch *batch, long H, Rounded *rounded,
+static void query_first_tokens(const Layer *layer, const Batch *batch, long H, Inputs *inputs,
                                float *hidden, float *q) {
     for (long row = 0; row < batch->N; row++)
         memmove(hidden + row * H, hidden + batch->begins[row] * H, H * sizeof(float));
     for (long begin = 0; begin < batch->N; begin += BLOCK) {
         long count = batch->N - begin < BLOCK ? batch->N - begin : BLOCK;
-        round_rows(hidden + begin * H, count, H, H, rounded);
-        multiply(&layer->query, rounded, count, q + begin * multiple_of_16(H));
+        take_rows(&layer->query, hidden + begin * H, count, H, inputs);
+        multiply(&layer->query, inputs, count, q + begin * multiple_of_16(H));
     }
 }
 
@@ -267,19 +330,19 @@ static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *b
                       long first_only, Scratch *scratch, float *hidden, float *q, float *kv,
                       float *context, float *norms) {
     long H = encoder->H, A = first_only ? batch->N : batch->T;
-    Rounded *rounded = &scratch->rounded;
+    Inputs *inputs = &scratch->inputs;
     for (long begin = 0; begin < batch->T; begin += BLOCK) {
         long count = batch->T - begin < BLOCK ? batch->T - begin : BLOCK;
-        round_rows(hidden + begin * H, count, H, H, rounded);
-        multiply(&layer->keys_values, rounded, count, kv + begin * multiple_of_16(2 * H));
-        if (!first_only) multiply(&layer->query, rounded, count, q + begin * multiple_of_16(H));
+        take_rows(&layer->query, hidden + begin * H, count, H, inputs);
+        multiply(&layer->keys_values, inputs, count, kv + begin * multiple_of_16(2 * H));
+        if (!first_only) multiply(&layer->query, inputs, count, q + begin * multiple_of_16(H));
     }
-    if (first_only) query_first_tokens(layer, batch, H, rounded, hidden, q);
-    AttentionInputs inputs = {
+    if (first_only) query_first_tokens(layer, batch, H, inputs, hidden, q);
+    AttentionInputs attended = {
         q, kv, kv + H, layer->qkv_bias, layer->qkv_bias + H, layer->qkv_bias + 2 * H,
         batch->begins, batch->lengths, multiple_of_16(H), multiple_of_16(2 * H),
         batch->N, encoder->h, H / encoder->h, first_only, 0.0f, 0};
-    attend(&inputs, A, context, norms);
+    attend(&attended, A, context, norms);
     for (long begin = 0; begin < A; begin += BLOCK) {
         long count = A - begin < BLOCK ? A - begin : BLOCK;
         feed_forward(encoder, layer, context + begin * H, count, scratch, hidden + begin * H);
@@ -288,7 +351,7 @@ static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *b
 
 /* hidden [T, H]: the outputs of the last layer; with first_only [N, H] of them. It takes one
    thread: the caller calls it in as many threads as it likes. */
-void encode_int8(const Encoder *encoder, const Batch *batch, float *hidden) {
+void encode_rows(const Encoder *encoder, const Batch *batch, float *hidden) {
     long H = encoder->H, F = encoder->F, T = batch->T, wider = F > H ? F : H;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
@@ -296,16 +359,17 @@ void encode_int8(const Encoder *encoder, const Batch *batch, float *hidden) {
     float *context = allocate(T * H), *norms = allocate(T * encoder->h);
     uint8_t *values = aligned_alloc(64, BLOCK * multiple_of_16(wider));
     memset(values, 0, BLOCK * multiple_of_16(wider));
-    Scratch scratch = {{values, allocate(BLOCK), allocate(BLOCK), 0},
-                       allocate(BLOCK * multiple_of_16(wider))};
+    Scratch scratch = {{NULL, values, allocate(BLOCK), allocate(BLOCK), 0},
+                       allocate(BLOCK * multiple_of_16(wider)),
+                       allocate(BLOCK * multiple_of_16(H))};
     embed(encoder, batch, hidden);
     for (long layer = 0; layer < encoder->layer_count; layer++)
         run_layer(encoder, encoder->layers + layer, batch,
                   encoder->first_only && layer == encoder->layer_count - 1, &scratch, hidden, q,
                   kv, context, norms);
-    void *owned[] = {q, kv, context, norms, values, scratch.rounded.scales,
-                     scratch.rounded.lowest, scratch.wide};
-    for (int i = 0; i < 8; i++) free(owned[i]);
+    void *owned[] = {q, kv, context, norms, values, scratch.inputs.scales,
+                     scratch.inputs.lowest, scratch.wide, scratch.narrow};
+    for (int i = 0; i < 9; i++) free(owned[i]);
     omp_set_num_threads(threads);
 }
 #endif
