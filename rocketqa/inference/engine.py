@@ -1,10 +1,11 @@
 """Runs the encoders where they are used and not trained: one fast path for each kind of device.
 
-On a CPU the model runs as a static graph in Paddle Inference with oneDNN. The graph works on padded
-rows (`padded_encoder.py`), so rows of about equal length belong in one batch. Precision `float32`
-is within 1e-5 of the model. `reduced` computes in bfloat16 where the processor has instructions for
-it (AMX or AVX-512 BF16), elsewhere with products of 8 bits (`kernel_encoder.py`); where the processor
-has no AVX2, or there is no C compiler, float32 is used, and a line says so.
+On a CPU with AVX2 the kernels in C compute it (`kernel_encoder.py`): float32 within 1e-5 of the
+model, and `reduced` with products of 8 bits. Where the processor has instructions for bfloat16 (AMX
+or AVX-512 BF16), `reduced` is bfloat16 instead, in a static graph that Paddle Inference runs with
+oneDNN. Such a graph computes float32 too where there is no AVX2 or no C compiler; `reduced` is then
+float32, and a line says so. A graph works on padded rows (`padded_encoder.py`), so rows of about
+equal length belong in one batch.
 
 On a GPU the model itself runs on packed rows. There `float32` is exact, and `reduced` computes in
 float16: the weights are cast once, and all that follows them is float16 (`encoder/precision.py`).
@@ -44,8 +45,8 @@ FEWEST_BATCHES = 4
 class Engine:
     """Runs batches of rows: vectors [N, H] of a tower, or P(relevant) [N] of a cross encoder.
 
-    On a CPU a batch is computed by one thread. `run_batches` uses as many processes as this process
-    may use threads (OMP_NUM_THREADS), so the bytes do not depend on their number.
+    On a CPU a batch is computed by one thread. `run_batches` uses as many threads of the kernels,
+    or processes of the graph, as OMP_NUM_THREADS says: the bytes do not depend on their number.
 
     precision: the one that is used, which is `float32` where the device does not support `reduced`.
     On a GPU, `reduced` casts the weights of the model that is given.
