@@ -52,15 +52,21 @@ class HeldOutPairs(NamedTuple):
         """Returns the share of the pairs with a label whose probability is below a threshold."""
         return float((self.probabilities[self.labels == label] < threshold).mean())
 
+    def above(self, threshold: float, label: int) -> float:
+        """Returns the share of the pairs with a label whose probability is above a threshold."""
+        return float((self.probabilities[self.labels == label] > threshold).mean())
+
+    def count(self, label: int) -> int:
+        """Returns the number of pairs with a label."""
+        return int((self.labels == label).sum())
+
     def line(self, max_negative: float) -> str:
         """Returns a line on the calibration, and on what the threshold removes."""
-        labelled = int(self.labels.sum())
-        others = len(self.labels) - labelled
         removed = [100 * (1 - self.below(max_negative, label)) for label in (1, 0)]
         return (
             f"held-out pairs: expected calibration error {self.error():.4f}; the threshold "
-            f"{max_negative:g} removes {removed[0]:.1f} % of {labelled:,} labelled passages and "
-            f"{removed[1]:.1f} % of {others:,} others"
+            f"{max_negative:g} removes {removed[0]:.1f} % of {self.count(1):,} labelled passages "
+            f"and {removed[1]:.1f} % of {self.count(0):,} others"
         )
 
 
