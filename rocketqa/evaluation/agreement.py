@@ -11,6 +11,8 @@ often it takes the right side, by so many times the odds of a right decision ris
 passage that was taken without looking. Unlabelled passages count as irrelevant, so the true number
 is higher. It says nothing about queries of another kind: whether the collection answers unlabelled
 ones, pairs of labelled ones cannot tell.
+# Deviation: the paper always denoises and augments. Switches, THRESHOLDS and HELD_OUT, paper and 0
+in `marco.env` and `nq.env`.
 """
 
 from typing import NamedTuple
