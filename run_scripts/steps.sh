@@ -39,6 +39,9 @@
 #                                   of queries has a negative and at most 1 % of the labelled
 #                                   passages would be one (5 % of held-out ones); nothing where there
 #                                   is none.
+# lower_thresholds                  prints the thresholds below MIN_POSITIVE, the highest first, above
+#                                   which at most 5 % of the held-out passages without a label would be
+#                                   positives; nothing where there are no held-out queries.
 # scores_differ RUN               is true unless the passages of each query in the file RUN share one
 #                                 score, so that their ranks say nothing.
 # note NAME LINE                    prints a line and writes OUTPUT_DIR/NAME.txt for the report.
@@ -323,6 +326,15 @@ higher_threshold() {
         { lost = NF > 6 ? $7 : $5; most = NF > 6 ? 0.05 : 0.01 }
         NR > 1 && $1 + 0 > lowest + 0 && $4 >= batch && lost <= most { print $1; exit }
     ' "$OUTPUT_DIR/denoising.train/max_negative.tsv"
+}
+
+# The columns are those of the denoising report: 1 threshold; where there are held-out queries, 5
+# share of their passages without a label that are above.
+lower_thresholds() {
+    is_calibrated || return 0
+    awk -F '\t' -v highest="$MIN_POSITIVE" -v lowest="$MAX_NEGATIVE" '
+        NR > 1 && NF > 4 && $1 + 0 < highest + 0 && $1 + 0 > lowest + 0 && $5 <= 0.05 { print $1 }
+    ' "$OUTPUT_DIR/denoising.unlabelled/min_positive.tsv" | sort -rn
 }
 
 # The columns of a run are query_id, Q0, passage_id, rank, score, tag.

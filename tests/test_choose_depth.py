@@ -62,6 +62,13 @@ def test_thresholds_decide_what_is_sure(flags, tmp_path):
     assert choose(tmp_path, [*flags[:-2], "--min-positive", "0.95"])[:2] == ["4", "0"]
 
 
+def test_ranks_below_the_largest_depth_are_not_looked_at(flags, tmp_path, capsys):
+    output = tmp_path / "depth.tsv"
+    assert main(["choose-depth", *flags, "--depth", "2", "--output", str(output)]) == 0
+    assert output.read_text().splitlines()[1:] == ["1\t0\t0.0\tno", "2\t15\t0.5\tyes"]
+    assert "15 of 30 drawn queries have 1 negative (below 0.1)" in capsys.readouterr().out
+
+
 def test_scores_of_other_queries_are_one_line(flags, tmp_path, capsys):
     other = write(tmp_path, "other.run", ["x1 Q0 p1 1 0.5 x"])
     words = ["choose-depth", *flags, "--scores", other, "--output", str(tmp_path / "out.tsv")]

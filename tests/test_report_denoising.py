@@ -132,10 +132,14 @@ def test_held_out_pairs_add_their_calibration_and_nothing_changes_without_them(
     )
     assert (output / "figures/reliability.png").read_bytes().startswith(b"\x89PNG")
     assert (output / "figures/reliability.svg").is_file()
-    heads = [(tmp_path / name / "max_negative.tsv").read_text() for name in ("plain", "out")]
-    assert heads[1].splitlines()[0] == (
-        heads[0].splitlines()[0] + "\theld_out_labelled_taken_for_negatives"
-    )
+    for table, column in (
+        ("max_negative.tsv", "held_out_labelled_taken_for_negatives"),
+        ("min_positive.tsv", "held_out_others_taken_for_positives"),
+    ):
+        without, held_out = (
+            (tmp_path / name / table).read_text().splitlines()[0] for name in ("plain", "out")
+        )
+        assert held_out == f"{without}\t{column}"
 
 
 def test_the_pairs_say_of_queries_without_labels_whether_to_augment(command, tmp_path, capsys):

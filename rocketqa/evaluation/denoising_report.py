@@ -17,7 +17,12 @@ from itertools import pairwise
 import numpy as np
 
 from rocketqa.evaluation.agreement import Decision
-from rocketqa.evaluation.calibration import HeldOutPairs, reliability, with_held_out
+from rocketqa.evaluation.calibration import (
+    HeldOutPairs,
+    reliability,
+    with_wrong_negatives,
+    with_wrong_positives,
+)
 from rocketqa.evaluation.denoising_counts import (
     IRRELEVANT,
     LABELLED,
@@ -92,7 +97,8 @@ def denoising_tables(
         "removals": removals_with_texts(counts, queries, passages),
     }
     if held_out is not None:
-        tables["max_negative"] = with_held_out(tables["max_negative"], held_out)
+        tables["max_negative"] = with_wrong_negatives(tables["max_negative"], held_out)
+        tables["min_positive"] = with_wrong_positives(tables["min_positive"], held_out)
         if decision is not None:
             tables["decision"] = decision.table()
         tables["reliability"] = reliability(held_out)
