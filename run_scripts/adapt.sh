@@ -21,8 +21,9 @@
 # --plan  as in rocket.sh: prints every command, then the rows, steps, disk space and hours, and what
 #         would stop it.
 #
-# Cost: mostly the scoring by INIT_CROSS, AUGMENT_DEPTH pairs for each query of the log, RERANK_DEPTH
-# pairs in up to three runs for each held-out query, and the training, one row a query.
+# Cost: mostly the scoring by INIT_CROSS, AUGMENT_DEPTH pairs for each query of the log (with HELD_OUT
+# above 0 at most), RERANK_DEPTH pairs in up to three runs for each held-out query, and the training,
+# one row a query.
 # Result on the toy data (MRR@10 by the labels / by the full truth, seed 1, AUGMENT_DEPTH=10,
 # DEVICES=1): from M_D^(0) with 27.82 / 80.14 it makes 32.37 / 86.23, with M_C of the same flight.
 set -eu
@@ -56,11 +57,14 @@ label_log() {
     passages=$((DISTIL_NEGATIVES + 1))
     [ "$passages" -gt "$AUGMENT_DEPTH" ] || passages=$AUGMENT_DEPTH
     retrieve start log_train "$passages"
-    score start.log_train log_train "$passages"
-    report_denoising denoising.log start.log_train log_train "$passages"
+    choose_depth start.log_train log_train "$passages" --min-positive "$MIN_POSITIVE" \
+        --negatives "$DISTIL_NEGATIVES" --max-negative 1
+    ranks=$(as_deep "$passages" start.log_train)
+    score start.log_train log_train "$ranks"
+    report_denoising denoising.log start.log_train log_train "$ranks"
     rocketqa pseudo-label --output "$OUTPUT_DIR/examples.adapted.tsv" \
         --run "$OUTPUT_DIR/start.log_train.run" --scores "$OUTPUT_DIR/start.log_train.scored.run" \
-        --depth "$passages" --min-positive "$MIN_POSITIVE" --max-negative 1 --negatives 1 \
+        --depth "$ranks" --min-positive "$MIN_POSITIVE" --max-negative 1 --negatives 1 \
         --negatives-per-row "$DISTIL_NEGATIVES" --allow-empty
 }
 
@@ -68,7 +72,7 @@ label_log() {
 leave_as_it_came() {
     leave_out adapted "$(rows_of "$OUTPUT_DIR/examples.adapted.tsv") of\
  $(rows_of "$OUTPUT_DIR/log/queries.log_train.tsv") queries have a passage above\
- MIN_POSITIVE=$MIN_POSITIVE among the first $passages, fewer than a batch of $(batch), so the\
+ MIN_POSITIVE=$MIN_POSITIVE among the first $ranks, fewer than a batch of $(batch), so the\
  model stays as it came, $CHECKPOINT_DIR/start; take queries that the collection answers, or lower\
  BATCH_SIZE_5 or MIN_POSITIVE: $OUTPUT_DIR/denoising.log/report.md says what each threshold leaves"
     remove_rows adapted

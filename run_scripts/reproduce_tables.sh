@@ -75,7 +75,7 @@ write_report() {
         set -- "$@" --curve "$figure" "$curve" "${curve_and_x##*.}" "$file"
     done
     set -- "$@" --notes
-    for note in raised left_out; do
+    for note in raised lowered left_out; do
         for file in "$OUTPUT_DIR"/dual_encoder_*."$note".txt; do
             [ ! -e "$file" ] || set -- "$@" "$file"
         done

@@ -8,7 +8,9 @@
 #         answers.train.tsv); CHECKPOINT_DIR/dual_encoder_0, cross_encoder; INIT
 # writes  OUTPUT_DIR/dual_encoder_0.train.run, dual_encoder_0.train.scored.run, examples.dual.1.tsv,
 #         denoising.train (a report on what is removed); CHECKPOINT_DIR/dual_encoder_1. With
-#         THRESHOLDS=calibrated also notes, dual_encoder_1.*.txt, and a raised max_negative
+#         THRESHOLDS=calibrated also notes, dual_encoder_1.*.txt, and a raised max_negative; with
+#         HELD_OUT above 0 dual_encoder_0.train.drawn.scored.run and dual_encoder_0.train.depth.tsv,
+#         how many ranks are scored and why
 #
 # Cost on the toy data with two cores: about 22 % of the time of the whole procedure, which takes
 # 6 minutes; 2 MB of disk.
@@ -27,7 +29,7 @@ require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 sample_denoised() {
     set --
     [ "$THRESHOLDS" = paper ] || set -- --allow-empty
-    sample examples.dual.1.tsv --for dual --depth "$DENOISE_DEPTH" \
+    sample examples.dual.1.tsv --for dual --depth "$ranks" \
         --scores "$OUTPUT_DIR/dual_encoder_0.train.scored.run" --max-score "$MAX_NEGATIVE" \
         --fill-depth "$FILL_DEPTH" --negatives "$DUAL_NEGATIVES" "$@"
 }
@@ -47,9 +49,19 @@ raise_threshold() {
 
 rm -f "$OUTPUT_DIR"/dual_encoder_1.*.txt "$OUTPUT_DIR/max_negative"
 retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
-score dual_encoder_0.train train "$DENOISE_DEPTH"
-report_denoising denoising.train dual_encoder_0.train train "$DENOISE_DEPTH" \
+choose_depth dual_encoder_0.train train "$DENOISE_DEPTH" --qrels "$DATA_DIR/qrels.train.tsv"
+ranks=$(as_deep "$DENOISE_DEPTH" dual_encoder_0.train)
+score dual_encoder_0.train train "$ranks"
+report_denoising denoising.train dual_encoder_0.train train "$ranks" \
     "$DATA_DIR/qrels.train.tsv"
+why=$(refusal denoising.train)
+if [ -n "$why" ]; then
+    leave_out dual_encoder_1 "the removals of stage 3 do not agree with the held-out labels:\
+ $why; train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more labels, or\
+ set THRESHOLDS=paper to denoise all the same: $OUTPUT_DIR/denoising.train/report.md has the\
+ calibration"
+    exit 0
+fi
 sample_denoised
 if ! fills_a_batch examples.dual.1.tsv; then raise_threshold; fi
 if ! fills_a_batch examples.dual.1.tsv; then

@@ -19,8 +19,17 @@
 # score_pairs NAME SPLIT FLAGS ..   writes OUTPUT_DIR/NAME.scored.run; FLAGS name a run or examples.
 # sample FILE FLAGS ...             writes OUTPUT_DIR/FILE, examples with negatives from
 #                                   RETRIEVER's run of the training queries.
+# is_calibrated                     is true if the flight follows the calibration of a cross encoder
+#                                   that has held-out pairs.
+# depth_is_chosen                   is true if it does so for the depth of scoring, too. With FILL_DEPTH
+#                                   it does not: deeper ranks would be taken without denoising.
+# choose_depth RUN SPLIT DEPTH FLAGS ..  where it does, writes OUTPUT_DIR/RUN.depth.tsv: how many of the
+#                                   first DEPTH ranks hold what rows need, by 200 drawn queries.
+# as_deep DEPTH RUN                 prints that number of ranks, or DEPTH where it was not chosen.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
+# refusal NAME                      prints why that report says no, if it does and the flight is
+#                                   calibrated; else nothing.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
 # rows_of FILE                      prints the number of lines of a file.
 # batch                             prints the number of rows in a batch of a dual encoder.
@@ -30,6 +39,9 @@
 #                                   of queries has a negative and at most 1 % of the labelled
 #                                   passages would be one (5 % of held-out ones); nothing where there
 #                                   is none.
+# lower_thresholds                  prints the thresholds below MIN_POSITIVE, the highest first, above
+#                                   which at most 5 % of the held-out passages without a label would be
+#                                   positives; nothing where there are no held-out queries.
 # scores_differ RUN               is true unless the passages of each query in the file RUN share one
 #                                 score, so that their ranks say nothing.
 # note NAME LINE                    prints a line and writes OUTPUT_DIR/NAME.txt for the report.
@@ -224,6 +236,36 @@ sample() {
         --run "$OUTPUT_DIR/$RETRIEVER.train.run" --seed "$SEED" "$@"
 }
 
+is_calibrated() {
+    [ "$THRESHOLDS" = calibrated ] && [ "$HELD_OUT" != 0 ]
+}
+
+depth_is_chosen() {
+    is_calibrated && [ "$FILL_DEPTH" = 0 ]
+}
+
+# FLAGS say what a query needs besides sure negatives.
+choose_depth() {
+    depth_is_chosen || return 0
+    chosen_run=$1 split=$2 deepest=$3
+    shift 3
+    score_pairs "$chosen_run.drawn" "$split" --run "$OUTPUT_DIR/$chosen_run.run" \
+        --depth "$deepest" --sample 200 --seed "$SEED"
+    rocketqa choose-depth --output "$OUTPUT_DIR/$chosen_run.depth.tsv" \
+        --run "$OUTPUT_DIR/$chosen_run.run" --scores "$OUTPUT_DIR/$chosen_run.drawn.scored.run" \
+        --depth "$deepest" --negatives "$DUAL_NEGATIVES" --max-negative "$MAX_NEGATIVE" "$@"
+}
+
+# The columns of depth.tsv: 1 depth, 4 whether it was chosen.
+as_deep() {
+    by_depth=$OUTPUT_DIR/$2.depth.tsv
+    if depth_is_chosen && [ -e "$by_depth" ]; then
+        awk -F '\t' '$4 == "yes" { print $1 }' "$by_depth"
+    else
+        echo "$1"
+    fi
+}
+
 report_denoising() {
     output=$OUTPUT_DIR/$1 run=$OUTPUT_DIR/$2 split=$3 depth=$4 qrels=${5-}
     set -- --run "$run.run" --scores "$run.scored.run" --depth "$depth" \
@@ -235,6 +277,13 @@ report_denoising() {
     truth=$(source_of "truth.$split")
     [ ! -e "$truth" ] || set -- "$@" --truth "$truth"
     rocketqa report-denoising --output "$output" "$@"
+}
+
+# The columns of decision.tsv: 2 answer, 3 evidence.
+refusal() {
+    decision=$OUTPUT_DIR/$1/decision.tsv
+    is_calibrated && [ -e "$decision" ] && [ "${PLAN-no}" = no ] || return 0
+    awk -F '\t' '$2 == "no" { print $3 }' "$decision"
 }
 
 # EVALUATE_BY chooses labels or answers. If DATA_DIR has truth.SPLIT.tsv, which names every relevant
@@ -277,6 +326,15 @@ higher_threshold() {
         { lost = NF > 6 ? $7 : $5; most = NF > 6 ? 0.05 : 0.01 }
         NR > 1 && $1 + 0 > lowest + 0 && $4 >= batch && lost <= most { print $1; exit }
     ' "$OUTPUT_DIR/denoising.train/max_negative.tsv"
+}
+
+# The columns are those of the denoising report: 1 threshold; where there are held-out queries, 5
+# share of their passages without a label that are above.
+lower_thresholds() {
+    is_calibrated || return 0
+    awk -F '\t' -v highest="$MIN_POSITIVE" -v lowest="$MAX_NEGATIVE" '
+        NR > 1 && NF > 4 && $1 + 0 < highest + 0 && $1 + 0 > lowest + 0 && $5 <= 0.05 { print $1 }
+    ' "$OUTPUT_DIR/denoising.unlabelled/min_positive.tsv" | sort -rn
 }
 
 # The columns of a run are query_id, Q0, passage_id, rank, score, tag.

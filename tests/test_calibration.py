@@ -7,7 +7,8 @@ from rocketqa.evaluation.calibration import (
     HeldOutPairs,
     read_held_out,
     reliability,
-    with_held_out,
+    with_wrong_negatives,
+    with_wrong_positives,
 )
 from rocketqa.files.errors import DataError
 
@@ -37,8 +38,15 @@ def test_the_reliability_table_has_the_tenths_that_have_pairs():
 
 def test_thresholds_get_the_share_of_held_out_labelled_passages_below_them():
     pairs = pairs_of((1, 0.05), (1, 0.1), (1, 0.2), (1, 0.9), (0, 0.01))
-    table = with_held_out([["threshold", "negatives"], [0.1, 7], [0.5, 9]], pairs)
+    table = with_wrong_negatives([["threshold", "negatives"], [0.1, 7], [0.5, 9]], pairs)
     assert table[1:] == [[0.1, 7, 0.25], [0.5, 9, 0.75]]
+
+
+def test_thresholds_get_the_share_of_held_out_others_above_them():
+    pairs = pairs_of((1, 0.95), (0, 0.5), (0, 0.9), (0, 0.95), (0, 0.1))
+    table = with_wrong_positives([["threshold", "queries"], [0.5, 9], [0.9, 7]], pairs)
+    assert table[0] == ["threshold", "queries", "held_out_others_taken_for_positives"]
+    assert table[1:] == [[0.5, 9, 0.5], [0.9, 7, 0.25]]
 
 
 @pytest.mark.parametrize(

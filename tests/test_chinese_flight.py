@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chinese_flight import GOODS, PLACES, SHRUNK, adapt, fly, variables_of_adaptation
-from script_runs import run_script
+from planned_flights import planned_commands
+from script_runs import folders_below, run_script
 
 from rocketqa.cli.__main__ import main
 from rocketqa.files.runs import RunFile
@@ -74,6 +75,59 @@ def test_stages_without_a_batch_are_left_out_with_their_reason(finished, tmp_pat
         assert (tmp_path / f"o/{model}.left_out.txt").read_text() == f"{line}\n"
 
 
+def test_stages_that_held_out_labels_refuse_are_left_out_with_the_evidence(finished, tmp_path):
+    folder, _ = finished
+    for name in ("o", "c"):
+        shutil.copytree(folder / name, tmp_path / name)
+    variables = {name: str(folder / "data/init") for name in ("INIT", "INIT_CROSS")}
+    variables |= SHRUNK | {"DATA_DIR": str(folder / "data")} | folders_below(tmp_path)
+    pairs = tmp_path / "c/cross_encoder/held_out.tsv"
+    # MAX_NEGATIVE is 0.7, MIN_POSITIVE 0.01: all others are negatives, but they are positives too.
+    for stage, model, labelled, others, evidence in (
+        (
+            *("stage4_dual_augmented.sh", "dual_encoder_2", (0.8, 0.9), (0.02, 0.03)),
+            "the pseudo-labels of stage 4 do not agree with the held-out labels: 100.0 % of 2 "
+            "labelled ones and 100.0 % of 2 others are above 0.01 and could be positives: 1 times ",
+        ),
+        (
+            *("stage3_dual_denoised.sh", "dual_encoder_1", (0.1, 0.9), (0.1, 0.9)),
+            "the removals of stage 3 do not agree with the held-out labels: 50.0 % of 2 others and "
+            "50.0 % of 2 labelled ones are below 0.7 and would be negatives: 1 times as often; ",
+        ),
+    ):
+        rows = [f"q\tp\t1\t{value}\n" for value in labelled]
+        rows += [f"q\tp\t0\t{value}\n" for value in others]
+        pairs.write_text("query_id\tpassage_id\tlabel\tprobability\n" + "".join(rows))
+        line = run_script(stage, "run_scripts/own.env", **variables).stderr.splitlines()[-1]
+        assert line.startswith(f"{model} is not trained: {evidence}")
+        assert (tmp_path / f"o/{model}.left_out.txt").read_text() == f"{line}\n"
+
+
+def test_the_depth_that_was_chosen_is_that_of_every_command_that_follows(finished, tmp_path):
+    folder, _ = finished
+    (tmp_path / "o").mkdir()
+    rows = "depth\tqueries_with_enough\tshare_of_drawn\tchosen\n1\t9\t0.1\tno\n"
+    depth_of = {"dual_encoder_0.train": "7", "dual_encoder_1.unlabelled": "3"}
+    for run, depth in depth_of.items():
+        (tmp_path / f"o/{run}.depth.tsv").write_text(f"{rows}{depth}\t90\t0.9\tyes\n")
+    variables = {name: str(folder / "data/init") for name in ("INIT", "INIT_CROSS")}
+    variables |= SHRUNK | {"DATA_DIR": str(folder / "data")} | folders_below(tmp_path)
+    variables |= {"DISTIL": "no"}
+    for changed, depths in (({}, depth_of), ({"THRESHOLDS": "paper"}, {})):
+        commands = planned_commands("own", **variables, **changed)
+        for run, most in zip(depth_of, ("10", "20")):
+            readers = [
+                command for command in commands if f"{tmp_path}/o/{run}.scored.run" in command
+            ]
+            assert len(readers) == 3  # score, report-denoising, and what makes the rows
+            for command in readers:
+                assert command[command.index("--depth") + 1] == depths.get(run, most)
+        drawn = [
+            command[command.index("--depth") + 1] for command in commands if "--sample" in command
+        ]
+        assert drawn == (["10", "20"] if depths else [])
+
+
 def test_every_chinese_passage_has_a_vector_of_its_own(finished):
     folder, _ = finished
     [path] = (folder / "o/dual_encoder_2.vectors/collection").glob("vectors.*.npy")
@@ -129,7 +183,7 @@ def test_a_log_that_the_collection_does_not_answer_leaves_the_model_as_it_came(a
     )
     assert "there are no labels of dev: INIT_CROSS measures the models" in lines
     [left_out] = [line for line in lines if line.startswith("adapted is not trained: ")]
-    assert "0 of 14 queries have a passage above MIN_POSITIVE=1 among the first 10" in left_out
+    assert "0 of 14 queries have a passage above MIN_POSITIVE=1 among the first 20" in left_out
     assert (adapted / "o/adapted/adapted.left_out.txt").read_text() == f"{left_out}\n"
     assert (adapted / "c/adapted/adapted/model.safetensors").stat().st_mtime_ns == trained
 

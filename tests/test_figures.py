@@ -12,6 +12,7 @@ from rocketqa.evaluation.figures import (
     figure_lines,
     figures_of,
     lines,
+    reliability_figure,
     save,
     save_figures,
 )
@@ -73,6 +74,21 @@ def test_lines_are_drawn_by_x_and_bars_carry_their_values():
     assert [list(line.get_xdata()) for line in axes.get_lines()] == [[0, 1], [0]]
     [axes] = bars({"a": 12.345, "b": 1.0}, LABELS).axes
     assert [text.get_text() for text in axes.texts] == ["12.35", "1.00"]
+
+
+def test_the_reliability_curve_goes_through_the_tenths_beside_the_diagonal():
+    head = ["from", "below", "pairs", "mean_probability", "share_labelled"]
+    rows = [[0.9, 1.0, 8, 0.95, 0.75], [0.0, 0.1, 9, 0.04, 0.0]]
+    figure = reliability_figure([head, *rows])
+    [axes] = figure.draw().axes
+    diagonal, curve = axes.get_lines()
+    assert (diagonal.get_label(), curve.get_label()) == ("calibrated", "cross encoder")
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0.0, 1.0]
+    assert list(curve.get_xdata()) == [0.04, 0.95]
+    assert list(curve.get_ydata()) == [0.0, 0.75]
+    assert axes.get_title() == figure.caption
+    assert axes.get_xlabel().endswith("(probability)")
+    assert axes.get_ylabel() == "labelled (share of the pairs)"
 
 
 def test_a_training_without_a_step_has_no_curve(tmp_path):

@@ -73,6 +73,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--retrieve-depth": FROM_1,
     "--rounds": FROM_1,
     "--rows": FROM_1,
+    "--sample": FROM_1,
     "--save-every": FROM_1,
     "--seed": SEED,
     "--shard": ("2/3", ("0", "-1", "0/3", "4/3", "1/0")),

@@ -62,7 +62,8 @@ def stands_for_a_file(path: str, page: str) -> bool:
 
 
 FORMS_OF_DATA = re.compile(
-    r"(collection|queries|qrels|answers|spans|examples|truth|ablation|report|choice|held_out)\b.*\.tsv"
+    r"(collection|queries|qrels|answers|spans|examples|truth|ablation|report|choice|held_out|decision|"
+    r"dual_encoder_\d)\b.*\.tsv"
 )
 OTHERS = {
     *("train_log.tsv", "nq_eval.py", "reader_de.py", "reader_ce.py", "optimization.py"),

@@ -94,6 +94,7 @@ def with_steps(folder: Path, program: str, **variables: str) -> subprocess.Compl
     """Runs a program with the functions of steps.sh, on a flight with batches of 2 x 2 rows."""
     env = folder / "my.env"
     sizes = "BATCH_SIZE=2\nDEVICES=2\nACCUMULATE=1\nTHRESHOLDS=calibrated\nDISTIL=no\n"
+    sizes += "HELD_OUT=200\nFILL_DEPTH=0\n"
     env.write_text(f"OUTPUT_DIR={folder}\nCHECKPOINT_DIR={folder}\nMAX_NEGATIVE=\n{sizes}")
     start = f'. "{ROOT}/run_scripts/steps.sh"; load_env "{env}"; '
     return sh("-c", start + program, str(ROOT / "run_scripts/probe"), **variables)
@@ -121,6 +122,30 @@ def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
     held_out += ["0.3\t7\t0.8\t4\t0.0\t\t0.06\n", "0.4\t9\t0.7\t5\t0.02\t\t0.05\n"]
     table.write_text(head.replace("\n", "\theld_out\n") + "".join(held_out))
     assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.4\n"
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"THRESHOLDS": "paper"}, {"HELD_OUT": "0"}, {"FILL_DEPTH": "9"}]
+)
+def test_a_chosen_depth_counts_in_a_calibrated_flight_alone(tmp_path, changed):
+    rows = ["depth\tqueries_with_enough\tshare_of_drawn\tchosen", "1\t3\t0.1\tno"]
+    table = tmp_path / "a.train.depth.tsv"
+    table.write_text("\n".join([*rows, "7\t30\t0.9\tyes\n"]))
+    program = "as_deep 20 a.train; as_deep 20 b.train"
+    expected = "20\n20\n" if changed else "7\n20\n"
+    assert with_steps(tmp_path, program, **changed).stdout == expected
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "unknown"])
+def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_path, answer):
+    (tmp_path / "denoising.train").mkdir()
+    decision = tmp_path / "denoising.train/decision.tsv"
+    decision.write_text(f"question\tanswer\tevidence\ndenoise\t{answer}\t9 % of 9 are: 1 times\n")
+    program = "refusal denoising.train; refusal denoising.unlabelled"
+    expected = "9 % of 9 are: 1 times\n" if answer == "no" else ""
+    assert with_steps(tmp_path, program).stdout == expected
+    assert with_steps(tmp_path, program, THRESHOLDS="paper").stdout == ""
+    assert with_steps(tmp_path, program, PLAN="yes").stdout == ""
 
 
 def test_what_a_script_has_made_is_not_asked_for_again(tmp_path):

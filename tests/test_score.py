@@ -92,6 +92,18 @@ def test_every_pair_has_the_score_that_the_model_gives_it_alone(flight, tmp_path
     assert np.ptp(all_scores) > 0.01
 
 
+def test_a_sample_has_the_lines_of_the_whole_run(flight, tmp_path):
+    whole, drawn = tmp_path / "whole.run", tmp_path / "drawn.run"
+    assert score.main(flags(flight, flight / "a.run", whole)) == 0
+    manifest = json.loads((tmp_path / "whole.run.meta.json").read_text())
+    assert "sample" not in manifest["job"]["flags"]
+    assert score.main(flags(flight, flight / "a.run", drawn, sample=7)) == 0
+    of_drawn = set(RunFile(drawn))
+    lines = whole.read_text().splitlines()
+    expected = [line for line in lines if line.split("\t")[0] in of_drawn]
+    assert len(of_drawn) == 7 and drawn.read_text().splitlines() == expected
+
+
 def test_pairs_that_were_cut_are_counted_and_the_length_is_that_of_the_training(flight, tmp_path):
     checkpoint = tmp_path / "cross"
     shutil.copytree(flight / "cross", checkpoint)
@@ -150,6 +162,7 @@ def test_each_pair_of_examples_is_scored_once_as_in_a_run(flight, tmp_path):
     "rows, more, message",
     [
         ([], ["--depth", "5"], "--depth: expected it together with --run, got --examples"),
+        ([], ["--sample", "5"], "--sample: expected it together with --run, got --examples"),
         (["q1\tp1\tp99"], [], "expected a passage_id of the collection, got 'p99': give the "),
     ],
 )

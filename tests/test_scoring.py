@@ -44,3 +44,14 @@ def test_the_tokens_of_a_query_with_many_passages_are_never_all_in_memory(monkey
     assert scoring.scores_of(pairs, engine, encode, 8) == pairs
     assert held == [3, 3, 3, 1]
     assert batches == [[2], [5], [9], [1, 3], [4], [2], [7], [7], [6]]
+
+
+def test_the_drawn_queries_depend_on_the_seed_and_the_ids_alone():
+    query_ids = [f"q{number}" for number in range(40)]
+    drawn = scoring.drawn_queries(query_ids, 7, seed=1)
+    assert len(drawn) == 7 and drawn == [query_id for query_id in query_ids if query_id in drawn]
+    assert drawn != query_ids[:7]
+    assert scoring.drawn_queries(query_ids[::-1], 7, seed=1) == drawn[::-1]
+    assert set(scoring.drawn_queries(query_ids, 7, seed=2)) != set(drawn)
+    assert scoring.drawn_queries(query_ids, 400, seed=1) == query_ids
+    assert scoring.drawn_queries(query_ids, None, seed=1) == query_ids

@@ -31,6 +31,7 @@ VERBS = (  # in the order of work
     "fuse",
     "train-cross-encoder",
     "score",
+    "choose-depth",
     "report-denoising",
     "pseudo-label",
     "evaluate",

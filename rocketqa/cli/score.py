@@ -2,8 +2,7 @@
 scores.
 """
 
-from argparse import ArgumentParser
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
 
 from rocketqa.cli.flags import (
     AS_TRAINED,
@@ -21,7 +20,7 @@ from rocketqa.cli.flags import (
 )
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.errors import DataError
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1
+from rocketqa.files.ranges import ANY_WHOLE, TOKENS, WHOLE_FROM_1
 from rocketqa.jobs.manifest import flag_of
 from rocketqa.weights.model_kinds import model_settings
 
@@ -68,6 +67,18 @@ def build_parser() -> ArgumentParser:
         help="with --run: score only the first so many passages of each query (default: all)",
     )
     parser.add_argument(
+        "--sample",
+        type=NumberType(WHOLE_FROM_1),
+        metavar="QUERIES",
+        help="with --run: score only so many of its queries, drawn by --seed (default: all)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=NumberType(ANY_WHOLE),
+        default=1,
+        help="seed of that draw (default: %(default)s)",
+    )
+    parser.add_argument(
         "--max-length",
         type=NumberType(TOKENS),
         help="tokens of a query and its passage together, special tokens included "
@@ -83,12 +94,14 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     scored, other = ("run", "examples") if args.run else ("examples", "run")
     if args.examples:
-        _check_examples(args.examples, args.depth)
+        _check_examples(args)
     model_settings(args.checkpoint, "CrossEncoder")
     take_lengths(args, "max_length")
     take_batch_tokens(args)
     inputs = ("checkpoint", "collection", "queries", scored)
-    job = job_of("score", args, inputs=inputs, not_identity=(other,))
+    # Without a sample, a job is what it was before there were these flags.
+    of_sample = () if args.sample else ("sample", "seed")
+    job = job_of("score", args, inputs=inputs, not_identity=(other, *of_sample))
 
     def make(workspace: Workspace) -> None:
         from rocketqa.inference.scoring import ScoringSettings, score
@@ -104,18 +117,21 @@ def main(argv: list[str] | None = None) -> int:
             precision=args.precision,
             format=args.format,
             examples=args.examples,
+            sample=args.sample,
+            seed=args.seed,
         )
         job.facts["cut"] = score(settings, workspace, args.output.name)
 
     return job.run_in(on_all_devices, make, args.check)
 
 
-def _check_examples(path: Path, depth: int | None) -> None:
+def _check_examples(args: Namespace) -> None:
     """Raises DataError where examples cannot be scored as they are asked to be."""
-    if depth is not None:
-        raise DataError("--depth: expected it together with --run, got --examples")
-    if flag_of(path, "purpose") == "cross":
+    for name in ("depth", "sample"):
+        if getattr(args, name) is not None:
+            raise DataError(f"--{name}: expected it together with --run, got --examples")
+    if flag_of(args.examples, "purpose") == "cross":
         raise DataError(
-            f"{path}: expected examples of a dual encoder, got those of a cross encoder: make them "
-            "with `rocketqa sample-negatives --for dual`"
+            f"{args.examples}: expected examples of a dual encoder, got those of a cross encoder: "
+            "make them with `rocketqa sample-negatives --for dual`"
         )

@@ -7,7 +7,7 @@ train-cross-encoder --held-out`). Of a calibrated model, 8 in 10 pairs with a pr
 a lower bound.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,9 @@ from rocketqa.files.rows import read_rows
 COLUMNS = ["query_id", "passage_id", "label", "probability"]
 BINS = 10
 DIGITS = 4
-SPARED = "held_out_labelled_taken_for_negatives"  # a column of the table of thresholds
+# Columns of the tables of thresholds.
+WRONG_NEGATIVES = "held_out_labelled_taken_for_negatives"
+WRONG_POSITIVES = "held_out_others_taken_for_positives"
 
 
 class HeldOutPairs(NamedTuple):
@@ -52,15 +54,21 @@ class HeldOutPairs(NamedTuple):
         """Returns the share of the pairs with a label whose probability is below a threshold."""
         return float((self.probabilities[self.labels == label] < threshold).mean())
 
+    def above(self, threshold: float, label: int) -> float:
+        """Returns the share of the pairs with a label whose probability is above a threshold."""
+        return float((self.probabilities[self.labels == label] > threshold).mean())
+
+    def count(self, label: int) -> int:
+        """Returns the number of pairs with a label."""
+        return int((self.labels == label).sum())
+
     def line(self, max_negative: float) -> str:
         """Returns a line on the calibration, and on what the threshold removes."""
-        labelled = int(self.labels.sum())
-        others = len(self.labels) - labelled
         removed = [100 * (1 - self.below(max_negative, label)) for label in (1, 0)]
         return (
             f"held-out pairs: expected calibration error {self.error():.4f}; the threshold "
-            f"{max_negative:g} removes {removed[0]:.1f} % of {labelled:,} labelled passages and "
-            f"{removed[1]:.1f} % of {others:,} others"
+            f"{max_negative:g} removes {removed[0]:.1f} % of {self.count(1):,} labelled passages "
+            f"and {removed[1]:.1f} % of {self.count(0):,} others"
         )
 
 
@@ -96,13 +104,25 @@ def reliability(pairs: HeldOutPairs) -> Table:
     return table
 
 
-def with_held_out(thresholds: Sequence[list[object]], pairs: HeldOutPairs) -> Table:
+def with_wrong_negatives(thresholds: Table, pairs: HeldOutPairs) -> Table:
     """Returns the table of thresholds below which a passage is a negative, with a further column:
     the share of the held-out labelled passages that would be one.
     """
+    return _with_shares(thresholds, WRONG_NEGATIVES, lambda edge: pairs.below(edge, 1))
+
+
+def with_wrong_positives(thresholds: Table, pairs: HeldOutPairs) -> Table:
+    """Returns the table of thresholds above which a passage is a positive, with a further column:
+    the share of the held-out passages without a label that would be one.
+    """
+    return _with_shares(thresholds, WRONG_POSITIVES, lambda edge: pairs.above(edge, 0))
+
+
+def _with_shares(thresholds: Table, column: str, share_of: Callable[[float], float]) -> Table:
+    """Returns a table whose first column are thresholds, with a further column of shares."""
     head, *rows = thresholds
-    table: Table = [[*head, SPARED]]
+    table: Table = [[*head, column]]
     for row in rows:
         [edge, *_] = row
-        table.append([*row, round(pairs.below(float(str(edge)), 1), DIGITS)])
+        table.append([*row, round(share_of(float(str(edge))), DIGITS)])
     return table

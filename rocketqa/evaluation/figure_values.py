@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rocketqa.evaluation.paper_tables import PAPER_NAMES
 from rocketqa.evaluation.report_tables import Measured
+from rocketqa.evaluation.tables import Table
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_measures
 from rocketqa.files.ranges import FROM_0, shown
@@ -92,6 +93,13 @@ def removed_by_rank(path: Path) -> dict[str, float]:
         ranks = ranks.replace("-more", "+")
         removed[ranks] = 100 * float(share)
     return removed
+
+
+def reliability_points(table: Table) -> Points:
+    """Returns (mean probability, share of labelled pairs) of each row of a reliability table."""
+    head, *rows = table
+    mean, share = head.index("mean_probability"), head.index("share_labelled")
+    return [(float(str(row[mean])), float(str(row[share]))) for row in rows]
 
 
 def losses_of(path: Path) -> Points:

@@ -1,10 +1,14 @@
-"""The paper's figures with our values, as PNG and SVG.
+"""The paper's figures with our values, and some of our own, as PNG and SVG.
 
 stages      the measure of each model
 figure4     the measure by the number of random negatives
 figure5     the share of unlabelled passages that denoising removes, by rank
 figure6     the measure by the number of rows of augmented data
 training    the loss of each training by step, in nats
+
+Of a denoising report, beside its tables:
+
+reliability how often held-out pairs are labelled, by the probability that they are relevant
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,9 +24,11 @@ from rocketqa.evaluation.figure_values import (
     Points,
     Sources,
     losses_of,
+    reliability_points,
     removed_by_rank,
     smoothed,
 )
+from rocketqa.evaluation.tables import Table
 
 WIDTH = 6.4  # inches
 HEIGHT = 3.6  # inches
@@ -76,6 +82,20 @@ def figures_of(sources: Sources) -> list[ReportFigure]:
         labels = Labels("Training loss of each model", "training step", "loss (nats)")
         figures.append(_figure("training", labels, training_curves, logs))
     return figures
+
+
+def reliability_figure(table: Table) -> ReportFigure:
+    """Returns the reliability curve of the table of `rocketqa.evaluation.calibration`.
+
+    A calibrated cross encoder is on the diagonal; below it, fewer pairs are labelled than it says.
+    """
+    labels = Labels(
+        "Reliability of the cross encoder on held-out pairs",
+        "P(relevant), the mean of the pairs of a tenth (probability)",
+        "labelled (share of the pairs)",
+    )
+    curves = {"calibrated": [(0.0, 0.0), (1.0, 1.0)], "cross encoder": reliability_points(table)}
+    return _figure("reliability", labels, lines, curves)
 
 
 def _figure(

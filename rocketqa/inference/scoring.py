@@ -7,7 +7,8 @@ have the same bytes whatever the number of processes and kills, and memory does 
 run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.pieces import is_whole, join_pieces, write_piece
 from rocketqa.jobs.progress import bar
+from rocketqa.jobs.seeds import number
 from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import Encoding, TextEncoder, Tokens, text_or_tokens
 from rocketqa.weights.checkpoint import load_model
@@ -42,7 +44,8 @@ EncodePairs = Callable[[Pairs], list[Encoding]]
 @dataclass(frozen=True, kw_only=True)
 class ScoringSettings:
     """What is scored, and how; see `rocketqa score --help`. max_length and batch_tokens are in
-    tokens. Either `run` or `examples` is given.
+    tokens. Either `run` or `examples` is given. sample: with a run, how many of its queries are
+    scored, drawn by `seed`; None for all.
     """
 
     checkpoint: Path
@@ -55,6 +58,8 @@ class ScoringSettings:
     precision: str = "float32"
     format: str = "trec"
     examples: Path | None = None
+    sample: int | None = None
+    seed: int = 1
 
 
 def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> dict[str, int]:
@@ -69,10 +74,11 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
         warn_of_other_length(settings.checkpoint, "max_length", settings.max_length)
     engine = Engine(model, settings.precision)
     run, lines, pair_tokens = _inputs(settings, text_encoder)
-    query_ids = list(run)
+    query_ids = drawn_queries(run, settings.sample, settings.seed)
+    count = len(query_ids)
     size = queries_in_a_block(lines, len(run), settings.depth)
-    own_blocks = range(devices.rank() * size, len(run), devices.count() * size)
-    own_queries = sum(min(size, len(run) - begin) for begin in own_blocks)
+    own_blocks = range(devices.rank() * size, count, devices.count() * size)
+    own_queries = sum(min(size, count - begin) for begin in own_blocks)
     name = f"score {output_name}"
     with bar(main=devices.is_main(), total=own_queries, unit="query", desc=name) as progress:
         for begin in own_blocks:
@@ -89,7 +95,7 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     watchdog.barrier()
     if not devices.is_main():
         return {}
-    all_blocks = range(0, len(run), size)
+    all_blocks = range(0, count, size)
     cut = CutTexts.joined(CutTexts.read(_cut_file(part, begin)) for begin in all_blocks)
     join_pieces([_block_file(part, begin) for begin in all_blocks], part / output_name)
     return cut._asdict()
@@ -152,6 +158,22 @@ def _inputs(
     assert settings.examples is not None
     pairs = pairs_of_examples(read_examples(settings.examples, check=check))
     return pairs, sum(map(len, pairs.values())), pair_tokens
+
+
+def drawn_queries(query_ids: Iterable[str], sample: int | None, seed: int) -> list[str]:
+    """Returns so many of the queries, in their order; all where there are no more, or for None.
+
+    The draw depends on the seed and the ids alone.
+    """
+    all_ids = list(query_ids)
+    if sample is None:
+        return all_ids
+
+    def place(query_id: str) -> int:
+        return number(seed, "queries to score", query_id, bits=64)
+
+    drawn = set(heapq.nsmallest(sample, all_ids, key=place))
+    return [query_id for query_id in all_ids if query_id in drawn]
 
 
 def _refuse_candidates(run: Path) -> None:

@@ -13,7 +13,7 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_memory import memory_lines
-from rocketqa.training.plan_numbers import Cost, count_lines, parse_numbers, tokens_on_disk
+from rocketqa.training.plan_numbers import Cost, count_lines, drawn, parse_numbers, tokens_on_disk
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import architecture_of
@@ -133,6 +133,13 @@ class PipelinePlan:
         disk = pairs * BYTES_A_RUN_LINE
         return Cost(what, arithmetic, pairs, "score", devices, disk)
 
+    def scoring_for_rows(self, split: str, depth: str) -> Cost:
+        """Returns the cost of scoring a run for training rows, drawn queries first."""
+        queries = self.rows[f"queries.{split}"]
+        first = drawn(self.variables, queries)
+        at_most = ", at most" if first else ""
+        return self._scoring(f"score for {split}{at_most}", queries + first, depth)
+
     def choice_of_start(self) -> list[Cost]:
         """Returns the cost of measuring the initial weights with each representation, at most."""
         queries = min(self.rows["queries.train"], DRAWN_QUERIES)
@@ -181,7 +188,7 @@ class PipelinePlan:
         yield (
             "stage 3",
             [
-                self.scoring("train", "DENOISE_DEPTH"),
+                self.scoring_for_rows("train", "DENOISE_DEPTH"),
                 self.training("train dual_encoder_1, at most", mined, "EPOCHS_3"),
             ],
         )
@@ -190,7 +197,7 @@ class PipelinePlan:
             [
                 self.encoding("dual_encoder_1", "unlabelled"),
                 self.retrieval("unlabelled", "AUGMENT_DEPTH"),
-                self.scoring("unlabelled", "AUGMENT_DEPTH"),
+                self.scoring_for_rows("unlabelled", "AUGMENT_DEPTH"),
                 self.training("train dual_encoder_2, at most", mined + augmented, "EPOCHS_4"),
             ],
         )

@@ -12,6 +12,7 @@ from rocketqa.files.ranges import Range, shown
 # Of tokens on disk, with ids and ends: a passage of MS MARCO has some 75 tokens, a query 9.
 BYTES_A_PASSAGE = 190
 BYTES_A_QUERY = 50
+DRAWN_TO_SCORE = 200  # queries of a run by which the depth of scoring is chosen
 
 
 class Cost(NamedTuple):
@@ -27,6 +28,17 @@ class Cost(NamedTuple):
     rate: str = ""
     devices: int = 1
     disk: float = 0
+
+
+def drawn(variables: Mapping[str, str], queries: int) -> int:
+    """Returns how many of the queries are scored first, as deep as is allowed, to choose the depth
+    of the others: none unless choose_depth in steps.sh does so.
+    """
+    is_calibrated = variables.get("THRESHOLDS") == "calibrated"
+    has_held_out = variables.get("HELD_OUT", "0") != "0"
+    takes_no_more = variables.get("FILL_DEPTH", "0") == "0"
+    is_chosen = is_calibrated and has_held_out and takes_no_more
+    return min(queries, DRAWN_TO_SCORE) if is_chosen else 0
 
 
 def parse_numbers(text: str, names: Sequence[str], variable: str, range: Range) -> dict[str, float]:

@@ -1,0 +1,102 @@
+"""Whether to denoise and to augment, by held-out labelled pairs: do the decisions of the cross
+encoder agree with their labels?
+
+Each question has a rule that takes passages:
+
+    denoise     a passage below `max_negative` is a negative; it should be no labelled one
+    augment     a passage above `min_positive` can be a positive; it should be a labelled one
+
+The pairs have a side that the rule should take and one that it should not. By how many times more
+often it takes the right side, by so many times the odds of a right decision rise above those of a
+passage that was taken without looking. Unlabelled passages count as irrelevant, so the true number
+is higher. It says nothing about queries of another kind: whether the collection answers unlabelled
+ones, pairs of labelled ones cannot tell.
+# Deviation: the paper always denoises and augments. Switches, THRESHOLDS and HELD_OUT, paper and 0
+in `marco.env` and `nq.env`.
+"""
+
+from typing import NamedTuple
+
+from rocketqa.evaluation.calibration import HeldOutPairs
+from rocketqa.evaluation.tables import Table
+
+ENOUGH = 2  # times; below it the rule hardly knows more than chance
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+LABELLED, OTHERS = "labelled ones", "others"
+
+
+class Decision(NamedTuple):
+    """The answer to a question, with its evidence.
+
+    right, wrong: how many of the pairs that the rule should and should not take there are, and the
+    shares of them that it takes.
+    """
+
+    question: str  # "denoise" or "augment"
+    rule: str  # which passages are taken, and what they become
+    right_kind: str
+    right: int
+    right_share: float
+    wrong_kind: str
+    wrong: int
+    wrong_share: float
+
+    @property
+    def answer(self) -> str:
+        """`unknown` where the rule takes no pair at all."""
+        if not self.right_share and not self.wrong_share:
+            return UNKNOWN
+        return YES if self.right_share >= ENOUGH * self.wrong_share else NO
+
+    @property
+    def evidence(self) -> str:
+        """What was counted, and what follows from it, in words."""
+        return (
+            f"{100 * self.right_share:.1f} % of {self.right:,} {self.right_kind} and "
+            f"{100 * self.wrong_share:.1f} % of {self.wrong:,} {self.wrong_kind} are {self.rule}: "
+            f"{self._times()}; from {ENOUGH} times on the answer is yes"
+        )
+
+    def _times(self) -> str:
+        if self.wrong_share:
+            return f"{self.right_share / self.wrong_share:.3g} times as often"
+        return "none is taken wrongly" if self.right_share else "none is taken"
+
+    def line(self) -> str:
+        """Returns the line of the log."""
+        return f"{self.question}: {self.answer}: of the held-out pairs, {self.evidence}"
+
+    def table(self) -> Table:
+        """Returns the rows of decision.tsv."""
+        return [
+            ["question", "answer", "evidence"],
+            [self.question, self.answer, self.evidence],
+        ]
+
+
+def whether_to_denoise(pairs: HeldOutPairs, max_negative: float) -> Decision:
+    """Returns whether negatives below a threshold agree with the labels of the pairs."""
+    return Decision(
+        question="denoise",
+        rule=f"below {max_negative:g} and would be negatives",
+        right_kind=OTHERS,
+        right=pairs.count(0),
+        right_share=pairs.below(max_negative, 0),
+        wrong_kind=LABELLED,
+        wrong=pairs.count(1),
+        wrong_share=pairs.below(max_negative, 1),
+    )
+
+
+def whether_to_augment(pairs: HeldOutPairs, min_positive: float) -> Decision:
+    """Returns whether positives above a threshold agree with the labels of the pairs."""
+    return Decision(
+        question="augment",
+        rule=f"above {min_positive:g} and could be positives",
+        right_kind=LABELLED,
+        right=pairs.count(1),
+        right_share=pairs.above(min_positive, 1),
+        wrong_kind=OTHERS,
+        wrong=pairs.count(0),
+        wrong_share=pairs.above(min_positive, 0),
+    )
