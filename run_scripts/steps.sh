@@ -13,7 +13,7 @@
 #                                   SIMILARITY, where the env file leaves one empty, and chooses.
 # as_chosen VALUE COLUMN            prints VALUE, or where it is empty what choose_start has chosen.
 # train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
-# train_cross                       trains the cross encoder CHECKPOINT_DIR/cross_encoder.
+# train_cross FILE ...              trains the cross encoder CHECKPOINT_DIR/cross_encoder.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
 # score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
 # score_pairs NAME SPLIT FLAGS ..   writes OUTPUT_DIR/NAME.scored.run; FLAGS name a run or examples.
@@ -167,12 +167,12 @@ train_dual() {
 
 train_cross() {
     tokenise cross collection queries.train
-    set --
-    [ "$DETERMINISTIC" = no ] || set -- --deterministic
+    set -- --examples "$@"
+    [ "$DETERMINISTIC" = no ] || set -- "$@" --deterministic
     [ "$HELD_OUT" = 0 ] || set -- "$@" --held-out "$HELD_OUT"
     launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_encoder" \
         --init "$INIT_CROSS" --collection "$(texts cross collection)" \
-        --queries "$(texts cross queries.train)" --examples "$OUTPUT_DIR/examples.cross.tsv" \
+        --queries "$(texts cross queries.train)" \
         --max-length "$PAIR_LENGTH" --batch-size "$BATCH_SIZE_CROSS" --epochs "$EPOCHS_CROSS" \
         --learning-rate "$LEARNING_RATE_CROSS" --warmup "$WARMUP_CROSS" --decay "$DECAY_CROSS" \
         --weight-decay "$WEIGHT_DECAY_CROSS" --accumulate "$ACCUMULATE_CROSS" \

@@ -39,7 +39,7 @@ RELEASED = {
     "DISTIL": "no",
     "FUSE": "no",
 }
-NOTHING_CHOSEN = {"CHOOSE": "no", "HELD_OUT": "0", "THRESHOLDS": "paper"}  # off: as in the paper
+NOTHING_CHOSEN = {"CHOOSE": "no", "HELD_OUT": "0", "THRESHOLDS": "paper", "CROSS_RANDOM": "0"}
 OF_A_DATA_SET = {
     "marco": {
         "DEVICES": "8",

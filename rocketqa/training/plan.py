@@ -1,5 +1,4 @@
-"""What a run of all four stages will take: rows, steps, disk, memory and hours, before anything
-runs.
+"""What a run of all stages will take: rows, steps, disk, memory and hours, before anything runs.
 
 It counts the rows of the files that are there, takes the variables of the env file, and counts
 steps with the schedule of the trainings themselves. It needs no Paddle.
@@ -167,6 +166,8 @@ class PipelinePlan:
         mined = queries * rows_a_positive if by_answers else labelled
         relevant_pairs = queries if by_answers else positives
         pairs = relevant_pairs + queries * self._number("CROSS_NEGATIVES")
+        if self.variables.get("CROSS_RANDOM", "0") != "0":
+            pairs += positives + queries * self._number("CROSS_RANDOM")
         augmented = self.rows["queries.unlabelled"] * rows_a_positive
         split = self.variables["EVALUATE_SPLIT"]
         at_most = "" if self.variables.get("HELD_OUT", "0") == "0" else ", at most"
