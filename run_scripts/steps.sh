@@ -13,7 +13,7 @@
 #                                   SIMILARITY, where the env file leaves one empty, and chooses.
 # as_chosen VALUE COLUMN            prints VALUE, or where it is empty what choose_start has chosen.
 # train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
-# train_cross FILE ...              trains the cross encoder CHECKPOINT_DIR/cross_encoder.
+# train_cross NAME EXAMPLES         trains a cross encoder CHECKPOINT_DIR/NAME on OUTPUT_DIR/EXAMPLES.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
 # score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
 # score_pairs NAME SPLIT FLAGS ..   writes OUTPUT_DIR/NAME.scored.run; FLAGS name a run or examples.
@@ -166,13 +166,14 @@ train_dual() {
 }
 
 train_cross() {
+    name=$1 examples=$2
     tokenise cross collection queries.train
-    set -- --examples "$@"
-    [ "$DETERMINISTIC" = no ] || set -- "$@" --deterministic
+    set --
+    [ "$DETERMINISTIC" = no ] || set -- --deterministic
     [ "$HELD_OUT" = 0 ] || set -- "$@" --held-out "$HELD_OUT"
-    launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/cross_encoder" \
+    launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/$name" \
         --init "$INIT_CROSS" --collection "$(texts cross collection)" \
-        --queries "$(texts cross queries.train)" \
+        --queries "$(texts cross queries.train)" --examples "$OUTPUT_DIR/$examples" \
         --max-length "$PAIR_LENGTH" --batch-size "$BATCH_SIZE_CROSS" --epochs "$EPOCHS_CROSS" \
         --learning-rate "$LEARNING_RATE_CROSS" --warmup "$WARMUP_CROSS" --decay "$DECAY_CROSS" \
         --weight-decay "$WEIGHT_DECAY_CROSS" --accumulate "$ACCUMULATE_CROSS" \

@@ -39,7 +39,12 @@ RELEASED = {
     "DISTIL": "no",
     "FUSE": "no",
 }
-NOTHING_CHOSEN = {"CHOOSE": "no", "HELD_OUT": "0", "THRESHOLDS": "paper", "CROSS_RANDOM": "0"}
+NOTHING_CHOSEN = {  # off: as in the paper
+    "CHOOSE": "no",
+    "HELD_OUT": "0",
+    "THRESHOLDS": "paper",
+    "EASY_STEPS_CROSS": "0",
+}
 OF_A_DATA_SET = {
     "marco": {
         "DEVICES": "8",

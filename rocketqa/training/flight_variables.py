@@ -175,7 +175,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "PAIR_LENGTH": RANGES["max_length"].read,
     "CROSS_NEGATIVES": whole_from_1,
     "CROSS_DEPTH": whole_from_1,
-    "CROSS_RANDOM": whole_from_0,
+    "EASY_STEPS_CROSS": whole_from_0,
     "STAGE_1_RUN": empty_or(place),
     "POSITIVES": labels_or_answers,
     "PRECISION_INFERENCE": one_of("float32", "reduced"),

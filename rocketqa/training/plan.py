@@ -12,7 +12,14 @@ from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_memory import memory_lines
-from rocketqa.training.plan_numbers import Cost, count_lines, drawn, parse_numbers, tokens_on_disk
+from rocketqa.training.plan_numbers import (
+    Cost,
+    count_lines,
+    drawn,
+    parse_numbers,
+    tokens_on_disk,
+    total_line,
+)
 from rocketqa.training.schedule import Schedule
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import architecture_of
@@ -31,7 +38,6 @@ BYTES_A_RUN_LINE = 45
 DRAWN_QUERIES = 500  # training queries that choices are measured on
 DRAWN_PASSAGES = 2000  # that the choice of the start searches, beside the labelled ones
 BYTES_A_NUMBER = 4  # float32
-GIB = 2**30
 
 
 class PipelinePlan:
@@ -166,8 +172,6 @@ class PipelinePlan:
         mined = queries * rows_a_positive if by_answers else labelled
         relevant_pairs = queries if by_answers else positives
         pairs = relevant_pairs + queries * self._number("CROSS_NEGATIVES")
-        if self.variables.get("CROSS_RANDOM", "0") != "0":
-            pairs += positives + queries * self._number("CROSS_RANDOM")
         augmented = self.rows["queries.unlabelled"] * rows_a_positive
         split = self.variables["EVALUATE_SPLIT"]
         at_most = "" if self.variables.get("HELD_OUT", "0") == "0" else ", at most"
@@ -183,6 +187,7 @@ class PipelinePlan:
             [
                 self.encoding("dual_encoder_0", "train"),
                 self.retrieval("train", "RETRIEVE_DEPTH"),
+                *self.easy_training(positives, queries, at_most),
                 self.training(f"train cross_encoder{at_most}", pairs, "EPOCHS_CROSS", "_CROSS"),
             ],
         )
@@ -216,6 +221,16 @@ class PipelinePlan:
         )
         if self.variables.get("FUSE") == "yes":
             yield "fusion", self.fusion(split)
+
+    def easy_training(self, positives: int, queries: int, at_most: str) -> Iterator[Cost]:
+        """Yields the cost of the cross encoder's first training, on random negatives."""
+        steps = self.variables.get("EASY_STEPS_CROSS", "0")
+        if steps != "0":
+            stage = copy(self)
+            stage.variables = self.variables | {"MIN_STEPS_CROSS": steps, "MAX_STEPS": steps}
+            pairs = positives + queries * self._number("CROSS_NEGATIVES")
+            what = f"train cross_encoder_easy{at_most}"
+            yield stage.training(what, pairs, "EPOCHS_CROSS", "_CROSS")
 
     def distillation(self, labelled: int) -> list[Cost]:
         """Returns the costs of stage 5; labelled: the rows of labelled queries."""
@@ -268,33 +283,13 @@ class PipelinePlan:
         for stage, costs in self.stages():
             yield f"{stage}:"
             for cost in costs:
-                yield f"  {self._line(cost)}"
+                yield f"  {cost.line(self.hours(cost))}"
             all_costs += costs
         yield "memory of a step on a GPU, where all texts have the full length:"
         for line in self.memory():
             yield f"  {line}"
-        yield self._total(all_costs)
+        yield total_line(all_costs, [self.hours(cost) for cost in all_costs if cost.rate])
 
     def memory(self) -> Iterator[str]:
         """Yields the lines about the memory of the trainings."""
         yield from memory_lines(self.variables, self._number, self._architecture)
-
-    def _line(self, cost: Cost) -> str:
-        parts = [f"{cost.what}: {cost.arithmetic}"]
-        if cost.disk:
-            parts.append(f"{cost.disk / GIB:.1f} GiB of disk")
-        hours = self.hours(cost)
-        if hours is not None:
-            parts.append(f"{hours:.1f} h on {cost.devices} devices")
-        return "; ".join(parts)
-
-    def _total(self, costs: list[Cost]) -> str:
-        disk = sum(cost.disk for cost in costs)
-        total = f"in all: {disk / GIB:.0f} GiB of disk"
-        hours = [self.hours(cost) for cost in costs if cost.rate]
-        known = [value for value in hours if value is not None]
-        if len(known) < len(hours):
-            return (
-                f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
-            )
-        return f"{total}, {sum(known):.0f} h"

@@ -12,6 +12,7 @@ from rocketqa.files.ranges import Range, shown
 # Of tokens on disk, with ids and ends: a passage of MS MARCO has some 75 tokens, a query 9.
 BYTES_A_PASSAGE = 190
 BYTES_A_QUERY = 50
+GIB = 2**30
 DRAWN_TO_SCORE = 200  # queries of a run by which the depth of scoring is chosen
 
 
@@ -28,6 +29,15 @@ class Cost(NamedTuple):
     rate: str = ""
     devices: int = 1
     disk: float = 0
+
+    def line(self, hours: float | None) -> str:
+        """Returns the line; hours: those of its devices, None where they are not known."""
+        parts = [f"{self.what}: {self.arithmetic}"]
+        if self.disk:
+            parts.append(f"{self.disk / GIB:.1f} GiB of disk")
+        if hours is not None:
+            parts.append(f"{hours:.1f} h on {self.devices} devices")
+        return "; ".join(parts)
 
 
 def drawn(variables: Mapping[str, str], queries: int) -> int:
@@ -79,3 +89,13 @@ def count_lines(path: Path) -> int:
         while block := file.read(1 << 20):
             lines += block.count(b"\n")
     return lines
+
+
+def total_line(costs: Sequence[Cost], hours: Sequence[float | None]) -> str:
+    """Returns the last line of a plan; hours: of each cost that has a rate, None where unknown."""
+    disk = sum(cost.disk for cost in costs)
+    total = f"in all: {disk / GIB:.0f} GiB of disk"
+    known = [value for value in hours if value is not None]
+    if len(known) < len(hours):
+        return f"{total}; hours: unknown, RATES names no rate (measure: rocketqa benchmark speed)"
+    return f"{total}, {sum(known):.0f} h"
