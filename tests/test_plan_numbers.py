@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from script_runs import ROOT, variable_values
+from script_runs import ROOT, run_script, variable_values
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0
@@ -72,3 +72,17 @@ def test_the_drawn_queries_are_added_to_the_pairs_that_are_planned_at_most(tmp_p
     assert "score for unlabelled, at most: 200 queries x 10 = 2,000 pairs" in lines
     lines = "\n".join(PipelinePlan(own | {"THRESHOLDS": "paper"}).lines())
     assert "score for train: 800 queries x 20 = 16,000 pairs" in lines
+
+
+def test_the_cross_encoder_learns_random_negatives_first_where_steps_are_given_for_them():
+    marco = ("rocket.sh", "run_scripts/marco.env", "--plan")
+    lines = run_script(*marco, DATA_DIR="nowhere", EASY_STEPS_CROSS="70").stdout.splitlines()
+    (steps,) = (line for line in lines if "train cross_encoder_easy: " in line)
+    assert "of which 70 are taken" in steps
+    (examples,) = (line for line in lines if "sample-negatives" in line and "easy" in line)
+    assert "--collection nowhere/collection.tsv" in examples and "--run" not in examples
+    easy, last = (line for line in lines if "train-cross-encoder" in line)
+    assert "examples.cross.easy.tsv" in easy and "--max-steps 70" in easy
+    first = easy.split("--output ")[1].split()[0]
+    assert f"--init {first}" in last and "--examples output/marco/examples.cross.tsv" in last
+    assert "cross_encoder_easy" not in run_script(*marco, DATA_DIR="nowhere").stdout

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from rocketqa.distributed.gpus import number_of_gpus
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.packages import MissingPackage, import_package
-from rocketqa.training.plan import GIB, PipelinePlan
+from rocketqa.training.plan import PipelinePlan
+from rocketqa.training.plan_numbers import GIB
 
 LAUNCHER = ("PADDLE_NNODES", "PADDLE_TRAINERS_NUM")
 DEVICES = ("DEVICES", "DEVICES_CROSS", "DEVICES_INFERENCE")
