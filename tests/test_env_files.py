@@ -128,7 +128,8 @@ def test_the_windows_of_squad_are_flown_like_data_of_ones_own():
     folders = {"DATA_DIR", "OUTPUT_DIR", "CHECKPOINT_DIR"}
     of_the_data = {"DATA_PREP", "INIT", "INIT_CROSS", "ROWS", "BM25_STEMMER"}
     of_a_short_flight = {
-        *("MIN_STEPS", "MIN_STEPS_CROSS", "BATCH_SIZE_CROSS", "CROSS_NEGATIVES", "RERANK_DEPTH")
+        *("MIN_STEPS", "MIN_STEPS_CROSS", "BATCH_SIZE_CROSS", "CROSS_NEGATIVES", "RERANK_DEPTH"),
+        "EPOCHS_CROSS",
     }
     assert changed == folders | of_the_data | of_a_short_flight
     for name in ("INIT", "INIT_CROSS"):  # made by DATA_PREP
