@@ -33,7 +33,9 @@ fi
 rocketqa sample-negatives --output "$OUTPUT_DIR/examples.cross.easy.tsv" --for cross \
     --qrels "$DATA_DIR/qrels.train.tsv" --collection "$DATA_DIR/collection.tsv" \
     --negatives "$CROSS_NEGATIVES" --seed "$SEED"
-with_changes MIN_STEPS_CROSS="$EASY_STEPS_CROSS" MAX_STEPS="$EASY_STEPS_CROSS" \
+steps=$EASY_STEPS_CROSS
+[ -z "$MAX_STEPS" ] || [ "$MAX_STEPS" -ge "$steps" ] || steps=$MAX_STEPS
+with_changes MIN_STEPS_CROSS="$steps" MAX_STEPS="$steps" \
     train_cross cross_encoder_easy examples.cross.easy.tsv
 # A folder of tokens belongs to INIT_CROSS itself, so texts are read.
 with_changes INIT_CROSS="$CHECKPOINT_DIR/cross_encoder_easy" TOKENISE=no \

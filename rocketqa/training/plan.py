@@ -224,8 +224,9 @@ class PipelinePlan:
 
     def easy_training(self, positives: int, queries: int, at_most: str) -> Iterator[Cost]:
         """Yields the cost of the cross encoder's first training, on random negatives."""
-        steps = self.variables.get("EASY_STEPS_CROSS", "0")
-        if steps != "0":
+        if self.variables.get("EASY_STEPS_CROSS", "0") != "0":
+            limit = self.variables.get("MAX_STEPS") or self.variables["EASY_STEPS_CROSS"]
+            steps = str(min(int(limit), self._number("EASY_STEPS_CROSS")))
             stage = copy(self)
             stage.variables = self.variables | {"MIN_STEPS_CROSS": steps, "MAX_STEPS": steps}
             pairs = positives + queries * self._number("CROSS_NEGATIVES")
