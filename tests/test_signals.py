@@ -147,20 +147,30 @@ def commands(flight: Path, output: Path) -> dict[str, list[str]]:
     return {name: verb(name, *flags, "--output", output) for name, flags in given.items()}
 
 
-@pytest.mark.parametrize("name", ["tokenize", "encode", "score", "retrieve"])
-def test_a_stopped_verb_goes_on_to_the_same_bytes(flight, tmp_path, name):
+@pytest.mark.parametrize(
+    "name, kernels",
+    [
+        ("tokenize", "yes"),
+        ("encode", "yes"),
+        ("encode", "no"),
+        ("score", "yes"),
+        ("retrieve", "yes"),
+    ],
+)
+def test_a_stopped_verb_goes_on_to_the_same_bytes(flight, tmp_path, monkeypatch, name, kernels):
+    monkeypatch.setitem(ENVIRONMENT, "ROCKETQA_KERNELS", kernels)
+    variables = {"OMP_NUM_THREADS": "2", "ROCKETQA_KERNELS": kernels}
     whole = tmp_path / "whole"
     run_to_the_end(commands(flight, whole)[name])
     command = commands(flight, tmp_path / "made")[name]
     has_begun = part_of(tmp_path / "made").is_dir
-    ending = stop(tmp_path, command, has_begun)
+    ending = stop(tmp_path, command, has_begun, variables=variables)
     assert_stopped(ending, f"rocketqa {name}", signal.SIGTERM)
     is_time, delay = has_begun, 0.0
     shutil.rmtree(part_of(tmp_path / "made"), ignore_errors=True)  # so that it is seen to begin
-    if name in ("encode", "score"):  # they start a pool when they have written their graph
+    if kernels == "no":  # without them it starts a pool of processes when it has written its graph
         is_time, delay = any_file(tmp_path / "tmp", "rocketqa-*/encoder.pdiparams"), 0.5
-    two_processes = {"OMP_NUM_THREADS": "2"}
-    ending = stop(tmp_path, command, is_time, delay, signal.SIGINT, True, two_processes)
+    ending = stop(tmp_path, command, is_time, delay, signal.SIGINT, True, variables)
     assert_stopped(ending, f"rocketqa {name}", signal.SIGINT)
     run_to_the_end(command)
     assert files_in(tmp_path / "made") == files_in(whole)
