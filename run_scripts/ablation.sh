@@ -32,7 +32,7 @@ train_rows() {
         --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     # This row is stage 3 without the cross encoder: it samples as many negatives from the same
     # candidates, and leaves none of them out.
-    sample examples.dual.noisy.tsv --for dual \
+    sample_retrieved examples.dual.noisy.tsv --for dual \
         --depth "$(as_deep "$DENOISE_DEPTH" dual_encoder_0.train)" --negatives "$DUAL_NEGATIVES"
     train_dual hard_without_denoising "$EPOCHS_3" queries.train \
         --examples "$OUTPUT_DIR/examples.dual.noisy.tsv"

@@ -30,10 +30,7 @@ if [ -n "$STAGE_1_RUN" ]; then
 else
     set -- --collection "$DATA_DIR/collection.tsv"
 fi
-[ ! -e "$DATA_DIR/qrels.train.addition.tsv" ] ||
-    set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
-rocketqa sample-negatives --output "$OUTPUT_DIR/examples.dual.0.tsv" --for dual \
-    --qrels "$DATA_DIR/qrels.train.tsv" --negatives "$DUAL_NEGATIVES" --seed "$SEED" "$@"
+sample_labelled examples.dual.0.tsv --for dual --negatives "$DUAL_NEGATIVES" "$@"
 choose_start
 train_dual dual_encoder_0 "$EPOCHS_1" queries.train \
     --examples "$OUTPUT_DIR/examples.dual.0.tsv"

@@ -23,16 +23,15 @@ require_labelled_data
 require "$CHECKPOINT_DIR/dual_encoder_0" "sh run_scripts/stage1_dual.sh $ENV"
 
 retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
-sample examples.cross.tsv --for cross --depth "$CROSS_DEPTH" --order random \
+sample_retrieved examples.cross.tsv --for cross --depth "$CROSS_DEPTH" --order random \
     --negatives "$CROSS_NEGATIVES"
 if [ "$EASY_STEPS_CROSS" = 0 ]; then
     train_cross cross_encoder examples.cross.tsv
     exit
 fi
 # Deviation: the paper's negatives are all retrieved. Switch EASY_STEPS_CROSS, 0 in marco.env, nq.env.
-rocketqa sample-negatives --output "$OUTPUT_DIR/examples.cross.easy.tsv" --for cross \
-    --qrels "$DATA_DIR/qrels.train.tsv" --collection "$DATA_DIR/collection.tsv" \
-    --negatives "$CROSS_NEGATIVES" --seed "$SEED"
+sample_labelled examples.cross.easy.tsv --for cross --collection "$DATA_DIR/collection.tsv" \
+    --negatives "$CROSS_NEGATIVES"
 steps=$EASY_STEPS_CROSS
 [ -z "$MAX_STEPS" ] || [ "$MAX_STEPS" -ge "$steps" ] || steps=$MAX_STEPS
 with_changes MIN_STEPS_CROSS="$steps" MAX_STEPS="$steps" \

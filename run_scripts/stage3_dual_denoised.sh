@@ -29,7 +29,7 @@ require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 sample_denoised() {
     set --
     [ "$THRESHOLDS" = paper ] || set -- --allow-empty
-    sample examples.dual.1.tsv --for dual --depth "$ranks" \
+    sample_retrieved examples.dual.1.tsv --for dual --depth "$ranks" \
         --scores "$OUTPUT_DIR/dual_encoder_0.train.scored.run" --max-score "$MAX_NEGATIVE" \
         --fill-depth "$FILL_DEPTH" --negatives "$DUAL_NEGATIVES" "$@"
 }

@@ -30,7 +30,7 @@ require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/stage4_dual_augmented.sh $ENV"
 # Nothing is denoised: the teacher's distribution says how relevant each passage is.
 retrieve "$LAST" train "$DISTIL_DEPTH"
 RETRIEVER=$LAST
-sample examples.dual.2.tsv --for dual --depth "$DISTIL_DEPTH" --order random --negatives 1 \
+sample_retrieved examples.dual.2.tsv --for dual --depth "$DISTIL_DEPTH" --order random --negatives 1 \
     --negatives-per-row "$DISTIL_NEGATIVES"
 score_pairs examples.dual.2 train --examples "$OUTPUT_DIR/examples.dual.2.tsv"
 

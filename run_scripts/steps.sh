@@ -17,7 +17,9 @@
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
 # score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
 # score_pairs NAME SPLIT FLAGS ..   writes OUTPUT_DIR/NAME.scored.run; FLAGS name a run or examples.
-# sample FILE FLAGS ...             writes OUTPUT_DIR/FILE, examples with negatives from
+# sample_labelled FILE FLAGS ...    writes OUTPUT_DIR/FILE, examples with labelled positives; FLAGS
+#                                   name the passages that are the negatives.
+# sample_retrieved FILE FLAGS ...   writes OUTPUT_DIR/FILE, examples with negatives from
 #                                   RETRIEVER's run of the training queries.
 # is_calibrated                     is true if the flight follows the calibration of a cross encoder
 #                                   that has held-out pairs.
@@ -216,25 +218,32 @@ score_pairs() {
         ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
 }
 
-# The positives are the labelled passages. With POSITIVES=answers, the positive of a query is the
-# first retrieved passage that contains one of its answers. RETRIEVER has found the passages.
-RETRIEVER=dual_encoder_0
-sample() {
+# Official code: passages with the same words as a positive are not used as negatives.
+sample_labelled() {
     output=$OUTPUT_DIR/$1
     shift
-    if [ "$POSITIVES" = answers ]; then
-        require "$DATA_DIR/answers.train.tsv" \
-            "${DATA_PREP:-the answers of each query: query_id, answer, answer ...}"
-        set -- "$@" --answers "$DATA_DIR/answers.train.tsv" \
-            --collection "$DATA_DIR/collection.tsv"
-    else
-        set -- "$@" --qrels "$DATA_DIR/qrels.train.tsv"
-        # Official code: passages with the same words as a positive are not used as negatives.
-        [ ! -e "$DATA_DIR/qrels.train.addition.tsv" ] ||
-            set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
+    [ ! -e "$DATA_DIR/qrels.train.addition.tsv" ] ||
+        set -- "$@" --also-positive "$DATA_DIR/qrels.train.addition.tsv"
+    rocketqa sample-negatives --output "$output" --qrels "$DATA_DIR/qrels.train.tsv" \
+        --seed "$SEED" "$@"
+}
+
+# With POSITIVES=answers, the positive of a query is the first retrieved passage that contains one of
+# its answers. RETRIEVER has found the passages.
+RETRIEVER=dual_encoder_0
+sample_retrieved() {
+    examples=$1
+    shift
+    set -- --run "$OUTPUT_DIR/$RETRIEVER.train.run" "$@"
+    if [ "$POSITIVES" = labels ]; then
+        sample_labelled "$examples" "$@"
+        return
     fi
-    rocketqa sample-negatives --output "$output" \
-        --run "$OUTPUT_DIR/$RETRIEVER.train.run" --seed "$SEED" "$@"
+    require "$DATA_DIR/answers.train.tsv" \
+        "${DATA_PREP:-the answers of each query: query_id, answer, answer ...}"
+    rocketqa sample-negatives --output "$OUTPUT_DIR/$examples" \
+        --answers "$DATA_DIR/answers.train.tsv" --collection "$DATA_DIR/collection.tsv" \
+        --seed "$SEED" "$@"
 }
 
 is_calibrated() {
