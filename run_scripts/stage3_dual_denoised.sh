@@ -48,20 +48,21 @@ raise_threshold() {
 }
 
 rm -f "$OUTPUT_DIR"/dual_encoder_1.*.txt "$OUTPUT_DIR/max_negative"
+calibrate
+why=$(refusal denoise)
+if [ -n "$why" ]; then
+    leave_out dual_encoder_1 "the cross encoder does not agree with the held-out labels:\
+ $why; train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more labels, or\
+ set THRESHOLDS=paper to denoise all the same: $OUTPUT_DIR/calibration/report.md has the\
+ calibration"
+    exit 0
+fi
 retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
 choose_depth dual_encoder_0.train train "$DENOISE_DEPTH" --qrels "$DATA_DIR/qrels.train.tsv"
 ranks=$(as_deep "$DENOISE_DEPTH" dual_encoder_0.train)
 score dual_encoder_0.train train "$ranks"
 report_denoising denoising.train dual_encoder_0.train train "$ranks" \
     "$DATA_DIR/qrels.train.tsv"
-why=$(refusal denoising.train)
-if [ -n "$why" ]; then
-    leave_out dual_encoder_1 "the removals of stage 3 do not agree with the held-out labels:\
- $why; train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more labels, or\
- set THRESHOLDS=paper to denoise all the same: $OUTPUT_DIR/denoising.train/report.md has the\
- calibration"
-    exit 0
-fi
 sample_denoised
 if ! fills_a_batch examples.dual.1.tsv; then raise_threshold; fi
 if ! fills_a_batch examples.dual.1.tsv; then

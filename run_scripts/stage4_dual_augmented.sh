@@ -51,7 +51,6 @@ lower_threshold() {
 }
 
 rm -f "$OUTPUT_DIR"/dual_encoder_2.*.txt
-[ ! -e "$OUTPUT_DIR/max_negative" ] || MAX_NEGATIVE=$(cat "$OUTPUT_DIR/max_negative") # of stage 3
 if is_left_out dual_encoder_1; then
     leave_out dual_encoder_2 "stage 4 needs the model and the examples of stage 3, which was left out"
     exit 0
@@ -60,19 +59,21 @@ require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 require "$CHECKPOINT_DIR/dual_encoder_1" "sh run_scripts/stage3_dual_denoised.sh $ENV"
 require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.sh $ENV"
 
+calibrate
+[ ! -e "$OUTPUT_DIR/max_negative" ] || MAX_NEGATIVE=$(cat "$OUTPUT_DIR/max_negative") # of stage 3
+why=$(refusal augment)
+if [ -n "$why" ]; then
+    leave_out dual_encoder_2 "the cross encoder does not agree with the held-out labels:\
+ $why; train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more labels, or\
+ set THRESHOLDS=paper to augment all the same: $OUTPUT_DIR/calibration/report.md has the\
+ calibration"
+    exit 0
+fi
 retrieve dual_encoder_1 unlabelled "$AUGMENT_DEPTH"
 choose_depth dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH" --min-positive "$MIN_POSITIVE"
 ranks=$(as_deep "$AUGMENT_DEPTH" dual_encoder_1.unlabelled)
 score dual_encoder_1.unlabelled unlabelled "$ranks"
 report_denoising denoising.unlabelled dual_encoder_1.unlabelled unlabelled "$ranks"
-why=$(refusal denoising.unlabelled)
-if [ -n "$why" ]; then
-    leave_out dual_encoder_2 "the pseudo-labels of stage 4 do not agree with the held-out labels:\
- $why; train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more labels, or\
- set THRESHOLDS=paper to augment all the same: $OUTPUT_DIR/denoising.unlabelled/report.md has the\
- calibration"
-    exit 0
-fi
 pseudo_label
 if ! fills_a_batch examples.augmented.tsv; then lower_threshold; fi
 if ! fills_a_batch examples.augmented.tsv; then

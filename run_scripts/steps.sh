@@ -28,10 +28,12 @@
 # choose_depth RUN SPLIT DEPTH FLAGS ..  where it does, writes OUTPUT_DIR/RUN.depth.tsv: how many of the
 #                                   first DEPTH ranks hold what rows need, by 200 drawn queries.
 # as_deep DEPTH RUN                 prints that number of ranks, or DEPTH where it was not chosen.
+# calibrate                         where the flight is calibrated, writes OUTPUT_DIR/calibration by
+#                                   the held-out pairs, and lowers MAX_NEGATIVE as it says.
+# refusal QUESTION                  prints why held-out pairs speak against it, denoise or augment, if
+#                                   they do and the flight is calibrated; else nothing.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
-# refusal NAME                      prints why that report says no, if it does and the flight is
-#                                   calibrated; else nothing.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
 # rows_of FILE                      prints the number of lines of a file.
 # batch                             prints the number of rows in a batch of a dual encoder.
@@ -276,6 +278,22 @@ as_deep() {
     fi
 }
 
+# The columns of decision.tsv: 1 question, 2 answer, 3 evidence, 4 threshold.
+calibrate() {
+    held_out=$CHECKPOINT_DIR/cross_encoder/held_out.tsv
+    is_calibrated && [ -e "$held_out" ] || return 0
+    rocketqa calibrate --output "$OUTPUT_DIR/calibration" --held-out-pairs "$held_out" \
+        --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"
+    [ "${PLAN-no}" = no ] || return 0
+    MAX_NEGATIVE=$(awk -F '\t' '$1 == "denoise" { print $4 }' "$OUTPUT_DIR/calibration/decision.tsv")
+}
+
+refusal() {
+    decision=$OUTPUT_DIR/calibration/decision.tsv
+    is_calibrated && [ -e "$decision" ] && [ "${PLAN-no}" = no ] || return 0
+    awk -F '\t' -v question="$1" '$1 == question && $2 == "no" { print $3 }' "$decision"
+}
+
 report_denoising() {
     output=$OUTPUT_DIR/$1 run=$OUTPUT_DIR/$2 split=$3 depth=$4 qrels=${5-}
     set -- --run "$run.run" --scores "$run.scored.run" --depth "$depth" \
@@ -287,13 +305,6 @@ report_denoising() {
     truth=$(source_of "truth.$split")
     [ ! -e "$truth" ] || set -- "$@" --truth "$truth"
     rocketqa report-denoising --output "$output" "$@"
-}
-
-# The columns of decision.tsv: 2 answer, 3 evidence.
-refusal() {
-    decision=$OUTPUT_DIR/$1/decision.tsv
-    is_calibrated && [ -e "$decision" ] && [ "${PLAN-no}" = no ] || return 0
-    awk -F '\t' '$2 == "no" { print $3 }' "$decision"
 }
 
 # EVALUATE_BY chooses labels or answers. If DATA_DIR has truth.SPLIT.tsv, which names every relevant

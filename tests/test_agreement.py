@@ -1,9 +1,16 @@
-"""Held-out labels say whether to denoise and to augment; each answer has its evidence."""
+"""Held-out labels say whether to denoise and to augment, and with which threshold to denoise; each
+answer has its evidence.
+"""
 
 import numpy as np
 import pytest
 
-from rocketqa.evaluation.agreement import whether_to_augment, whether_to_denoise
+from rocketqa.evaluation.agreement import (
+    decision_table,
+    lower_max_negative,
+    whether_to_augment,
+    whether_to_denoise,
+)
 from rocketqa.evaluation.calibration import HeldOutPairs
 
 
@@ -58,8 +65,28 @@ def test_augmentation_is_right_where_labelled_passages_are_positives_twice_as_of
     assert evidence in decision.evidence
 
 
-def test_the_table_has_the_answer_in_its_second_column_and_the_evidence_in_its_third():
-    decision = whether_to_augment(pairs_of([0.95], [0.1]), 0.9)
-    head, row = decision.table()
-    assert head == ["question", "answer", "evidence"]
-    assert row == ["augment", "yes", decision.evidence]
+@pytest.mark.parametrize(
+    "labelled, lowered",
+    [
+        ([0.2] * 20, 0.1),
+        ([0.03, 0.07, *[0.5] * 18], 0.07),  # 1 of 20 may be below it
+        ([0.03, 0.03, *[0.5] * 18], 0.03),  # none is below it, but one more would be too many
+        ([0.03, 0.1, *[0.5] * 18], 0.1),
+        ([0.03, *[0.5] * 18], 0.03),  # of 19, none may be
+    ],
+)
+def test_the_lower_threshold_falls_until_it_takes_a_twentieth_of_the_labelled_pairs(
+    labelled, lowered
+):
+    assert lower_max_negative(pairs_of(labelled, [0.01, 0.5]), 0.1) == lowered
+
+
+def test_the_table_has_question_answer_evidence_and_threshold():
+    pairs = pairs_of([0.95], [0.1])
+    decisions = [whether_to_denoise(pairs, 0.05), whether_to_augment(pairs, 0.9)]
+    head, *rows = decision_table(decisions)
+    assert head == ["question", "answer", "evidence", "threshold"]
+    assert rows == [
+        ["denoise", "unknown", decisions[0].evidence, 0.05],
+        ["augment", "yes", decisions[1].evidence, 0.9],
+    ]

@@ -86,13 +86,13 @@ def test_stages_that_held_out_labels_refuse_are_left_out_with_the_evidence(finis
     for stage, model, labelled, others, evidence in (
         (
             *("stage4_dual_augmented.sh", "dual_encoder_2", (0.8, 0.9), (0.02, 0.03)),
-            "the pseudo-labels of stage 4 do not agree with the held-out labels: 100.0 % of 2 "
+            "the cross encoder does not agree with the held-out labels: 100.0 % of 2 "
             "labelled ones and 100.0 % of 2 others are above 0.01 and could be positives: 1 times ",
         ),
         (
             *("stage3_dual_denoised.sh", "dual_encoder_1", (0.1, 0.9), (0.1, 0.9)),
-            "the removals of stage 3 do not agree with the held-out labels: 50.0 % of 2 others and "
-            "50.0 % of 2 labelled ones are below 0.7 and would be negatives: 1 times as often; ",
+            "the cross encoder does not agree with the held-out labels: 50.0 % of 2 others and "
+            "50.0 % of 2 labelled ones are below 0.3 and would be negatives: 1 times as often; ",
         ),
     ):
         rows = [f"q\tp\t1\t{value}\n" for value in labelled]

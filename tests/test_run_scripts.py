@@ -138,14 +138,28 @@ def test_a_chosen_depth_counts_in_a_calibrated_flight_alone(tmp_path, changed):
 
 @pytest.mark.parametrize("answer", ["yes", "no", "unknown"])
 def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_path, answer):
-    (tmp_path / "denoising.train").mkdir()
-    decision = tmp_path / "denoising.train/decision.tsv"
-    decision.write_text(f"question\tanswer\tevidence\ndenoise\t{answer}\t9 % of 9 are: 1 times\n")
-    program = "refusal denoising.train; refusal denoising.unlabelled"
+    (tmp_path / "calibration").mkdir()
+    decision = tmp_path / "calibration/decision.tsv"
+    rows = f"denoise\t{answer}\t9 % of 9 are: 1 times\t0.1\naugment\tyes\tall\t0.9\n"
+    decision.write_text(f"question\tanswer\tevidence\tthreshold\n{rows}")
+    program = "refusal denoise; refusal augment"
     expected = "9 % of 9 are: 1 times\n" if answer == "no" else ""
     assert with_steps(tmp_path, program).stdout == expected
     assert with_steps(tmp_path, program, THRESHOLDS="paper").stdout == ""
     assert with_steps(tmp_path, program, PLAN="yes").stdout == ""
+
+
+@pytest.mark.parametrize(
+    "changed, lowered", [({}, "0.02"), ({"THRESHOLDS": "paper"}, "0.1"), ({"HELD_OUT": "0"}, "0.1")]
+)
+def test_the_lower_threshold_falls_in_a_calibrated_flight_alone(tmp_path, changed, lowered):
+    (tmp_path / "cross_encoder").mkdir()
+    rows = "q\tp\t1\t0.02\nq\tp\t1\t0.9\nq\tp\t0\t0.01\n"
+    pairs = "query_id\tpassage_id\tlabel\tprobability\n" + rows
+    (tmp_path / "cross_encoder/held_out.tsv").write_text(pairs)
+    variables = {"CHECKPOINT_DIR": str(tmp_path), "MAX_NEGATIVE": "0.1", "MIN_POSITIVE": "0.9"}
+    program = 'calibrate >"$OUTPUT_DIR/log"; echo "$MAX_NEGATIVE"'
+    assert with_steps(tmp_path, program, **variables | changed).stdout == f"{lowered}\n"
 
 
 def test_what_a_script_has_made_is_not_asked_for_again(tmp_path):

@@ -30,6 +30,7 @@ VERBS = (  # in the order of work
     "retrieve",
     "fuse",
     "train-cross-encoder",
+    "calibrate",
     "score",
     "choose-depth",
     "report-denoising",

@@ -1,15 +1,13 @@
 """Report what denoising removes from a run: by rank (figure 5), by score, by threshold, samples.
 
 The output is a folder: report.md holds all tables; by_rank.tsv, by_score.tsv, max_negative.tsv,
-min_positive.tsv and removals.tsv hold one each. With --held-out-pairs, so do reliability.tsv, whose
-curve is figures/reliability.png, and decision.tsv: whether to denoise, by how well --max-negative
-agrees with the labels of these pairs; a line says so too.
+min_positive.tsv and removals.tsv hold one each. With --held-out-pairs the two tables of thresholds
+have a further column: how many of these pairs each threshold takes wrongly.
 Without --qrels the queries are those that get pseudo-labels: pseudo_labels.md and pseudo_labels.tsv
-show some of them, to be read, and the decision is whether to augment, by --min-positive.
+show some of them, to be read.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
 from pathlib import Path
 
 from rocketqa.cli.flags import (
@@ -20,7 +18,6 @@ from rocketqa.cli.flags import (
     to_file,
     to_path,
 )
-from rocketqa.evaluation.agreement import Decision, whether_to_augment, whether_to_denoise
 from rocketqa.evaluation.calibration import HeldOutPairs, read_held_out
 from rocketqa.evaluation.denoising_counts import DenoisingCounts
 from rocketqa.evaluation.denoising_report import count_run, denoising_tables, report_lines
@@ -104,8 +101,8 @@ def _add_input_flags(parser: ArgumentParser) -> None:
         "--held-out-pairs",
         type=to_file,
         metavar="FILE",
-        help="held_out.tsv of the cross encoder, for its calibration: pairs that it was not "
-        "trained on, as `rocketqa train-cross-encoder --held-out` writes them (default: none)",
+        help="held_out.tsv of the cross encoder: pairs that it was not trained on, as `rocketqa "
+        "train-cross-encoder --held-out` writes them (default: none)",
     )
 
 
@@ -121,39 +118,18 @@ def main(argv: list[str] | None = None) -> int:
 
     def make(part: Path) -> None:
         held_out = read_held_out(args.held_out_pairs) if args.held_out_pairs else None
-        decision = None if held_out is None else _decision(args, held_out)
-        counts, tables, drawn = _count(args, held_out, decision)
+        counts, tables, drawn = _count(args, held_out)
         for name, table in tables.items():
             write_lines(part / f"{name}.tsv", tsv_lines(table))
-        figures = [] if held_out is None else _draw_reliability(tables, part)
-        write_lines(part / "report.md", [*report_lines(tables), *figures])
+        write_lines(part / "report.md", report_lines(tables))
         if drawn:
             write_lines(part / "pseudo_labels.tsv", tsv_lines(drawn))
             write_lines(part / "pseudo_labels.md", pseudo_label_lines(drawn))
         removed = counts.removed_passages()
         unlabelled = counts.unlabelled_passages()
         print(f"{args.output}: {removed} of {unlabelled} unlabelled passages removed")
-        if held_out is not None and decision is not None:
-            print(f"{args.output}: {held_out.line(args.max_negative)}")
-            print(f"{args.output}: {decision.line()}")
 
     return job.run(make, args.check)
-
-
-def _decision(args: Namespace, held_out: HeldOutPairs) -> Decision:
-    """Returns whether to denoise; for queries without labels, whether to augment by them."""
-    if args.qrels is None:
-        return whether_to_augment(held_out, args.min_positive)
-    return whether_to_denoise(held_out, args.max_negative)
-
-
-def _draw_reliability(tables: Mapping[str, Table], part: Path) -> list[str]:
-    """Draws the reliability curve, and returns the lines of report.md that show it."""
-    from rocketqa.evaluation import figures  # matplotlib takes long to load
-
-    drawn = [figures.reliability_figure(tables["reliability"])]
-    figures.save_figures(drawn, part / "figures", redraw=True)
-    return figures.figure_lines(drawn)
 
 
 def _positives(labels: Path | None, run: RunFile) -> dict[str, list[str]]:
@@ -168,7 +144,7 @@ def _positives(labels: Path | None, run: RunFile) -> dict[str, list[str]]:
 
 
 def _count(
-    args: Namespace, held_out: HeldOutPairs | None, decision: Decision | None
+    args: Namespace, held_out: HeldOutPairs | None
 ) -> tuple[DenoisingCounts, dict[str, Table], Table | None]:
     """Reads the inputs and returns the counts, the tables of the report, and that of drawn
     pseudo-labels where the queries have no labels.
@@ -184,7 +160,7 @@ def _count(
     if args.qrels is None:
         samples = PseudoLabelSamples(args.min_positive, args.max_negative, args.seed)
     count_run(run, scores, passages, positives, truth, args.depth, counts, samples)
-    tables = denoising_tables(counts, queries, passages, held_out, decision)
+    tables = denoising_tables(counts, queries, passages, held_out)
     if samples is None:
         return counts, tables, None
     return counts, tables, pseudo_labels_with_texts(samples, queries, passages)

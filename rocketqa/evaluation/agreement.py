@@ -11,16 +11,24 @@ often it takes the right side, by so many times the odds of a right decision ris
 passage that was taken without looking. Unlabelled passages count as irrelevant, so the true number
 is higher. It says nothing about queries of another kind: whether the collection answers unlabelled
 ones, pairs of labelled ones cannot tell.
-# Deviation: the paper always denoises and augments. Switches, THRESHOLDS and HELD_OUT, paper and 0
-in `marco.env` and `nq.env`.
+
+A cross encoder can be surer than it is right. So `max_negative` falls as far as at most MOST_WRONG
+of the labelled pairs are below it. `min_positive` does not rise: many unlabelled passages above it
+are relevant.
+# Deviation: the paper always denoises and augments, with fixed thresholds. Switches, THRESHOLDS and
+HELD_OUT, paper and 0 in `marco.env` and `nq.env`.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+import numpy as np
 
 from rocketqa.evaluation.calibration import HeldOutPairs
 from rocketqa.evaluation.tables import Table
 
 ENOUGH = 2  # times; below it the rule hardly knows more than chance
+MOST_WRONG = 0.05  # share of the labelled pairs
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 LABELLED, OTHERS = "labelled ones", "others"
 
@@ -33,6 +41,7 @@ class Decision(NamedTuple):
     """
 
     question: str  # "denoise" or "augment"
+    threshold: float
     rule: str  # which passages are taken, and what they become
     right_kind: str
     right: int
@@ -66,18 +75,26 @@ class Decision(NamedTuple):
         """Returns the line of the log."""
         return f"{self.question}: {self.answer}: of the held-out pairs, {self.evidence}"
 
-    def table(self) -> Table:
-        """Returns the rows of decision.tsv."""
-        return [
-            ["question", "answer", "evidence"],
-            [self.question, self.answer, self.evidence],
-        ]
+
+def decision_table(decisions: Iterable[Decision]) -> Table:
+    """Returns the table of decision.tsv."""
+    rows = [[each.question, each.answer, each.evidence, each.threshold] for each in decisions]
+    return [["question", "answer", "evidence", "threshold"], *rows]
+
+
+def lower_max_negative(pairs: HeldOutPairs, max_negative: float) -> float:
+    """Returns the threshold, or the highest one below it that is above at most MOST_WRONG of the
+    labelled pairs.
+    """
+    labelled = np.sort(pairs.probabilities[pairs.labels == 1])
+    return min(max_negative, float(labelled[int(MOST_WRONG * len(labelled))]))
 
 
 def whether_to_denoise(pairs: HeldOutPairs, max_negative: float) -> Decision:
     """Returns whether negatives below a threshold agree with the labels of the pairs."""
     return Decision(
         question="denoise",
+        threshold=max_negative,
         rule=f"below {max_negative:g} and would be negatives",
         right_kind=OTHERS,
         right=pairs.count(0),
@@ -92,6 +109,7 @@ def whether_to_augment(pairs: HeldOutPairs, min_positive: float) -> Decision:
     """Returns whether positives above a threshold agree with the labels of the pairs."""
     return Decision(
         question="augment",
+        threshold=min_positive,
         rule=f"above {min_positive:g} and could be positives",
         right_kind=LABELLED,
         right=pairs.count(1),

@@ -5,8 +5,8 @@ by_score        histogram of P(relevant)
 max_negative    what each threshold leaves as hard negatives, and how many of them are wrong
 min_positive    how many queries would get a pseudo-positive with each threshold
 removals        some removed passages with their texts
-decision        whether to denoise, or to augment, by held-out pairs, where there are such pairs
-reliability     how often held-out pairs are labelled, by P(relevant), where there are such pairs
+
+The two tables of thresholds also count held-out pairs, where there are such pairs.
 
 The kinds of passages and the truth are explained in `rocketqa.evaluation.denoising_counts`.
 """
@@ -16,10 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from rocketqa.evaluation.agreement import Decision
 from rocketqa.evaluation.calibration import (
     HeldOutPairs,
-    reliability,
     with_wrong_negatives,
     with_wrong_positives,
 )
@@ -43,8 +41,6 @@ HEADINGS = {
     "max_negative": "Thresholds below which a passage is a negative",
     "min_positive": "Thresholds above which a query's best passage is a positive",
     "removals": "Removals, drawn by chance",
-    "decision": "Whether the decisions agree with held-out labels",
-    "reliability": "Calibration: held-out pairs by P(relevant)",
 }
 YES_OR_NO = {True: "yes", False: "no", None: ""}
 
@@ -86,7 +82,6 @@ def denoising_tables(
     queries: Mapping[str, Query],
     passages: Mapping[str, Passage],
     held_out: HeldOutPairs | None = None,
-    decision: Decision | None = None,
 ) -> dict[str, Table]:
     """Returns name -> table of the report."""
     tables = {
@@ -99,9 +94,6 @@ def denoising_tables(
     if held_out is not None:
         tables["max_negative"] = with_wrong_negatives(tables["max_negative"], held_out)
         tables["min_positive"] = with_wrong_positives(tables["min_positive"], held_out)
-        if decision is not None:
-            tables["decision"] = decision.table()
-        tables["reliability"] = reliability(held_out)
     return tables
 
 
