@@ -10,8 +10,11 @@
 # tokenise KIND NAME ...            makes such folders, where TOKENISE asks for them.
 # draw_sample                       draws 500 labelled training queries into OUTPUT_DIR/train_sample.
 # choose_start                      with CHOOSE=yes measures INIT on them with each REPRESENTATION and
-#                                   SIMILARITY, where the env file leaves one empty, and chooses.
+#                                   SIMILARITY, where the env file leaves one empty, and with each of
+#                                   PASSAGE_LENGTHS, and chooses.
 # as_chosen VALUE COLUMN            prints VALUE, or where it is empty what choose_start has chosen.
+# as_long LENGTH                    prints a length for a passage of PASSAGE_LENGTH tokens, with as many
+#                                   more as choose_start has chosen.
 # train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
 # train_cross NAME EXAMPLES         trains a cross encoder CHECKPOINT_DIR/NAME on OUTPUT_DIR/EXAMPLES.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
@@ -117,8 +120,9 @@ draw_sample() {
 
 choose_start() {
     [ "$CHOOSE" = yes ] || return 0
-    [ -z "$REPRESENTATION" ] || [ -z "$SIMILARITY" ] || return 0
+    [ -z "$REPRESENTATION" ] || [ -z "$SIMILARITY" ] || [ -n "$PASSAGE_LENGTHS" ] || return 0
     draw_sample
+    # shellcheck disable=SC2086
     rocketqa choose-start --output "$OUTPUT_DIR/start_choice" --init "$INIT" \
         --collection "$DATA_DIR/collection.tsv" --queries "$OUTPUT_DIR/train_sample/queries.tsv" \
         --qrels "$OUTPUT_DIR/train_sample/qrels.tsv" --seed "$SEED" \
@@ -126,10 +130,10 @@ choose_start() {
         --precision "$PRECISION_INFERENCE" ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"} \
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} \
         ${REPRESENTATION:+--representation "$REPRESENTATION"} \
-        ${SIMILARITY:+--similarity "$SIMILARITY"}
+        ${SIMILARITY:+--similarity "$SIMILARITY"} ${PASSAGE_LENGTHS:+--longer $PASSAGE_LENGTHS}
 }
 
-# The columns of choice.tsv: 1 representation, 2 similarity, 5 whether it was chosen.
+# The columns of choice.tsv: 1 representation, 2 similarity, 5 whether it was chosen, 6 length.
 as_chosen() {
     choice=$OUTPUT_DIR/start_choice/choice.tsv
     if [ -z "$1" ] && [ "$CHOOSE" = yes ] && [ -e "$choice" ]; then
@@ -137,6 +141,12 @@ as_chosen() {
     else
         echo "$1"
     fi
+}
+
+as_long() {
+    chosen=$(as_chosen "" 6)
+    [ -n "$PASSAGE_LENGTHS" ] && [ -n "$chosen" ] || chosen=$PASSAGE_LENGTH
+    echo $(($1 + chosen - PASSAGE_LENGTH))
 }
 
 # QUERIES are names such as queries.train, with blanks between; FLAGS name the examples. The
@@ -157,7 +167,7 @@ train_dual() {
     similarity=$(as_chosen "$SIMILARITY" 2)
     launch "$DEVICES" train-dual-encoder --output "$CHECKPOINT_DIR/$name" --init "$INIT" \
         --collection "$(texts dual collection)" \
-        --query-length "$QUERY_LENGTH" --passage-length "$PASSAGE_LENGTH" \
+        --query-length "$QUERY_LENGTH" --passage-length "$(as_long "$PASSAGE_LENGTH")" \
         --batch-size "$BATCH_SIZE" --epochs "$epochs" \
         --learning-rate "$LEARNING_RATE" --warmup "$WARMUP" --decay linear \
         --weight-decay "$WEIGHT_DECAY" --negatives "$NEGATIVES" --seed "$SEED" \
@@ -178,7 +188,8 @@ train_cross() {
     launch "$DEVICES_CROSS" train-cross-encoder --output "$CHECKPOINT_DIR/$name" \
         --init "$INIT_CROSS" --collection "$(texts cross collection)" \
         --queries "$(texts cross queries.train)" --examples "$OUTPUT_DIR/$examples" \
-        --max-length "$PAIR_LENGTH" --batch-size "$BATCH_SIZE_CROSS" --epochs "$EPOCHS_CROSS" \
+        --max-length "$(as_long "$PAIR_LENGTH")" \
+        --batch-size "$BATCH_SIZE_CROSS" --epochs "$EPOCHS_CROSS" \
         --learning-rate "$LEARNING_RATE_CROSS" --warmup "$WARMUP_CROSS" --decay "$DECAY_CROSS" \
         --weight-decay "$WEIGHT_DECAY_CROSS" --accumulate "$ACCUMULATE_CROSS" \
         --precision "$PRECISION_CROSS" --fgm "$FGM" --seed "$SEED" \
@@ -194,7 +205,7 @@ retrieve() {
     tokenise dual collection "queries.$2"
     launch "$DEVICES_INFERENCE" encode --output "$vectors/collection" \
         --checkpoint "$CHECKPOINT_DIR/$1" --collection "$(texts dual collection)" \
-        --passage-length "$PASSAGE_LENGTH" --precision "$PRECISION_INFERENCE" \
+        --passage-length "$(as_long "$PASSAGE_LENGTH")" --precision "$PRECISION_INFERENCE" \
         ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
     launch "$DEVICES_INFERENCE" encode --output "$vectors/queries.$2" \
         --checkpoint "$CHECKPOINT_DIR/$1" --queries "$(texts dual "queries.$2")" \
@@ -216,7 +227,7 @@ score_pairs() {
     launch "$DEVICES_INFERENCE" score --output "$scored" \
         --checkpoint "$CHECKPOINT_DIR/cross_encoder" --collection "$(texts cross collection)" \
         --queries "$(texts cross "queries.$split")" "$@" \
-        --max-length "$PAIR_LENGTH" --precision "$PRECISION_INFERENCE" \
+        --max-length "$(as_long "$PAIR_LENGTH")" --precision "$PRECISION_INFERENCE" \
         ${BATCH_TOKENS:+--batch-tokens "$BATCH_TOKENS"}
 }
 
@@ -445,7 +456,7 @@ report() {
         --retrieve-depth "$RETRIEVE_DEPTH" --rerank-depth "$RERANK_DEPTH" \
         --checkpoints "$CHECKPOINT_DIR" --vectors "$OUTPUT_DIR" \
         --collection "$DATA_DIR/collection.tsv" \
-        --query-length "$QUERY_LENGTH" --max-length "$PAIR_LENGTH" \
+        --query-length "$QUERY_LENGTH" --max-length "$(as_long "$PAIR_LENGTH")" \
         --last-model "$(last_model)"
     fused=$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run
     if [ "$FUSE" = yes ] && exists "$fused"; then

@@ -6,7 +6,7 @@ from toy_files import write_tiny_flight
 
 from rocketqa.cli.__main__ import main
 
-HEAD = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen"
+HEAD = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen\tlength"
 
 
 def run_verb(*words: object) -> int:
@@ -32,19 +32,20 @@ def choose(flight, output, **flags) -> list[list[str]]:
     files = {name: flight / f"{name}.tsv" for name in ("collection", "queries", "qrels")}
     words = []
     for name, value in (files | {"init": flight / "init", "output": output} | flags).items():
-        words += [f"--{name}", value]
+        words += [f"--{name}", *(value if isinstance(value, list) else [value])]
     assert run_verb("choose-start", *words) == 0
     head, *lines = (output / "choice.tsv").read_text().splitlines()
     assert head == HEAD
     return [line.split("\t") for line in lines]
 
 
-def mrr_by_the_verbs(flight, folder, representation: str, similarity: str) -> float:
+def mrr_by_the_verbs(flight, folder, representation: str, similarity: str, length=128) -> float:
     """Returns MRR@10 of a training of no steps, by encoding, retrieving and evaluating."""
     model = folder / "start"
     run_verb(
         *("train-dual-encoder", "--init", flight / "init", "--epochs", 0, "--output", model),
         *("--representation", representation, "--similarity", similarity),
+        *("--passage-length", length),
         *("--collection", flight / "collection.tsv", "--queries", flight / "queries.tsv"),
         *("--examples", flight / "examples.dual.tsv", "--batch-size", 4, "--seed", 1),
         *("--learning-rate", 1e-3, "--warmup", 0, "--decay", "linear", "--weight-decay", 0),
@@ -77,6 +78,21 @@ def test_what_is_set_is_not_measured_again(flight, tmp_path):
     rows = choose(flight, tmp_path / "choice", representation="mean", passages=0)
     assert [row[:2] for row in rows] == [["mean", "dot"], ["mean", "cosine"]]
     assert [row[3] for row in rows] == ["yes", "no"]
+
+
+def test_longer_lengths_are_measured_with_the_best_as_far_as_passages_are_cut(flight, tmp_path):
+    lengths = {"passage-length": 8, "longer": [16, 9, 20]}
+    rows = choose(flight, tmp_path / "choice", representation="mean", **lengths)
+    assert [int(row[5]) for row in rows] == [8, 8, 9, 16]  # 16 tokens cut no passage of the flight
+    best = max(rows[:2], key=lambda row: float(row[2]))
+    assert rows[2][:2] == rows[3][:2] == best[:2]
+    assert float(rows[2][2]) == round(mrr_by_the_verbs(flight, tmp_path, *best[:2], length=9), 4)
+
+
+def test_a_length_beyond_the_positions_of_the_weights_is_not_measured(flight, tmp_path):
+    lengths = {"passage-length": 8, "longer": [512]}
+    rows = choose(flight, tmp_path / "choice", representation="mean", **lengths)
+    assert [int(row[5]) for row in rows] == [8, 8]
 
 
 def test_a_label_of_no_passage_is_one_line_and_nothing_is_made(flight, tmp_path, capsys):

@@ -41,6 +41,7 @@ RELEASED = {
 }
 NOTHING_CHOSEN = {  # off: as in the paper
     "CHOOSE": "no",
+    "PASSAGE_LENGTHS": "",
     "HELD_OUT": "0",
     "THRESHOLDS": "paper",
     "EASY_STEPS_CROSS": "0",
@@ -126,7 +127,7 @@ def test_the_windows_of_squad_are_flown_like_data_of_ones_own():
     )
     changed = {name for name in own if own[name] != windows[name]}
     folders = {"DATA_DIR", "OUTPUT_DIR", "CHECKPOINT_DIR"}
-    of_the_data = {"DATA_PREP", "INIT", "INIT_CROSS", "ROWS", "BM25_STEMMER"}
+    of_the_data = {"DATA_PREP", "INIT", "INIT_CROSS", "ROWS", "BM25_STEMMER", "PASSAGE_LENGTHS"}
     of_a_short_flight = {
         *("MIN_STEPS", "MIN_STEPS_CROSS", "BATCH_SIZE_CROSS", "CROSS_NEGATIVES", "RERANK_DEPTH"),
         "EPOCHS_CROSS",

@@ -112,17 +112,3 @@ def test_held_out_pairs_add_what_thresholds_take_wrongly_and_nothing_changes_wit
             (tmp_path / name / table).read_text().splitlines()[0] for name in ("plain", "out")
         )
         assert held_out == f"{without}\t{column}"
-
-
-def test_the_pairs_say_of_queries_without_labels_whether_to_augment(command, tmp_path, capsys):
-    place = command.index("--qrels")
-    unlabelled = command[:place] + command[place + 2 :]
-    rows = ["q1|a|1|0.95", "q1|b|0|0.05", "q2|a|1|0.4", "q2|c|0|0.25"]
-    pairs = write(tmp_path, "held_out.tsv", ["query_id|passage_id|label|probability", *rows])
-    output = tmp_path / "out"
-    assert main([*unlabelled, "--held-out-pairs", pairs, "--output", str(output)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == (
-        f"{output}: augment: yes: of the held-out pairs, 50.0 % of 2 labelled ones and 0.0 % of 2 "
-        "others are above 0.9 and could be positives: none is taken wrongly; from 2 times on the "
-        "answer is yes"
-    )

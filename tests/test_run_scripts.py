@@ -193,14 +193,23 @@ def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
 
 def test_a_training_takes_what_was_chosen_where_the_env_file_is_silent(tmp_path):
     (tmp_path / "start_choice").mkdir()
-    head = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen\n"
-    rows = "first\tdot\t0.5\tyes\tno\nmean\tcosine\t0.6\tno\tyes\n"
+    head = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen\tlength\n"
+    rows = "first\tdot\t0.5\tyes\tno\t9\nmean\tcosine\t0.6\tno\tyes\t20\n"
     (tmp_path / "start_choice/choice.tsv").write_text(head + rows)
     program = 'for column in 1 2; do as_chosen "$GIVEN" $column; done'
     chosen = {"CHOOSE": "yes", "GIVEN": ""}
     assert with_steps(tmp_path, program, **chosen).stdout == "mean\ncosine\n"
     assert with_steps(tmp_path, program, CHOOSE="yes", GIVEN="x").stdout == "x\nx\n"
     assert with_steps(tmp_path, program, CHOOSE="no", GIVEN="").stdout == "\n\n"
+    # A passage is cut after 20 tokens instead of 9, so that a pair of 12 becomes one of 23.
+    lengths = {"CHOOSE": "yes", "PASSAGE_LENGTH": "9", "PASSAGE_LENGTHS": "20"}
+    for changed, expected in (
+        ({}, "20 23"),
+        ({"PASSAGE_LENGTHS": ""}, "9 12"),
+        ({"CHOOSE": "no"}, "9 12"),
+    ):
+        program = "echo $(as_long 9) $(as_long 12)"
+        assert with_steps(tmp_path, program, **lengths | changed).stdout == f"{expected}\n"
 
 
 PREDECESSORS = {

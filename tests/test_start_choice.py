@@ -12,11 +12,29 @@ from rocketqa.training.start_choice import (
 )
 
 
+def candidate(
+    representation: str, similarity: str, mrr: float, length: int = 128, own: bool = False
+) -> Candidate:
+    """Returns a measured candidate."""
+    return Candidate(representation, similarity, length, mrr, own)
+
+
 def test_of_equal_candidates_the_one_of_the_weights_is_chosen():
-    first, own = Candidate("first", "dot", 0.5, False), Candidate("mean", "cosine", 0.5, True)
-    better = Candidate("mean", "dot", 0.6, False)
+    first, own = candidate("first", "dot", 0.5), candidate("mean", "cosine", 0.5, own=True)
+    better = candidate("mean", "dot", 0.6)
     assert StartChoice([first, own], 1, 1).chosen == own
     assert StartChoice([first, own, better], 1, 1).chosen == better
+
+
+@pytest.mark.parametrize(
+    "longer, chosen",
+    [([], 128), ([0.609], 128), ([0.61], 256), ([0.61, 0.619], 256), ([0.605, 0.61], 384)],
+)
+def test_a_longer_length_is_chosen_where_it_gains_a_hundredth(longer, chosen):
+    candidates = [candidate("mean", "dot", 0.6), candidate("mean", "cosine", 0.4, own=True)]
+    for length, mrr in zip((256, 384), longer):
+        candidates.append(candidate("mean", "dot", mrr, length))
+    assert StartChoice(candidates, 1, 1).chosen.length == chosen
 
 
 def test_passages_are_drawn_by_the_seed_and_their_ids():

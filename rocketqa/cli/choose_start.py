@@ -1,8 +1,8 @@
-"""Choose the representation and similarity of initial weights by labelled queries, before training.
+"""Choose representation, similarity and passage length by labelled queries, before training.
 
 The untrained dual encoder is measured with each of them: MRR@10 over the labelled passages and some
 drawn ones. The output is a folder; choice.tsv has all measures and says which one was chosen. Of
-equal ones it is what the initial weights say.
+equal ones it is what the initial weights say. A longer length must gain .01 to be chosen.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -66,6 +66,15 @@ def _add_choice_flags(parser: ArgumentParser) -> None:
         choices=CHOICES["similarity"],
         help="how two vectors are compared, where it is not to be chosen (default: both are "
         "measured)",
+    )
+    parser.add_argument(
+        "--longer",
+        type=NumberType(RANGES["passage_length"]),
+        nargs="+",
+        default=[],
+        metavar="TOKENS",
+        help="further lengths of passages, where --passage-length cuts some; those beyond the "
+        "positions of the weights are left out (default: none)",
     )
     parser.add_argument(
         "--layer-norm-eps",

@@ -159,6 +159,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "EPOCHS_4": RANGES["epochs"].read,
     "QUERY_LENGTH": RANGES["query_length"].read,
     "PASSAGE_LENGTH": RANGES["passage_length"].read,
+    "PASSAGE_LENGTHS": empty_or(words(RANGES["passage_length"].read)),
     "NEGATIVES": one_of(*CHOICES["negatives"]),
     "MASK_POSITIVES": yes_or_no,
     "DUAL_NEGATIVES": whole_from_1,

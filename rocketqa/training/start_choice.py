@@ -1,11 +1,14 @@
-"""Which representation and similarity suit initial weights: the MRR@10 of the untrained dual
-encoder with each of them, on labelled training queries.
+"""Which representation and similarity suit initial weights, and at which length to cut passages:
+the MRR@10 of the untrained dual encoder with each of them, on labelled training queries.
+
+Longer lengths are measured with the best representation and similarity alone, and only where a
+passage is cut. They cost more in every later step, so one is taken for LEAST_GAIN only.
 
 The queries search their labelled passages and drawn ones, so the cost does not grow with the
 collection. Dev queries are not looked at: a choice by their labels would make the measures on them
 too high.
-# Deviation: the paper trains the first token's vector and the dot product. A switch, CHOOSE, no in
-`marco.env` and `nq.env`.
+# Deviation: the paper trains the first token's vector and the dot product, and cuts at 128 tokens.
+A switch, CHOOSE, no in `marco.env` and `nq.env`.
 
 Letters: Q queries, P passages, H hidden size.
 """
@@ -35,6 +38,7 @@ from rocketqa.weights.pretrained import Pretrained, load_pretrained
 
 CUTOFF = 10
 DIGITS = 4  # of a measure; candidates that agree in them are equal
+LEAST_GAIN = 0.01  # in MRR@10, of a longer length
 YES_OR_NO = {True: "yes", False: "no"}
 
 
@@ -54,6 +58,7 @@ class StartSettings(NamedTuple):
     seed: int
     query_length: int
     passage_length: int
+    longer: Sequence[int]
     batch_tokens: int
     precision: str
 
@@ -63,11 +68,12 @@ class Candidate(NamedTuple):
 
     representation: str
     similarity: str
+    length: int  # at which passages are cut, tokens
     mrr: float
     own: bool
 
     def __str__(self) -> str:
-        return f"{self.representation}, {self.similarity}"
+        return f"{self.representation}, {self.similarity}, {self.length} tokens"
 
 
 class StartChoice(NamedTuple):
@@ -79,17 +85,26 @@ class StartChoice(NamedTuple):
 
     @property
     def chosen(self) -> Candidate:
-        """The candidate with the highest measure; of equal ones the weights' own."""
-        return max(self.candidates, key=lambda candidate: (candidate.mrr, candidate.own))
+        """The candidate with the highest measure at the shortest length, of equal ones the weights'
+        own; or a longer one that gains LEAST_GAIN over each shorter one that was chosen before.
+        """
+        shortest = min(candidate.length for candidate in self.candidates)
+        first = [candidate for candidate in self.candidates if candidate.length == shortest]
+        best = max(first, key=lambda candidate: (candidate.mrr, candidate.own))
+        for candidate in self.candidates[len(first) :]:
+            if round(candidate.mrr - best.mrr, DIGITS) >= LEAST_GAIN:
+                best = candidate
+        return best
 
     def table(self) -> Table:
         """Returns the rows of choice.tsv."""
-        table: Table = [["representation", "similarity", "MRR@10", "as_the_weights_say", "chosen"]]
+        columns = "representation similarity MRR@10 as_the_weights_say chosen length"
+        table: Table = [list(columns.split())]
         for candidate in self.candidates:
             is_chosen = candidate == self.chosen
             row: list[object] = [candidate.representation, candidate.similarity]
             row += [f"{candidate.mrr:.{DIGITS}f}", YES_OR_NO[candidate.own], YES_OR_NO[is_chosen]]
-            table.append(row)
+            table.append([*row, candidate.length])
         return table
 
 
@@ -101,6 +116,10 @@ class Searched(NamedTuple):
     passage_ids: Sequence[str]  # ascending: equal scores are ranked by passage_id
     passages: Sequence[Encoding]
     positives: Mapping[str, Sequence[str]]
+
+    def are_cut(self, length: int) -> bool:
+        """Returns whether a passage, cut at this length, may have been longer."""
+        return any(len(passage.token_ids) >= length for passage in self.passages)
 
 
 def measure_start(settings: StartSettings) -> StartChoice:
@@ -114,16 +133,29 @@ def measure_start(settings: StartSettings) -> StartChoice:
     own_representation = settings.representation or start.config.representation
     own_similarity = settings.similarity or start.config.similarity
     candidates = []
-    for representation in _to_measure(settings.representation, REPRESENTATIONS):
+
+    def measure(representation: str, similarities: Sequence[str], length: int) -> None:
         config = start.config._replace(representation=representation, similarity="dot")
         q_reps, p_reps = _vectors(settings, start, config, searched)  # [Q, H], [P, H]
-        for similarity in _to_measure(settings.similarity, SIMILARITIES):
+        for similarity in similarities:
             if similarity == "cosine":
                 q_reps, p_reps = unit_arrays(q_reps), unit_arrays(p_reps)
             mrr = round(mrr_of(q_reps, p_reps, searched), DIGITS)
             is_own = representation == own_representation and similarity == own_similarity
-            candidates.append(Candidate(representation, similarity, mrr, is_own))
-    return StartChoice(candidates, len(searched.query_ids), len(searched.passage_ids))
+            candidates.append(Candidate(representation, similarity, length, mrr, is_own))
+
+    for representation in _to_measure(settings.representation, REPRESENTATIONS):
+        similarities = _to_measure(settings.similarity, SIMILARITIES)
+        measure(representation, similarities, settings.passage_length)
+    choice = StartChoice(candidates, len(searched.query_ids), len(searched.passage_ids))
+    best, cut_at = choice.chosen, settings.passage_length
+    for length in sorted(settings.longer):
+        if length > start.config.max_position_embeddings or not searched.are_cut(cut_at):
+            break
+        searched = _searched(settings._replace(passage_length=length), start)
+        measure(best.representation, [best.similarity], length)
+        cut_at = length
+    return choice
 
 
 def _to_measure(fixed: str | None, all_values: Sequence[str]) -> Sequence[str]:
