@@ -47,6 +47,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--layer-norm-eps": EPSILON,
     "--layers": FROM_1,
     "--learning-rate": ("3e-5", ("0", "-1", "1e5", "3")),
+    "--longer": TOKENS,
     "--loss-scale": ("32768", ("0", "-1", "1e300")),
     "--max-length": TOKENS,
     "--max-memory": MEMORY,
