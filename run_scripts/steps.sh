@@ -33,7 +33,7 @@
 # as_deep DEPTH RUN                 prints that number of ranks, or DEPTH where it was not chosen.
 # calibrate                         where the flight is calibrated, writes OUTPUT_DIR/calibration by
 #                                   the held-out pairs, and lowers MAX_NEGATIVE as it says.
-# refusal QUESTION                  prints why held-out pairs speak against it, denoise or augment, if
+# refusal STEP                      prints why held-out pairs speak against it, denoise or augment, if
 #                                   they do and the flight is calibrated; else nothing.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
@@ -289,7 +289,7 @@ as_deep() {
     fi
 }
 
-# The columns of decision.tsv: 1 question, 2 answer, 3 evidence, 4 threshold.
+# The columns of decision.tsv: 1 step, 2 answer, 3 evidence, 4 threshold.
 calibrate() {
     held_out=$CHECKPOINT_DIR/cross_encoder/held_out.tsv
     is_calibrated && [ -e "$held_out" ] || return 0
@@ -302,7 +302,7 @@ calibrate() {
 refusal() {
     decision=$OUTPUT_DIR/calibration/decision.tsv
     is_calibrated && [ -e "$decision" ] && [ "${PLAN-no}" = no ] || return 0
-    awk -F '\t' -v question="$1" '$1 == question && $2 == "no" { print $3 }' "$decision"
+    awk -F '\t' -v step="$1" '$1 == step && $2 == "no" { print $3 }' "$decision"
 }
 
 report_denoising() {

@@ -81,11 +81,11 @@ def test_the_lower_threshold_falls_until_it_takes_a_twentieth_of_the_labelled_pa
     assert lower_max_negative(pairs_of(labelled, [0.01, 0.5]), 0.1) == lowered
 
 
-def test_the_table_has_question_answer_evidence_and_threshold():
+def test_the_table_has_step_answer_evidence_and_threshold():
     pairs = pairs_of([0.95], [0.1])
     decisions = [whether_to_denoise(pairs, 0.05), whether_to_augment(pairs, 0.9)]
     head, *rows = decision_table(decisions)
-    assert head == ["question", "answer", "evidence", "threshold"]
+    assert head == ["step", "answer", "evidence", "threshold"]
     assert rows == [
         ["denoise", "unknown", decisions[0].evidence, 0.05],
         ["augment", "yes", decisions[1].evidence, 0.9],

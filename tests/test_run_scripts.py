@@ -141,7 +141,7 @@ def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_p
     (tmp_path / "calibration").mkdir()
     decision = tmp_path / "calibration/decision.tsv"
     rows = f"denoise\t{answer}\t9 % of 9 are: 1 times\t0.1\naugment\tyes\tall\t0.9\n"
-    decision.write_text(f"question\tanswer\tevidence\tthreshold\n{rows}")
+    decision.write_text(f"step\tanswer\tevidence\tthreshold\n{rows}")
     program = "refusal denoise; refusal augment"
     expected = "9 % of 9 are: 1 times\n" if answer == "no" else ""
     assert with_steps(tmp_path, program).stdout == expected

@@ -187,7 +187,8 @@ static void product(long M, long N, long K, const float *A, long row_of_A, long 
    times `scale`; the padding is 0. */
 static void gather(const float *from, long stride, const float *bias, long count, long d, long d16,
                    float scale, float *to) {
-    memset(to, 0, multiple_of_16(count) * d16 * sizeof(float));
+    long padded = d == d16 ? count * d16 : 0; /* what follows is padding, all of it where d is padded */
+    memset(to + padded, 0, (multiple_of_16(count) * d16 - padded) * sizeof(float));
     for (long t = 0; t < count; t++)
         for (long i = 0; i < d; i++)
             to[t * d16 + i] = (from[t * stride + i] + (bias ? bias[i] : 0.0f)) * scale;

@@ -1,7 +1,7 @@
 """Whether to denoise and to augment, by held-out labelled pairs: do the decisions of the cross
 encoder agree with their labels?
 
-Each question has a rule that takes passages:
+Each step has a rule that takes passages:
 
     denoise     a passage below `max_negative` is a negative; it should be no labelled one
     augment     a passage above `min_positive` can be a positive; it should be a labelled one
@@ -34,13 +34,13 @@ LABELLED, OTHERS = "labelled ones", "others"
 
 
 class Decision(NamedTuple):
-    """The answer to a question, with its evidence.
+    """Whether to take a step, with the evidence.
 
     right, wrong: how many of the pairs that the rule should and should not take there are, and the
     shares of them that it takes.
     """
 
-    question: str  # "denoise" or "augment"
+    step: str  # "denoise" or "augment"
     threshold: float
     rule: str  # which passages are taken, and what they become
     right_kind: str
@@ -73,13 +73,13 @@ class Decision(NamedTuple):
 
     def line(self) -> str:
         """Returns the line of the log."""
-        return f"{self.question}: {self.answer}: of the held-out pairs, {self.evidence}"
+        return f"{self.step}: {self.answer}: of the held-out pairs, {self.evidence}"
 
 
 def decision_table(decisions: Iterable[Decision]) -> Table:
     """Returns the table of decision.tsv."""
-    rows = [[each.question, each.answer, each.evidence, each.threshold] for each in decisions]
-    return [["question", "answer", "evidence", "threshold"], *rows]
+    rows = [[each.step, each.answer, each.evidence, each.threshold] for each in decisions]
+    return [["step", "answer", "evidence", "threshold"], *rows]
 
 
 def lower_max_negative(pairs: HeldOutPairs, max_negative: float) -> float:
@@ -93,7 +93,7 @@ def lower_max_negative(pairs: HeldOutPairs, max_negative: float) -> float:
 def whether_to_denoise(pairs: HeldOutPairs, max_negative: float) -> Decision:
     """Returns whether negatives below a threshold agree with the labels of the pairs."""
     return Decision(
-        question="denoise",
+        step="denoise",
         threshold=max_negative,
         rule=f"below {max_negative:g} and would be negatives",
         right_kind=OTHERS,
@@ -108,7 +108,7 @@ def whether_to_denoise(pairs: HeldOutPairs, max_negative: float) -> Decision:
 def whether_to_augment(pairs: HeldOutPairs, min_positive: float) -> Decision:
     """Returns whether positives above a threshold agree with the labels of the pairs."""
     return Decision(
-        question="augment",
+        step="augment",
         threshold=min_positive,
         rule=f"above {min_positive:g} and could be positives",
         right_kind=LABELLED,
