@@ -32,7 +32,9 @@
 #                                   first DEPTH ranks hold what rows need, by 200 drawn queries.
 # as_deep DEPTH RUN                 prints that number of ranks, or DEPTH where it was not chosen.
 # calibrate                         where the flight is calibrated, writes OUTPUT_DIR/calibration by
-#                                   the held-out pairs, and lowers MAX_NEGATIVE as it says.
+#                                   the held-out pairs, and lowers MAX_NEGATIVE and MIN_POSITIVE as it
+#                                   says.
+# decided STEP COLUMN               prints a column of decision.tsv there, for denoise or augment.
 # refusal STEP                      prints why held-out pairs speak against it, denoise or augment, if
 #                                   they do and the flight is calibrated; else nothing.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
@@ -296,13 +298,18 @@ calibrate() {
     rocketqa calibrate --output "$OUTPUT_DIR/calibration" --held-out-pairs "$held_out" \
         --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"
     [ "${PLAN-no}" = no ] || return 0
-    MAX_NEGATIVE=$(awk -F '\t' '$1 == "denoise" { print $4 }' "$OUTPUT_DIR/calibration/decision.tsv")
+    MAX_NEGATIVE=$(decided denoise 4) MIN_POSITIVE=$(decided augment 4)
+}
+
+decided() {
+    awk -F '\t' -v step="$1" -v column="$2" '$1 == step { print $column }' \
+        "$OUTPUT_DIR/calibration/decision.tsv"
 }
 
 refusal() {
-    decision=$OUTPUT_DIR/calibration/decision.tsv
-    is_calibrated && [ -e "$decision" ] && [ "${PLAN-no}" = no ] || return 0
-    awk -F '\t' -v step="$1" '$1 == step && $2 == "no" { print $3 }' "$decision"
+    is_calibrated && [ -e "$OUTPUT_DIR/calibration/decision.tsv" ] && [ "${PLAN-no}" = no ] ||
+        return 0
+    [ "$(decided "$1" 2)" != no ] || decided "$1" 3
 }
 
 report_denoising() {

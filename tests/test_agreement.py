@@ -8,6 +8,7 @@ import pytest
 from rocketqa.evaluation.agreement import (
     decision_table,
     lower_max_negative,
+    lower_min_positive,
     whether_to_augment,
     whether_to_denoise,
 )
@@ -79,6 +80,23 @@ def test_the_lower_threshold_falls_until_it_takes_a_twentieth_of_the_labelled_pa
     labelled, lowered
 ):
     assert lower_max_negative(pairs_of(labelled, [0.01, 0.5]), 0.1) == lowered
+
+
+@pytest.mark.parametrize(
+    "labelled, others, lowered",
+    [
+        ([0.91, *[0.85] * 9], [0.1], 0.9),
+        ([0.9, *[0.85] * 9], [0.1], 0.8),  # none is above 0.9
+        ([0.91, *[0.75] * 10], [0.1], 0.7),  # 1 of 11 is too few
+        ([0.75], [0.71, *[0.1] * 19], 0.7),  # 1 of 20 others may be above it
+        ([0.75], [0.71, 0.71, *[0.1] * 19], 0.9),
+        ([0.05], [0.01], 0.9),
+    ],
+)
+def test_the_upper_threshold_falls_until_it_takes_a_tenth_of_the_labelled_pairs(
+    labelled, others, lowered
+):
+    assert lower_min_positive(pairs_of(labelled, others), 0.9) == lowered
 
 
 def test_the_table_has_step_answer_evidence_and_threshold():

@@ -150,15 +150,16 @@ def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_p
 
 
 @pytest.mark.parametrize(
-    "changed, lowered", [({}, "0.02"), ({"THRESHOLDS": "paper"}, "0.1"), ({"HELD_OUT": "0"}, "0.1")]
+    "changed, lowered",
+    [({}, "0.02 0.8"), ({"THRESHOLDS": "paper"}, "0.1 0.9"), ({"HELD_OUT": "0"}, "0.1 0.9")],
 )
-def test_the_lower_threshold_falls_in_a_calibrated_flight_alone(tmp_path, changed, lowered):
+def test_thresholds_fall_in_a_calibrated_flight_alone(tmp_path, changed, lowered):
     (tmp_path / "cross_encoder").mkdir()
-    rows = "q\tp\t1\t0.02\nq\tp\t1\t0.9\nq\tp\t0\t0.01\n"
+    rows = "q\tp\t1\t0.02\nq\tp\t1\t0.85\nq\tp\t0\t0.01\n"
     pairs = "query_id\tpassage_id\tlabel\tprobability\n" + rows
     (tmp_path / "cross_encoder/held_out.tsv").write_text(pairs)
     variables = {"CHECKPOINT_DIR": str(tmp_path), "MAX_NEGATIVE": "0.1", "MIN_POSITIVE": "0.9"}
-    program = 'calibrate >"$OUTPUT_DIR/log"; echo "$MAX_NEGATIVE"'
+    program = 'calibrate >"$OUTPUT_DIR/log"; echo "$MAX_NEGATIVE $MIN_POSITIVE"'
     assert with_steps(tmp_path, program, **variables | changed).stdout == f"{lowered}\n"
 
 

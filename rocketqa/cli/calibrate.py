@@ -2,8 +2,8 @@
 
 The pairs are held_out.tsv of its checkpoint: labelled queries that it was not trained on. The
 output is a folder: reliability.tsv and figures/reliability.png say how often pairs are labelled, by
-P(relevant); decision.tsv says with which --max-negative to denoise, and whether to denoise and to
-augment at all. report.md has all of it. A line says each of these things with its evidence.
+P(relevant); decision.tsv says whether to denoise and to augment, and with which --max-negative and
+--min-positive. report.md has all of it. A line says each of these things with its evidence.
 """
 
 from argparse import ArgumentParser
@@ -11,10 +11,12 @@ from pathlib import Path
 
 from rocketqa.cli.flags import NumberType, VerbParser, add_job_flags, job_of, to_file
 from rocketqa.evaluation.agreement import (
+    LEAST_RIGHT,
     MOST_WRONG,
     Decision,
     decision_table,
     lower_max_negative,
+    lower_min_positive,
     whether_to_augment,
     whether_to_denoise,
 )
@@ -59,8 +61,8 @@ def build_parser() -> ArgumentParser:
         type=NumberType(PROBABILITY),
         default=0.9,
         metavar="P",
-        help="a passage can be a positive of an unlabelled query if its P(relevant) is above this "
-        "(default: %(default)s)",
+        help="a passage shall be a positive of an unlabelled query if its P(relevant) is above "
+        "this; where hardly a labelled one is, a lower threshold is chosen (default: %(default)s)",
     )
     return parser
 
@@ -73,9 +75,10 @@ def main(argv: list[str] | None = None) -> int:
     def make(part: Path) -> None:
         pairs = read_held_out(args.held_out_pairs)
         max_negative = lower_max_negative(pairs, args.max_negative)
+        min_positive = lower_min_positive(pairs, args.min_positive)
         decisions = [
             whether_to_denoise(pairs, max_negative),
-            whether_to_augment(pairs, args.min_positive),
+            whether_to_augment(pairs, min_positive),
         ]
         _write(part, pairs, decisions)
         print(f"{args.output}: {pairs.line(args.max_negative)}")
@@ -83,6 +86,11 @@ def main(argv: list[str] | None = None) -> int:
             print(
                 f"{args.output}: --max-negative is lowered to {max_negative:.4g}, below which are "
                 f"at most {100 * MOST_WRONG:g} % of the held-out labelled passages"
+            )
+        if min_positive < args.min_positive:
+            print(
+                f"{args.output}: --min-positive is lowered to {min_positive:g}, above which are at "
+                f"least {100 * LEAST_RIGHT:g} % of the held-out labelled passages"
             )
         for decision in decisions:
             print(f"{args.output}: {decision.line()}")

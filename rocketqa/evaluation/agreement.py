@@ -13,8 +13,9 @@ is higher. It says nothing about queries of another kind: whether the collection
 ones, pairs of labelled ones cannot tell.
 
 A cross encoder can be surer than it is right. So `max_negative` falls as far as at most MOST_WRONG
-of the labelled pairs are below it. `min_positive` does not rise: many unlabelled passages above it
-are relevant.
+of the labelled pairs are below it. It can also be right and never sure. So `min_positive` falls, by
+tenths, as far as LEAST_RIGHT of the labelled pairs are above it, but at most MOST_WRONG of the
+others. It does not rise: many unlabelled passages above it are relevant.
 # Deviation: the paper always denoises and augments, with fixed thresholds. Switches, THRESHOLDS and
 HELD_OUT, paper and 0 in `marco.env` and `nq.env`.
 """
@@ -25,10 +26,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rocketqa.evaluation.calibration import HeldOutPairs
+from rocketqa.evaluation.denoising_counts import TENTHS
 from rocketqa.evaluation.tables import Table
 
 ENOUGH = 2  # times; below it the rule hardly knows more than chance
-MOST_WRONG = 0.05  # share of the labelled pairs
+MOST_WRONG = 0.05  # share of the pairs that a rule should not take
+LEAST_RIGHT = 0.1  # share of the labelled pairs
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 LABELLED, OTHERS = "labelled ones", "others"
 
@@ -88,6 +91,18 @@ def lower_max_negative(pairs: HeldOutPairs, max_negative: float) -> float:
     """
     labelled = np.sort(pairs.probabilities[pairs.labels == 1])
     return min(max_negative, float(labelled[int(MOST_WRONG * len(labelled))]))
+
+
+def lower_min_positive(pairs: HeldOutPairs, min_positive: float) -> float:
+    """Returns the threshold, or the highest tenth below it above which LEAST_RIGHT of the labelled
+    pairs are; the threshold where more than MOST_WRONG of the others would be above that, too.
+    """
+    lower = (tenth for tenth in reversed(TENTHS) if tenth < min_positive)
+    for threshold in (min_positive, *lower):
+        if pairs.above(threshold, 1) >= LEAST_RIGHT:
+            is_right = pairs.above(threshold, 0) <= MOST_WRONG
+            return threshold if is_right else min_positive
+    return min_positive
 
 
 def whether_to_denoise(pairs: HeldOutPairs, max_negative: float) -> Decision:
