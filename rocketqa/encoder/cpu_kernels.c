@@ -183,15 +183,28 @@ static void product(long M, long N, long K, const float *A, long row_of_A, long 
         }
 }
 
+/* Returns the numbers of a vector, which may begin anywhere. */
+static inline vector load(const float *from) {
+    vector numbers;
+    memcpy(&numbers, from, sizeof numbers);
+    return numbers;
+}
+
 /* Copies a head's part of `count` tokens into to [count padded to 16, d16], plus its bias (if any),
    times `scale`; the padding is 0. */
 static void gather(const float *from, long stride, const float *bias, long count, long d, long d16,
                    float scale, float *to) {
-    long padded = d == d16 ? count * d16 : 0; /* what follows is padding, all of it where d is padded */
-    memset(to + padded, 0, (multiple_of_16(count) * d16 - padded) * sizeof(float));
-    for (long t = 0; t < count; t++)
-        for (long i = 0; i < d; i++)
-            to[t * d16 + i] = (from[t * stride + i] + (bias ? bias[i] : 0.0f)) * scale;
+    long written = d == d16 ? count * d16 : 0; /* what is written anyway */
+    memset(to + written, 0, (multiple_of_16(count) * d16 - written) * sizeof(float));
+    for (long t = 0; t < count; t++) {
+        const float *token = from + t * stride;
+        for (long i = 0; d == d16 && i < d; i += WIDTH) {
+            vector part = load(token + i);
+            *(vector *)(to + t * d16 + i) = (bias ? part + load(bias + i) : part) * scale;
+        }
+        for (long i = d == d16 ? d : 0; i < d; i++)
+            to[t * d16 + i] = (token[i] + (bias ? bias[i] : 0.0f)) * scale;
+    }
 }
 
 /* Copies from [count, d16], times `scale`, back to a head's part of `count` tokens. */
@@ -210,9 +223,9 @@ static void transpose(const float *from, long rows, long columns, float *to) {
 static void gather_head(const AttentionInputs *in, long first_attending, long begin, long head,
                         long a, long L, float scale, float *q, float *k, float *v) {
     long d = in->d, d16 = multiple_of_16(d), at = head * d;
-    const float *from_q = in->q + first_attending * in->q_stride + at;
-    const float *from_k = in->k + begin * in->kv_stride + at;
-    const float *from_v = in->v + begin * in->kv_stride + at;
+    const float *from_q = in->q + first_attending * in->q_stride + head * in->q_head;
+    const float *from_k = in->k + begin * in->kv_stride + head * in->kv_head;
+    const float *from_v = in->v + begin * in->kv_stride + head * in->kv_head;
     gather(from_q, in->q_stride, in->q_bias + at, a, d, d16, scale, q);
     gather(from_k, in->kv_stride, in->k_bias + at, L, d, d16, 1.0f, k);
     gather(from_v, in->kv_stride, in->v_bias + at, L, d, d16, 1.0f, v);
@@ -234,11 +247,12 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
         long L = in->lengths[row], L16 = multiple_of_16(L);
         long a = in->first_only ? 1 : L, a16 = multiple_of_16(a);
         long first_attending = in->first_only ? row : begin;
-        float *q = allocate((2 * a16 + 3 * L16) * d16 + a16 * L16); /* [a16, d16] */
-        float *k = q + a16 * d16, *kt = k + L16 * d16;              /* [L16, d16], [d16, L16] */
-        float *v = kt + L16 * d16;                                  /* [L16, d16] */
-        float *weights = v + L16 * d16;                             /* [a16, L16] */
-        float *out = weights + a16 * L16;                           /* [a16, d16] */
+        float *q = allocate((2 * a16 + 3 * L16) * d16 + a16 * L16 + a16); /* [a16, d16] */
+        float *k = q + a16 * d16, *kt = k + L16 * d16; /* [L16, d16], [d16, L16] */
+        float *v = kt + L16 * d16;                     /* [L16, d16] */
+        float *weights = v + L16 * d16;                /* [a16, L16], times sums */
+        float *out = weights + a16 * L16;              /* [a16, d16], times sums */
+        float *sums = out + a16 * d16;                 /* [a16] */
         gather_head(in, first_attending, begin, head, a, L, scale, q, k, v);
         transpose(k, L16, d16, kt);
         product(a16, L16, d16, q, d16, 1, kt, weights);
@@ -250,16 +264,15 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
                 w[j] = exponential(w[j] - largest);
                 sum += w[j];
             }
-            if (in->p == 0.0f)
-                for (long j = 0; j < L; j++) w[j] *= 1.0f / sum;
-            else
-                for (long j = 0; j < L; j++)
-                    w[j] *= dropout_at(dropout, (uint32_t)(i * L + j)) / sum;
-            for (long j = L; j < L16; j++) w[j] = 0.0f;
+            if (in->p > 0.0f)
+                for (long j = 0; j < L; j++) w[j] *= dropout_at(dropout, (uint32_t)(i * L + j));
+            sums[i] = sum;
             norms[head * A + first_attending + i] = largest + logf(sum);
         }
         product(a16, d16, L, weights, L16, 1, v, out);
-        scatter(out, a, d, d16, 1.0f, h * d, context + first_attending * h * d + head * d);
+        float *to = context + first_attending * h * d + head * d;
+        for (long i = 0; i < a; i++)
+            scatter(out + i * d16, 1, d, d16, 1.0f / sums[i], h * d, to + i * h * d);
         free(q);
     }
 }
@@ -309,12 +322,12 @@ void attend_back(const AttentionInputs *in, long A, const float *dcontext, const
             for (long j = L; j < L16; j++) w[j] = s[j] = 0.0f;
         }
         product(a16, d16, L, dscores, L16, 1, k, out);
-        float *to_q = dq + first_attending * in->q_stride + head * d;
+        float *to_q = dq + first_attending * in->q_stride + head * in->q_head;
         scatter(out, a, d, d16, scale, in->q_stride, to_q);
         product(L16, d16, a, dscores, 1, L16, q, out);
-        scatter(out, L, d, d16, 1.0f, in->kv_stride, dk + begin * in->kv_stride + head * d);
+        scatter(out, L, d, d16, 1.0f, in->kv_stride, dk + begin * in->kv_stride + head * in->kv_head);
         product(L16, d16, a, weights, 1, L16, g, out);
-        scatter(out, L, d, d16, 1.0f, in->kv_stride, dv + begin * in->kv_stride + head * d);
+        scatter(out, L, d, d16, 1.0f, in->kv_stride, dv + begin * in->kv_stride + head * in->kv_head);
         free(q);
     }
 }

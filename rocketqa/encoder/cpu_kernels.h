@@ -62,12 +62,12 @@ static inline float cumulative(float x, float *density) {
 }
 
 /* Where the inputs of attention are; `AttentionInputs` in cpu_kernels.py has the same fields.
-   q: [A, H], tokens q_stride floats apart. k, v: [T, H], tokens kv_stride floats apart.
+   q: [A, H], tokens q_stride floats apart, and heads q_head. k, v: [T, H], likewise.
    Biases: [H]. begins, lengths: [N], of the rows. first_only: A = N, else A = T. */
 typedef struct {
     const float *q, *k, *v, *q_bias, *k_bias, *v_bias;
     const int64_t *begins, *lengths;
-    long q_stride, kv_stride, N, h, d, first_only;
+    long q_stride, q_head, kv_stride, kv_head, N, h, d, first_only;
     float p;
     uint64_t seed;
 } AttentionInputs;

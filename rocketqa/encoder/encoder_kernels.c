@@ -62,6 +62,13 @@ typedef struct {
     long stride;
 } Inputs;
 
+/* Where the outputs of a product go: column c of token t to
+   at + c / columns * group + c % columns + t * stride. */
+typedef struct {
+    float *at;
+    long stride, columns, group;
+} Outputs;
+
 /* What a block of tokens needs on its way through a layer. */
 typedef struct {
     Inputs inputs;
@@ -90,21 +97,18 @@ static inline long all_finite(const float *x, long n) {
     return !not_finite;
 }
 
-/* Rounds x [n, K]. A row with a number that is not finite gets a scale that is not one either. */
-static void round_rows(const float *x, long n, long K, long row_of_x, Inputs *to) {
-    to->stride = multiple_of_8(K);
-    for (long row = 0; row < n; row++) {
-        const float *from = x + row * row_of_x;
-        uint8_t *values = to->values + row * to->stride;
-        float lowest, highest;
-        extremes(from, K, &lowest, &highest);
-        float scale = (highest - lowest) / 255.0f, inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
-        for (long k = 0; k < K; k++)
-            values[k] = (uint8_t)(int32_t)((from[k] - lowest) * inverse + 0.5f);
-        memset(values + K, 0, to->stride - K);
-        to->scales[row] = all_finite(from, K) ? scale : NAN;
-        to->lowest[row] = lowest;
-    }
+/* Rounds x [K] as one row of the inputs. With a number that is not finite its scale is not one
+   either. */
+static void round_row(const float *x, long K, long row, Inputs *to) {
+    uint8_t *values = to->values + row * to->stride;
+    float lowest, highest;
+    extremes(x, K, &lowest, &highest);
+    float scale = (highest - lowest) / 255.0f, inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
+    for (long k = 0; k < K; k++)
+        values[k] = (uint8_t)(int32_t)((x[k] - lowest) * inverse + 0.5f);
+    memset(values + K, 0, to->stride - K);
+    to->scales[row] = all_finite(x, K) ? scale : NAN;
+    to->lowest[row] = lowest;
 }
 
 #ifdef __AVX512VNNI__
@@ -164,27 +168,34 @@ static inline void tile(const Inputs *rows, long row, long K8, const int8_t *wei
 /* Makes x [n, K], whose rows are row_of_x floats apart, the inputs of a product. */
 static void take_rows(const Product *product, const float *x, long n, long row_of_x, Inputs *to) {
     if (product->scales) {
-        round_rows(x, n, product->K, row_of_x, to);
+        to->stride = multiple_of_8(product->K);
+        for (long row = 0; row < n; row++) round_row(x + row * row_of_x, product->K, row, to);
     } else {
         to->exact = x;
         to->stride = row_of_x;
     }
 }
 
-static void multiply_rounded(const Product *product, const Inputs *x, long n, float *y) {
+/* Where column c of the first token goes. */
+static inline float *outputs_at(const Outputs *to, long c) {
+    return to->at + c / to->columns * to->group + c % to->columns;
+}
+
+static void multiply_rounded(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
     for (long c = 0; c < C16; c += COLUMNS) {
         const float *scales = product->scales + c, *column_sums = product->sums + c;
         const float *bias = product->bias + c;
         const int8_t *weights = (const int8_t *)product->weights + c * K8;
         long columns = C16 - c < COLUMNS ? C16 - c : COLUMNS;
+        float *y = outputs_at(to, c);
         for (long row = 0; row < n; row += ROWS) {
             int32_t sums[ROWS][COLUMNS] __attribute__((aligned(64)));
             tile(x, row, K8, weights, weights + (columns - GROUP) * K8, sums);
             for (long i = 0; i < ROWS && row + i < n; i++)
                 for (int j = 0; j < columns; j++)
-                    y[(row + i) * C16 + c + j] = sums[i][j] * (x->scales[row + i] * scales[j])
-                                                 + x->lowest[row + i] * column_sums[j] + bias[j];
+                    y[(row + i) * to->stride + j] = sums[i][j] * (x->scales[row + i] * scales[j])
+                                                    + x->lowest[row + i] * column_sums[j] + bias[j];
         }
     }
 }
@@ -214,27 +225,43 @@ static inline void exact_tile(const float *x, long count, long stride, long K, c
     memcpy(y, sum, sizeof sum);
 }
 
-static void multiply_exact(const Product *product, const Inputs *x, long n, float *y) {
+static void multiply_exact(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K = product->K, C16 = multiple_of_16(product->C);
     float sums[EXACT_ROWS][EXACT_COLUMNS] __attribute__((aligned(64)));
     for (long c = 0; c < C16; c += EXACT_COLUMNS) {
         long columns = C16 - c < EXACT_COLUMNS ? C16 - c : EXACT_COLUMNS;
         const float *weights = column_at(product, c), *bias = product->bias + c;
         const float *more = column_at(product, c + columns - WIDTH);
+        float *y = outputs_at(to, c);
         for (long row = 0; row < n; row += EXACT_ROWS) {
             long count = n - row < EXACT_ROWS ? n - row : EXACT_ROWS;
             exact_tile(x->exact + row * x->stride, count, x->stride, K, weights, more, sums[0]);
             for (long i = 0; i < count; i++)
                 for (int j = 0; j < columns; j++)
-                    y[(row + i) * C16 + c + j] = sums[i][j] + bias[j];
+                    y[(row + i) * to->stride + j] = sums[i][j] + bias[j];
         }
     }
 }
 
+/* x W + bias of n tokens, with C padded to 16, to where the outputs go. */
+static void multiply_to(const Product *product, const Inputs *x, long n, const Outputs *to) {
+    if (product->scales) multiply_rounded(product, x, n, to);
+    else multiply_exact(product, x, n, to);
+}
+
 /* y [n, C padded to 16] = x W + bias. */
 static void multiply(const Product *product, const Inputs *x, long n, float *y) {
-    if (product->scales) multiply_rounded(product, x, n, y);
-    else multiply_exact(product, x, n, y);
+    Outputs rows = {y, multiple_of_16(product->C), multiple_of_16(product->C), 0};
+    multiply_to(product, x, n, &rows);
+}
+
+/* The outputs of a product of q, or of k and v, from token `begin` on: one head after the other,
+   [heads, tokens, d], so that attention reads neighbours; or where a head is no whole number of
+   tiles, [tokens, C padded to 16]. */
+static Outputs by_heads(const Product *product, float *y, long begin, long tokens, long d) {
+    if (d % 32 == 0) return (Outputs){y + begin * d, d, d, tokens * d};
+    long C16 = multiple_of_16(product->C);
+    return (Outputs){y + begin * C16, C16, d, d};
 }
 
 /* x = norm(x + y), [H] each. */
@@ -276,6 +303,17 @@ static void activate(float *x, long n, long relu, long exact) {
         for (long i = 0; i < n; i++) x[i] *= fast_cumulative(x[i]);
 }
 
+/* Activates x [n, row_of_x] and makes it the inputs of a product, each row while it is cached. */
+static void take_activated_rows(const Product *product, float *x, long n, long row_of_x, long relu,
+                                Inputs *to) {
+    to->exact = x;
+    to->stride = product->scales ? multiple_of_8(product->K) : row_of_x;
+    for (long row = 0; row < n; row++) {
+        activate(x + row * row_of_x, row_of_x, relu, !product->scales);
+        if (product->scales) round_row(x + row * row_of_x, product->K, row, to);
+    }
+}
+
 /* hidden [T, H] = norm(word + position + type + task). */
 static void embed(const Encoder *encoder, const Batch *batch, float *hidden) {
     long H = encoder->H;
@@ -305,8 +343,7 @@ static void feed_forward(const Encoder *encoder, const Layer *layer, const float
                      encoder->epsilon, H);
     take_rows(&layer->up, hidden, n, H, inputs);
     multiply(&layer->up, inputs, n, wide);
-    activate(wide, n * F16, encoder->relu, !layer->up.scales);
-    take_rows(&layer->down, wide, n, F16, inputs);
+    take_activated_rows(&layer->down, wide, n, F16, encoder->relu, inputs);
     multiply(&layer->down, inputs, n, scratch->narrow);
     for (long t = 0; t < n; t++)
         add_norm_row(hidden + t * H, scratch->narrow + t * H16, layer->gamma2, layer->beta2,
@@ -314,14 +351,15 @@ static void feed_forward(const Encoder *encoder, const Layer *layer, const float
 }
 
 /* Moves the first token of each row to the begin of hidden [T, H], and computes q [N, H] of them. */
-static void query_first_tokens(const Layer *layer, const Batch *batch, long H, Inputs *inputs,
-                               float *hidden, float *q) {
+static void query_first_tokens(const Layer *layer, const Batch *batch, long H, long d,
+                               Inputs *inputs, float *hidden, float *q) {
     for (long row = 0; row < batch->N; row++)
         memmove(hidden + row * H, hidden + batch->begins[row] * H, H * sizeof(float));
     for (long begin = 0; begin < batch->N; begin += BLOCK) {
         long count = batch->N - begin < BLOCK ? batch->N - begin : BLOCK;
+        Outputs to_q = by_heads(&layer->query, q, begin, batch->N, d);
         take_rows(&layer->query, hidden + begin * H, count, H, inputs);
-        multiply(&layer->query, inputs, count, q + begin * multiple_of_16(H));
+        multiply_to(&layer->query, inputs, count, &to_q);
     }
 }
 
@@ -329,19 +367,23 @@ static void query_first_tokens(const Layer *layer, const Batch *batch, long H, I
 static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *batch,
                       long first_only, Scratch *scratch, float *hidden, float *q, float *kv,
                       float *context, float *norms) {
-    long H = encoder->H, A = first_only ? batch->N : batch->T;
+    long H = encoder->H, d = H / encoder->h, T = batch->T, A = first_only ? batch->N : T;
     Inputs *inputs = &scratch->inputs;
-    for (long begin = 0; begin < batch->T; begin += BLOCK) {
-        long count = batch->T - begin < BLOCK ? batch->T - begin : BLOCK;
+    for (long begin = 0; begin < T; begin += BLOCK) {
+        long count = T - begin < BLOCK ? T - begin : BLOCK;
+        Outputs to_q = by_heads(&layer->query, q, begin, A, d);
+        Outputs to_kv = by_heads(&layer->keys_values, kv, begin, T, d);
         take_rows(&layer->query, hidden + begin * H, count, H, inputs);
-        multiply(&layer->keys_values, inputs, count, kv + begin * multiple_of_16(2 * H));
-        if (!first_only) multiply(&layer->query, inputs, count, q + begin * multiple_of_16(H));
+        multiply_to(&layer->keys_values, inputs, count, &to_kv);
+        if (!first_only) multiply_to(&layer->query, inputs, count, &to_q);
     }
-    if (first_only) query_first_tokens(layer, batch, H, inputs, hidden, q);
+    if (first_only) query_first_tokens(layer, batch, H, d, inputs, hidden, q);
+    Outputs at_q = by_heads(&layer->query, q, 0, A, d);
+    Outputs at_k = by_heads(&layer->keys_values, kv, 0, T, d);
     AttentionInputs attended = {
-        q, kv, kv + H, layer->qkv_bias, layer->qkv_bias + H, layer->qkv_bias + 2 * H,
-        batch->begins, batch->lengths, multiple_of_16(H), multiple_of_16(2 * H),
-        batch->N, encoder->h, H / encoder->h, first_only, 0.0f, 0};
+        q, kv, kv + encoder->h * at_k.group, layer->qkv_bias, layer->qkv_bias + H,
+        layer->qkv_bias + 2 * H, batch->begins, batch->lengths, at_q.stride, at_q.group,
+        at_k.stride, at_k.group, batch->N, encoder->h, d, first_only, 0.0f, 0};
     attend(&attended, A, context, norms);
     for (long begin = 0; begin < A; begin += BLOCK) {
         long count = A - begin < BLOCK ? A - begin : BLOCK;
