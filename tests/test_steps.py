@@ -1,0 +1,130 @@
+"""The functions of steps.sh decide as their heads say, each on literal files."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from script_runs import ROOT, sh
+
+
+def with_steps(folder: Path, program: str, **variables: str) -> subprocess.CompletedProcess:
+    """Runs a program with the functions of steps.sh, on a flight with batches of 2 x 2 rows."""
+    env = folder / "my.env"
+    sizes = "BATCH_SIZE=2\nDEVICES=2\nACCUMULATE=1\nTHRESHOLDS=calibrated\nDISTIL=no\n"
+    sizes += "HELD_OUT=200\nFILL_DEPTH=0\n"
+    env.write_text(f"OUTPUT_DIR={folder}\nCHECKPOINT_DIR={folder}\nMAX_NEGATIVE=\n{sizes}")
+    start = f'. "{ROOT}/run_scripts/steps.sh"; load_env "{env}"; '
+    return sh("-c", start + program, str(ROOT / "run_scripts/probe"), **variables)
+
+
+def test_a_stage_with_fewer_rows_than_a_batch_does_not_fill_it(tmp_path):
+    (tmp_path / "three.tsv").write_text("row\n" * 3)
+    (tmp_path / "four.tsv").write_text("row\n" * 4)
+    program = "for file in three four; do fills_a_batch $file.tsv && echo $file; done; true"
+    assert with_steps(tmp_path, program).stdout == "four\n"
+    assert with_steps(tmp_path, program, THRESHOLDS="paper").stdout == "three\nfour\n"
+    assert with_steps(tmp_path, program, ACCUMULATE="2").stdout == ""
+
+
+def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
+    (tmp_path / "denoising.train").mkdir()
+    table = tmp_path / "denoising.train/max_negative.tsv"
+    head = "threshold\tnegatives\tshare_removed\tqueries_with_negatives\tlabelled\trelevant\n"
+    lines = ["0.05\t9\t0.9\t9\t0.0\t\n", "0.1\t3\t0.9\t3\t0.0\t\n", "0.2\t4\t0.8\t3\t0.0\t\n"]
+    table.write_text(head + "".join(lines) + "0.3\t7\t0.8\t4\t0.01\t\n0.4\t9\t0.7\t5\t0.01\t\n")
+    assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.3\n"
+    table.write_text(head + "".join(lines) + "0.3\t7\t0.8\t4\t0.02\t\n")
+    assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == ""
+    held_out = [line.replace("\n", "\t0.0\n") for line in lines]
+    held_out += ["0.3\t7\t0.8\t4\t0.0\t\t0.06\n", "0.4\t9\t0.7\t5\t0.02\t\t0.05\n"]
+    table.write_text(head.replace("\n", "\theld_out\n") + "".join(held_out))
+    assert with_steps(tmp_path, "higher_threshold", MAX_NEGATIVE="0.1").stdout == "0.4\n"
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"THRESHOLDS": "paper"}, {"HELD_OUT": "0"}, {"FILL_DEPTH": "9"}]
+)
+def test_a_chosen_depth_counts_in_a_calibrated_flight_alone(tmp_path, changed):
+    rows = ["depth\tqueries_with_enough\tshare_of_drawn\tchosen", "1\t3\t0.1\tno"]
+    table = tmp_path / "a.train.depth.tsv"
+    table.write_text("\n".join([*rows, "7\t30\t0.9\tyes\n"]))
+    program = "as_deep 20 a.train; as_deep 20 b.train"
+    expected = "20\n20\n" if changed else "7\n20\n"
+    assert with_steps(tmp_path, program, **changed).stdout == expected
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "unknown"])
+def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_path, answer):
+    (tmp_path / "calibration").mkdir()
+    decision = tmp_path / "calibration/decision.tsv"
+    rows = f"denoise\t{answer}\t9 % of 9 are: 1 times\t0.1\naugment\tyes\tall\t0.9\n"
+    decision.write_text(f"step\tanswer\tevidence\tthreshold\n{rows}")
+    program = "refusal denoise; refusal augment"
+    expected = "9 % of 9 are: 1 times\n" if answer == "no" else ""
+    assert with_steps(tmp_path, program).stdout == expected
+    assert with_steps(tmp_path, program, THRESHOLDS="paper").stdout == ""
+    assert with_steps(tmp_path, program, PLAN="yes").stdout == ""
+
+
+@pytest.mark.parametrize(
+    "changed, lowered",
+    [({}, "0.02 0.8"), ({"THRESHOLDS": "paper"}, "0.1 0.9"), ({"HELD_OUT": "0"}, "0.1 0.9")],
+)
+def test_thresholds_fall_in_a_calibrated_flight_alone(tmp_path, changed, lowered):
+    (tmp_path / "cross_encoder").mkdir()
+    rows = "q\tp\t1\t0.02\nq\tp\t1\t0.85\nq\tp\t0\t0.01\n"
+    pairs = "query_id\tpassage_id\tlabel\tprobability\n" + rows
+    (tmp_path / "cross_encoder/held_out.tsv").write_text(pairs)
+    variables = {"CHECKPOINT_DIR": str(tmp_path), "MAX_NEGATIVE": "0.1", "MIN_POSITIVE": "0.9"}
+    program = 'calibrate >"$OUTPUT_DIR/log"; echo "$MAX_NEGATIVE $MIN_POSITIVE"'
+    assert with_steps(tmp_path, program, **variables | changed).stdout == f"{lowered}\n"
+
+
+def test_what_a_script_has_made_is_not_asked_for_again(tmp_path):
+    program = "for what in a b a; do is_made $what || echo $what; done"
+    assert with_steps(tmp_path, program).stdout == "a\nb\n"
+
+
+def test_a_run_whose_queries_have_one_score_each_for_all_passages_is_known(tmp_path):
+    first = "q1 Q0 a 1 2.0 x\nq2 Q0 a 1 3.0 x\n"
+    for name, more in {
+        "single": "",
+        "equal": "q1 Q0 b 2 2.0 x\n",
+        "sound": "q2 Q0 b 2 1 x\n",
+    }.items():
+        (tmp_path / name).write_text(first + more)
+    program = (
+        f"for run in single equal sound; do scores_differ {tmp_path}/$run && echo $run; done; :"
+    )
+    assert with_steps(tmp_path, program).stdout == "single\nsound\n"
+
+
+def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
+    program = (
+        "last_model; leave_out dual_encoder_2 'too few'; last_model; is_left_out dual_encoder_2"
+    )
+    done = with_steps(tmp_path, program)
+    assert (done.returncode, done.stdout) == (0, "dual_encoder_2\ndual_encoder_1\n")
+    assert done.stderr == "dual_encoder_2 is not trained: too few.\n"
+    assert (tmp_path / "dual_encoder_2.left_out.txt").read_text() == done.stderr
+
+
+def test_a_training_takes_what_was_chosen_where_the_env_file_is_silent(tmp_path):
+    (tmp_path / "start_choice").mkdir()
+    head = "representation\tsimilarity\tMRR@10\tas_the_weights_say\tchosen\tlength\n"
+    rows = "first\tdot\t0.5\tyes\tno\t9\nmean\tcosine\t0.6\tno\tyes\t20\n"
+    (tmp_path / "start_choice/choice.tsv").write_text(head + rows)
+    program = 'for column in 1 2; do as_chosen "$GIVEN" $column; done'
+    chosen = {"CHOOSE": "yes", "GIVEN": ""}
+    assert with_steps(tmp_path, program, **chosen).stdout == "mean\ncosine\n"
+    assert with_steps(tmp_path, program, CHOOSE="yes", GIVEN="x").stdout == "x\nx\n"
+    assert with_steps(tmp_path, program, CHOOSE="no", GIVEN="").stdout == "\n\n"
+    # A passage is cut after 20 tokens instead of 9, so that a pair of 12 becomes one of 23.
+    lengths = {"CHOOSE": "yes", "PASSAGE_LENGTH": "9", "PASSAGE_LENGTHS": "20"}
+    for changed, expected in (
+        ({}, "20 23"),
+        ({"PASSAGE_LENGTHS": ""}, "9 12"),
+        ({"CHOOSE": "no"}, "9 12"),
+    ):
+        program = "echo $(as_long 9) $(as_long 12)"
+        assert with_steps(tmp_path, program, **lengths | changed).stdout == f"{expected}\n"
