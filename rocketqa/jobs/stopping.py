@@ -17,8 +17,9 @@ from rocketqa.jobs.parents import end_with_those_above
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A signal that comes so many seconds after another is the same request: Paddle's launcher sends
-# three, and Ctrl-C reaches a run script and its verb alike.
-SAME_REQUEST = 1.0
+# three, each .2 s after the other, or later where the machine has too much to do; and Ctrl-C
+# reaches a run script and its verb alike.
+SAME_REQUEST = 2.0
 # Seconds after which Stopped is raised again: a library may have caught it.
 RAISE_AGAIN = 3.0
 RAISE_SOON = 0.05  # where Python has ignored it
