@@ -60,7 +60,7 @@ label_log() {
     choose_depth start.log_train log_train "$passages" --min-positive "$MIN_POSITIVE" \
         --negatives "$DISTIL_NEGATIVES" --max-negative 1
     ranks=$(as_deep "$passages" start.log_train)
-    score start.log_train log_train "$ranks"
+    score start.log_train log_train "$ranks" "$(drawn start.log_train)"
     report_denoising denoising.log start.log_train log_train "$ranks"
     rocketqa pseudo-label --output "$OUTPUT_DIR/examples.adapted.tsv" \
         --run "$OUTPUT_DIR/start.log_train.run" --scores "$OUTPUT_DIR/start.log_train.scored.run" \
@@ -154,7 +154,7 @@ fuse_adapted() {
     fi
     fuse "$LAST_MODEL" "$EVALUATE_SPLIT" "$@"
     measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
-    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH" "$LAST_MODEL.$EVALUATE_SPLIT"
     measure_run fused_reranked "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.scored.run"
     index_bm25
 }

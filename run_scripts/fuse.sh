@@ -53,9 +53,9 @@ fuse_last() {
         --training-qrels "$SAMPLE/qrels.tsv"
 }
 
-# rerank_sample NAME: re-ranks the run NAME of the drawn queries, and measures that.
+# rerank_sample NAME [KNOWN]: re-ranks the run NAME of the drawn queries, and measures that.
 rerank_sample() {
-    score "$1.train_sample" train_sample "$RERANK_DEPTH"
+    score "$1.train_sample" train_sample "$RERANK_DEPTH" "${2-}"
     rocketqa evaluate --run "$OUTPUT_DIR/$1.train_sample.scored.run" --qrels "$SAMPLE/qrels.tsv" \
         --output "$OUTPUT_DIR/$1.train_sample.reranked.tsv" >/dev/null
 }
@@ -81,9 +81,10 @@ fuse_last "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
 index_bm25
 rerank_sample "$LAST"
-rerank_sample fused
+rerank_sample fused "$LAST.train_sample"
 if fused_are_better; then
-    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+    score "$LAST.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH" "$LAST.$EVALUATE_SPLIT"
     measure_run fused_reranked "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.scored.run"
 else
     say "the fused passages are not re-ranked: it was not better on the drawn training queries"

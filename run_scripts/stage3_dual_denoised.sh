@@ -60,7 +60,7 @@ fi
 retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
 choose_depth dual_encoder_0.train train "$DENOISE_DEPTH" --qrels "$DATA_DIR/qrels.train.tsv"
 ranks=$(as_deep "$DENOISE_DEPTH" dual_encoder_0.train)
-score dual_encoder_0.train train "$ranks"
+score dual_encoder_0.train train "$ranks" "$(drawn dual_encoder_0.train)"
 report_denoising denoising.train dual_encoder_0.train train "$ranks" \
     "$DATA_DIR/qrels.train.tsv"
 sample_denoised

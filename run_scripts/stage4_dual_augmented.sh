@@ -72,7 +72,7 @@ fi
 retrieve dual_encoder_1 unlabelled "$AUGMENT_DEPTH"
 choose_depth dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH" --min-positive "$MIN_POSITIVE"
 ranks=$(as_deep "$AUGMENT_DEPTH" dual_encoder_1.unlabelled)
-score dual_encoder_1.unlabelled unlabelled "$ranks"
+score dual_encoder_1.unlabelled unlabelled "$ranks" "$(drawn dual_encoder_1.unlabelled)"
 report_denoising denoising.unlabelled dual_encoder_1.unlabelled unlabelled "$ranks"
 pseudo_label
 if ! fills_a_batch examples.augmented.tsv; then lower_threshold; fi

@@ -18,7 +18,8 @@
 # train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
 # train_cross NAME EXAMPLES         trains a cross encoder CHECKPOINT_DIR/NAME on OUTPUT_DIR/EXAMPLES.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
-# score RUN SPLIT DEPTH             writes OUTPUT_DIR/RUN.scored.run with the cross encoder.
+# score RUN SPLIT DEPTH [KNOWN]     writes OUTPUT_DIR/RUN.scored.run with the cross encoder; pairs of
+#                                   OUTPUT_DIR/KNOWN.scored.run are not computed again.
 # score_pairs NAME SPLIT FLAGS ..   writes OUTPUT_DIR/NAME.scored.run; FLAGS name a run or examples.
 # sample_labelled FILE FLAGS ...    writes OUTPUT_DIR/FILE, examples with labelled positives; FLAGS
 #                                   name the passages that are the negatives.
@@ -30,6 +31,7 @@
 #                                   it does not: deeper ranks would be taken without denoising.
 # choose_depth RUN SPLIT DEPTH FLAGS ..  where it does, writes OUTPUT_DIR/RUN.depth.tsv: how many of the
 #                                   first DEPTH ranks hold what rows need, by 200 drawn queries.
+# drawn RUN                         prints the name of the run of these queries, where it does.
 # as_deep DEPTH RUN                 prints that number of ranks, or DEPTH where it was not chosen.
 # calibrate                         where the flight is calibrated, writes OUTPUT_DIR/calibration by
 #                                   the held-out pairs, and lowers MAX_NEGATIVE and MIN_POSITIVE as it
@@ -219,7 +221,8 @@ retrieve() {
 
 # The cross encoder scores the first DEPTH passages that OUTPUT_DIR/RUN.run has for each query.
 score() {
-    score_pairs "$1" "$2" --run "$OUTPUT_DIR/$1.run" --depth "$3"
+    score_pairs "$1" "$2" --run "$OUTPUT_DIR/$1.run" --depth "$3" \
+        ${4:+--known "$OUTPUT_DIR/$4.scored.run"}
 }
 
 score_pairs() {
@@ -279,6 +282,10 @@ choose_depth() {
     rocketqa choose-depth --output "$OUTPUT_DIR/$chosen_run.depth.tsv" \
         --run "$OUTPUT_DIR/$chosen_run.run" --scores "$OUTPUT_DIR/$chosen_run.drawn.scored.run" \
         --depth "$deepest" --negatives "$DUAL_NEGATIVES" --max-negative "$MAX_NEGATIVE" "$@"
+}
+
+drawn() {
+    ! depth_is_chosen || echo "$1.drawn"
 }
 
 # The columns of depth.tsv: 1 depth, 4 whether it was chosen.

@@ -3,6 +3,7 @@ scores.
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from rocketqa.cli.flags import (
     AS_TRAINED,
@@ -21,7 +22,8 @@ from rocketqa.cli.flags import (
 from rocketqa.distributed.watchdog import Workspace
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ANY_WHOLE, TOKENS, WHOLE_FROM_1
-from rocketqa.jobs.manifest import flag_of
+from rocketqa.jobs.job import Job
+from rocketqa.jobs.manifest import flag_of, input_of
 from rocketqa.weights.model_kinds import model_settings
 
 EXAMPLE = (
@@ -79,6 +81,15 @@ def build_parser() -> ArgumentParser:
         help="seed of that draw (default: %(default)s)",
     )
     parser.add_argument(
+        "--known",
+        type=to_file,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="runs that the same checkpoint has scored before, with the same texts, length and "
+        "precision: their pairs are not computed again (default: none)",
+    )
+    parser.add_argument(
         "--max-length",
         type=NumberType(TOKENS),
         help="tokens of a query and its passage together, special tokens included "
@@ -98,10 +109,14 @@ def main(argv: list[str] | None = None) -> int:
     model_settings(args.checkpoint, "CrossEncoder")
     take_lengths(args, "max_length")
     take_batch_tokens(args)
-    inputs = ("checkpoint", "collection", "queries", scored)
-    # Without a sample, a job is what it was before there were these flags.
+    inputs = ["checkpoint", "collection", "queries", scored]
+    # Without a sample and known runs, a job is what it was before there were these flags.
     of_sample = () if args.sample else ("sample", "seed")
-    job = job_of("score", args, inputs=inputs, not_identity=(other, *of_sample))
+    unused = [other, *of_sample]
+    (inputs if args.known else unused).append("known")
+    job = job_of("score", args, inputs=inputs, not_identity=unused)
+    for run in args.known:
+        _refuse_other_scores(run, job)
 
     def make(workspace: Workspace) -> None:
         from rocketqa.inference.scoring import ScoringSettings, score
@@ -119,10 +134,23 @@ def main(argv: list[str] | None = None) -> int:
             examples=args.examples,
             sample=args.sample,
             seed=args.seed,
+            known=args.known,
         )
         job.facts["cut"] = score(settings, workspace, args.output.name)
 
     return job.run_in(on_all_devices, make, args.check)
+
+
+def _refuse_other_scores(run: Path, job: Job) -> None:
+    """Raises DataError where a run was not scored as this job scores."""
+    for name in ("checkpoint", "collection", "queries"):
+        if input_of(run, name) != job.identity["inputs"][name]:
+            raise DataError(f"{run}: expected scores of the same {name}, got those of another")
+    for name in ("max_length", "precision"):
+        wanted, got = job.identity["flags"][name], flag_of(run, name)
+        if got != wanted:
+            flag = name.replace("_", "-")
+            raise DataError(f"{run}: expected scores with --{flag} {wanted}, got {got}")
 
 
 def _check_examples(args: Namespace) -> None:

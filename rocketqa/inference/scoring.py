@@ -22,7 +22,14 @@ from rocketqa.files.examples import pairs_of_examples, read_examples
 from rocketqa.files.formats import Passage, Query
 from rocketqa.files.published_forms import CANDIDATES, candidates_cure, is_candidate
 from rocketqa.files.rows import UNKNOWN_IDS, Check, read_rows
-from rocketqa.files.runs import Ranking, RunFile, ScoredPassage, ranked, run_lines
+from rocketqa.files.runs import (
+    Ranking,
+    RunFile,
+    ScoredPassage,
+    open_scores,
+    ranked,
+    run_lines,
+)
 from rocketqa.inference.cut_texts import CutTexts
 from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
@@ -45,7 +52,8 @@ EncodePairs = Callable[[Pairs], list[Encoding]]
 class ScoringSettings:
     """What is scored, and how; see `rocketqa score --help`. max_length and batch_tokens are in
     tokens. Either `run` or `examples` is given. sample: with a run, how many of its queries are
-    scored, drawn by `seed`; None for all.
+    scored, drawn by `seed`; None for all. known: runs of the same cross encoder, of which no pair is
+    computed again.
     """
 
     checkpoint: Path
@@ -60,6 +68,7 @@ class ScoringSettings:
     examples: Path | None = None
     sample: int | None = None
     seed: int = 1
+    known: Sequence[Path] = ()
 
 
 def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> dict[str, int]:
@@ -74,6 +83,7 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
         warn_of_other_length(settings.checkpoint, "max_length", settings.max_length)
     engine = Engine(model, settings.precision)
     run, lines, pair_tokens = _inputs(settings, text_encoder)
+    known_runs = [open_scores(path) for path in settings.known]
     query_ids = drawn_queries(run, settings.sample, settings.seed)
     count = len(query_ids)
     size = queries_in_a_block(lines, len(run), settings.depth)
@@ -87,8 +97,13 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
                 rankings = [run[query_id][: settings.depth] for query_id in of_block]
                 pairs = [pair for ranking in rankings for pair in ranking]
                 pair_tokens.start()
-                scores = scores_of(pairs, engine, pair_tokens.rows, settings.batch_tokens)
-                _refuse_non_finite(scores, settings.checkpoint, pairs)
+                known = _scores_in(known_runs, of_block)
+                new = [pair for pair in pairs if _ids(pair) not in known]
+                computed = scores_of(new, engine, pair_tokens.rows, settings.batch_tokens)
+                _refuse_non_finite(computed, settings.checkpoint, new)
+                pair_tokens.note([pair for pair in pairs if _ids(pair) in known])
+                known |= zip(map(_ids, new), computed)
+                scores = [known[_ids(pair)] for pair in pairs]
                 pair_tokens.cut().write(_cut_file(part, begin))
                 _write_block(_block_file(part, begin), rankings, scores, settings.format)
             progress.update(len(of_block))
@@ -119,6 +134,14 @@ class PairTokens:
 
     def rows(self, pairs: Pairs) -> list[Encoding]:
         """Returns the rows of tokens of the pairs."""
+        return self.text_encoder.pairs(*self._tokens(pairs), self.max_length)
+
+    def note(self, pairs: Pairs) -> None:
+        """Notes the lengths of pairs whose rows are not needed."""
+        self._tokens(pairs)
+
+    def _tokens(self, pairs: Pairs) -> tuple[list[Tokens], list[Tokens]]:
+        """Returns the tokens of the queries and of the passages, and notes the lengths of pairs."""
         texts = [text_or_tokens(self.queries[pair.query_id]) for pair in pairs]
         passages = [self.collection[pair.passage_id] for pair in pairs]
         query_tokens = self.text_encoder.tokens(texts)
@@ -127,7 +150,7 @@ class PairTokens:
             title_length = 0 if passage.title is None else len(passage.title)
             length = len(query.text) + title_length + len(passage.text)
             self._lengths.append(length + SPECIAL_TOKENS_OF_A_PAIR)
-        return self.text_encoder.pairs(query_tokens, passage_tokens, self.max_length)
+        return query_tokens, passage_tokens
 
     def start(self) -> None:
         """Forgets the lengths of earlier pairs."""
@@ -195,6 +218,19 @@ def raising_with_cure(source: str) -> Callable[[Fault], None]:
         raise fault
 
     return raise_with_cure
+
+
+def _ids(pair: ScoredPassage) -> tuple[str, str]:
+    return pair.query_id, pair.passage_id
+
+
+def _scores_in(runs: Sequence[RunFile], query_ids: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Returns (query_id, passage_id) -> score of all pairs that runs have for these queries."""
+    scores: dict[tuple[str, str], float] = {}
+    for run in runs:
+        for query_id in query_ids:
+            scores |= run.scores(query_id)
+    return scores
 
 
 def queries_in_a_block(lines: int, queries: int, depth: int | None) -> int:

@@ -72,8 +72,17 @@ def flag_of(path: Path, name: str) -> object:
     """Returns the value of a flag of the job that made an artefact; None where no manifest says
     so. Raises DataError where the manifest is damaged.
     """
-    flags = _job_in(read_manifest(path)).get("flags")
-    return flags.get(name) if isinstance(flags, dict) else None
+    return _of_job(path, "flags", name)
+
+
+def input_of(path: Path, name: str) -> object:
+    """Returns the digests of an input of that job, as `flag_of` does of its flags."""
+    return _of_job(path, "inputs", name)
+
+
+def _of_job(path: Path, part: str, name: str) -> object:
+    values = _job_in(read_manifest(path)).get(part)
+    return values.get(name) if isinstance(values, dict) else None
 
 
 def _job_in(manifest: dict) -> dict:
