@@ -51,9 +51,10 @@ EncodePairs = Callable[[Pairs], list[Encoding]]
 @dataclass(frozen=True, kw_only=True)
 class ScoringSettings:
     """What is scored, and how; see `rocketqa score --help`. max_length and batch_tokens are in
-    tokens. Either `run` or `examples` is given. sample: with a run, how many of its queries are
-    scored, drawn by `seed`; None for all. known: runs of the same cross encoder, of which no pair is
-    computed again.
+    tokens. Either `run` or `examples` is given.
+
+    sample: with a run, how many of its queries are scored, drawn by `seed`; None for all.
+    known: runs that the same cross encoder has scored; no pair of theirs is computed again.
     """
 
     checkpoint: Path
