@@ -22,6 +22,7 @@ SHRUNK = {
     "DEVICES": "1",
     "DEVICES_CROSS": "1",
     "DEVICES_INFERENCE": "1",
+    "BATCH_SIZE_5": "16",
     "BATCH_SIZE": "4",
     "BATCH_SIZE_CROSS": "8",
     "MIN_STEPS": "4",
