@@ -74,6 +74,8 @@ def test_augmentation_is_right_where_labelled_passages_are_positives_twice_as_of
         ([0.03, 0.03, *[0.5] * 18], 0.03),  # none is below it, but one more would be too many
         ([0.03, 0.1, *[0.5] * 18], 0.1),
         ([0.03, *[0.5] * 18], 0.03),  # of 19, none may be
+        ([0.03456, *[0.5] * 18], 0.0345),  # rounded down
+        ([0.00003, *[0.5] * 18], 0.00003),
     ],
 )
 def test_the_lower_threshold_falls_until_it_takes_a_twentieth_of_the_labelled_pairs(

@@ -20,12 +20,13 @@ others. It does not rise: many unlabelled passages above it are relevant.
 HELD_OUT, paper and 0 in `marco.env` and `nq.env`.
 """
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from rocketqa.evaluation.calibration import HeldOutPairs
+from rocketqa.evaluation.calibration import DIGITS, HeldOutPairs
 from rocketqa.evaluation.denoising_counts import TENTHS
 from rocketqa.evaluation.tables import Table
 
@@ -90,7 +91,9 @@ def lower_max_negative(pairs: HeldOutPairs, max_negative: float) -> float:
     labelled pairs.
     """
     labelled = np.sort(pairs.probabilities[pairs.labels == 1])
-    return min(max_negative, float(labelled[int(MOST_WRONG * len(labelled))]))
+    highest = float(labelled[int(MOST_WRONG * len(labelled))])
+    rounded_down = math.floor(highest * 10**DIGITS) / 10**DIGITS
+    return min(max_negative, rounded_down or highest)
 
 
 def lower_min_positive(pairs: HeldOutPairs, min_positive: float) -> float:
