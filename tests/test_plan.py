@@ -121,11 +121,13 @@ def test_the_choice_of_the_start_is_planned_where_something_is_to_be_chosen(tmp_
     lines = costs("own", **data)
     assert line_of(lines, "train cross_encoder, at most: ")
     choice = lines[lines.index("choice of the start:") + 1]
-    assert "500 queries and 2,500 passages, twice; 0.0 h on 2 devices" in choice
-    fixed = {"REPRESENTATION": "mean", "SIMILARITY": "cosine"}
+    assert "500 queries and 2,500 passages, at most 4 times; 0.0 h on 1 devices" in choice
+    fixed = {"REPRESENTATION": "mean", "SIMILARITY": "cosine", "PASSAGE_LENGTHS": ""}
     for variables in (fixed, {"CHOOSE": "no"}):
         assert "choice of the start:" not in costs("own", **data, **variables)
-    assert "choice of the start:" in costs("own", **data, REPRESENTATION="mean")
+    for open_name in ("SIMILARITY", "PASSAGE_LENGTHS"):
+        left = {name: value for name, value in fixed.items() if name != open_name}
+        assert "choice of the start:" in costs("own", **data, **left)
     flag = build_parser().get_default("passages")
     assert flag == DRAWN_PASSAGES
 

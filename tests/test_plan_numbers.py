@@ -1,14 +1,12 @@
 """ROWS and RATES hold numbers by name, and a wrong word is named with its variable."""
 
-import re
-
 import pytest
 from script_runs import ROOT, run_script, variable_values
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0
 from rocketqa.training.plan import PipelinePlan
-from rocketqa.training.plan_numbers import DRAWN_TO_SCORE, drawn, parse_numbers, tokens_on_disk
+from rocketqa.training.plan_numbers import depth_is_chosen, parse_numbers, tokens_on_disk
 
 
 def test_numbers_are_read_by_name():
@@ -52,24 +50,21 @@ def test_tokens_are_on_disk_for_both_kinds_of_model():
     )
 
 
-def test_queries_are_drawn_to_be_scored_first_only_where_the_script_does_so():
+def test_a_depth_is_planned_as_chosen_only_where_the_script_chooses_it():
     calibrated = {"THRESHOLDS": "calibrated", "HELD_OUT": "200", "FILL_DEPTH": "0"}
-    assert drawn(calibrated, 5000) == DRAWN_TO_SCORE
-    assert drawn(calibrated, 30) == 30
+    assert depth_is_chosen(calibrated)
     for change in ({"THRESHOLDS": "paper"}, {"HELD_OUT": "0"}, {"FILL_DEPTH": "1000"}):
-        assert drawn(calibrated | change, 5000) == 0
-    script = (ROOT / "run_scripts/steps.sh").read_text()
-    assert re.findall(r"--sample (\d+)", script) == [str(DRAWN_TO_SCORE)]
+        assert not depth_is_chosen(calibrated | change)
 
 
-def test_the_drawn_queries_are_added_to_the_pairs_that_are_planned_at_most(tmp_path):
+def test_pairs_of_drawn_queries_are_planned_once(tmp_path):
     (tmp_path / "queries.train.tsv").write_text("q\ttext\n" * 800)
     (tmp_path / "queries.unlabelled.tsv").write_text("q\ttext\n" * 100)
     own = variable_values(ROOT / "run_scripts/own.env")
     own |= {"DATA_DIR": str(tmp_path), "DENOISE_DEPTH": "20", "AUGMENT_DEPTH": "10"}
     lines = "\n".join(PipelinePlan(own).lines())
-    assert "score for train, at most: 1,000 queries x 20 = 20,000 pairs" in lines
-    assert "score for unlabelled, at most: 200 queries x 10 = 2,000 pairs" in lines
+    assert "score for train, at most: 800 queries x 20 = 16,000 pairs" in lines
+    assert "score for unlabelled, at most: 100 queries x 10 = 1,000 pairs" in lines
     lines = "\n".join(PipelinePlan(own | {"THRESHOLDS": "paper"}).lines())
     assert "score for train: 800 queries x 20 = 16,000 pairs" in lines
 

@@ -15,7 +15,7 @@ from rocketqa.training.plan_memory import memory_lines
 from rocketqa.training.plan_numbers import (
     Cost,
     count_lines,
-    drawn,
+    depth_is_chosen,
     parse_numbers,
     tokens_on_disk,
     total_line,
@@ -139,18 +139,19 @@ class PipelinePlan:
         return Cost(what, arithmetic, pairs, "score", devices, disk)
 
     def scoring_for_rows(self, split: str, depth: str) -> Cost:
-        """Returns the cost of scoring a run for training rows, drawn queries first."""
-        queries = self.rows[f"queries.{split}"]
-        first = drawn(self.variables, queries)
-        at_most = ", at most" if first else ""
-        return self._scoring(f"score for {split}{at_most}", queries + first, depth)
+        """Returns the cost of scoring a run for training rows; no pair is scored twice."""
+        at_most = ", at most" if depth_is_chosen(self.variables) else ""
+        return self._scoring(f"score for {split}{at_most}", self.rows[f"queries.{split}"], depth)
 
     def choice_of_start(self) -> list[Cost]:
-        """Returns the cost of measuring the initial weights with each representation, at most."""
+        """Returns the cost of measuring the initial weights with each representation and with each
+        further length, at most.
+        """
         queries = min(self.rows["queries.train"], DRAWN_QUERIES)
         passages = min(self.rows["collection"], queries + DRAWN_PASSAGES)
-        arithmetic = f"{queries:,} queries and {passages:,} passages, twice"
-        work, devices = 2 * (queries + passages), self._number("DEVICES_INFERENCE")
+        times = 2 + len(self.variables.get("PASSAGE_LENGTHS", "").split())
+        arithmetic = f"{queries:,} queries and {passages:,} passages, at most {times} times"
+        work, devices = times * (queries + passages), self._number("DEVICES_INFERENCE")
         return [Cost("encode with the initial weights", arithmetic, work, "encode", devices)]
 
     def fusion(self, split: str) -> list[Cost]:
@@ -178,7 +179,8 @@ class PipelinePlan:
         if self.variables.get("TOKENISE") == "yes":
             arithmetic, disk = tokens_on_disk(self.rows)
             yield "tokens", [Cost("tokenise", arithmetic, disk=disk)]
-        is_open = not (self.variables.get("REPRESENTATION") and self.variables.get("SIMILARITY"))
+        are_set = self.variables.get("REPRESENTATION") and self.variables.get("SIMILARITY")
+        is_open = not are_set or self.variables.get("PASSAGE_LENGTHS")
         if is_open and self.variables.get("CHOOSE") == "yes":
             yield "choice of the start", self.choice_of_start()
         yield "stage 1", [self.training("train dual_encoder_0", labelled, "EPOCHS_1")]

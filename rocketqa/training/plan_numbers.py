@@ -13,7 +13,6 @@ from rocketqa.files.ranges import Range, shown
 BYTES_A_PASSAGE = 190
 BYTES_A_QUERY = 50
 GIB = 2**30
-DRAWN_TO_SCORE = 200  # queries of a run by which the depth of scoring is chosen
 
 
 class Cost(NamedTuple):
@@ -40,15 +39,14 @@ class Cost(NamedTuple):
         return "; ".join(parts)
 
 
-def drawn(variables: Mapping[str, str], queries: int) -> int:
-    """Returns how many of the queries are scored first, as deep as is allowed, to choose the depth
-    of the others: none unless choose_depth in steps.sh does so.
+def depth_is_chosen(variables: Mapping[str, str]) -> bool:
+    """Returns whether a run is scored as deep as drawn queries need, as choose_depth in steps.sh
+    has it. What they need is no deeper than the depth of the env file.
     """
     is_calibrated = variables.get("THRESHOLDS") == "calibrated"
     has_held_out = variables.get("HELD_OUT", "0") != "0"
     takes_no_more = variables.get("FILL_DEPTH", "0") == "0"
-    is_chosen = is_calibrated and has_held_out and takes_no_more
-    return min(queries, DRAWN_TO_SCORE) if is_chosen else 0
+    return is_calibrated and has_held_out and takes_no_more
 
 
 def parse_numbers(text: str, names: Sequence[str], variable: str, range: Range) -> dict[str, float]:
