@@ -55,6 +55,19 @@ def build_parser() -> ArgumentParser:
         required=True,
         help="queries.SPLIT.tsv, or the folder of their tokens",
     )
+    _add_pair_flags(parser)
+    parser.add_argument(
+        "--max-length",
+        type=NumberType(TOKENS),
+        help="tokens of a query and its passage together, special tokens included "
+        f"(default: {AS_TRAINED}160)",
+    )
+    add_inference_flags(parser)
+    add_format_flag(parser)
+    return parser
+
+
+def _add_pair_flags(parser: ArgumentParser) -> None:
     pairs = parser.add_mutually_exclusive_group(required=True)
     pairs.add_argument("--run", type=to_file, help="the run to score")
     pairs.add_argument(
@@ -89,15 +102,6 @@ def build_parser() -> ArgumentParser:
         help="runs that the same checkpoint has scored before, with the same texts, length and "
         "precision: their pairs are not computed again (default: none)",
     )
-    parser.add_argument(
-        "--max-length",
-        type=NumberType(TOKENS),
-        help="tokens of a query and its passage together, special tokens included "
-        f"(default: {AS_TRAINED}160)",
-    )
-    add_inference_flags(parser)
-    add_format_flag(parser)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
