@@ -194,15 +194,15 @@ static inline vector load(const float *from) {
    times `scale`; the padding is 0. */
 static void gather(const float *from, long stride, const float *bias, long count, long d, long d16,
                    float scale, float *to) {
-    long written = d == d16 ? count * d16 : 0; /* what is written anyway */
-    memset(to + written, 0, (multiple_of_16(count) * d16 - written) * sizeof(float));
+    long whole = d == d16 ? d : 0; /* the numbers of a token that fill whole registers */
+    memset(to + count * whole, 0, (multiple_of_16(count) * d16 - count * whole) * sizeof(float));
     for (long t = 0; t < count; t++) {
         const float *token = from + t * stride;
-        for (long i = 0; d == d16 && i < d; i += WIDTH) {
+        for (long i = 0; i < whole; i += WIDTH) {
             vector part = load(token + i);
             *(vector *)(to + t * d16 + i) = (bias ? part + load(bias + i) : part) * scale;
         }
-        for (long i = d == d16 ? d : 0; i < d; i++)
+        for (long i = whole; i < d; i++)
             to[t * d16 + i] = (token[i] + (bias ? bias[i] : 0.0f)) * scale;
     }
 }
