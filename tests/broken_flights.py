@@ -242,8 +242,8 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
         "on several devices, got 2",
     ),
     "a disk that is too small": (
-        exported(AUGMENT_DEPTH="2000000000"),  # x 40 queries, drawn ones twice, x 45 bytes
-        "FOLDER/o: expected 6705.5 GiB of free disk, as the plan foretells, got ",
+        exported(AUGMENT_DEPTH="2000000000"),  # x 40 queries x 45 bytes
+        "FOLDER/o: expected 3352.8 GiB of free disk, as the plan foretells, got ",
     ),
     "half precision on a CPU": (
         exported(PRECISION_CROSS="float16"),

@@ -54,7 +54,7 @@ def test_the_table_of_a_page_has_the_medians_of_three_seeds(page):
     for table in tables(text):
         for cell, *values in table.rows:
             row = row_of(cell)
-            if row and len(values) == 3:
+            if row and "paper" in table.headings[-1]:
                 assert values[:2] == [median(row, LABELS), median(row, TRUTH)], cell
                 assert len(measured()[row, LABELS]) == 3
                 compared.add(row)
