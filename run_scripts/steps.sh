@@ -313,9 +313,11 @@ decided() {
         "$OUTPUT_DIR/calibration/decision.tsv"
 }
 
+# A cross encoder without held-out pairs leaves the decisions of an earlier one behind.
 refusal() {
-    is_calibrated && [ -e "$OUTPUT_DIR/calibration/decision.tsv" ] && [ "${PLAN-no}" = no ] ||
-        return 0
+    is_calibrated && [ "${PLAN-no}" = no ] || return 0
+    [ -e "$CHECKPOINT_DIR/cross_encoder/held_out.tsv" ] || return 0
+    [ -e "$OUTPUT_DIR/calibration/decision.tsv" ] || return 0
     [ "$(decided "$1" 2)" != no ] || decided "$1" 3
 }
 

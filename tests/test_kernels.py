@@ -45,7 +45,16 @@ def test_products_that_rise_fall_or_are_equal_are_no_trouble(order):
 
 
 @needs_compiler
-@pytest.mark.parametrize("size", [1, 31, 32, 100])
+def test_the_largest_products_are_found_where_a_sample_of_all_misleads():
+    vectors = np.arange(5120, dtype=np.float32)[:, None]
+    vectors[::10] += 10_000  # the kernels look at every tenth of so many first
+    products, rows = largest_products(np.ones((1, 1), np.float32), vectors, 600)
+    assert np.sort(products[0]).tolist() == np.sort(vectors[:, 0])[-600:].tolist()
+    np.testing.assert_array_equal(products[0], vectors[rows[0], 0])
+
+
+@needs_compiler
+@pytest.mark.parametrize("size", [1, 31, 32, 64, 100, 200])
 def test_wanted_candidates_get_float64_products(monkeypatch, size):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     queries = random_vectors(5, size, 1)

@@ -60,10 +60,14 @@ def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_p
     rows = f"denoise\t{answer}\t9 % of 9 are: 1 times\t0.1\naugment\tyes\tall\t0.9\n"
     decision.write_text(f"step\tanswer\tevidence\tthreshold\n{rows}")
     program = "refusal denoise; refusal augment"
+    variables = {"CHECKPOINT_DIR": str(tmp_path)}
+    assert with_steps(tmp_path, program, **variables).stdout == ""  # of an earlier cross encoder
+    (tmp_path / "cross_encoder").mkdir()
+    (tmp_path / "cross_encoder/held_out.tsv").touch()
     expected = "9 % of 9 are: 1 times\n" if answer == "no" else ""
-    assert with_steps(tmp_path, program).stdout == expected
-    assert with_steps(tmp_path, program, THRESHOLDS="paper").stdout == ""
-    assert with_steps(tmp_path, program, PLAN="yes").stdout == ""
+    assert with_steps(tmp_path, program, **variables).stdout == expected
+    for others in ({"THRESHOLDS": "paper"}, {"PLAN": "yes"}):
+        assert with_steps(tmp_path, program, **variables | others).stdout == ""
 
 
 @pytest.mark.parametrize(

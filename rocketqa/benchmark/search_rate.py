@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ QUERIES = 200
 VECTOR_SIZE = 768
 DEPTHS = (100, 1000)
 MAX_MEMORY = 4 * 2**30  # bytes; all vectors fit
+PAUSE = 0.1  # seconds, after which the threads of the one that was measured before sleep
 
 
 class SearchRate(NamedTuple):
@@ -63,13 +64,8 @@ def _measure_depth(
     exact_seconds = []
     faiss_seconds = []
     for _ in range(rounds):
-        begin = time.perf_counter()
-        exact.nearest(queries, depth)
-        middle = time.perf_counter()
-        index.search(queries, depth)
-        end = time.perf_counter()
-        exact_seconds.append(middle - begin)
-        faiss_seconds.append(end - middle)
+        exact_seconds.append(_seconds_of(lambda: exact.nearest(queries, depth)))
+        faiss_seconds.append(_seconds_of(lambda: index.search(queries, depth)))
     ratios = [other / ours for ours, other in zip(exact_seconds, faiss_seconds)]
     return SearchRate(
         vectors=index.ntotal,
@@ -78,3 +74,10 @@ def _measure_depth(
         faiss=len(queries) / statistics.median(faiss_seconds),
         speed_up=statistics.median(ratios),
     )
+
+
+def _seconds_of(search: Callable[[], object]) -> float:
+    time.sleep(PAUSE)
+    begin = time.perf_counter()
+    search()
+    return time.perf_counter() - begin

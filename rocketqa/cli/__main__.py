@@ -118,12 +118,14 @@ def run(argv: list[str]) -> int:
 
 
 def use_the_processor() -> None:
-    """Gives Paddle the cores of this process and the instructions of its processor.
+    """Gives Paddle and numpy the cores of this process and the instructions of its processor.
 
-    Both must be said before Paddle is imported. Paddle takes one core unless OMP_NUM_THREADS says
-    otherwise. Its matrix products are those of MKL, which takes a slow path on AMD processors
-    unless MKL_DEBUG_CPU_TYPE says what they can do: 39 instead of 153 GFLOP/s a core where that was
-    measured. What the user has set stays.
+    This must be said before they are imported; what the user has set stays. Paddle takes one core
+    unless OMP_NUM_THREADS says otherwise. Its matrix products are those of MKL, which takes a slow
+    path on AMD processors unless MKL_DEBUG_CPU_TYPE says what they can do: 39 instead of 153
+    GFLOP/s a core where that was measured. Numpy's products are those of OpenBLAS, whose threads
+    keep their cores for some 30 ms after a product, though others go on with its result, unless
+    OPENBLAS_THREAD_TIMEOUT says for how many cycles (2 to its power).
     """
     from pathlib import Path
 
@@ -133,6 +135,7 @@ def use_the_processor() -> None:
     processes = local or number_in(PROCESSES)
     cores = len(os.sched_getaffinity(0))
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "8")
     description = Path("/proc/cpuinfo")
     processor = description.read_text(encoding="utf-8") if description.is_file() else ""
     if "AuthenticAMD" in processor and " avx2 " in processor:

@@ -34,7 +34,7 @@ from rocketqa.search.exact_scores import (
     norms_of,
     smallest_keys,
 )
-from rocketqa.search.kernels import thread_count
+from rocketqa.search.kernels import in_threads, thread_count
 from rocketqa.search.near_equal_passages import merge_all_passages
 from rocketqa.search.vectors import VectorStore
 
@@ -101,7 +101,8 @@ class ExactSearch:
                 searched = self._search_block(best, queries, begin)
                 if progress is not None:
                     progress.update(searched)
-        scores, orders = decode_keys(np.sort(best, axis=1))
+        in_threads(lambda some: best[some].sort(axis=1), len(best))
+        scores, orders = decode_keys(best)
         return scores, self.rows_by_id[orders]
 
     def _search_block(
@@ -190,6 +191,31 @@ def _merge_candidates(
         merge_all_passages(best, queries, block)
         return
     approximate, places = index.nearest(queries, candidate_count)  # both [Q, C]
+    is_incomplete = np.empty(len(queries), bool)
+
+    def merge(some: slice) -> None:
+        is_incomplete[some] = _merge_scored(
+            best[some], queries[some], block, approximate[some], places[some]
+        )
+
+    in_threads(merge, len(queries))
+    incomplete = np.flatnonzero(is_incomplete)
+    best_of_incomplete = best[incomplete]
+    merge_all_passages(best_of_incomplete, queries[incomplete], block)
+    best[incomplete] = best_of_incomplete
+
+
+def _merge_scored(
+    best: ndarray,
+    queries: ndarray,
+    block: Block,
+    approximate: ndarray,
+    places: ndarray,
+) -> ndarray:
+    """Merges candidates, whose float32 products and rows of the block are [Q, C].
+
+    Returns for which queries it has merged none, because more passages may be needed: bool [Q].
+    """
     errors = float32_error_bounds(queries, block)
     floors = _score_floors(best, approximate, errors)
     is_above = approximate >= floors[:, None]
@@ -201,10 +227,7 @@ def _merge_candidates(
     keys = encode_keys(scores, block.orders[places])
     keys[~is_above] = EMPTY_KEY
     best[:] = smallest_keys(best, keys)
-    incomplete = np.flatnonzero(is_incomplete)
-    best_of_incomplete = best[incomplete]
-    merge_all_passages(best_of_incomplete, queries[incomplete], block)
-    best[incomplete] = best_of_incomplete
+    return is_incomplete
 
 
 def _refuse_larger_errors(

@@ -9,19 +9,20 @@ Letters: Q queries, N passages of a block, H vector size, C candidates of each q
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from numpy import float32, float64, int64, ndarray
+from numpy import float32, int64, ndarray
 
 from rocketqa.jobs.compiled_library import LibrarySource
 
 SOURCE = LibrarySource("search_kernels", [Path(__file__).with_name("search_kernels.c")])
 PRODUCTS_AT_ONCE = 1 << 21  # 8 MiB of float32, which stay in the cache
 ROOM = 4  # times C: candidates of a query that are kept before the largest C of them are chosen
+GROUP = 32  # and so many more: those that the kernels add at once
 CANDIDATE_BYTES = 8
 LARGEST_ROW = 2**31 - 1
 
@@ -44,16 +45,14 @@ def largest_products(queries: ndarray, vectors: ndarray, count: int) -> tuple[nd
     queries: float32 [Q, H]. vectors: float32 [N, H], N from C to LARGEST_ROW.
     """
     selection = _Selection(len(queries), count)
-    slices = _slices(len(queries))
     columns = max(count, PRODUCTS_AT_ONCE // len(queries))
     buffer = np.empty(len(queries) * min(columns, len(vectors)), float32)
-    with ThreadPoolExecutor(len(slices)) as pool:
-        for begin in range(0, len(vectors), columns):
-            part = vectors[begin : begin + columns]
-            products = buffer[: len(queries) * len(part)].reshape(len(queries), -1)  # [Q, n]
-            np.matmul(queries, part.T, out=products)
-            list(pool.map(partial(selection.add, products, begin), slices))
-        list(pool.map(selection.take, slices))
+    for begin in range(0, len(vectors), columns):
+        part = vectors[begin : begin + columns]
+        products = buffer[: len(queries) * len(part)].reshape(len(queries), -1)  # [Q, n]
+        np.matmul(queries, part.T, out=products)
+        in_threads(partial(selection.add, products, begin), len(queries))
+    in_threads(selection.take, len(queries))
     return selection.products, selection.rows
 
 
@@ -63,24 +62,16 @@ def candidate_products(
     rows: ndarray,
     wanted: ndarray,
 ) -> ndarray:
-    """Returns the float64 inner products of queries with their candidates, [Q, C].
+    """Returns the float64 inner products of queries with their candidates, [Q, C], in one thread.
 
     queries: float32 [Q, H]. vectors: float32 [N, H]. rows: int64 [Q, C], ascending for each query.
     wanted: bool [Q, C]; the other products are 0.
     """
     results = np.zeros(rows.shape)
-    query_count, count = rows.shape
-    wide_queries = queries.astype(float64)
-    next_places = np.empty(query_count, int64)
-
-    def multiply(some: slice) -> None:
-        sizes = (some.stop - some.start, count, queries.shape[1], len(vectors))
-        arrays = (rows[some], wanted[some], next_places[some], results[some])
-        _call("multiply_candidates", wide_queries[some], vectors, *sizes, *arrays)
-
-    slices = _slices(query_count)
-    with ThreadPoolExecutor(len(slices)) as pool:
-        list(pool.map(multiply, slices))
+    sizes = (*rows.shape, queries.shape[1], len(vectors))
+    next_places = np.empty(len(rows), int64)
+    queries = np.ascontiguousarray(queries)
+    _call("multiply_candidates", queries, vectors, *sizes, rows, wanted, next_places, results)
     return results
 
 
@@ -89,7 +80,7 @@ class _Selection:
 
     def __init__(self, queries: int, count: int):
         self._count = count
-        self._room = ROOM * count
+        self._room = ROOM * count + GROUP
         self._candidates = np.empty((queries, self._room * CANDIDATE_BYTES), np.uint8)
         self._sizes = np.zeros(queries, int64)
         self._floors = np.full(queries, -np.inf, float32)
@@ -118,6 +109,21 @@ class _Selection:
             self.products[some],
             self.rows[some],
         )
+
+
+def in_threads(work: Callable[[slice], object], rows: int) -> None:
+    """Calls `work` with the rows in as many parts as there are threads, at the same time."""
+    *others, own = _slices(rows)
+    running = [_threads(os.getpid(), len(others)).submit(work, part) for part in others]
+    work(own)
+    for part in running:
+        part.result()
+
+
+@cache
+def _threads(process: int, count: int) -> ThreadPoolExecutor:
+    """Returns threads that wait for work; after a fork, the new process has its own."""
+    return ThreadPoolExecutor(count)
 
 
 def _slices(rows: int) -> list[slice]:
