@@ -236,6 +236,42 @@ static uint64_t seed_of(uint64_t seed, long task) {
     return seed + 0x9E3779B97F4A7C15u * (uint64_t)(task + 1);
 }
 
+/* Attending tokens that are computed together, each in a place of two registers of its own: the
+   softmax goes down the rows of the weights, without sums across a register. */
+enum { TOGETHER = 2 * WIDTH };
+
+/* Copies a head's part of q of `count` tokens, plus its bias, times `scale`, into to [d16, TOGETHER];
+   the padding is 0. */
+static void gather_queries(const float *from, long stride, const float *bias, long count, long d,
+                           float scale, float *to) {
+    memset(to, 0, multiple_of_16(d) * TOGETHER * sizeof(float));
+    for (long t = 0; t < count; t++)
+        for (long i = 0; i < d; i++) to[i * TOGETHER + t] = (from[t * stride + i] + bias[i]) * scale;
+}
+
+/* weights [L, TOGETHER] = e^(weights - the largest of their column), and its sums. */
+static void raise(float *weights, long L, float *largest, float *sums) {
+    for (int i = 0; i < TOGETHER; i++) {
+        largest[i] = weights[i];
+        sums[i] = 0.0f;
+    }
+    for (long j = 1; j < L; j++)
+        for (int i = 0; i < TOGETHER; i++) {
+            float w = weights[j * TOGETHER + i];
+            largest[i] = w > largest[i] ? w : largest[i];
+        }
+    for (long begin = 0; begin < L; begin += 16) { /* sums of sums: a long one rounds more */
+        float some[TOGETHER] = {0.0f};
+        for (long j = begin; j < L && j < begin + 16; j++)
+            for (int i = 0; i < TOGETHER; i++) {
+                float w = exponential(weights[j * TOGETHER + i] - largest[i]);
+                weights[j * TOGETHER + i] = w;
+                some[i] += w;
+            }
+        for (int i = 0; i < TOGETHER; i++) sums[i] += some[i];
+    }
+}
+
 /* context [A, H]. For the backward pass: norms [h, A], the logarithm of each softmax's sum.
    Each (row, head) is a task of its own. */
 void attend(const AttentionInputs *in, long A, float *context, float *norms) {
@@ -244,36 +280,38 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
 #pragma omp parallel for schedule(dynamic)
     for (long task = 0; task < in->N * h; task++) {
         long row = task / h, head = task % h, begin = in->begins[row];
-        long L = in->lengths[row], L16 = multiple_of_16(L);
-        long a = in->first_only ? 1 : L, a16 = multiple_of_16(a);
+        long L = in->lengths[row], L16 = multiple_of_16(L), a = in->first_only ? 1 : L;
         long first_attending = in->first_only ? row : begin;
-        float *q = allocate((2 * a16 + 3 * L16) * d16 + a16 * L16 + a16); /* [a16, d16] */
-        float *k = q + a16 * d16, *kt = k + L16 * d16; /* [L16, d16], [d16, L16] */
-        float *v = kt + L16 * d16;                     /* [L16, d16] */
-        float *weights = v + L16 * d16;                /* [a16, L16], times sums */
-        float *out = weights + a16 * L16;              /* [a16, d16], times sums */
-        float *sums = out + a16 * d16;                 /* [a16] */
-        gather_head(in, first_attending, begin, head, a, L, scale, q, k, v);
-        transpose(k, L16, d16, kt);
-        product(a16, L16, d16, q, d16, 1, kt, weights);
+        float *k = allocate((2 * L16 + 2 * TOGETHER) * d16 + L16 * TOGETHER); /* [L16, d16] */
+        float *v = k + L16 * d16, *q = v + L16 * d16; /* [L16, d16], [d16, TOGETHER] */
+        float *out = q + d16 * TOGETHER;              /* [TOGETHER, d16], times sums */
+        float *weights = out + TOGETHER * d16;        /* [L16, TOGETHER], times sums */
+        const float *from_q = in->q + first_attending * in->q_stride + head * in->q_head;
+        const float *from_k = in->k + begin * in->kv_stride + head * in->kv_head;
+        const float *from_v = in->v + begin * in->kv_stride + head * in->kv_head;
+        gather(from_k, in->kv_stride, in->k_bias + head * d, L, d, d16, 1.0f, k);
+        gather(from_v, in->kv_stride, in->v_bias + head * d, L, d, d16, 1.0f, v);
         Dropout dropout = dropout_of(in->p, seed_of(in->seed, task));
-        for (long i = 0; i < a; i++) {
-            float *w = weights + i * L16, least, largest, sum = 0.0f;
-            extremes(w, L, &least, &largest);
-            for (long j = 0; j < L; j++) {
-                w[j] = exponential(w[j] - largest);
-                sum += w[j];
-            }
+        for (long first = 0; first < a; first += TOGETHER) {
+            long count = a - first < TOGETHER ? a - first : TOGETHER;
+            float largest[TOGETHER], sums[TOGETHER];
+            gather_queries(from_q + first * in->q_stride, in->q_stride, in->q_bias + head * d,
+                           count, d, scale, q);
+            product(L16, TOGETHER, d16, k, d16, 1, q, weights);
+            raise(weights, L, largest, sums);
             if (in->p > 0.0f)
-                for (long j = 0; j < L; j++) w[j] *= dropout_at(dropout, (uint32_t)(i * L + j));
-            sums[i] = sum;
-            norms[head * A + first_attending + i] = largest + logf(sum);
+                for (long j = 0; j < L; j++)
+                    for (long i = 0; i < TOGETHER; i++)
+                        weights[j * TOGETHER + i] *=
+                            dropout_at(dropout, (uint32_t)((first + i) * L + j));
+            product(TOGETHER, d16, L, weights, 1, TOGETHER, v, out);
+            long t = first_attending + first;
+            for (long i = 0; i < count; i++, t++) {
+                norms[head * A + t] = largest[i] + logf(sums[i]);
+                scatter(out + i * d16, 1, d, d16, 1.0f / sums[i], h * d, context + (t * h + head) * d);
+            }
         }
-        product(a16, d16, L, weights, L16, 1, v, out);
-        float *to = context + first_attending * h * d + head * d;
-        for (long i = 0; i < a; i++)
-            scatter(out + i * d16, 1, d, d16, 1.0f / sums[i], h * d, to + i * h * d);
-        free(q);
+        free(k);
     }
 }
 
