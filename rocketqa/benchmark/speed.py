@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -34,6 +35,7 @@ from rocketqa.jobs.processor import multiplies_bfloat16
 from rocketqa.jobs.temporary_folders import temporary_folder
 
 PROJECT = Path(__file__).parents[2]
+PAUSE = 0.3  # seconds, after which the threads of the contender before have gone to sleep
 CURE_OF_PEERS = "install the extra `bench`, or name another interpreter with --peers-python"
 
 
@@ -56,15 +58,18 @@ class RoundCost(NamedTuple):
 class Speed(NamedTuple):
     """The result of a contender.
 
-    peak_memory: bytes. speed_up: the contender's time divided by ours, the median over the rounds.
-    share: of the rate of float32 matrix products, i.e. the time of the work's products alone
-    divided by the contender's time, the median over the rounds. closeness: of its vectors to ours;
-    None where it has none.
+    rows_a_second: of the round with the median time; slowest and fastest: of the other rounds, as a
+    spread. peak_memory: bytes. speed_up: the contender's time divided by ours, the median over the
+    rounds. share: of the rate of float32 matrix products, i.e. the time of the work's products
+    alone divided by the contender's time, the median over the rounds. closeness: of its vectors to
+    ours; None where it has none.
     """
 
     work: str
     contender: str
     rows_a_second: float
+    slowest: float
+    fastest: float
     peak_memory: int
     speed_up: float
     share: float
@@ -132,6 +137,7 @@ def _alternating_rounds(
             worker.do_round()  # the next one prepares alone, too, and finds its best batch size
         for _ in range(rounds):
             for worker, worker_costs in zip(workers, costs):
+                time.sleep(PAUSE)
                 worker_costs.append(worker.do_round())
         vectors = [worker.vectors() for worker in workers]
     return [Result(measured, last) for measured, last in zip(costs, vectors)]
@@ -145,11 +151,13 @@ def _speed(
     products: Sequence[RoundCost],
     rows: int,
 ) -> Speed:
-    seconds = statistics.median(cost.seconds for cost in costs)
+    rates = [rows_of_round(work, rows) / cost.seconds for cost in costs]
     return Speed(
         work=work,
         contender=name,
-        rows_a_second=rows_of_round(work, rows) / seconds,
+        rows_a_second=statistics.median(rates),
+        slowest=min(rates),
+        fastest=max(rates),
         peak_memory=max(cost.peak_memory for cost in costs),
         speed_up=_median_ratio(costs, ours),
         share=_median_ratio(products, costs),
