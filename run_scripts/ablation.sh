@@ -28,7 +28,7 @@ train_rows() {
     sh run_scripts/stage2_cross.sh "$ENV"
     sh run_scripts/stage3_dual_denoised.sh "$ENV"
     sh run_scripts/stage4_dual_augmented.sh "$ENV"
-    with_changes NEGATIVES=in-batch train_dual in_batch "$EPOCHS_1" queries.train \
+    train_in_batch in_batch "$EPOCHS_1" queries.train \
         --examples "$OUTPUT_DIR/examples.dual.0.tsv"
     # This row is stage 3 without the cross encoder: it samples as many negatives from the same
     # candidates, and leaves none of them out.

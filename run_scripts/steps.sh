@@ -16,6 +16,7 @@
 # as_long LENGTH                    prints a length for a passage of PASSAGE_LENGTH tokens, with as many
 #                                   more as choose_start has chosen.
 # train_dual NAME EPOCHS QUERIES FLAGS ..  trains the dual encoder CHECKPOINT_DIR/NAME.
+# train_in_batch NAME EPOCHS QUERIES FLAGS ..  does so with in-batch negatives.
 # train_cross NAME EXAMPLES         trains a cross encoder CHECKPOINT_DIR/NAME on OUTPUT_DIR/EXAMPLES.
 # retrieve NAME SPLIT DEPTH         writes OUTPUT_DIR/NAME.SPLIT.run with the dual encoder NAME.
 # score RUN SPLIT DEPTH [KNOWN]     writes OUTPUT_DIR/RUN.scored.run with the cross encoder; pairs of
@@ -181,6 +182,14 @@ train_dual() {
         --save-every "$SAVE_EVERY" --min-steps "$MIN_STEPS" \
         ${MAX_STEPS:+--max-steps "$MAX_STEPS"} \
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} "$@"
+}
+
+# A device alone has no passages of others to leave out, and the model would be that of cross-batch
+# negatives. Two chunks of half the size then stand for two devices.
+train_in_batch() {
+    size=$BATCH_SIZE chunks=$ACCUMULATE
+    [ $((DEVICES * chunks)) != 1 ] || [ "$size" = 1 ] || size=$((size / 2)) chunks=2
+    with_changes NEGATIVES=in-batch BATCH_SIZE="$size" ACCUMULATE="$chunks" train_dual "$@"
 }
 
 train_cross() {

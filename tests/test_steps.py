@@ -84,6 +84,26 @@ def test_thresholds_fall_in_a_calibrated_flight_alone(tmp_path, changed, lowered
     assert with_steps(tmp_path, program, **variables | changed).stdout == f"{lowered}\n"
 
 
+@pytest.mark.parametrize(
+    "changed, expected",
+    [
+        ({}, "in-batch 2 1"),
+        ({"DEVICES": "1"}, "in-batch 1 2"),
+        ({"DEVICES": "1", "ACCUMULATE": "4"}, "in-batch 2 4"),
+        ({"DEVICES": "1", "BATCH_SIZE": "1"}, "in-batch 1 1"),
+    ],
+)
+def test_in_batch_negatives_are_fewer_than_cross_batch_ones_on_one_device_too(
+    tmp_path, changed, expected
+):
+    program = (
+        'train_dual() { echo "$NEGATIVES $BATCH_SIZE $ACCUMULATE $*"; }; '
+        'train_in_batch a 1 b --c d; echo "$BATCH_SIZE $ACCUMULATE"'
+    )
+    after = f"{changed.get('BATCH_SIZE', '2')} {changed.get('ACCUMULATE', '1')}"
+    assert with_steps(tmp_path, program, **changed).stdout == f"{expected} a 1 b --c d\n{after}\n"
+
+
 def test_what_a_script_has_made_is_not_asked_for_again(tmp_path):
     program = "for what in a b a; do is_made $what || echo $what; done"
     assert with_steps(tmp_path, program).stdout == "a\nb\n"
