@@ -19,8 +19,8 @@ def test_the_thresholds_fall_and_the_decisions_follow_with_their_evidence(tmp_pa
         "none is taken wrongly; from 2 times on the answer is yes"
     )
     assert capsys.readouterr().out.splitlines() == [
-        f"{output}: held-out pairs: expected calibration error 0.3275; the threshold 0.1 removes "
-        "50.0 % of 2 labelled passages and 50.0 % of 2 others",
+        f"{output}: held-out pairs: expected calibration error 0.3275; the threshold 0.1 keeps "
+        "50.0 % of 2 labelled passages and 50.0 % of 2 others from being negatives",
         f"{output}: --max-negative is lowered to 0.05, below which are at most 5 % of the held-out "
         "labelled passages",
         f"{output}: --min-positive is lowered to 0.8, above which are at least 10 % of the "

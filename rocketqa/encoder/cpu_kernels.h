@@ -25,18 +25,6 @@ static inline float *allocate(long floats) {
     return aligned_alloc(64, multiple_of_16(floats) * sizeof(float));
 }
 
-/* Sets the least and the largest of n numbers. */
-static inline void extremes(const float *x, long n, float *least, float *largest) {
-    float low = x[0], high = x[0];
-#pragma omp simd reduction(min : low) reduction(max : high)
-    for (long i = 0; i < n; i++) {
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-    }
-    *least = low;
-    *largest = high;
-}
-
 /* Returns e^x with a relative error of at most 2e-7; nan for nan. */
 static inline float exponential(float x) {
     x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;

@@ -85,16 +85,23 @@ long encoder_is_supported(void) {
 
 static inline long multiple_of_8(long n) { return (n + 7) / 8 * 8; }
 
-/* Returns whether all of n numbers are finite. It looks at their bits, because the compiler may take
-   x * 0 for 0. */
-static inline long all_finite(const float *x, long n) {
-    const uint32_t exponent = 0x7f800000;
-    uint32_t not_finite = 0;
+/* Sets the least and the largest of n numbers, and returns whether all are finite. That is seen by
+   their bits, because the compiler may take x * 0 for 0. */
+static inline long finite_extremes(const float *x, long n, float *least, float *largest) {
+    const int32_t infinite = 0x7f800000;
+    float low = x[0], high = x[0];
+    int32_t most = 0; /* of the bits without their signs */
+#pragma omp simd reduction(min : low) reduction(max : high, most)
     for (long i = 0; i < n; i++) {
-        union { float value; uint32_t bits; } number = {x[i]};
-        not_finite |= (number.bits & exponent) == exponent;
+        union { float value; int32_t bits; } number = {x[i]};
+        int32_t bits = number.bits & INT32_MAX;
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+        most = bits > most ? bits : most;
     }
-    return !not_finite;
+    *least = low;
+    *largest = high;
+    return most < infinite;
 }
 
 /* Rounds x [K] as one row of the inputs. With a number that is not finite its scale is not one
@@ -102,12 +109,12 @@ static inline long all_finite(const float *x, long n) {
 static void round_row(const float *x, long K, long row, Inputs *to) {
     uint8_t *values = to->values + row * to->stride;
     float lowest, highest;
-    extremes(x, K, &lowest, &highest);
+    long finite = finite_extremes(x, K, &lowest, &highest);
     float scale = (highest - lowest) / 255.0f, inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
     for (long k = 0; k < K; k++)
         values[k] = (uint8_t)(int32_t)((x[k] - lowest) * inverse + 0.5f);
     memset(values + K, 0, to->stride - K);
-    to->scales[row] = all_finite(x, K) ? scale : NAN;
+    to->scales[row] = finite ? scale : NAN;
     to->lowest[row] = lowest;
 }
 

@@ -67,8 +67,8 @@ class HeldOutPairs(NamedTuple):
         removed = [100 * (1 - self.below(max_negative, label)) for label in (1, 0)]
         return (
             f"held-out pairs: expected calibration error {self.error():.4f}; the threshold "
-            f"{max_negative:g} removes {removed[0]:.1f} % of {self.count(1):,} labelled passages "
-            f"and {removed[1]:.1f} % of {self.count(0):,} others"
+            f"{max_negative:g} keeps {removed[0]:.1f} % of {self.count(1):,} labelled passages and "
+            f"{removed[1]:.1f} % of {self.count(0):,} others from being negatives"
         )
 
 
