@@ -16,6 +16,7 @@ from rocketqa.inference.kernel_encoder import (
     packed,
     rounded_columns,
 )
+from rocketqa.inference.threads import Threads
 from rocketqa.text.tokenizer import Encoding
 
 pytestmark = pytest.mark.skipif(not is_supported(), reason="needs a C compiler and AVX2")
@@ -87,6 +88,22 @@ def test_threads_give_the_same_bytes_as_one(monkeypatch, precision):
         engine = Engine(tiny_ernie(), precision)
         outputs.append([vectors.tobytes() for vectors in engine.run_batches(batches, 12)])
     assert outputs[0] == outputs[1] and len(outputs[0]) == 12
+
+
+def test_the_rows_of_one_query_are_shared_by_the_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    run = Threads.run
+    shared = []
+
+    def noting(threads: Threads, batches):
+        shared.extend(batches)
+        return run(threads, shared)
+
+    monkeypatch.setattr(Threads, "run", noting)
+    rows = rows_of_lengths(*[35] * 30)
+    vectors = Engine(tiny_ernie()).run_all(rows, batch_tokens=2048)
+    assert len(shared) > 2 and sum(len(batch) for batch in shared) == 30
+    np.testing.assert_array_equal(vectors, KernelEncoder(tiny_ernie(), False)(rows))
 
 
 def test_what_is_used_is_said(monkeypatch, capsys):

@@ -40,6 +40,9 @@ REDUCED_ON_GPU: Half = "float16"
 # Batches of each process of `run_batches`: with fewer, a start of the process takes more time than
 # it saves.
 FEWEST_BATCHES = 4
+# Tokens of a batch of the kernels in `run_all`: larger ones are no faster, and the threads share
+# smaller ones evenly.
+KERNEL_TOKENS = 512
 
 
 class Engine:
@@ -56,6 +59,7 @@ class Engine:
         model.eval()
         self._config = model.config
         self._on_gpu = on_gpu()
+        self._by_kernels = False
         self.precision = precision if self._on_gpu else _precision_of_cpu(precision)
         self._reduced = self.precision == "reduced"
         self._workers: Workers | Threads | None = None
@@ -63,7 +67,7 @@ class Engine:
             self._run = _run_packed(model, self._reduced)
         elif kernel_encoder.is_supported() and not (self._reduced and multiplies_bfloat16()):
             self._run = kernel_encoder.kernel_twin(model, self._reduced)
-            self._graph = None
+            self._by_kernels = True
         else:
             with signals_wait():
                 self._folder = temporary_folder()
@@ -84,6 +88,8 @@ class Engine:
         They are put into batches of similar length, each of at most `batch_tokens` tokens with its
         padding.
         """
+        if self._by_kernels:
+            batch_tokens = min(batch_tokens, KERNEL_TOKENS)
         lengths = [len(row.token_ids) for row in rows]
         batches = batches_of_similar_length(lengths, batch_tokens)
 
@@ -119,12 +125,12 @@ class Engine:
     def _workers_for(self, count: int) -> Workers | Threads | None:
         """Returns what runs so many batches: processes or threads; None: the caller's thread."""
         threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-        workers = min(threads, count // FEWEST_BATCHES)
-        if self._workers is None and workers > 1 and not self._on_gpu:
-            if self._graph is None:
-                self._workers = Threads(workers, self._run)
-            else:
-                self._workers = Workers(workers, self._graph, self._reduced, self._folder)
+        if self._workers is None and threads > 1 and count > 1 and not self._on_gpu:
+            processes = min(threads, count // FEWEST_BATCHES)
+            if self._by_kernels:
+                self._workers = Threads(threads, self._run)
+            elif processes > 1:
+                self._workers = Workers(processes, self._graph, self._reduced, self._folder)
         return self._workers if count > 1 else None
 
     def _of_fitting_rows(
