@@ -12,7 +12,6 @@ from script_runs import ROOT
 
 PAGE = (ROOT / "rocketqa/README.md").read_text(encoding="utf-8")
 RATE = "rows a second"
-SHARE = "share of the rate"  # the file has the whole name: .. of float32 products
 KINDS = ("encode", RATE, "search")
 
 Cell = tuple[str, ...]  # the machine and the names of a row, and its measure
@@ -34,7 +33,7 @@ def cells_of_the_files() -> dict[Cell, str]:
         for row in rows_of_the_file(name):
             names = tuple(row[key] for key in keys)
             for measure, value in row.items():
-                found[*names, measure.replace(" of float32 products", "")] = value
+                found[(*names, measure.replace(" of float32 products", ""))] = value
     return found
 
 
