@@ -2,7 +2,8 @@
 # The ablation of the paper's table 3 (on Natural Questions: table 7): in-batch negatives,
 # cross-batch negatives, hard negatives without denoising, with denoising, data augmentation; once
 # for every seed of ABLATION_SEEDS. If INIT_BERT names weights, stage 1 is trained from BERT-base
-# too (table 6). Models that rocket.sh has trained with SEED are not trained again.
+# too (table 6). Models that rocket.sh has trained with SEED are not trained again. On one device
+# in-batch negatives are those of a chunk of half the size: else they would be the cross-batch ones.
 # sh run_scripts/ablation.sh [ENV]
 #
 # reads   what rocket.sh reads
