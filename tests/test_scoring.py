@@ -38,7 +38,7 @@ def test_the_tokens_of_a_query_with_many_passages_are_never_all_in_memory(monkey
             batches.append([len(row.token_ids) for row in rows])
             yield np.array(batches[-1], np.float32)
 
-    engine = SimpleNamespace(run_batches=run)
+    engine = SimpleNamespace(run_batches=run, _by_kernels=False)
     engine.run_all = MethodType(Engine.run_all, engine)
     pairs = [9, 2, 5, 4, 1, 3, 7, 7, 2, 6]
     assert scoring.scores_of(pairs, engine, encode, 8) == pairs
