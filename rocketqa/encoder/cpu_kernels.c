@@ -219,16 +219,13 @@ static void transpose(const float *from, long rows, long columns, float *to) {
         for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
 }
 
-/* Copies a head's part of a row: q of its attending tokens, times `scale`, and k and v of all. */
-static void gather_head(const AttentionInputs *in, long first_attending, long begin, long head,
-                        long a, long L, float scale, float *q, float *k, float *v) {
-    long d = in->d, d16 = multiple_of_16(d), at = head * d;
-    const float *from_q = in->q + first_attending * in->q_stride + head * in->q_head;
-    const float *from_k = in->k + begin * in->kv_stride + head * in->kv_head;
-    const float *from_v = in->v + begin * in->kv_stride + head * in->kv_head;
-    gather(from_q, in->q_stride, in->q_bias + at, a, d, d16, scale, q);
-    gather(from_k, in->kv_stride, in->k_bias + at, L, d, d16, 1.0f, k);
-    gather(from_v, in->kv_stride, in->v_bias + at, L, d, d16, 1.0f, v);
+/* Copies a head's part of k and v of the L tokens of a row. */
+static void gather_keys_values(const AttentionInputs *in, long begin, long head, long L, float *k,
+                               float *v) {
+    const long d = in->d, d16 = multiple_of_16(d), stride = in->kv_stride;
+    long from = begin * stride + head * in->kv_head;
+    gather(in->k + from, stride, in->k_bias + head * d, L, d, d16, 1.0f, k);
+    gather(in->v + from, stride, in->v_bias + head * d, L, d, d16, 1.0f, v);
 }
 
 /* Returns the seed of the dropout of one (row, head). */
@@ -287,10 +284,7 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
         float *out = q + d16 * TOGETHER;              /* [TOGETHER, d16], times sums */
         float *weights = out + TOGETHER * d16;        /* [L16, TOGETHER], times sums */
         const float *from_q = in->q + first_attending * in->q_stride + head * in->q_head;
-        const float *from_k = in->k + begin * in->kv_stride + head * in->kv_head;
-        const float *from_v = in->v + begin * in->kv_stride + head * in->kv_head;
-        gather(from_k, in->kv_stride, in->k_bias + head * d, L, d, d16, 1.0f, k);
-        gather(from_v, in->kv_stride, in->v_bias + head * d, L, d, d16, 1.0f, v);
+        gather_keys_values(in, begin, head, L, k, v);
         Dropout dropout = dropout_of(in->p, seed_of(in->seed, task));
         for (long first = 0; first < a; first += TOGETHER) {
             long count = a - first < TOGETHER ? a - first : TOGETHER;
@@ -333,7 +327,9 @@ void attend_back(const AttentionInputs *in, long A, const float *dcontext, const
         float *out = g + a16 * d16;                                     /* [a16 or L16, d16] */
         float *weights = out + 2 * L16 * d16;                           /* [a16, L16] */
         float *dscores = weights + a16 * L16;                           /* [a16, L16] */
-        gather_head(in, first_attending, begin, head, a, L, scale, q, k, v);
+        const float *from_q = in->q + first_attending * in->q_stride + head * in->q_head;
+        gather(from_q, in->q_stride, in->q_bias + head * d, a, d, d16, scale, q);
+        gather_keys_values(in, begin, head, L, k, v);
         const float *from_g = dcontext + first_attending * h * d + head * d;
         gather(from_g, h * d, NULL, a, d, d16, 1.0f, g);
         transpose(k, L16, d16, transposed);
