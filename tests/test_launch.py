@@ -83,10 +83,13 @@ def test_a_signal_to_the_processes_alone_is_told(tmp_path):
 
 
 def test_a_signal_waits_for_the_processes_and_tells_when_they_stopped(tmp_path):
-    body = "(here / str(rank)).touch()\ntry: time.sleep(60)\n"
+    body = "try:\n    (here / str(rank)).touch()\n    time.sleep(60)\n"
     body += "except Stopped:\n    time.sleep(1.5)\n    raise Stopped(when='after step 7')"
-    has_begun = (tmp_path / "1").is_file
-    ending = stop(tmp_path, launch(tmp_path, body), has_begun, 0.0, signal.SIGINT, True)
+
+    def have_begun() -> bool:
+        return all((tmp_path / rank).is_file() for rank in "01")
+
+    ending = stop(tmp_path, launch(tmp_path, body), have_begun, 0.0, signal.SIGINT, True)
     assert_stopped(ending, "program", signal.SIGINT, "after step 7")
     assert not ending.printed
 
