@@ -24,7 +24,7 @@ def test_the_thresholds_fall_and_the_decisions_follow_with_their_evidence(tmp_pa
         f"{output}: --max-negative is lowered to 0.05, below which are at most 5 % of the held-out "
         "labelled passages",
         f"{output}: --min-positive is lowered to 0.8, above which are at least 10 % of the "
-        "held-out labelled passages",
+        "held-out labelled passages, and at most 5 % of the others",
         f"{output}: denoise: yes: of the held-out pairs, {denoise}",
         f"{output}: augment: yes: of the held-out pairs, {augment}",
     ]

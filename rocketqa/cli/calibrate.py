@@ -90,7 +90,8 @@ def main(argv: list[str] | None = None) -> int:
         if min_positive < args.min_positive:
             print(
                 f"{args.output}: --min-positive is lowered to {min_positive:g}, above which are at "
-                f"least {100 * LEAST_RIGHT:g} % of the held-out labelled passages"
+                f"least {100 * LEAST_RIGHT:g} % of the held-out labelled passages, and at most "
+                f"{100 * MOST_WRONG:g} % of the others"
             )
         for decision in decisions:
             print(f"{args.output}: {decision.line()}")

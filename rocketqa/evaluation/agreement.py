@@ -14,8 +14,8 @@ ones, pairs of labelled ones cannot tell.
 
 A cross encoder can be surer than it is right. So `max_negative` falls as far as at most MOST_WRONG
 of the labelled pairs are below it. It can also be right and never sure. So `min_positive` falls, by
-tenths, as far as LEAST_RIGHT of the labelled pairs are above it, but at most MOST_WRONG of the
-others. It does not rise: many unlabelled passages above it are relevant.
+tenths, as far as LEAST_RIGHT of the labelled pairs are above it, but not as far as more than
+MOST_WRONG of the others are. It does not rise: many unlabelled passages above it are relevant.
 # Deviation: the paper always denoises and augments, with fixed thresholds. Switches, THRESHOLDS and
 HELD_OUT, paper and 0 in `marco.env` and `nq.env`.
 """
@@ -97,15 +97,27 @@ def lower_max_negative(pairs: HeldOutPairs, max_negative: float) -> float:
 
 
 def lower_min_positive(pairs: HeldOutPairs, min_positive: float) -> float:
-    """Returns the threshold, or the highest tenth below it above which LEAST_RIGHT of the labelled
-    pairs are; the threshold where more than MOST_WRONG of the others would be above that, too.
+    """Returns the threshold, or a lower one above which LEAST_RIGHT of the labelled pairs are: the
+    highest such tenth, or, where more than MOST_WRONG of the others are above that, the lowest
+    above which so many are not. Where there is none, it returns the threshold.
     """
     lower = (tenth for tenth in reversed(TENTHS) if tenth < min_positive)
     for threshold in (min_positive, *lower):
         if pairs.above(threshold, 1) >= LEAST_RIGHT:
-            is_right = pairs.above(threshold, 0) <= MOST_WRONG
-            return threshold if is_right else min_positive
-    return min_positive
+            break
+    else:
+        return min_positive
+    if threshold < min_positive:
+        threshold = max(threshold, _above_most_others(pairs))
+    is_right = pairs.above(threshold, 1) >= LEAST_RIGHT
+    return min(threshold, min_positive) if is_right else min_positive
+
+
+def _above_most_others(pairs: HeldOutPairs) -> float:
+    """Returns the lowest threshold that at most MOST_WRONG of the unlabelled pairs are above."""
+    highest_first = np.sort(pairs.probabilities[pairs.labels == 0])[::-1]
+    lowest = float(highest_first[int(MOST_WRONG * len(highest_first))])
+    return math.ceil(lowest * 10**DIGITS) / 10**DIGITS
 
 
 def whether_to_denoise(pairs: HeldOutPairs, max_negative: float) -> Decision:
