@@ -5,12 +5,14 @@
 # sh run_scripts/fuse.sh [ENV]
 #
 # The scores of both are scaled for each query and added up (rocketqa fuse). The weight of BM25 is
-# the one with the highest MRR@10 on drawn training queries. On the same queries the cross encoder
-# re-ranks the fused passages and those of the last dual encoder alone; where the fused ones are
-# better, it re-ranks them for EVALUATE_SPLIT too. Both measures are printed.
+# chosen by MRR@10 on drawn training queries, with the run of the initial weights where they
+# retrieve: the last dual encoder was trained on these queries, so beside it BM25 would get too
+# little. On the same queries the cross encoder re-ranks the fused passages and those of the last
+# dual encoder alone; where the fused ones are better, it re-ranks them for EVALUATE_SPLIT too. Both
+# measures are printed.
 #
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv and the data of EVALUATE_SPLIT
-#         (here dev); CHECKPOINT_DIR: the last dual encoder, cross_encoder
+#         (here dev); CHECKPOINT_DIR: the last dual encoder, cross_encoder, start with BASELINES=yes
 # writes  OUTPUT_DIR: train_sample (the drawn queries), bm25.dev.run, fused.dev.run and the same of
 #         train_sample; fused.measures.tsv, fused_reranked.measures.tsv; bm25.index (for search)
 set -eu
@@ -46,29 +48,55 @@ retrieve_with_both() {
     done
 }
 
+# measure_sample RUN: measures OUTPUT_DIR/RUN.run, of the drawn queries.
+measure_sample() {
+    rocketqa evaluate --run "$OUTPUT_DIR/$1.run" --qrels "$SAMPLE/qrels.tsv" \
+        --output "$OUTPUT_DIR/$1.measured.tsv" >/dev/null
+}
+
+# mrr_of RUN: prints MRR@10 as measure_sample has measured it.
+mrr_of() {
+    awk '$1 == "MRR@10" { printf "%.4f", $2 }' "$OUTPUT_DIR/$1.measured.tsv"
+}
+
+# choose_weigher: sets WEIGHER to the model whose run of the drawn queries chooses the weight.
+choose_weigher() {
+    WEIGHER=$LAST
+    [ "$BASELINES" = yes ] || return 0
+    require "$CHECKPOINT_DIR/start" "sh run_scripts/rocket.sh $ENV"
+    retrieve start train_sample "$RETRIEVE_DEPTH"
+    measure_sample start.train_sample
+    measure_sample bm25.train_sample
+    if start_retrieves; then WEIGHER=start; fi
+}
+
+# start_retrieves: is true if the initial weights are at least half as good as BM25.
+start_retrieves() {
+    [ "${PLAN-no}" = no ] || return 0
+    scores_differ "$OUTPUT_DIR/start.train_sample.run" || return 1
+    start=$(mrr_of start.train_sample) words=$(mrr_of bm25.train_sample)
+    echo "MRR@10 on drawn training queries, before any training: $start of the initial weights,\
+ $words of BM25"
+    awk "BEGIN { exit !(2 * $start >= $words) }"
+}
+
 # fuse_last SPLIT: fuses with the last model; the same weights are chosen for every split.
 fuse_last() {
     fuse "$LAST" "$1" \
-        --training-runs "$OUTPUT_DIR/bm25.train_sample.run" "$OUTPUT_DIR/$LAST.train_sample.run" \
+        --training-runs "$OUTPUT_DIR/bm25.train_sample.run" "$OUTPUT_DIR/$WEIGHER.train_sample.run" \
         --training-qrels "$SAMPLE/qrels.tsv"
 }
 
 # rerank_sample NAME [KNOWN]: re-ranks the run NAME of the drawn queries, and measures that.
 rerank_sample() {
     score "$1.train_sample" train_sample "$RERANK_DEPTH" "${2-}"
-    rocketqa evaluate --run "$OUTPUT_DIR/$1.train_sample.scored.run" --qrels "$SAMPLE/qrels.tsv" \
-        --output "$OUTPUT_DIR/$1.train_sample.reranked.tsv" >/dev/null
-}
-
-# reranked NAME: prints MRR@10 of that re-ranking.
-reranked() {
-    awk '$1 == "MRR@10" { printf "%.4f", $2 }' "$OUTPUT_DIR/$1.train_sample.reranked.tsv"
+    measure_sample "$1.train_sample.scored"
 }
 
 # fused_are_better: is true if the fused passages of the drawn queries are re-ranked better.
 fused_are_better() {
     [ "${PLAN-no}" = no ] || return 0
-    alone=$(reranked "$LAST") fused=$(reranked fused)
+    alone=$(mrr_of "$LAST.train_sample.scored") fused=$(mrr_of fused.train_sample.scored)
     echo "MRR@10 of re-ranking, on drawn training queries: $alone of $LAST, $fused of the fused run"
     awk "BEGIN { exit !($fused > $alone) }"
 }
@@ -76,6 +104,7 @@ fused_are_better() {
 draw_sample
 retrieve_with_both train_sample
 retrieve_with_both "$EVALUATE_SPLIT"
+choose_weigher
 fuse_last train_sample
 fuse_last "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"

@@ -60,14 +60,20 @@ def test_the_grid_holds_all_tenths_that_add_up_to_1():
     assert [len(weight_grid(count)) for count in (1, 2, 3)] == [1, 11, 66]
 
 
-def test_of_equally_good_weights_the_most_even_are_chosen():
+def test_of_weights_within_a_standard_error_of_the_best_the_most_even_are_chosen():
     grid = weight_grid(2)
-    assert best_weights(grid, np.ones(11)) == (0.5, 0.5)
-    values = np.zeros(11)
-    values[[3, 7]] = 1
-    assert best_weights(grid, values) == (0.3, 0.7)
-    values[9] = 2
-    assert best_weights(grid, values) == (0.9, 0.1)
+    ranks = np.ones((4, 11))
+    assert best_weights(grid, ranks) == (0.5, 0.5)
+    ranks[:, 9] = 2  # every query agrees
+    assert best_weights(grid, ranks) == (0.9, 0.1)
+    ranks[:, 3] = [2, 2, 2, 1]  # below by .25; the standard error is .217
+    assert best_weights(grid, ranks) == (0.9, 0.1)
+    ranks[:, 3] = [3, 2, 2, 0]  # below by .25; the standard error is .545
+    assert best_weights(grid, ranks) == (0.3, 0.7)
+    ranks[:, 7] = [3, 2, 2, 0.5]  # as even, and better
+    assert best_weights(grid, ranks) == (0.7, 0.3)
+    ranks[:, 7] = ranks[:, 3]
+    assert best_weights(grid, ranks) == (0.3, 0.7)
 
 
 @pytest.mark.parametrize("method", ["scores", "ranks"])

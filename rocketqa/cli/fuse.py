@@ -82,8 +82,9 @@ def _add_training_flags(parser: ArgumentParser) -> None:
         type=to_path,
         nargs="+",
         metavar="RUN",
-        help="the same systems' runs of training queries, in the order of --runs: of all weights "
-        "in tenths, those with the highest MRR@10 are taken; each is printed (default: none)",
+        help="the same systems' runs of training queries, in the order of --runs: all weights in "
+        "tenths are compared by MRR@10 and printed; of those that are within one standard error "
+        "of the best, the most even are taken (default: none)",
     )
     parser.add_argument(
         "--training-qrels",

@@ -10,7 +10,7 @@ the weights of the rankings and added up; a ranking without the passage gives it
 A ranking of weight 0 is left out. Fused scores are rounded to float32, which a run holds exactly;
 equal ones are ranked by passage_id, ascending, as in every run.
 
-Letters: R rankings, U passages of any of them, G weightings that are compared.
+Letters: R rankings, U passages of any of them, G weightings that are compared, N queries.
 """
 
 from collections.abc import Collection, Sequence
@@ -140,11 +140,22 @@ def reciprocal_ranks(
     return best
 
 
-def best_weights(grid: Sequence[Weights], values: ndarray) -> Weights:
-    """Returns the weights with the highest value; of equal ones the most even, then the first."""
-    places = range(len(grid))
-    best = min(places, key=lambda place: (-values[place], unevenness(grid[place]), place))
-    return grid[best]
+def best_weights(grid: Sequence[Weights], ranks: ndarray) -> Weights:
+    """Returns the most even weights among those that are about as good as the best.
+
+    ranks: the reciprocal ranks of N queries with each of the weights, float64 [N, G]. Weights are
+    about as good where the mean over the queries is below the highest one by at most one standard
+    error of their difference (the one-standard-error rule of Breiman, Friedman, Olshen and Stone,
+    1984), because few queries cannot tell them apart. Of equally even ones the better are taken,
+    then the first.
+    """
+    values = ranks.mean(axis=0)
+    best = values.argmax()
+    losses = values[best] - values
+    spreads = (ranks[:, best : best + 1] - ranks).std(axis=0)
+    about_as_good = np.flatnonzero(losses <= spreads / np.sqrt(len(ranks)))
+    place = min(about_as_good, key=lambda one: (unevenness(grid[one]), -values[one], one))
+    return grid[place]
 
 
 def unevenness(weights: Weights) -> float:

@@ -36,7 +36,7 @@ class FusionSettings(NamedTuple):
 
 
 class ChosenWeights(NamedTuple):
-    """The weights with the highest MRR@10 on training queries, and all that were compared."""
+    """The weights that training queries chose by MRR@10, and all that were compared."""
 
     weights: Weights
     mrr: float
@@ -123,7 +123,7 @@ def fused_lines(
 
 
 def choose_weights(paths: Sequence[Path], qrels: Path, settings: FusionSettings) -> ChosenWeights:
-    """Returns the weights with the highest MRR@10 of runs of training queries.
+    """Returns the weights that `best_weights` chooses by the MRR@10 of runs of training queries.
 
     A labelled query that the runs lack counts 0, as in `evaluate`. Raises DataError where no query
     of the runs is labelled.
@@ -133,27 +133,27 @@ def choose_weights(paths: Sequence[Path], qrels: Path, settings: FusionSettings)
     if not any(query_id in run.run for run in runs for query_id in relevant):
         raise DataError(f"{qrels}: expected labels of the queries of {paths[0]}, got none")
     grid = weight_grid(len(runs))
-    values = _mean_reciprocal_ranks(runs, relevant, grid, settings.method)
+    ranks = _reciprocal_ranks(runs, relevant, grid, settings.method)
     for run in runs:
         run.look_at_equal_scores()
-    weights = best_weights(grid, values)
-    compared = list(zip(grid, values.tolist()))
+    weights = best_weights(grid, ranks)
+    compared = list(zip(grid, ranks.mean(axis=0).tolist()))
     return ChosenWeights(weights, dict(compared)[weights], len(relevant), compared)
 
 
-def _mean_reciprocal_ranks(
+def _reciprocal_ranks(
     runs: Sequence[FusedRun],
     relevant: Mapping[str, Sequence[str]],
     grid: Sequence[Weights],
     method: str,
 ) -> np.ndarray:
-    """Returns MRR@10 of each weighting of a grid, float64 [G]."""
+    """Returns the reciprocal rank of each labelled query with each weighting, float64 [N, G]."""
     weights = np.array(grid, float64)
-    total = np.zeros(len(grid), float64)
+    ranks = []
     for query_id, passage_ids in relevant.items():
         pool = pool_of(_rankings(runs, query_id), method)
-        total += reciprocal_ranks(pool, weights, set(passage_ids), MEASURED_DEPTH)
-    return total / len(relevant)
+        ranks.append(reciprocal_ranks(pool, weights, set(passage_ids), MEASURED_DEPTH))
+    return np.stack(ranks)
 
 
 def _rankings(runs: Sequence[FusedRun], query_id: str) -> list[list[Scored]]:
