@@ -5,11 +5,10 @@
 # sh run_scripts/fuse.sh [ENV]
 #
 # The scores of both are scaled for each query and added up (rocketqa fuse). The weight of BM25 is
-# chosen by MRR@10 on drawn training queries, with the run of the initial weights where they
-# retrieve: the last dual encoder was trained on these queries, so beside it BM25 would get too
-# little. On the same queries the cross encoder re-ranks the fused passages and those of the last
-# dual encoder alone; where the fused ones are better, it re-ranks them for EVALUATE_SPLIT too. Both
-# measures are printed.
+# chosen by MRR@10 on drawn training queries. The last dual encoder was trained on these queries, so
+# beside it BM25 would get too little: the initial weights stand for it there, if they retrieve. On
+# the same queries the cross encoder re-ranks the fused passages and those of the dual encoder alone;
+# where the fused ones are better, it re-ranks them for EVALUATE_SPLIT too. Both measures are printed.
 #
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv and the data of EVALUATE_SPLIT
 #         (here dev); CHECKPOINT_DIR: the last dual encoder, cross_encoder, start with BASELINES=yes
@@ -34,15 +33,15 @@ end_without_fusion() {
     exit 0
 }
 
-# retrieve_with_both SPLIT: makes the runs of BM25 and of the last model, and looks whether they can
-# be fused.
+# retrieve_with_both MODEL SPLIT: makes the runs of BM25 and of a model, and looks whether they can be
+# fused.
 retrieve_with_both() {
-    retrieve_bm25 "$1"
-    bm25=$OUTPUT_DIR/bm25.$1.run
-    ! bm25_found_none "$1" || end_without_fusion "$bm25" "BM25 found nothing"
-    retrieve "$LAST" "$1" "$RETRIEVE_DEPTH"
+    retrieve_bm25 "$2"
+    bm25=$OUTPUT_DIR/bm25.$2.run
+    ! bm25_found_none "$2" || end_without_fusion "$bm25" "BM25 found nothing"
+    retrieve "$1" "$2" "$RETRIEVE_DEPTH"
     [ "${PLAN-no}" = no ] || return 0
-    for run in "$bm25" "$OUTPUT_DIR/$LAST.$1.run"; do
+    for run in "$bm25" "$OUTPUT_DIR/$1.$2.run"; do
         scores_differ "$run" ||
             end_without_fusion "$run" "the passages of each query have the same score"
     done
@@ -59,11 +58,13 @@ mrr_of() {
     awk '$1 == "MRR@10" { printf "%.4f", $2 }' "$OUTPUT_DIR/$1.measured.tsv"
 }
 
-# choose_weigher: sets WEIGHER to the model whose run of the drawn queries chooses the weight.
+# choose_weigher: sets WEIGHER to the model that stands for the last one on the drawn queries.
 choose_weigher() {
     WEIGHER=$LAST
     [ "$BASELINES" = yes ] || return 0
     require "$CHECKPOINT_DIR/start" "sh run_scripts/rocket.sh $ENV"
+    retrieve_bm25 train_sample
+    ! bm25_found_none train_sample || return 0
     retrieve start train_sample "$RETRIEVE_DEPTH"
     measure_sample start.train_sample
     measure_sample bm25.train_sample
@@ -80,9 +81,9 @@ start_retrieves() {
     awk "BEGIN { exit !(2 * $start >= $words) }"
 }
 
-# fuse_last SPLIT: fuses with the last model; the same weights are chosen for every split.
-fuse_last() {
-    fuse "$LAST" "$1" \
+# fuse_with MODEL SPLIT: fuses BM25 and a model; the same weights are chosen for every split.
+fuse_with() {
+    fuse "$1" "$2" \
         --training-runs "$OUTPUT_DIR/bm25.train_sample.run" "$OUTPUT_DIR/$WEIGHER.train_sample.run" \
         --training-qrels "$SAMPLE/qrels.tsv"
 }
@@ -96,21 +97,21 @@ rerank_sample() {
 # fused_are_better: is true if the fused passages of the drawn queries are re-ranked better.
 fused_are_better() {
     [ "${PLAN-no}" = no ] || return 0
-    alone=$(mrr_of "$LAST.train_sample.scored") fused=$(mrr_of fused.train_sample.scored)
-    echo "MRR@10 of re-ranking, on drawn training queries: $alone of $LAST, $fused of the fused run"
+    alone=$(mrr_of "$WEIGHER.train_sample.scored") fused=$(mrr_of fused.train_sample.scored)
+    echo "MRR@10 of re-ranking, on drawn training queries: $alone of $WEIGHER, $fused of the fused run"
     awk "BEGIN { exit !($fused > $alone) }"
 }
 
 draw_sample
-retrieve_with_both train_sample
-retrieve_with_both "$EVALUATE_SPLIT"
+retrieve_with_both "$LAST" "$EVALUATE_SPLIT"
 choose_weigher
-fuse_last train_sample
-fuse_last "$EVALUATE_SPLIT"
+retrieve_with_both "$WEIGHER" train_sample
+fuse_with "$WEIGHER" train_sample
+fuse_with "$LAST" "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
 index_bm25
-rerank_sample "$LAST"
-rerank_sample fused "$LAST.train_sample"
+rerank_sample "$WEIGHER"
+rerank_sample fused "$WEIGHER.train_sample"
 if fused_are_better; then
     score "$LAST.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
     score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH" "$LAST.$EVALUATE_SPLIT"
