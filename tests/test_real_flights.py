@@ -1,12 +1,11 @@
 """The tables of real flights in run_scripts/README.md and the rows of real_flights.tsv agree.
 
 A table of results begins with the heading "row" or "flight". A heading such as
-"`wikipedia` MRR@10, seed 1" names the flight, the measure and the seeds of its column. If the first
+"`quick-start` MRR@10, seed 1" names the flight, the measure and the seed of its column. If the first
 heading is "flight", the other headings name the row instead of the flight. A cell of the first
 column begins with the name of its row or flight.
 
-The digest of a row is the beginning of the one that the page has for its data. What was not
-recorded is "unknown".
+The digest of a row is the beginning of the one that the page has for its data.
 """
 
 import re
@@ -18,11 +17,9 @@ from script_runs import ROOT
 
 PAGE = (ROOT / "run_scripts/README.md").read_text(encoding="utf-8")
 SECTION = PAGE.split("\n## Flights on real text\n")[1]
-COLUMN = re.compile(r"`(?P<name>[^`]+)` (?P<measure>.+), seeds? (?P<seed>[\d ]+)")
-NUMBER = re.compile(r"\d+(\.\d+)?( to \d+)?")
+COLUMN = re.compile(r"`(?P<name>[^`]+)` (?P<measure>.+), seed (?P<seed>\d+)")
+NUMBER = re.compile(r"\d+(\.\d+)?")
 HEADER = "flight data digest weights seed commit row measure value".split()
-UNKNOWN = "unknown"
-BY_HAND = "made by hand"  # on the page: a flight on data that were changed after their digest
 
 
 class Key(NamedTuple):
@@ -117,38 +114,18 @@ def test_every_value_is_traced_to_the_digest_of_its_data_on_the_page():
     digests = {}
     for data, _, digest in table_with(SECTION, "digest").rows:
         digests[name_in(data)] = name_in(digest)
-    by_hand = set()
-    for flight, *_, scripts in table_with(SECTION, "scripts").rows:
-        if BY_HAND in scripts:
-            by_hand.add(name_in(flight))
     for row in rows_of_the_file():
-        is_unknown = row["flight"] in by_hand
-        expected = UNKNOWN if is_unknown else digests[row["data"]][:12]
-        assert row["digest"] == expected, row
+        assert row["digest"] == digests[row["data"]][:12], row
 
 
-def test_every_value_has_weights_seeds_and_the_commit_that_flew_where_it_is_known():
+def test_every_value_has_weights_a_seed_and_the_commit_that_flew():
     commits: dict[tuple[str, str], set[str]] = {}
     for row in rows_of_the_file():
         assert row["weights"], row
-        assert re.fullmatch(r"\d+( \d+)*", row["seed"]), row
-        assert re.fullmatch(rf"[0-9a-f]{{7,40}}|{UNKNOWN}", row["commit"]), row
+        assert re.fullmatch(r"\d+", row["seed"]), row
+        assert re.fullmatch(r"[0-9a-f]{7,40}", row["commit"]), row
         commits.setdefault((row["flight"], row["seed"]), set()).add(row["commit"])
     assert all(len(of_flight) == 1 for of_flight in commits.values())
-
-
-def test_the_mean_of_three_seeds_is_their_mean():
-    values = values_on_the_page()
-    means = [key for key in values if key.seed == "1 2 3"]
-    compared = 0
-    for key in means:
-        keys_of_seeds = [key._replace(seed=seed) for seed in "123"]
-        if not values.keys() >= set(keys_of_seeds):
-            continue
-        mean = sum(float(values[one]) for one in keys_of_seeds) / 3
-        assert abs(mean - float(values[key])) < 0.01, key
-        compared += 1
-    assert compared == 5
 
 
 def test_the_column_of_squad_in_the_first_page_has_the_medians_of_its_seeds():
