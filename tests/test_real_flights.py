@@ -1,9 +1,9 @@
 """The tables of real flights in run_scripts/README.md and the rows of real_flights.tsv agree.
 
 A table of results begins with the heading "row" or "flight". A heading such as
-"`quick-start` MRR@10, seed 1" names the flight, the measure and the seed of its column. If the first
-heading is "flight", the other headings name the row instead of the flight. A cell of the first
-column begins with the name of its row or flight.
+"`quick-start` MRR@10, seed 1" names the flight, the measure and the seed of its column. If the
+first heading is "flight", the other headings name the row instead of the flight. A cell of the
+first column begins with the name of its row or flight.
 
 The digest of a row is the beginning of the one that the page has for its data.
 """
