@@ -1,12 +1,12 @@
-"""The weight of BM25 is chosen with the initial weights where they retrieve, else with the last
-dual encoder; with verbs that only write what they are asked for.
+"""The initial weights stand for the last dual encoder on training queries, where they retrieve:
+they choose the weight of BM25, and whether to re-rank. The verbs only write what is asked for.
 """
 
 import pytest
 from false_commands import write_command
 from script_runs import ROOT, folders_below, path_with, sh
 
-# MRR@10 is $START of the initial weights and $WORDS of BM25.
+# MRR@10 is $START of the initial weights and $WORDS of BM25; re-ranked, $RERANKED of the first.
 FALSE_VERBS = """verb=$1
 echo "$*" >>"$CALLS"
 while [ $# -gt 0 ]; do
@@ -19,7 +19,12 @@ done
 case $verb in
     data_prep/bm25.py | retrieve) printf '%s\\n' "$TWO_PASSAGES" >"$output" ;;
     evaluate)
-        case $run in */start.*) value=$START ;; */bm25.*) value=$WORDS ;; *) value=.5 ;; esac
+        case $run in
+            */start.*.scored.run) value=$RERANKED ;;
+            */start.*) value=$START ;;
+            */bm25.*) value=$WORDS ;;
+            *) value=.5 ;;
+        esac
         printf 'MRR@10\\t%s\\n' "$value" >"$output"
         ;;
 esac
@@ -27,8 +32,8 @@ esac
 
 
 @pytest.fixture
-def weigher(tmp_path):
-    """Returns what runs fuse.sh with variables, and gives the model that chooses the weight."""
+def calls_of_fusion(tmp_path):
+    """Returns what runs fuse.sh with variables, and gives the calls of its verbs."""
     for name in ("c/cross_encoder", "c/dual_encoder_2", "c/start", "o", "d"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("collection", "queries.train", "qrels.train", "queries.dev", "qrels.dev"):
@@ -36,24 +41,19 @@ def weigher(tmp_path):
     for name in ("rocketqa", "python"):
         write_command(tmp_path / "bin" / name, FALSE_VERBS)
 
-    def run(**changed: str) -> str:
+    def run(**changed: str) -> list[str]:
         (tmp_path / "calls").write_text("")
         variables = folders_below(tmp_path) | {
             "DATA_DIR": str(tmp_path / "d"),
             "PATH": path_with(tmp_path / "bin"),
             "CALLS": str(tmp_path / "calls"),
             "TWO_PASSAGES": "q\tQ0\tp1\t1\t0.9\tx\nq\tQ0\tp2\t2\t0.5\tx",
+            "RERANKED": "0.4",
             **{name: "1" for name in ("DEVICES", "DEVICES_CROSS", "DEVICES_INFERENCE")},
         }
         done = sh(str(ROOT / "run_scripts/fuse.sh"), "run_scripts/own.env", **variables | changed)
         assert done.returncode == 0, done.stderr
-        calls = (tmp_path / "calls").read_text().splitlines()
-        [dev] = [
-            call.split() for call in calls if call.startswith("fuse ") and "fused.dev.run" in call
-        ]
-        words, model = dev[dev.index("--training-runs") + 1 :][:2]
-        assert words == str(tmp_path / "o/bm25.train_sample.run")
-        return model.removeprefix(f"{tmp_path}/o/").removesuffix(".train_sample.run")
+        return (tmp_path / "calls").read_text().replace(f"{tmp_path}/o/", "").splitlines()
 
     return run
 
@@ -66,11 +66,25 @@ def weigher(tmp_path):
         ({"START": "0.4", "WORDS": "0.2", "BASELINES": "no"}, "dual_encoder_2"),
     ],
 )
-def test_the_initial_weights_choose_where_they_are_half_as_good_as_words(weigher, changed, model):
-    assert weigher(**changed) == model
+def test_the_initial_weights_choose_the_weight_where_they_are_half_as_good_as_words(
+    calls_of_fusion, changed, model
+):
+    [call] = [call for call in calls_of_fusion(**changed) if "--output fused.dev.run" in call]
+    assert "--runs bm25.dev.run dual_encoder_2.dev.run" in call
+    assert f"--training-runs bm25.train_sample.run {model}.train_sample.run" in call
 
 
-def test_a_fusion_without_the_initial_weights_names_the_command_that_makes_them(tmp_path, weigher):
+@pytest.mark.parametrize("reranked, is_better", [("0.4", True), ("0.6", False)])
+def test_the_fused_passages_are_reranked_where_that_is_better_than_the_initial_weights_alone(
+    calls_of_fusion, reranked, is_better
+):
+    calls = calls_of_fusion(START="1", WORDS="1", RERANKED=reranked)
+    assert any("--output fused.dev.scored.run" in call for call in calls) == is_better
+
+
+def test_a_fusion_without_the_initial_weights_names_the_command_that_makes_them(
+    tmp_path, calls_of_fusion
+):
     (tmp_path / "c/start").rmdir()
     with pytest.raises(AssertionError, match="c/start: expected .*run_scripts/rocket.sh"):
-        weigher(START="1", WORDS="1")
+        calls_of_fusion(START="1", WORDS="1")
