@@ -105,12 +105,9 @@ def lower_min_positive(pairs: HeldOutPairs, min_positive: float) -> float:
     for threshold in (min_positive, *lower):
         if pairs.above(threshold, 1) >= LEAST_RIGHT:
             break
-    else:
-        return min_positive
-    if threshold < min_positive:
-        threshold = max(threshold, _above_most_others(pairs))
-    is_right = pairs.above(threshold, 1) >= LEAST_RIGHT
-    return min(threshold, min_positive) if is_right else min_positive
+    lowered = max(threshold, _above_most_others(pairs))
+    is_right = pairs.above(lowered, 1) >= LEAST_RIGHT
+    return min(lowered, min_positive) if is_right else min_positive
 
 
 def _above_most_others(pairs: HeldOutPairs) -> float:
