@@ -6,7 +6,8 @@ A cross encoder does not only tell relevant from irrelevant: it tells how much o
 better than another. A label, also a denoised one, loses that.
 
     P(relevant) of the passages of a row, by the cross encoder        teacher_logits
-      -> their log-odds, divided by T                                  log_odds          [P]
+      -> their log-odds; with a retriever's run, their mean with its
+         logits; divided by T                                          log_odds          [P]
     q_reps, p_reps -> the dual encoder's logits of the same passages   own_logits        [N*B, P]
       -> the divergence of the two distributions                       divergences       [N*B]
       -> (1 - W) * equation (2) + W * divergence                       DistillationObjective
@@ -21,8 +22,9 @@ is gathered for it, and the average over the devices is that of one process on t
 # Deviation: the paper ends with data augmentation. A switch, DISTIL, no in marco.env and nq.env.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import paddle
@@ -44,35 +46,57 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 LARGEST = 1 - float(np.finfo(np.float32).epsneg) / 2
 
 
-def teacher_logits(
-    examples: Sequence[TrainingExample], paths: Sequence[Path], temperature: float
-) -> list[np.ndarray]:
-    """Returns the cross encoder's logits of each example, of its positive and then of its hard
-    negatives: float32 [P], less where it has fewer.
+CURES = {  # of a flag whose run lacks a score
+    "--teacher": "make it with `rocketqa score --examples`",
+    "--teacher-retriever": "take the run that the examples are made of",
+}
 
-    paths: scored runs; a pair that several have counts as in the first. Raises DataError where a
-    pair has no score, and where a run has other scores than probabilities.
+
+class Retriever(NamedTuple):
+    """A run of a dual encoder, and the temperature by which its scores become logits."""
+
+    path: Path
+    temperature: float
+
+
+def teacher_logits(
+    examples: Sequence[TrainingExample],
+    paths: Sequence[Path],
+    temperature: float,
+    retriever: Retriever | None = None,
+) -> list[np.ndarray]:
+    """Returns the teacher's logits of each example, of its positive and then of its hard negatives:
+    float32 [P], less where it has fewer.
+
+    They are the cross encoder's log-odds. With a retriever they are the mean of these and of its
+    own logits: where the cross encoder was trained on other text, both together rank better than
+    either of them. paths: scored runs; a pair that several have counts as in the first. Raises
+    DataError where a pair has no score, and where a scored run has other scores than probabilities.
     """
-    runs = [_open_teacher(path) for path in paths]
+    runs = [_open_run(path, "score") for path in paths]
+    retrieved = _open_run(retriever.path, "retrieve") if retriever else None
     logits = []
     query_id = None
     scores: dict[tuple[str, str], float] = {}
+    of_retriever: dict[tuple[str, str], float] = {}
     for example in examples:
         if example.query_id != query_id:
             query_id = example.query_id
             scores = _scores_of_query(runs, query_id)
-        row = [_score_of(scores, query_id, example.positive_id)]
-        for passage_id in example.negative_ids:
-            row.append(_score_of(scores, query_id, passage_id))
-        scaled = log_odds(np.array(row)) / temperature  # [P]
-        logits.append(scaled.astype(np.float32))
+            of_retriever = retrieved.scores(query_id) if retrieved else {}
+        passage_ids = [example.positive_id, *example.negative_ids]
+        row = log_odds(_row(scores, query_id, passage_ids, "--teacher"))  # [P]
+        if retriever:
+            own = _row(of_retriever, query_id, passage_ids, "--teacher-retriever")  # [P]
+            row = (row + own / retriever.temperature) / 2
+        logits.append((row / temperature).astype(np.float32))
     return logits
 
 
-def _open_teacher(path: Path) -> RunFile:
-    """Returns a scored run. Raises DataError where its manifest says that it is something else."""
-    if verb_of(path) not in ("", "score"):
-        raise DataError(f"{path}: expected a run of `rocketqa score`, got {made_by(path)}")
+def _open_run(path: Path, verb: str) -> RunFile:
+    """Returns a run of a verb. Raises DataError where its manifest names another one."""
+    if verb_of(path) not in ("", verb):
+        raise DataError(f"{path}: expected a run of `rocketqa {verb}`, got {made_by(path)}")
     return open_scores(path)
 
 
@@ -91,14 +115,22 @@ def _scores_of_query(runs: Sequence[RunFile], query_id: str) -> dict[tuple[str, 
     return scores
 
 
-def _score_of(scores: dict[tuple[str, str], float], query_id: str, passage_id: str) -> float:
-    score = scores.get((query_id, passage_id))
-    if score is None:
-        raise DataError(
-            f"--teacher: expected a score of query {query_id} and passage {passage_id}, got none: "
-            "make it with `rocketqa score --examples`"
-        )
-    return score
+def _row(
+    scores: Mapping[tuple[str, str], float],
+    query_id: str,
+    passage_ids: Sequence[str],
+    flag: str,
+) -> np.ndarray:
+    """Returns a flag's scores of the passages of a query, float64 [P]. Raises DataError where one is
+    missing.
+    """
+    for passage_id in passage_ids:
+        if (query_id, passage_id) not in scores:
+            raise DataError(
+                f"{flag}: expected a score of query {query_id} and passage {passage_id}, got none: "
+                f"{CURES[flag]}"
+            )
+    return np.array([scores[query_id, passage_id] for passage_id in passage_ids], np.float64)
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:

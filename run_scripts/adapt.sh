@@ -4,6 +4,7 @@
 # finished models: folders, or names of released models such as v1_marco_de and v1_marco_ce. INIT
 # retrieves for the queries of a log, INIT_CROSS scores what it finds, and INIT is trained on so that
 # it ranks as INIT_CROSS does, on the queries that have a passage above MIN_POSITIVE.
+# INIT_CROSS was trained on other text, so the ranking of INIT counts half in what is learnt.
 # sh run_scripts/adapt.sh [ENV] [--plan]
 # DATA_DIR=FOLDER INIT=v1_marco_de INIT_CROSS=v1_marco_ce sh run_scripts/adapt.sh run_scripts/own.env
 #
@@ -81,6 +82,7 @@ leave_as_it_came() {
 # adapt: trains the given dual encoder on, if the log can teach it anything.
 adapt() {
     MODELS=start LAST_MODEL=start
+    calibrate
     python data_prep/split_queries.py --output "$OUTPUT_DIR/log" --count 500 --seed "$SEED" \
         --queries "$DATA_DIR/queries.unlabelled.tsv"
     label_log
@@ -92,6 +94,7 @@ adapt() {
     train_dual adapted "$EPOCHS_5" queries.log_train \
         --examples "$OUTPUT_DIR/examples.adapted.tsv" \
         --teacher "$OUTPUT_DIR/start.log_train.scored.run" \
+        --teacher-retriever "$OUTPUT_DIR/start.log_train.run" \
         --teacher-temperature "$DISTIL_TEMPERATURE" --teacher-weight "$DISTIL_WEIGHT"
 }
 

@@ -65,6 +65,15 @@ def _add_teacher_flags(parser: ArgumentParser) -> None:
         "(default: none)",
     )
     parser.add_argument(
+        "--teacher-retriever",
+        type=to_file,
+        metavar="RUN",
+        help="with --teacher: the run of --init (`rocketqa retrieve`) that the passages of the "
+        "examples come from. Its scores, divided by the temperature of the dual encoder, and the "
+        "log-odds of the cross encoder then count half each, which is better where the cross "
+        "encoder was trained on other text (default: none)",
+    )
+    parser.add_argument(
         "--teacher-temperature",
         type=NumberType(RANGES["teacher_temperature"]),
         metavar="T",

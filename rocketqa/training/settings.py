@@ -37,6 +37,7 @@ INPUTS = (
     "dev_examples",
     "mask_positives",
     "teacher",
+    "teacher_retriever",
 )
 NOT_IDENTITY = ("output", "save_every", "visualdl")  # they do not change the weights
 # At these values a training is what it was without the flag.
@@ -45,6 +46,7 @@ NO_IDENTITY_AT: dict[str, tuple[object, ...]] = {
     "similarity": (None, "dot"),
     "temperature": (None, 1.0),
     "teacher": (None,),
+    "teacher_retriever": (None,),
     "teacher_temperature": (None,),
     "teacher_weight": (None,),
     "held_out": (0,),
@@ -182,7 +184,8 @@ class TrainingSettings:
 class DualEncoderSettings(TrainingSettings):
     """The settings of a dual encoder's training. `negatives`: cross-batch or in-batch.
     `similarity`: dot or cosine, whose value the loss divides by `temperature`. `teacher`: runs that
-    a cross encoder has scored, whose distribution is learnt (`rocketqa.distillation`).
+    a cross encoder has scored, whose distribution is learnt (`rocketqa.distillation`), and
+    `teacher_retriever` a run of `init`, whose scores count in it, too.
 
     Raises DataError, besides, where a setting of the teacher is given without a teacher.
     """
@@ -194,12 +197,13 @@ class DualEncoderSettings(TrainingSettings):
     negatives: str = "cross-batch"
     mask_positives: Sequence[Path] | None = None
     teacher: Sequence[Path] | None = None
+    teacher_retriever: Path | None = None
     teacher_temperature: float | None = None
     teacher_weight: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("teacher_temperature", "teacher_weight"):
+        for name in ("teacher_retriever", "teacher_temperature", "teacher_weight"):
             if getattr(self, name) is not None and not self.teacher:
                 flag = f"--{name.replace('_', '-')}"
                 raise DataError(f"{flag}: expected it together with --teacher, got it alone")

@@ -81,7 +81,7 @@ def dual_encoder_task(settings: DualEncoderSettings) -> Task:
     if settings.mask_positives:
         positives = read_positives(*settings.mask_positives)
     examples = read_examples(*settings.examples, check=texts.check())
-    teacher = _teacher(settings, examples)
+    teacher = _teacher(settings, examples, start.config.temperature)
     batches = DualBatches(examples, *texts, *lengths, positives, teacher)
     dev_measure = None
     if settings.dev_examples:
@@ -102,18 +102,22 @@ def dual_encoder_task(settings: DualEncoderSettings) -> Task:
 
 
 def _teacher(
-    settings: DualEncoderSettings, examples: Sequence[TrainingExample]
+    settings: DualEncoderSettings, examples: Sequence[TrainingExample], own_temperature: float
 ) -> list[np.ndarray] | None:
-    """Returns the logits of the cross encoder for each example; None where nothing is distilled.
+    """Returns the teacher's logits for each example; None where nothing is distilled.
 
-    Raises DataError where no query has a passage to compare its positive with.
+    own_temperature: that of the dual encoder. Raises DataError where no query has a passage to
+    compare its positive with.
     """
     if not settings.teacher:
         return None
     if not any(example.negative_ids for example in examples):
         raise DataError("--teacher: expected examples with hard negatives, got positives alone")
     temperature = settings.teacher_temperature or distillation.TEMPERATURE
-    return distillation.teacher_logits(examples, settings.teacher, temperature)
+    retriever = None
+    if settings.teacher_retriever:
+        retriever = distillation.Retriever(settings.teacher_retriever, own_temperature)
+    return distillation.teacher_logits(examples, settings.teacher, temperature, retriever)
 
 
 def _dual_encoder_objective(
