@@ -121,9 +121,7 @@ def _row(
     passage_ids: Sequence[str],
     flag: str,
 ) -> np.ndarray:
-    """Returns a flag's scores of the passages of a query, float64 [P]. Raises DataError where one is
-    missing.
-    """
+    """Returns the scores of passages, float64 [P]. Raises DataError, of a flag, where one lacks."""
     for passage_id in passage_ids:
         if (query_id, passage_id) not in scores:
             raise DataError(

@@ -11,6 +11,7 @@ from rocketqa.cross_batch_negatives import DualChunk, NegativesObjective
 from rocketqa.distillation import (
     EMPTY,
     DistillationObjective,
+    Retriever,
     divergences,
     log_odds,
     own_logits,
@@ -51,6 +52,24 @@ def test_scores_are_joined_by_ids_and_divided_by_the_temperature(tmp_path):
     assert logits[1].tolist() == [0.0] and logits[0].dtype == np.float32
 
 
+def test_a_retriever_counts_half_by_its_own_temperature(tmp_path):
+    scored = write_run(tmp_path / "scored.run", [("p1", 0.8), ("p2", 0.5)])
+    run = write_run(tmp_path / "retrieved.run", [("p2", 0.9), ("p1", 0.6)])
+    rows = [TrainingExample("q1", "p1", ("p2",))]
+    [logits] = teacher_logits(rows, [scored], 2.0, Retriever(run, 0.05))
+    # (log-odds + score / .05) / 2, and this by the teacher's temperature of 2.
+    np.testing.assert_allclose(logits, [(np.log(4) + 12) / 4, (0 + 18) / 4], rtol=1e-6)
+
+
+def test_a_passage_that_the_retriever_has_not_found_is_refused(tmp_path):
+    scored = write_run(tmp_path / "scored.run", [("p1", 0.8)])
+    run = write_run(tmp_path / "retrieved.run", [("p2", 0.9)])
+    with pytest.raises(DataError) as error:
+        teacher_logits([TrainingExample("q1", "p1", ())], [scored], 1.0, Retriever(run, 1.0))
+    message = "--teacher-retriever: expected a score of query q1 and passage p1, got none: take "
+    assert str(error.value).startswith(message)
+
+
 @pytest.mark.parametrize(
     "score, passage_id, message",
     [
@@ -65,13 +84,16 @@ def test_a_pair_without_a_probability_is_refused(tmp_path, score, passage_id, me
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_run_of_another_verb_is_no_teacher(tmp_path):
+@pytest.mark.parametrize("verb, expected", [("retrieve", "score"), ("score", "retrieve")])
+def test_a_run_of_another_verb_is_no_teacher_and_no_retriever(tmp_path, verb, expected):
     run = tmp_path / "a.run"
-    job = Job("retrieve", run, flags={}, inputs={})
+    job = Job(verb, run, flags={}, inputs={})
     job.run(lambda part: write_run(part / "a.run", [("p1", 0.7)]))
+    other = write_run(tmp_path / "other.run", [("p1", 0.7)])
+    scored, retriever = (run, None) if expected == "score" else (other, Retriever(run, 1.0))
     with pytest.raises(DataError) as error:
-        teacher_logits([TrainingExample("q1", "p1", ())], [run], 1.0)
-    got = "expected a run of `rocketqa score`, got the output of `retrieve`"
+        teacher_logits([TrainingExample("q1", "p1", ())], [scored], 1.0, retriever)
+    got = f"expected a run of `rocketqa {expected}`, got the output of `{verb}`"
     assert str(error.value) == f"{run}: {got}"
 
 
@@ -223,6 +245,7 @@ def test_a_training_comes_nearer_to_its_teacher_than_to_the_labels(flight, tmp_p
     [
         ({"teacher": "short.run"}, "--teacher: expected a score of query q39 and passage p"),
         ({"teacher-weight": 0.5}, "--teacher-weight: expected it together with --teacher, got it"),
+        ({"teacher-retriever": "a.scored.run"}, "--teacher-retriever: expected it together with"),
         ({"teacher-temperature": 2}, "--teacher-temperature: expected it together with --teacher"),
         (
             {"teacher": "a.scored.run", "examples": "alone.tsv"},
