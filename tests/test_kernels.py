@@ -5,7 +5,8 @@ import pytest
 from vectors_fixture import exact_rankings
 
 from rocketqa.search import kernels
-from rocketqa.search.kernels import candidate_products, largest_products, library, thread_count
+from rocketqa.search.exact_scores import norms_of
+from rocketqa.search.kernels import candidate_scores, largest_products, library, thread_count
 
 needs_compiler = pytest.mark.skipif(library() is None, reason="no C compiler here")
 
@@ -55,17 +56,39 @@ def test_the_largest_products_are_found_where_a_sample_of_all_misleads():
 
 @needs_compiler
 @pytest.mark.parametrize("size", [1, 31, 32, 64, 100, 200])
-def test_wanted_candidates_get_float64_products(monkeypatch, size):
+def test_wanted_candidates_get_the_scores_of_float64_products(monkeypatch, size):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     queries = random_vectors(5, size, 1)
     vectors = random_vectors(300, size, 2)
     drawing = np.random.default_rng(3)
     rows = drawing.integers(0, 300, (5, 20))
     wanted = drawing.random((5, 20)) < 0.6
-    products = candidate_products(queries, vectors, rows, wanted)
+    norms = norms_of(queries), norms_of(vectors)
     expected = np.einsum("qh,qch->qc", queries.astype(float), vectors[rows].astype(float))
-    np.testing.assert_allclose(products[wanted], expected[wanted], rtol=1e-13, atol=1e-13)
-    assert not products[~wanted].any()
+    scores, is_open = candidate_scores(
+        queries, norms[0], vectors, norms[1], 0.0, rows=rows, wanted=wanted
+    )
+    np.testing.assert_allclose(scores[wanted], expected[wanted], rtol=1e-6, atol=1e-6)
+    assert not scores[~wanted].any() and not is_open.any()
+
+
+@needs_compiler
+def test_a_score_is_open_where_the_error_of_its_product_reaches_another_float32():
+    vectors = np.array([[1.0], [1 + 2.0**-12], [-3.0]], np.float32)
+    queries = np.array([[1.0], [1 + 2.0**-12]], np.float32)
+    rows = np.array([[0, 1, 2], [0, 1, 2]])
+    wanted = np.array([[True, True, False], [True, True, True]])
+    arrays = (queries, norms_of(queries), vectors, norms_of(vectors))
+    # Products: 1, 1 + 2**-12; 1 + 2**-12, 1 + 2**-11 + 2**-24, -3 - 3 * 2**-12. The second last one
+    # lies halfway between two float32 numbers, and all others are float32 numbers.
+    scores, is_open = candidate_scores(*arrays, 2.0**-50, rows, wanted)
+    assert is_open.tolist() == [[False, False, False], [False, True, False]]
+    assert scores.tolist() == [
+        [1.0, 1 + 2.0**-12, 0.0],
+        [1 + 2.0**-12, 1 + 2.0**-11, -3 - 3 * 2.0**-12],
+    ]
+    _, is_open = candidate_scores(*arrays, 2.0**-20, rows, wanted)
+    assert (is_open == wanted).all()
 
 
 @needs_compiler

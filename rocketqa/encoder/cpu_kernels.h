@@ -1,23 +1,11 @@
 /* What the files of kernels share: memory, functions of one number, and the inputs of attention.
    The letters are those of cpu_kernels.c. */
 #pragma once
-/* The loops that the compiler turns into vectors have the width of the products, too: it would take
-   half of it, though the products have already slowed the processor's clock. */
-#ifdef __AVX512F__
-#pragma GCC target("prefer-vector-width=512")
-#endif
+#include "float32_tile.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The floats of a vector register. */
-#ifdef __AVX512F__
-enum { WIDTH = 16 };
-#else
-enum { WIDTH = 8 };
-#endif
-typedef float vector __attribute__((vector_size(4 * WIDTH)));
 
 static inline long multiple_of_16(long n) { return (n + 15) / 16 * 16; }
 

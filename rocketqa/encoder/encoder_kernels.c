@@ -10,6 +10,7 @@
    Letters: those of cpu_kernels.c, and
        F  size of the feed-forward layer   K, C  inputs and outputs of a product */
 #include "cpu_kernels.h"
+#include "float32_tile.h"
 #include <omp.h>
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -22,7 +23,7 @@ enum { ROWS = 8, COLUMNS = 32 };
 #else
 enum { ROWS = 4, COLUMNS = 16 };
 #endif
-enum { GROUP = 16, BLOCK = 48, EXACT_ROWS = WIDTH == 16 ? 12 : 6, EXACT_COLUMNS = 2 * WIDTH, AHEAD = 12 };
+enum { BLOCK = 48 };
 
 /* A dense layer. Where K is no multiple of 8 or C of 16, zeros are added; float32 adds none to K.
    weights: r as [C / 16, K / 4, 16, 4], or w in float32 as [C / 16, K, 16]. bias: [C].
@@ -198,7 +199,7 @@ static void multiply_rounded(const Product *product, const Inputs *x, long n, co
         float *y = outputs_at(to, c);
         for (long row = 0; row < n; row += ROWS) {
             int32_t sums[ROWS][COLUMNS] __attribute__((aligned(64)));
-            tile(x, row, K8, weights, weights + (columns - GROUP) * K8, sums);
+            tile(x, row, K8, weights, weights + (columns - PANEL) * K8, sums);
             for (long i = 0; i < ROWS && row + i < n; i++)
                 for (int j = 0; j < columns; j++)
                     y[(row + i) * to->stride + j] = sums[i][j] * (x->scales[row + i] * scales[j])
@@ -209,40 +210,20 @@ static void multiply_rounded(const Product *product, const Inputs *x, long n, co
 
 /* Where a column of float32 weights begins. */
 static inline const float *column_at(const Product *product, long c) {
-    return (const float *)product->weights + c / GROUP * GROUP * product->K + c % GROUP;
-}
-
-/* y [count, two registers of columns] = the products of `count` rows, at most EXACT_ROWS. */
-static inline void exact_tile(const float *x, long count, long stride, long K, const float *weights,
-                              const float *more, float *y) {
-    vector sum[EXACT_ROWS][2] = {{{0}}};
-    const float *rows[EXACT_ROWS];
-    for (int i = 0; i < EXACT_ROWS; i++) rows[i] = x + (i < count ? i : count - 1) * stride;
-    for (long k = 0; k < K; k++) {
-        vector first = *(const vector *)(weights + k * GROUP);
-        vector second = *(const vector *)(more + k * GROUP);
-        __builtin_prefetch(weights + (k + AHEAD) * GROUP);
-        __builtin_prefetch(more + (k + AHEAD) * GROUP);
-#pragma GCC unroll 12
-        for (int i = 0; i < EXACT_ROWS; i++) {
-            sum[i][0] += rows[i][k] * first;
-            sum[i][1] += rows[i][k] * second;
-        }
-    }
-    memcpy(y, sum, sizeof sum);
+    return (const float *)product->weights + c / PANEL * PANEL * product->K + c % PANEL;
 }
 
 static void multiply_exact(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K = product->K, C16 = multiple_of_16(product->C);
-    float sums[EXACT_ROWS][EXACT_COLUMNS] __attribute__((aligned(64)));
-    for (long c = 0; c < C16; c += EXACT_COLUMNS) {
-        long columns = C16 - c < EXACT_COLUMNS ? C16 - c : EXACT_COLUMNS;
+    float sums[TILE_ROWS][TILE_COLUMNS] __attribute__((aligned(64)));
+    for (long c = 0; c < C16; c += TILE_COLUMNS) {
+        long columns = C16 - c < TILE_COLUMNS ? C16 - c : TILE_COLUMNS;
         const float *weights = column_at(product, c), *bias = product->bias + c;
         const float *more = column_at(product, c + columns - WIDTH);
         float *y = outputs_at(to, c);
-        for (long row = 0; row < n; row += EXACT_ROWS) {
-            long count = n - row < EXACT_ROWS ? n - row : EXACT_ROWS;
-            exact_tile(x->exact + row * x->stride, count, x->stride, K, weights, more, sums[0]);
+        for (long row = 0; row < n; row += TILE_ROWS) {
+            long count = n - row < TILE_ROWS ? n - row : TILE_ROWS;
+            float32_tile(x->exact + row * x->stride, count, x->stride, K, weights, more, sums[0]);
             for (long i = 0; i < count; i++)
                 for (int j = 0; j < columns; j++)
                     y[(row + i) * to->stride + j] = sums[i][j] + bias[j];

@@ -105,9 +105,12 @@ def candidate_scores(
     """
     if kernels.library() is None:
         products = _products_by_numpy(queries, block.vectors, rows, wanted)
-    else:
-        products = kernels.candidate_products(queries, block.vectors, rows, wanted)
-    return round_products(products, queries, block, rows, wanted)
+        return round_products(products, queries, block, rows, wanted)
+    query_norms, error = norms_of(queries), _float64_error(queries.shape[1])
+    scores, is_open = kernels.candidate_scores(
+        queries, query_norms, block.vectors, block.norms, error, rows, wanted
+    )
+    return _settled(scores, is_open, queries, block, rows)
 
 
 def round_products(
@@ -124,21 +127,27 @@ def round_products(
     """
     norms = norms_of(queries)[:, None] * block.norms[rows]  # [Q, C]
     scores, highest = score_bounds(products, norms, queries.shape[1])
-    is_open = wanted & (scores != highest)
+    scores[~wanted] = 0
+    return _settled(scores, wanted & (scores != highest), queries, block, rows)
+
+
+def _settled(
+    scores: ndarray, is_open: ndarray, queries: ndarray, block: Block, rows: ndarray
+) -> ndarray:
+    """Returns scores [Q, C], of which those that are open are computed again, as exact sums."""
     for query in np.flatnonzero(is_open.any(axis=1)):
         chosen = is_open[query]
         passages = block.vectors[rows[query, chosen]].astype(float64)  # [n, H]
         every_pair = np.ones((1, len(passages)), bool)
         one_query = queries[query : query + 1].astype(float64)  # [1, H]
         scores[query, chosen] = exact_sums(one_query, passages, every_pair)
-    scores[~wanted] = 0
     return scores + float32(0)  # turns -0 into 0
 
 
 def _products_by_numpy(
     queries: ndarray, vectors: ndarray, rows: ndarray, wanted: ndarray
 ) -> ndarray:
-    """Returns what `candidate_products` of kernels.py returns."""
+    """Returns the float64 products of wanted pairs, [Q, C]; 0 elsewhere."""
     products = np.zeros(rows.shape)
     for query, chosen in enumerate(wanted):
         passages = vectors[rows[query, chosen]].astype(float64)  # [n, H]
@@ -157,7 +166,12 @@ def score_bounds(
 
     The products may be summed in any order. norms: |q| |p| of each product. size: H.
     """
-    errors = 2 * size * FLOAT64_UNIT * norms
+    errors = _float64_error(size) * norms
     lowest = products - errors
     highest = products + errors
     return lowest.astype(float32), highest.astype(float32)
+
+
+def _float64_error(size: int) -> float:
+    """Returns the largest error of a float64 inner product of vectors [H] whose norms are 1."""
+    return 2 * size * FLOAT64_UNIT

@@ -1,13 +1,14 @@
 """Candidates of exact search and their float64 products, by compiled kernels on the CPU.
 
-Float32 products come from numpy's matrix product; the kernels (`search_kernels.c`) keep the largest
-of each query while its products are still in the processor's cache, and multiply the candidates in
-float64. Without a C compiler, faiss and numpy do both.
+The kernels (`search_kernels.c`) multiply a part of the block with all queries in float32, keep the
+largest products of each query while these are still in the processor's cache, and multiply the
+candidates in float64. Without a C compiler, faiss and numpy do both.
 
 Letters: Q queries, N passages of a block, H vector size, C candidates of each query.
 """
 
 import ctypes
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +20,12 @@ from numpy import float32, int64, ndarray
 
 from rocketqa.jobs.compiled_library import LibrarySource
 
-SOURCE = LibrarySource("search_kernels", [Path(__file__).with_name("search_kernels.c")])
+ROOT = Path(__file__).parent.parent
+FILES = ("search/search_kernels.c", "encoder/float32_tile.h")
+SOURCE = LibrarySource("search_kernels", [ROOT / name for name in FILES])
+PANEL = 16  # queries that the kernels read together
 PRODUCTS_AT_ONCE = 1 << 21  # 8 MiB of float32, which stay in the cache
 ROOM = 4  # times C: candidates of a query that are kept before the largest C of them are chosen
-GROUP = 32  # and so many more: those that the kernels add at once
 CANDIDATE_BYTES = 8
 LARGEST_ROW = 2**31 - 1
 
@@ -44,56 +47,82 @@ def largest_products(queries: ndarray, vectors: ndarray, count: int) -> tuple[nd
 
     queries: float32 [Q, H]. vectors: float32 [N, H], N from C to LARGEST_ROW.
     """
-    selection = _Selection(len(queries), count)
-    columns = max(count, PRODUCTS_AT_ONCE // len(queries))
-    buffer = np.empty(len(queries) * min(columns, len(vectors)), float32)
-    for begin in range(0, len(vectors), columns):
-        part = vectors[begin : begin + columns]
-        products = buffer[: len(queries) * len(part)].reshape(len(queries), -1)  # [Q, n]
-        np.matmul(queries, part.T, out=products)
-        in_threads(partial(selection.add, products, begin), len(queries))
+    panels = _in_panels(queries)
+    selection = _Selection(len(queries), len(panels), count)
+    rows = max(count, PRODUCTS_AT_ONCE // (PANEL * len(panels)))
+    buffer = np.empty(PANEL * len(panels) * min(rows, len(vectors)), float32)
+    for begin in range(0, len(vectors), rows):
+        part = np.ascontiguousarray(vectors[begin : begin + rows])
+        shape = (len(panels), len(part), PANEL)
+        products = buffer[: math.prod(shape)].reshape(shape)
+        in_threads(partial(_multiply, panels, part, products), len(part))
+        in_threads(partial(selection.add, products, begin), len(panels))
     in_threads(selection.take, len(queries))
     return selection.products, selection.rows
 
 
-def candidate_products(
+def _in_panels(queries: ndarray) -> ndarray:
+    """Returns queries as the kernels read them, [Q / PANEL, H, PANEL], with 0 behind the last."""
+    missing = -len(queries) % PANEL
+    padded = np.pad(queries, ((0, missing), (0, 0)))
+    by_panel = padded.reshape(-1, PANEL, queries.shape[1])
+    return np.ascontiguousarray(by_panel.transpose(0, 2, 1))
+
+
+def _multiply(panels: ndarray, vectors: ndarray, products: ndarray, some: slice) -> None:
+    """Sets the products of some of the vectors, [n, H], float32 [Q / PANEL, n, PANEL]."""
+    sizes = (PANEL * len(panels), *vectors.shape)
+    _call("multiply_queries", panels, vectors, *sizes, some.start, some.stop, products)
+
+
+def candidate_scores(
     queries: ndarray,
+    query_norms: ndarray,
     vectors: ndarray,
+    norms: ndarray,
+    error: float,
     rows: ndarray,
     wanted: ndarray,
-) -> ndarray:
-    """Returns the float64 inner products of queries with their candidates, [Q, C], in one thread.
+) -> tuple[ndarray, ndarray]:
+    """Returns the lowest scores, float32 [Q, C], that float64 inner products of queries with their
+    candidates allow, and whether the highest are others, bool [Q, C]. It takes one thread.
 
-    queries: float32 [Q, H]. vectors: float32 [N, H]. rows: int64 [Q, C], ascending for each query.
-    wanted: bool [Q, C]; the other products are 0.
+    queries: float32 [Q, H]. vectors: float32 [N, H]. query_norms, norms: their lengths, float64.
+    error: of a product of vectors of length 1. rows: int64 [Q, C], ascending for each query.
+    wanted: bool [Q, C]; the others have the score 0.
     """
-    results = np.zeros(rows.shape)
+    scores = np.empty(rows.shape, float32)
+    is_open = np.empty(rows.shape, bool)
     sizes = (*rows.shape, queries.shape[1], len(vectors))
     next_places = np.empty(len(rows), int64)
     queries = np.ascontiguousarray(queries)
-    _call("multiply_candidates", queries, vectors, *sizes, rows, wanted, next_places, results)
-    return results
+    arrays = (queries, query_norms, vectors, norms)
+    _call("score_candidates", *arrays, error, *sizes, rows, wanted, next_places, scores, is_open)
+    return scores, is_open
 
 
 class _Selection:
-    """The largest products of each query so far."""
+    """The largest products of each query so far. The last panel may have places without a query."""
 
-    def __init__(self, queries: int, count: int):
+    def __init__(self, queries: int, panels: int, count: int):
         self._count = count
-        self._room = ROOM * count + GROUP
-        self._candidates = np.empty((queries, self._room * CANDIDATE_BYTES), np.uint8)
-        self._sizes = np.zeros(queries, int64)
-        self._floors = np.full(queries, -np.inf, float32)
+        self._room = ROOM * count
+        places = PANEL * panels
+        self._candidates = np.empty((places, self._room * CANDIDATE_BYTES), np.uint8)
+        self._sizes = np.zeros(places, int64)
+        self._floors = np.full(places, -np.inf, float32)
+        self._floors[queries:] = np.inf  # places without a query
         self.products = np.empty((queries, count), float32)
         self.rows = np.empty((queries, count), int64)
 
-    def add(self, products: ndarray, first_row: int, some: slice) -> None:
-        """Adds the products of a part, float32 [Q, n], for some queries."""
-        queries, columns = products[some].shape
+    def add(self, products: ndarray, first_row: int, panels: slice) -> None:
+        """Adds the products of a part, float32 [Q / PANEL, n, PANEL], for some panels."""
+        products = products[panels]
+        some = slice(PANEL * panels.start, PANEL * panels.stop)
         _call(
             "add_candidates",
-            products[some],
-            *(queries, columns, first_row, self._count, self._room),
+            products,
+            *(*products.shape[:2], first_row, self._count, self._room),
             self._candidates[some],
             self._sizes[some],
             self._floors[some],
@@ -133,16 +162,18 @@ def _slices(rows: int) -> list[slice]:
     return [slice(begin, end) for begin, end in zip(bounds, bounds[1:])]
 
 
-def _call(name: str, *arguments: ndarray | int) -> None:
+def _call(name: str, *arguments: ndarray | int | float) -> None:
     kernels = library()
     assert kernels is not None, "the caller has looked"
     getattr(kernels, name)(*_as_c(arguments))
 
 
-def _as_c(arguments: tuple[ndarray | int, ...]) -> Iterator[object]:
+def _as_c(arguments: tuple[ndarray | int | float, ...]) -> Iterator[object]:
     for argument in arguments:
         if isinstance(argument, int):
             yield ctypes.c_long(argument)
+        elif isinstance(argument, float):
+            yield ctypes.c_double(argument)
         else:
             assert argument.flags.c_contiguous, "kernels read the rows one after the other"
             yield ctypes.c_void_p(argument.ctypes.data)
