@@ -16,7 +16,9 @@ def random_vectors(rows: int, size: int, seed: int) -> np.ndarray:
 
 
 @needs_compiler
-@pytest.mark.parametrize("queries, passages, count", [(1, 40, 40), (7, 1000, 3), (50, 3000, 200)])
+@pytest.mark.parametrize(
+    "queries, passages, count", [(1, 40, 40), (4, 700, 9), (7, 1000, 3), (50, 3000, 200)]
+)
 @pytest.mark.parametrize("threads", ["1", "3"])
 @pytest.mark.parametrize("columns", [100, 10_000])
 def test_the_largest_products_are_those_of_a_sort(

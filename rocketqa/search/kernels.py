@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 FILES = ("search/search_kernels.c", "encoder/float32_tile.h")
 SOURCE = LibrarySource("search_kernels", [ROOT / name for name in FILES])
 PANEL = 16  # queries that the kernels read together
+FEW_QUERIES = 4  # that are read one by one: up to here it is faster
 PRODUCTS_AT_ONCE = 1 << 21  # 8 MiB of float32, which stay in the cache
 ROOM = 4  # times C: candidates of a query that are kept before the largest C of them are chosen
 CANDIDATE_BYTES = 8
@@ -47,16 +48,20 @@ def largest_products(queries: ndarray, vectors: ndarray, count: int) -> tuple[nd
 
     queries: float32 [Q, H]. vectors: float32 [N, H], N from C to LARGEST_ROW.
     """
-    panels = _in_panels(queries)
-    selection = _Selection(len(queries), len(panels), count)
-    rows = max(count, PRODUCTS_AT_ONCE // (PANEL * len(panels)))
-    buffer = np.empty(PANEL * len(panels) * min(rows, len(vectors)), float32)
+    panels = math.ceil(len(queries) / PANEL)
+    selection = _Selection(len(queries), panels, count)
+    if len(queries) <= FEW_QUERIES:
+        multiply = partial(_multiply_few, np.ascontiguousarray(queries))
+    else:
+        multiply = partial(_multiply, _in_panels(queries))
+    rows = max(count, PRODUCTS_AT_ONCE // (PANEL * panels))
+    buffer = np.empty(PANEL * panels * min(rows, len(vectors)), float32)
     for begin in range(0, len(vectors), rows):
         part = np.ascontiguousarray(vectors[begin : begin + rows])
-        shape = (len(panels), len(part), PANEL)
+        shape = (panels, len(part), PANEL)
         products = buffer[: math.prod(shape)].reshape(shape)
-        in_threads(partial(_multiply, panels, part, products), len(part))
-        in_threads(partial(selection.add, products, begin), len(panels))
+        in_threads(partial(multiply, part, products), len(part))
+        in_threads(partial(selection.add, products, begin), panels)
     in_threads(selection.take, len(queries))
     return selection.products, selection.rows
 
@@ -71,8 +76,14 @@ def _in_panels(queries: ndarray) -> ndarray:
 
 def _multiply(panels: ndarray, vectors: ndarray, products: ndarray, some: slice) -> None:
     """Sets the products of some of the vectors, [n, H], float32 [Q / PANEL, n, PANEL]."""
-    sizes = (PANEL * len(panels), *vectors.shape)
-    _call("multiply_queries", panels, vectors, *sizes, some.start, some.stop, products)
+    sizes = (PANEL * len(panels), *vectors.shape, some.start, some.stop)
+    _call("multiply_queries", panels, vectors, *sizes, products)
+
+
+def _multiply_few(queries: ndarray, vectors: ndarray, products: ndarray, some: slice) -> None:
+    """Does the same for queries that are not in panels, [Q, H]."""
+    sizes = (*queries.shape, some.start, some.stop)
+    _call("multiply_few_queries", queries, vectors, *sizes, products)
 
 
 def candidate_scores(

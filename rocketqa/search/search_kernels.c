@@ -34,6 +34,31 @@ void multiply_queries(const float *panels, const float *passages, long Q, long n
         }
 }
 
+enum { REGISTERS = 4 }; /* of sums, so that no addition waits for the one before */
+
+static float float32_product(const float *q, const float *p, long H) {
+    vector sums[REGISTERS] = {{0}}, sum = {0};
+    float total = 0.0f;
+    long i = 0;
+    for (; i + REGISTERS * WIDTH <= H; i += REGISTERS * WIDTH)
+        for (int j = 0; j < REGISTERS; j++)
+            sums[j] += *(const anywhere *)(q + i + j * WIDTH) * *(const anywhere *)(p + i + j * WIDTH);
+    for (int j = 0; j < REGISTERS; j++) sum += sums[j];
+    for (int j = 0; j < WIDTH; j++) total += sum[j];
+    for (; i < H; i++) total += q[i] * p[i];
+    return total;
+}
+
+/* Does the same for fewer queries than fill a panel, [Q, H]: it reads them as they are, and reading
+   the passages takes the time. Of products, [n, PANEL], it leaves the places without a query. */
+void multiply_few_queries(const float *queries, const float *passages, long Q, long H, long begin,
+                          long end, float *products) {
+    for (long row = begin; row < end; row++)
+        for (long query = 0; query < Q; query++)
+            products[row * PANEL + query] =
+                float32_product(queries + query * H, passages + row * H, H);
+}
+
 typedef struct {
     float product;
     int32_t row; /* in the block */
