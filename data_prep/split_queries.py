@@ -1,7 +1,6 @@
 """Splits a query log without labels: most queries are trained on, some are held out.
 
     queries.log_train.tsv      the queries that a training may use
-    queries.log_weighed.tsv    those that a fusion weight is chosen on
     queries.log_judged.tsv     those that a model is measured on
 
 A query is held out by the seed and its id, so that it does not depend on the order of the file.
@@ -20,15 +19,15 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.formats import line_of, read_queries, write_lines
 from rocketqa.files.ranges import ANY_WHOLE, WHOLE_FROM_1
 
-PARTS = ("log_train", "log_weighed", "log_judged")
-MOST = 10  # a held-out part has at most one query in this many
+PARTS = ("log_train", "log_judged")
+MOST = 10  # the held-out part has at most one query in this many
 
 
 def build_parser() -> ArgumentParser:
     """Returns the script's flags."""
     parser = script_parser(
         "split_queries.py",
-        "Split a query log into queries to train on and two parts that are held out.",
+        "Split a query log into queries to train on and a part that is held out.",
         "python data_prep/split_queries.py --queries data/toy/queries.unlabelled.tsv \\\n"
         "      --count 500 --seed 1 --output output/log",
     )
@@ -38,7 +37,7 @@ def build_parser() -> ArgumentParser:
         "--count",
         type=NumberType(WHOLE_FROM_1),
         required=True,
-        help="number of queries in each held-out part; at most a tenth of all, and at least one",
+        help="number of queries in the held-out part; at most a tenth of all, and at least one",
     )
     parser.add_argument(
         "--seed", type=NumberType(ANY_WHOLE), required=True, help="seed of the draw"
@@ -75,9 +74,8 @@ def parts_of(query_ids: Sequence[str], count: int, seed: int) -> Iterator[tuple[
     """Yields the name of each part and its queries, in their order."""
     held_out = max(1, min(count, len(query_ids) // MOST))
     judged = set(drawn_queries(query_ids, held_out, seed))
-    weighed = set(drawn_queries(query_ids, 2 * held_out, seed)) - judged
-    trained = set(query_ids) - judged - weighed
-    for name, part in zip(PARTS, (trained, weighed, judged)):
+    trained = set(query_ids) - judged
+    for name, part in zip(PARTS, (trained, judged)):
         yield name, [query_id for query_id in query_ids if query_id in part]
 
 

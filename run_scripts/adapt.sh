@@ -8,10 +8,9 @@
 # sh run_scripts/adapt.sh [ENV] [--plan]
 # DATA_DIR=FOLDER INIT=v1_marco_de INIT_CROSS=v1_marco_ce sh run_scripts/adapt.sh run_scripts/own.env
 #
-# Two parts of the log are held out of the training, 500 queries each, at most a tenth of the log.
-# The models are measured by the labels of EVALUATE_SPLIT, if DATA_DIR has them, otherwise by
-# INIT_CROSS on a held-out part; the report says which. With FUSE=yes the weight of BM25 is chosen by
-# INIT_CROSS on the other held-out part.
+# 500 queries of the log, at most a tenth of it, are held out of the training. The models are
+# measured by the labels of EVALUATE_SPLIT, if DATA_DIR has them, otherwise by INIT_CROSS on the
+# held-out queries; the report says which. With FUSE=yes BM25 and the last model count half each.
 #
 # reads   DATA_DIR: collection.tsv, queries.unlabelled.tsv, and where they are there queries.dev.tsv
 #         and qrels.dev.tsv; INIT, INIT_CROSS
@@ -106,12 +105,12 @@ has_labels() {
         [ -e "$DATA_DIR/$judgements.$EVALUATE_SPLIT.tsv" ]; }
 }
 
-# label_part SPLIT MODELS: makes labels of a held-out part of the log, of the best passage that the
-# cross encoder finds among the first ones of all that is compared: these models, and BM25.
-label_part() {
-    part=$1 compared=$2
+# label_held_out: makes labels of the held-out queries of the log, of the best passage that the cross
+# encoder finds among the first ones of all that is compared: the models, and BM25.
+label_held_out() {
+    part=log_judged
     set --
-    for model in $compared; do
+    for model in $MODELS; do
         retrieve "$model" "$part" "$RETRIEVE_DEPTH"
         score "$model.$part" "$part" "$RERANK_DEPTH"
         set -- "$@" "$OUTPUT_DIR/$model.$part.scored.run"
@@ -138,24 +137,15 @@ choose_judge() {
     else
         say "there are no labels of $EVALUATE_SPLIT: INIT_CROSS measures the models"
         JUDGE=cross-encoder EVALUATE_SPLIT=log_judged EVALUATE_BY=labels
-        label_part log_judged "$MODELS"
+        label_held_out
     fi
 }
 
-# fuse_adapted: measures BM25 together with the last model.
+# fuse_adapted: measures BM25 together with the last model. Both count half: no label can choose a
+# weight, and INIT_CROSS would choose too much of BM25, because it prefers passages with the words of
+# the query (README.md, "No labels at all").
 fuse_adapted() {
-    label_part log_weighed "$LAST_MODEL"
-    weighed="log/queries.log_weighed.tsv"
-    set --
-    if ! bm25_found_none log_weighed && has_rows "$(source_of qrels.log_weighed)"; then
-        say "the weight of BM25 is chosen on the held-out $weighed by the labels of INIT_CROSS:"
-        set -- --training-runs "$OUTPUT_DIR/bm25.log_weighed.run" \
-            "$OUTPUT_DIR/$LAST_MODEL.log_weighed.run" \
-            --training-qrels "$(source_of qrels.log_weighed)"
-    else
-        say "the weight of BM25 is .5: INIT_CROSS is sure of no passage for $weighed"
-    fi
-    fuse "$LAST_MODEL" "$EVALUATE_SPLIT" "$@"
+    fuse "$LAST_MODEL" "$EVALUATE_SPLIT"
     measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
     score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH" "$LAST_MODEL.$EVALUATE_SPLIT"
     measure_run fused_reranked "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.scored.run"

@@ -23,13 +23,13 @@ def planned(variables) -> str:
     return "\n".join(AdaptationPlan(variables).lines())
 
 
-def test_a_tenth_of_the_log_is_held_out_twice(variables):
+def test_a_tenth_of_the_log_is_held_out(variables):
     lines = planned(variables)
-    assert "score for log_train, at most: 1,600 queries x 20 = 32,000 pairs" in lines
+    assert "score for log_train, at most: 1,800 queries x 20 = 36,000 pairs" in lines
     uncalibrated = planned(variables | {"HELD_OUT": "0"})
-    assert "score for log_train: 1,600 queries x 20 = 32,000 pairs" in uncalibrated
-    assert "1,600 rows / (32 x 1 = 32) = 50 steps x 1 epochs = 50, then on to 60" in lines
-    assert "score for log_weighed, 2 runs: 400 queries x 20 = 8,000 pairs" in lines
+    assert "score for log_train: 1,800 queries x 20 = 36,000 pairs" in uncalibrated
+    assert "1,800 rows / (32 x 1 = 32) = 56 steps x 1 epochs = 56, then on to 60" in lines
+    assert "score for log_judged, 2 runs: 400 queries x 20 = 8,000 pairs" in lines
     assert "fusion:" not in planned(variables | {"FUSE": "no"})
 
 

@@ -56,6 +56,7 @@ DEPTHS = ("retrieve_depth", "rerank_depth")
 OF_FLIGHT = ("last_model", "judged_by", "notes", "fused_run", "bm25_index")
 ONLY_IN_MARKDOWN = (*PLACES, *DEPTHS, *OF_FLIGHT, "query_length", "max_length")
 OF_ADAPTATION = (ADAPTED, START)  # the last models that adapt.sh may end with
+WITHOUT_LABELS = "which no label can choose"  # how it finds the weight of BM25
 EXAMPLE = (
     "rocketqa report --measures output/marco/dual_encoder_2.measures.tsv --tables "
     "--expected run_scripts/expected.tsv --paper-flight marco --output output/marco/report.tsv"
@@ -106,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
         judged_by_cross_encoder=args.judged_by == "cross-encoder",
     )
     if args.last_model in OF_ADAPTATION:
-        results = results._replace(weighed=_weighed_without_labels(args.fused_run))
+        results = results._replace(weighed=WITHOUT_LABELS)
     lines = _tables(args, results, expected)
     if args.figures:
         lines += _draw_figures(args, measured, points, redraw=False)
@@ -152,14 +153,6 @@ def _bm25_weight(fused_run: Path | None) -> float | None:
     if not isinstance(weights, list) or not weights:
         raise DataError(f"{fused_run}: expected a run that `rocketqa fuse` made, got another file")
     return float(weights[0])
-
-
-def _weighed_without_labels(fused_run: Path | None) -> str:
-    """Returns how adapt.sh has found the weight of BM25."""
-    is_chosen = fused_run is not None and "training MRR@10" in read_manifest(fused_run)
-    if is_chosen:
-        return "chosen on held-out queries by the cross encoder"
-    return "half and half because the cross encoder is sure of no passage for the held-out queries"
 
 
 def _tables(args: Namespace, results: Results, expected: list[Expected]) -> list[str]:

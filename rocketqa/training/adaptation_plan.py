@@ -10,7 +10,7 @@ from rocketqa.training.plan_numbers import Cost
 LOG = "queries.unlabelled"
 FILES = ("collection.tsv", f"{LOG}.tsv")  # without which nothing can be adapted
 FOLDER = "adapted"  # in OUTPUT_DIR and in CHECKPOINT_DIR
-HELD_OUT = 500  # queries in each part of the log that is held out, at most a tenth of the log
+HELD_OUT = 500  # queries in the part of the log that is held out, at most a tenth of the log
 TENTH = 10
 JUDGED_BY_LABELS = "labels"  # all other values of EVALUATE_BY are answers
 
@@ -44,9 +44,8 @@ class AdaptationPlan(PipelinePlan):
         super().__init__(variables)
         log = self.rows[LOG]
         held_out = min(log, max(1, min(HELD_OUT, log // TENTH)))
-        self.rows["queries.log_weighed"] = held_out
         self.rows["queries.log_judged"] = held_out
-        self.rows["queries.log_train"] = max(0, log - 2 * held_out)
+        self.rows["queries.log_train"] = max(0, log - held_out)
 
     def stages(self) -> Iterator[tuple[str, list[Cost]]]:
         """Yields the name of each step and its costs."""
@@ -74,8 +73,6 @@ class AdaptationPlan(PipelinePlan):
             yield (
                 "fusion",
                 [
-                    self.retrieval("log_weighed", "RETRIEVE_DEPTH"),
-                    self.scoring_of_runs("log_weighed", 2),
                     self.retrieval(split, "RETRIEVE_DEPTH"),
                     self.scoring_of_runs(split, 2),
                 ],
