@@ -34,9 +34,9 @@
 #                                   first DEPTH ranks hold what rows need, by 200 drawn queries.
 # drawn RUN                         prints the name of the run of these queries, where it does.
 # as_deep DEPTH RUN                 prints that number of ranks, or DEPTH where it was not chosen.
-# calibrate                         where the flight is calibrated, writes OUTPUT_DIR/calibration by
-#                                   the held-out pairs, and lowers MAX_NEGATIVE and MIN_POSITIVE as it
-#                                   says.
+# calibrate [FOLDER]                where the flight is calibrated, writes OUTPUT_DIR/calibration by
+#                                   the held-out pairs of the cross encoder (in FOLDER), and lowers
+#                                   MAX_NEGATIVE and MIN_POSITIVE as it says.
 # decided STEP COLUMN               prints a column of decision.tsv there, for denoise or augment.
 # refusal STEP                      prints why held-out pairs speak against it, denoise or augment, if
 #                                   they do and the flight is calibrated; else nothing.
@@ -309,7 +309,7 @@ as_deep() {
 
 # The columns of decision.tsv: 1 step, 2 answer, 3 evidence, 4 threshold.
 calibrate() {
-    held_out=$CHECKPOINT_DIR/cross_encoder/held_out.tsv
+    held_out=${1-$CHECKPOINT_DIR/cross_encoder}/held_out.tsv
     is_calibrated && [ -e "$held_out" ] || return 0
     rocketqa calibrate --output "$OUTPUT_DIR/calibration" --held-out-pairs "$held_out" \
         --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"

@@ -11,7 +11,9 @@ from planned_flights import planned_commands
 from script_runs import folders_below, run_script
 
 from rocketqa.cli.__main__ import main
+from rocketqa.files.formats import write_lines
 from rocketqa.files.runs import RunFile
+from rocketqa.jobs.manifest import read_manifest
 
 MODELS = ("start", *(f"dual_encoder_{number}" for number in range(4)), "cross_encoder")
 FUSED = ("fused", "fused_reranked")
@@ -152,6 +154,9 @@ def test_a_chinese_query_is_answered_in_chinese(finished, capsys):
 def adapted(finished):
     """The folder of the flight, whose models were adapted without labels."""
     folder, _ = finished
+    pairs = [f"q{n}\tp{n + m}\t{int(not m)}\t{0.9 - m / 5}" for n in range(9) for m in range(3)]
+    head = "query_id\tpassage_id\tlabel\tprobability"
+    write_lines(folder / "c/cross_encoder/held_out.tsv", [head, *pairs])  # as of a longer training
     adapt(folder)
     return folder
 
@@ -172,9 +177,21 @@ def test_an_adaptation_without_labels_reports_every_row_and_who_has_judged(adapt
     assert capsys.readouterr().out.startswith("1\t")
 
 
+def test_an_adaptation_follows_the_given_model_and_the_held_out_pairs_of_the_cross_encoder(adapted):
+    inputs = read_manifest(adapted / "c/adapted/adapted")["inputs"]
+    assert inputs["teacher_retriever"] == [str(adapted / "o/adapted/start.log_train.run")]
+    decisions = (adapted / "o/adapted/calibration/decision.tsv").read_text(encoding="utf-8")
+    assert "\naugment\t" in decisions
+    assert read_manifest(adapted / "o/adapted/fused.log_judged.run")["weights"] == [0.5, 0.5]
+
+
 def test_a_log_that_the_collection_does_not_answer_leaves_the_model_as_it_came(adapted):
     asked = {"ROCKETQA_ASKED": "yes"}  # that the flight can be flown has been seen above
-    variables = variables_of_adaptation(adapted) | {"MIN_POSITIVE": "1", "FUSE": "no"} | asked
+    variables = (
+        variables_of_adaptation(adapted)
+        | {"MIN_POSITIVE": "1", "FUSE": "no", "HELD_OUT": "0"}
+        | asked
+    )
     trained = (adapted / "c/adapted/adapted/model.safetensors").stat().st_mtime_ns
     done = run_script("adapt.sh", "run_scripts/own.env", **variables)
     lines = done.stderr.splitlines()
@@ -184,7 +201,7 @@ def test_a_log_that_the_collection_does_not_answer_leaves_the_model_as_it_came(a
     )
     assert "there are no labels of dev: INIT_CROSS measures the models" in lines
     [left_out] = [line for line in lines if line.startswith("adapted is not trained: ")]
-    assert "0 of 14 queries have a passage above MIN_POSITIVE=1 among the first 20" in left_out
+    assert "0 of 15 queries have a passage above MIN_POSITIVE=1 among the first 20" in left_out
     assert (adapted / "o/adapted/adapted.left_out.txt").read_text() == f"{left_out}\n"
     assert (adapted / "c/adapted/adapted/model.safetensors").stat().st_mtime_ns == trained
 
