@@ -84,7 +84,7 @@ def _add_training_flags(parser: ArgumentParser) -> None:
         metavar="RUN",
         help="the same systems' runs of training queries, in the order of --runs: all weights in "
         "tenths are compared by MRR@10 and printed; of those that are within one standard error "
-        "of the best, the most even are taken (default: none)",
+        "of the best, the most equal ones are taken (default: none)",
     )
     parser.add_argument(
         "--training-qrels",

@@ -141,12 +141,12 @@ def reciprocal_ranks(
 
 
 def best_weights(grid: Sequence[Weights], ranks: ndarray) -> Weights:
-    """Returns the most even weights among those that are about as good as the best.
+    """Returns the most equal weights among those that are about as good as the best.
 
     ranks: the reciprocal ranks of N queries with each of the weights, float64 [N, G]. Weights are
     about as good where the mean over the queries is below the highest one by at most one standard
     error of their difference (the one-standard-error rule of Breiman, Friedman, Olshen and Stone,
-    1984), because few queries cannot tell them apart. Of equally even ones the better are taken,
+    1984), because few queries cannot tell them apart. Where two are as equal, the better are taken,
     then the first.
     """
     values = ranks.mean(axis=0)
