@@ -4,17 +4,19 @@
     qrels.tsv       their relevant passages
 
 A query is drawn by the seed and its id, so the draw does not depend on the other queries. A flight
-measures on such queries what is chosen on training queries (FUSE in the env files).
+measures on such queries what is chosen on training queries (FUSE in the env files). What concerns
+the cross encoder is chosen on those that were held out of its training (--held-out-pairs).
 """
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from builds import run_script, script_parser
 
-from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_file
+from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_file, to_path
+from rocketqa.evaluation.calibration import held_out_queries
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import line_of, read_positives, read_queries, write_lines
 from rocketqa.files.ranges import ANY_WHOLE, WHOLE_FROM_1
@@ -39,6 +41,11 @@ def build_parser() -> ArgumentParser:
         help="their labels: rows of query_id, 0, passage_id, relevance",
     )
     parser.add_argument(
+        "--held-out-pairs",
+        type=to_path,
+        help="held_out.tsv of a cross encoder: only its queries are drawn (default: all may be)",
+    )
+    parser.add_argument(
         "--count",
         type=NumberType(WHOLE_FROM_1),
         default=DRAWN_QUERIES,
@@ -57,7 +64,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def build(args: Namespace) -> int:
     """Writes the folder unless it is up to date, and returns the exit status."""
-    job = job_of("sample_queries", args, inputs=("queries", "qrels")).of_folder()
+    inputs = ("queries", "qrels", "held_out_pairs")
+    job = job_of("sample_queries", args, inputs=inputs).of_folder()
 
     def write(part: Path) -> None:
         queries = read_queries(args.queries)
@@ -65,6 +73,8 @@ def build(args: Namespace) -> int:
         labelled = [query_id for query_id in queries if query_id in positives]
         if not labelled:
             raise DataError(f"{args.qrels}: expected labels of queries of {args.queries}, got none")
+        if args.held_out_pairs:
+            labelled = _held_out(labelled, args.held_out_pairs)
         drawn = drawn_queries(labelled, args.count, args.seed)
         lines = []
         for query_id in drawn:
@@ -74,6 +84,15 @@ def build(args: Namespace) -> int:
         print(f"{args.output}: {len(drawn)} of {len(labelled)} labelled queries")
 
     return job.run(write, args.check)
+
+
+def _held_out(labelled: Sequence[str], pairs: Path) -> list[str]:
+    """Returns those of the queries that were held out. Raises DataError where none is."""
+    held_out = held_out_queries(pairs)
+    found = [query_id for query_id in labelled if query_id in held_out]
+    if not found:
+        raise DataError(f"{pairs}: expected labelled queries among its pairs, got none")
+    return found
 
 
 def drawn_queries(query_ids: Collection[str], count: int, seed: int) -> list[str]:

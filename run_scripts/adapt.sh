@@ -141,14 +141,13 @@ choose_judge() {
     fi
 }
 
-# fuse_adapted: measures BM25 together with the last model. Both count half: no label can choose a
-# weight, and INIT_CROSS would choose too much of BM25, because it prefers passages with the words of
-# the query (README.md, "No labels at all").
+# fuse_adapted: measures BM25 together with the last model, and INIT_CROSS beside both. All count half:
+# no label can choose a weight, and INIT_CROSS would choose too much of BM25, because it prefers
+# passages with the words of the query (README.md, "No labels at all").
 fuse_adapted() {
     fuse "$LAST_MODEL" "$EVALUATE_SPLIT"
     measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
-    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH" "$LAST_MODEL.$EVALUATE_SPLIT"
-    measure_run fused_reranked "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.scored.run"
+    measure_reranked --weights 1 1
     index_bm25
 }
 

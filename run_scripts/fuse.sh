@@ -1,19 +1,22 @@
 #!/bin/sh
 # BM25 and the last dual encoder together, because words and vectors miss different passages.
 # rocket.sh calls this script with FUSE=yes; it also works alone after a flight.
-# Deviation: the paper does not fuse them.
+# Deviation: the paper does not fuse them, and its cross encoder ranks alone.
 # sh run_scripts/fuse.sh [ENV]
 #
 # The scores of both are scaled for each query and added up (rocketqa fuse). The weight of BM25 is
 # chosen by MRR@10 on drawn training queries. The last dual encoder was trained on these queries, so
-# beside it BM25 would get too little: the initial weights stand for it there, if they retrieve. On
-# the same queries the cross encoder re-ranks the fused passages and those of the dual encoder alone;
-# where the fused ones are better, it re-ranks them for EVALUATE_SPLIT too. Both measures are printed.
+# beside it BM25 would get too little: the initial weights stand for it there, if they retrieve. The
+# cross encoder re-ranks the fused passages and those of the dual encoder alone, of the queries that
+# were held out of its training (HELD_OUT), or else of the same ones. Where the fused ones are better,
+# it re-ranks them for EVALUATE_SPLIT too. Both measures are printed. The held-out queries also choose
+# how much its scores count beside the fused ones; without them it ranks alone.
 #
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv and the data of EVALUATE_SPLIT
 #         (here dev); CHECKPOINT_DIR: the last dual encoder, cross_encoder, start with BASELINES=yes
-# writes  OUTPUT_DIR: train_sample (the drawn queries), bm25.dev.run, fused.dev.run and the same of
-#         train_sample; fused.measures.tsv, fused_reranked.measures.tsv; bm25.index (for search)
+# writes  OUTPUT_DIR: train_sample and held_out (the drawn queries), bm25.dev.run, fused.dev.run and
+#         the same of these; fused_reranked.dev.run; fused.measures.tsv, fused_reranked.measures.tsv;
+#         bm25.index (for search)
 set -eu
 # shellcheck source=run_scripts/steps.sh
 . "$(dirname "$0")/steps.sh"
@@ -24,7 +27,8 @@ require_evaluation_data
 LAST=$(last_model)
 require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/rocket.sh $ENV"
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
-SAMPLE=$OUTPUT_DIR/train_sample
+SAMPLE=train_sample                                      # of it the weight of BM25 is chosen
+HELD_OUT_PAIRS=$CHECKPOINT_DIR/cross_encoder/held_out.tsv # of pairs that it was not trained on
 
 # end_without_fusion RUN REASON: says why there is nothing to fuse, and ends the script.
 end_without_fusion() {
@@ -49,14 +53,13 @@ retrieve_vectors() {
 
 # require_scores RUN: ends the script where a run has one score for all passages of each query.
 require_scores() {
-    [ "${PLAN-no}" = no ] || return 0
     scores_differ "$1" ||
         end_without_fusion "$1" "the passages of each query have the same score"
 }
 
-# measure_sample RUN: measures OUTPUT_DIR/RUN.run, of the drawn queries.
+# measure_sample RUN: measures OUTPUT_DIR/RUN.run, of the queries in SAMPLE.
 measure_sample() {
-    rocketqa evaluate --run "$OUTPUT_DIR/$1.run" --qrels "$SAMPLE/qrels.tsv" \
+    rocketqa evaluate --run "$OUTPUT_DIR/$1.run" --qrels "$OUTPUT_DIR/$SAMPLE/qrels.tsv" \
         --output "$OUTPUT_DIR/$1.measured.tsv" >/dev/null
 }
 
@@ -90,24 +93,46 @@ start_retrieves() {
 fuse_with() {
     fuse "$1" "$2" \
         --training-runs "$OUTPUT_DIR/bm25.train_sample.run" "$OUTPUT_DIR/$WEIGHER.train_sample.run" \
-        --training-qrels "$SAMPLE/qrels.tsv"
+        --training-qrels "$OUTPUT_DIR/train_sample/qrels.tsv"
 }
 
-# rerank_sample NAME [KNOWN]: re-ranks the run NAME of the drawn queries, and measures that.
+# take_held_out: lets SAMPLE be these queries, with the runs that are made of the drawn ones.
+take_held_out() {
+    SAMPLE=held_out
+    draw_sample held_out --held-out-pairs "$HELD_OUT_PAIRS"
+    retrieve_words held_out
+    retrieve_vectors "$WEIGHER" held_out
+    fuse_with "$WEIGHER" held_out
+}
+
+# rerank_sample NAME [KNOWN]: re-ranks the run NAME of the queries in SAMPLE, and measures that.
 rerank_sample() {
-    score "$1.train_sample" train_sample "$RERANK_DEPTH" "${2-}"
-    measure_sample "$1.train_sample.scored"
+    score "$1.$SAMPLE" "$SAMPLE" "$RERANK_DEPTH" "${2-}"
+    measure_sample "$1.$SAMPLE.scored"
 }
 
 # fused_are_better: is true if the fused passages of the drawn queries are re-ranked better.
 fused_are_better() {
     [ "${PLAN-no}" = no ] || return 0
-    alone=$(mrr_of "$WEIGHER.train_sample.scored") fused=$(mrr_of fused.train_sample.scored)
-    echo "MRR@10 of re-ranking, on drawn training queries: $alone of $WEIGHER, $fused of the fused run"
+    alone=$(mrr_of "$WEIGHER.$SAMPLE.scored") fused=$(mrr_of "fused.$SAMPLE.scored")
+    echo "MRR@10 of re-ranking, on $(rows_of "$OUTPUT_DIR/$SAMPLE/queries.tsv") training queries\
+ ($SAMPLE): $alone of $WEIGHER, $fused of the fused run"
     awk "BEGIN { exit !($fused > $alone) }"
 }
 
-draw_sample
+# rerank_fused: re-ranks for EVALUATE_SPLIT, with the weight that the held-out queries choose.
+rerank_fused() {
+    score "$LAST.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+    if [ "$SAMPLE" = held_out ]; then
+        held_out=$OUTPUT_DIR/fused.held_out
+        measure_reranked --training-runs "$held_out.run" "$held_out.scored.run" \
+            --training-qrels "$OUTPUT_DIR/held_out/qrels.tsv"
+    else
+        measure_reranked --weights 0 1
+    fi
+}
+
+draw_sample train_sample
 retrieve_words "$EVALUATE_SPLIT"
 retrieve_vectors "$LAST" "$EVALUATE_SPLIT"
 retrieve_words train_sample
@@ -117,13 +142,12 @@ fuse_with "$WEIGHER" train_sample
 fuse_with "$LAST" "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
 index_bm25
+if [ -e "$HELD_OUT_PAIRS" ]; then take_held_out; fi
 rerank_sample "$WEIGHER"
-rerank_sample fused "$WEIGHER.train_sample"
+rerank_sample fused "$WEIGHER.$SAMPLE"
 if fused_are_better; then
-    score "$LAST.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
-    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH" "$LAST.$EVALUATE_SPLIT"
-    measure_run fused_reranked "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.scored.run"
+    rerank_fused
 else
-    say "the fused passages are not re-ranked: it was not better on the drawn training queries"
+    say "the fused passages are not re-ranked: it was not better on these training queries"
     remove_rows fused_reranked
 fi

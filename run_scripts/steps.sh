@@ -2,13 +2,13 @@
 # This file is sourced, never run. The stage scripts call these functions after load_env (lib.sh).
 #
 # source_of NAME                    prints where the rows NAME.tsv are: in DATA_DIR, but the drawn
-#                                   training queries in OUTPUT_DIR/train_sample, and the parts of the
-#                                   query log that adapt.sh makes in OUTPUT_DIR.
+#                                   training queries, and the parts of the query log that adapt.sh
+#                                   makes, in OUTPUT_DIR.
 # texts KIND NAME                   prints where the texts of NAME.tsv are for a model of KIND, dual
 #                                   or cross: there, or the folder of their tokens.
 # is_made WHAT                      is true if this process has asked so before.
 # tokenise KIND NAME ...            makes such folders, where TOKENISE asks for them.
-# draw_sample                       draws 500 labelled training queries into OUTPUT_DIR/train_sample.
+# draw_sample NAME FLAGS ..         draws at most 500 labelled training queries into OUTPUT_DIR/NAME.
 # choose_start                      with CHOOSE=yes measures INIT on them with each REPRESENTATION and
 #                                   SIMILARITY, where the env file leaves one empty, and with each of
 #                                   PASSAGE_LENGTHS, and chooses.
@@ -54,8 +54,8 @@
 # lower_thresholds                  prints the thresholds below MIN_POSITIVE, the highest first, above
 #                                   which at most 5 % of the held-out passages without a label would be
 #                                   positives; nothing where there are no held-out queries.
-# scores_differ RUN               is true unless the passages of each query in the file RUN share one
-#                                 score, so that their ranks say nothing.
+# scores_differ RUN                 is true unless the passages of each query in the file RUN share one
+#                                   score, so that their ranks say nothing; in a plan it is true.
 # note NAME LINE                    prints a line and writes OUTPUT_DIR/NAME.txt for the report.
 # leave_out MODEL REASON            notes that MODEL is not trained, and why.
 # is_left_out MODEL                 is true if MODEL was left out.
@@ -67,6 +67,9 @@
 # bm25_found_none SPLIT             is true if BM25 has found nothing for a split.
 # fuse MODEL SPLIT FLAGS ..         writes OUTPUT_DIR/fused.SPLIT.run, of the runs of BM25 and MODEL;
 #                                   FLAGS say how their weights are chosen.
+# measure_reranked FLAGS ..         lets the cross encoder re-rank the fused run of EVALUATE_SPLIT, and
+#                                   measures that. FLAGS say how its weight beside the fused scores is
+#                                   chosen.
 # remove_rows ROW ...               removes the measures of rows that an earlier call had.
 # report FLAGS ..                   writes OUTPUT_DIR/report.tsv and report.md; FLAGS name the
 #                                   measures.
@@ -77,7 +80,7 @@
 
 source_of() {
     case $1 in
-        queries.train_sample) echo "$OUTPUT_DIR/train_sample/queries.tsv" ;;
+        queries.train_sample | queries.held_out) echo "$OUTPUT_DIR/${1#queries.}/queries.tsv" ;;
         queries.log_*) echo "$OUTPUT_DIR/log/$1.tsv" ;;
         qrels.log_*) echo "$OUTPUT_DIR/$1.tsv" ;;
         truth.log_*) echo "$DATA_DIR/truth.unlabelled.tsv" ;;
@@ -118,15 +121,17 @@ tokenise() {
 }
 
 draw_sample() {
-    python data_prep/sample_queries.py --output "$OUTPUT_DIR/train_sample" \
+    sample=$OUTPUT_DIR/$1
+    shift
+    python data_prep/sample_queries.py --output "$sample" \
         --queries "$DATA_DIR/queries.train.tsv" --qrels "$DATA_DIR/qrels.train.tsv" \
-        --seed "$SEED"
+        --seed "$SEED" "$@"
 }
 
 choose_start() {
     [ "$CHOOSE" = yes ] || return 0
     [ -z "$REPRESENTATION" ] || [ -z "$SIMILARITY" ] || [ -n "$PASSAGE_LENGTHS" ] || return 0
-    draw_sample
+    draw_sample train_sample
     # shellcheck disable=SC2086
     rocketqa choose-start --output "$OUTPUT_DIR/start_choice" --init "$INIT" \
         --collection "$DATA_DIR/collection.tsv" --queries "$OUTPUT_DIR/train_sample/queries.tsv" \
@@ -396,6 +401,7 @@ lower_thresholds() {
 
 # The columns of a run are query_id, Q0, passage_id, rank, score, tag.
 scores_differ() {
+    [ "${PLAN-no}" = no ] || return 0
     awk '
         !($1 in first) { first[$1] = $5; next }
         { several = 1 }
@@ -468,6 +474,20 @@ fuse() {
         --runs "$OUTPUT_DIR/bm25.$split.run" "$OUTPUT_DIR/$model.$split.run" "$@"
 }
 
+measure_reranked() {
+    fused=$OUTPUT_DIR/fused.$EVALUATE_SPLIT
+    reranked=$OUTPUT_DIR/fused_reranked.$EVALUATE_SPLIT.run
+    score "fused.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH" "$(last_model).$EVALUATE_SPLIT"
+    if ! scores_differ "$fused.scored.run"; then
+        say "$fused.scored.run: the passages of each query have the same score, which re-ranks nothing"
+        remove_rows fused_reranked
+        return 0
+    fi
+    rocketqa fuse --output "$reranked" --runs "$fused.run" "$fused.scored.run" \
+        --depth "$RERANK_DEPTH" "$@"
+    measure_run fused_reranked "$reranked"
+}
+
 remove_rows() {
     [ "${PLAN-no}" = no ] || return 0
     for row in "$@"; do
@@ -486,6 +506,8 @@ report() {
     fused=$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run
     if [ "$FUSE" = yes ] && exists "$fused"; then
         set -- "$@" --fused-run "$fused" --bm25-index "$OUTPUT_DIR/bm25.index"
+        ! exists "$OUTPUT_DIR/fused_reranked.measures.tsv" ||
+            set -- "$@" --reranked-run "$OUTPUT_DIR/fused_reranked.$EVALUATE_SPLIT.run"
     fi
     rocketqa report "$@"
 }

@@ -37,11 +37,15 @@ def test_a_depth_that_re_ranks_fewer_than_are_shown_is_refused():
     assert str(refused.value) == "--rerank-depth: expected at least --depth 6, got 5"
 
 
-def test_a_depth_of_re_ranking_needs_a_cross_encoder():
-    refuse_without_cross_encoder(None, None)
-    refuse_without_cross_encoder(5, Path("cross"))
-    with pytest.raises(DataError) as refused:
-        refuse_without_cross_encoder(5, None)
-    assert str(refused.value) == (
-        "--rerank-depth 5: expected --cross-encoder DIR, which re-ranks, got none"
-    )
+def test_a_depth_and_a_weight_of_re_ranking_need_a_cross_encoder():
+    refuse_without_cross_encoder(None, None, None)
+    refuse_without_cross_encoder(Path("cross"), 5, 0.5)
+    for depth, weight, flag in (
+        (5, None, "--rerank-depth 5"),
+        (None, 0.0, "--cross-encoder-weight 0.0"),
+    ):
+        with pytest.raises(DataError) as refused:
+            refuse_without_cross_encoder(None, depth, weight)
+        assert (
+            str(refused.value) == f"{flag}: expected --cross-encoder DIR, which re-ranks, got none"
+        )

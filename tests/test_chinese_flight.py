@@ -182,7 +182,8 @@ def test_an_adaptation_follows_the_given_model_and_the_held_out_pairs_of_the_cro
     assert inputs["teacher_retriever"] == [str(adapted / "o/adapted/start.log_train.run")]
     decisions = (adapted / "o/adapted/calibration/decision.tsv").read_text(encoding="utf-8")
     assert "\naugment\t" in decisions
-    assert read_manifest(adapted / "o/adapted/fused.log_judged.run")["weights"] == [0.5, 0.5]
+    for run in ("fused", "fused_reranked"):
+        assert read_manifest(adapted / f"o/adapted/{run}.log_judged.run")["weights"] == [0.5, 0.5]
 
 
 def test_a_log_that_the_collection_does_not_answer_leaves_the_model_as_it_came(adapted):

@@ -71,6 +71,7 @@ NUMBERS = {  # flag -> a good value, and further bad ones
     "--relations-per-entity": FROM_1,
     "--relevance-level": FROM_1,
     "--rerank-depth": FROM_1,
+    "--cross-encoder-weight": PROBABILITY,
     "--retrieve-depth": FROM_1,
     "--rounds": FROM_1,
     "--rows": FROM_1,

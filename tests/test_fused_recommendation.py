@@ -32,6 +32,18 @@ def test_the_fused_search_is_recommended_where_re_ranked_it_is_the_best():
     )
 
 
+def test_the_command_has_the_weight_of_the_cross_encoder_where_it_does_not_rank_alone():
+    beside, command = fused_lines(WITH_FUSED, cross_encoder_weight=0.6)
+    assert beside.endswith("is 0.4, that of the cross encoder 0.6.")
+    assert "--cross-encoder c/cross_encoder --cross-encoder-weight 0.6 --max-length" in command
+    described = descriptions(results(WITH_FUSED)._replace(cross_encoder_weight=0.6))
+    assert described["fused_reranked"].endswith(
+        "the fused ranking: 0.6 x P(relevant) + 0.4 x fused"
+    )
+    of_pure = fused_lines(RISING | {"fused": 0.7}, cross_encoder_weight=0.6)[1]
+    assert "--cross-encoder c/cross_encoder" in of_pure and "-weight" not in of_pure
+
+
 def test_the_fused_search_is_recommended_without_re_ranking_where_that_is_better():
     values = RISING | {"fused": 0.82, "fused_reranked": 0.81}
     beside, command = fused_lines(values)

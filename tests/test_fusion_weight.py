@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $verb in
-    data_prep/bm25.py | retrieve) printf '%s\\n' "$TWO_PASSAGES" >"$output" ;;
+    data_prep/bm25.py | retrieve | score) printf '%s\\n' "$TWO_PASSAGES" >"$output" ;;
     evaluate)
         case $run in
             */start.*.scored.run) value=$RERANKED ;;
@@ -53,7 +53,8 @@ def calls_of_fusion(tmp_path):
         }
         done = sh(str(ROOT / "run_scripts/fuse.sh"), "run_scripts/own.env", **variables | changed)
         assert done.returncode == 0, done.stderr
-        return (tmp_path / "calls").read_text().replace(f"{tmp_path}/o/", "").splitlines()
+        text = (tmp_path / "calls").read_text().replace(f"{tmp_path}/o/", "")
+        return text.replace(f"{tmp_path}/c/", "CHECKPOINTS/").splitlines()
 
     return run
 
@@ -74,12 +75,30 @@ def test_the_initial_weights_choose_the_weight_where_they_are_half_as_good_as_wo
     assert f"--training-runs bm25.train_sample.run {model}.train_sample.run" in call
 
 
+def calls_with(output: str, calls: list[str]) -> list[str]:
+    """Returns the calls that write an output."""
+    return [call for call in calls if f" --output {output} " in f"{call} "]
+
+
 @pytest.mark.parametrize("reranked, is_better", [("0.4", True), ("0.6", False)])
 def test_the_fused_passages_are_reranked_where_that_is_better_than_the_initial_weights_alone(
     calls_of_fusion, reranked, is_better
 ):
     calls = calls_of_fusion(START="1", WORDS="1", RERANKED=reranked)
     assert any("--output fused.dev.scored.run" in call for call in calls) == is_better
+
+
+def test_held_out_queries_choose_the_weight_of_the_cross_encoder(calls_of_fusion, tmp_path):
+    [alone] = calls_with("fused_reranked.dev.run", calls_of_fusion(START="1", WORDS="1"))
+    assert "--runs fused.dev.run fused.dev.scored.run --depth 20 --weights 0 1" in alone
+    (tmp_path / "c/cross_encoder/held_out.tsv").touch()
+    calls = calls_of_fusion(START="1", WORDS="1")
+    [draw] = calls_with("held_out", calls)
+    assert draw.endswith("--held-out-pairs CHECKPOINTS/cross_encoder/held_out.tsv")
+    [chosen] = calls_with("fused_reranked.dev.run", calls)
+    assert "--training-runs fused.held_out.run fused.held_out.scored.run" in chosen
+    assert chosen.endswith("--training-qrels held_out/qrels.tsv")
+    assert not calls_with("fused.train_sample.scored.run", calls)
 
 
 def test_a_fusion_without_the_initial_weights_names_the_command_that_makes_them(

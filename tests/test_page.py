@@ -10,7 +10,7 @@ import pytest
 from tiny_service import HOSTILE_TEXT, search_answers, send_request, serving
 from waiting import wait_until
 
-from rocketqa.search.answer import Answer
+from rocketqa.search.answer import Answer, ScoreKind
 from rocketqa.search.page import Form, SearchPage, answer_list, counted_passages
 
 TAB = "\ue004"  # WebDriver's letters for keys
@@ -20,7 +20,7 @@ PHONE = (390, 844, True)
 DESK = (1280, 800, False)
 SMALLEST_TARGET = 44  # CSS pixels that a finger hits
 BROWSER_ACCEPTS = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-PAGE = SearchPage(41, False, 100)
+PAGE = SearchPage(41, ScoreKind(), 100)
 
 
 def get_page(port: int, **form: str):
@@ -53,7 +53,7 @@ def test_answers_are_a_list_with_escaped_texts_and_the_unit_of_their_scores():
         "better match, and there is no largest value."
     )
     score = '<p class="score" lang="en">dot product'
-    assert answer_list(answers, reranks=False) == (
+    assert answer_list(answers, ScoreKind()) == (
         "<h2>2 passages</h2>\n"
         f'<p class="note">Best first. {meaning}</p>\n'
         '<ol lang="">\n'
@@ -62,7 +62,7 @@ def test_answers_are_a_list_with_escaped_texts_and_the_unit_of_their_scores():
         f'<li>{score} -1e-09, passage <bdi>p2</bdi></p><p dir="auto">z</p></li>\n'
         "</ol>"
     )
-    probable = answer_list([Answer("p", "", "z", 0.25)], reranks=True)
+    probable = answer_list([Answer("p", "", "z", 0.25)], ScoreKind(reranks=True))
     assert "probability of relevance 0.25, " in probable and "from 0 to 1" in probable
     assert "dot product" not in probable
 

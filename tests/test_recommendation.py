@@ -11,7 +11,7 @@ from rocketqa.evaluation.recommendation import (
     reranked_passages,
 )
 from rocketqa.evaluation.report_tables import Depths, Measured
-from rocketqa.evaluation.search_command import entering_commands, serve_command
+from rocketqa.evaluation.search_command import Answering, entering_commands, serve_command
 
 
 def test_a_report_begins_with_the_checkpoints_the_command_the_queries_and_the_depths():
@@ -40,7 +40,7 @@ def test_a_report_begins_with_the_checkpoints_the_command_the_queries_and_the_de
         "",
         "```sh",
         *entering_commands(),
-        serve_command(results(RISING).flight, "dual_encoder_2", reranks=True),
+        serve_command(results(RISING).flight, Answering("dual_encoder_2", True)),
         "```",
         "",
         "- Without training: MRR@10 is 60.00 with BM25 and 65.00 with the initial weights.",

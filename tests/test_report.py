@@ -152,7 +152,8 @@ def test_a_run_that_was_not_fused_is_refused(command, tmp_path, capsys):
     run = written(tmp_path / "a.run", "q1\tQ0\ta\t1\t2.0\tx\n")
     assert main([*command, "--fused-run", run]) == 2
     assert capsys.readouterr().err == (
-        f"rocketqa report: {run}: expected a run that `rocketqa fuse` made, got another file\n"
+        f"rocketqa report: {run}: expected a run that `rocketqa fuse` made of two, got another "
+        "file\n"
     )
 
 

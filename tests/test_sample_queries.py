@@ -48,6 +48,20 @@ def test_the_draw_follows_the_seed_and_not_the_other_queries(tmp_path):
     assert len({*first} & {*drawn(tmp_path, "more")}) >= 4
 
 
+def test_only_queries_that_were_held_out_are_drawn_where_their_pairs_are_given(tmp_path):
+    pairs = "query_id\tpassage_id\tlabel\tprobability\n"
+    pairs += "".join(f"q{number}\tx\t0\t.5\n" for number in (8, 9, 5, 9))
+    write(tmp_path, queries__tsv=QUERIES, qrels__tsv=QRELS, held_out__tsv=pairs)
+    flags = ("--queries", tmp_path / "queries.tsv", "--qrels", tmp_path / "qrels.tsv")
+    flags += ("--seed", 1, "--held-out-pairs", tmp_path / "held_out.tsv")
+    assert call("sample_queries.py", *flags, "--output", tmp_path / "sample")[0] == 0
+    assert drawn(tmp_path) == ["q5", "q9"]
+    write(tmp_path, held_out__tsv=f"{pairs.splitlines()[0]}\n")
+    status, stderr = call("sample_queries.py", *flags, "--output", tmp_path / "other")
+    assert status == 2
+    assert "held_out.tsv: expected labelled queries among its pairs, got none" in stderr
+
+
 def test_queries_without_a_label_are_one_line_and_nothing_is_made(tmp_path):
     write(tmp_path, queries__tsv=QUERIES, qrels__tsv="other\t0\tp\t1\n")
     status, stderr = draw(tmp_path, 4, 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 from rocketqa.cli import serve
 from rocketqa.cli.search import build_parser, folders_and_query
 from rocketqa.evaluation.search_command import (
+    Answering,
     Flight,
     entering_commands,
     search_command,
@@ -16,7 +17,7 @@ FLIGHT = Flight(Path("c/own"), Path("o/own"), Path("my data/collection.tsv"), 32
 
 
 def test_the_command_searches_the_vectors_of_the_model_and_re_ranks_as_deep_as_was_measured():
-    assert search_command(FLIGHT, "dual_encoder_1", reranks=True) == (
+    assert search_command(FLIGHT, Answering("dual_encoder_1", True)) == (
         "rocketqa search 'your query' \\\n"
         "    --checkpoint c/own/dual_encoder_1 \\\n"
         "    --collection 'my data/collection.tsv' \\\n"
@@ -31,7 +32,7 @@ def test_the_command_searches_the_vectors_of_the_model_and_re_ranks_as_deep_as_w
 
 def test_the_command_without_a_cross_encoder_says_nothing_of_pairs_and_depths():
     flight = FLIGHT._replace(query_length=None)
-    words = shlex.split(search_command(flight, "start", reranks=False).replace("\\\n", ""))
+    words = shlex.split(search_command(flight, Answering("start", False)).replace("\\\n", ""))
     assert words[2:] == [
         "your query",
         *("--checkpoint", "c/own/start"),
@@ -42,7 +43,7 @@ def test_the_command_without_a_cross_encoder_says_nothing_of_pairs_and_depths():
 
 def test_with_bm25_the_command_has_its_index_and_its_weight():
     flight = FLIGHT._replace(bm25_index=Path("o/own/bm25.index"))
-    words = search_command(flight, "dual_encoder_1", reranks=False, bm25_weight=0.3)
+    words = search_command(flight, Answering("dual_encoder_1", False, 0.3))
     assert words.endswith(
         "    --query-length 32 \\\n    --bm25-index o/own/bm25.index \\\n    --bm25-weight 0.3"
     )
@@ -51,7 +52,7 @@ def test_with_bm25_the_command_has_its_index_and_its_weight():
 
 
 def test_the_verb_understands_the_command():
-    command = search_command(FLIGHT, "dual_encoder_1", reranks=True)
+    command = search_command(FLIGHT, Answering("dual_encoder_1", True))
     words = shlex.split(command.replace("\\\n", ""))
     args = build_parser().parse_args(words[2:])
     folders, query = folders_and_query(args.passage_vectors, args.query)
@@ -64,13 +65,16 @@ def test_the_verb_understands_the_command():
 
 def test_the_search_page_is_served_with_the_models_of_the_search_and_its_verb_understands_it():
     flight = FLIGHT._replace(bm25_index=Path("o/own/bm25.index"))
-    command = serve_command(flight, "dual_encoder_1", reranks=True, bm25_weight=0.3)
-    asked = search_command(flight, "dual_encoder_1", reranks=True, bm25_weight=0.3)
+    answering = Answering("dual_encoder_1", True, 0.3, 0.6)
+    command = serve_command(flight, answering)
+    asked = search_command(flight, answering)
     shown = asked.replace("search 'your query'", "serve").replace("    --depth 20 \\\n", "")
     assert command == shown
     words = shlex.split(command.replace("\\\n", ""))
     assert words[:2] == ["rocketqa", "serve"]
-    assert serve.build_parser().parse_args(words[2:]).rerank_depth == 20
+    args = serve.build_parser().parse_args(words[2:])
+    assert args.rerank_depth == 20
+    assert (args.bm25_weight, args.cross_encoder_weight) == (0.3, 0.6)
 
 
 def test_the_commands_before_it_enter_the_folder(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A search with BM25 beside the vectors answers as `rocketqa fuse` of both runs does."""
+"""A search of several rankings answers as `rocketqa fuse` of their runs does."""
 
 import pytest
 from data_prep_runs import call
@@ -8,7 +8,7 @@ from rocketqa.cli.__main__ import main
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_queries
 from rocketqa.files.runs import RunFile
-from rocketqa.search.answer import Answer
+from rocketqa.search.answer import Answer, ScoreKind
 from rocketqa.search.page import answer_list
 from rocketqa.search.retriever import load_retriever
 from rocketqa.search.service import _answer_object
@@ -65,6 +65,28 @@ def test_the_cross_encoder_re_ranks_the_fused_candidates(folder):
     assert found == {scored.passage_id for scored in fused[:4]}
 
 
+def test_a_weight_of_the_cross_encoder_fuses_its_scores_with_those_of_the_retrieval(folder):
+    scoring = ("--checkpoint", folder / "cross", "--run", folder / "fused.run", "--depth", 4)
+    texts = ("--queries", folder / "queries.tsv", "--collection", folder / "collection.tsv")
+    run_verb("score", *scoring, *texts, "--output", folder / "scored.run")
+    runs = ("--runs", folder / "fused.run", folder / "scored.run", "--weights", 2, 3)
+    run_verb("fuse", *runs, "--depth", 4, "--output", folder / "weighed.run")
+    options = {"cross_encoder": folder / "cross", "rerank_depth": 4, "cross_encoder_weight": 0.6}
+    loaded = retriever(folder, **options)
+    weighed, scored = (RunFile(folder / name) for name in ("weighed.run", "scored.run"))
+    for query in list(read_queries(folder / "queries.tsv").values())[:8]:
+        expected, relevances = (
+            dict(_scores(weighed[query.query_id])),
+            _scores(scored[query.query_id]),
+        )
+        answers = loaded.answer(query.text, 4)
+        scores = {answer.passage_id: answer.score for answer in answers}
+        assert scores == pytest.approx(expected, abs=2e-2)  # texts of one query alone are scaled
+        assert [answer.score for answer in answers] == sorted(scores.values(), reverse=True)
+        shown = {answer.passage_id: answer.relevance for answer in answers}
+        assert shown == pytest.approx(dict(relevances), abs=1e-5)
+
+
 def test_a_removed_passage_is_not_found_by_its_words(folder, tmp_path):
     query = next(iter(read_queries(folder / "queries.tsv").values()))
     gone = [answer.passage_id for answer in retriever(folder).answer(query.text, 3)]
@@ -97,11 +119,25 @@ def test_the_terminal_shows_both_scores(folder, capsys):
 
 def test_the_page_and_the_api_show_both_scores():
     answer = Answer("p1", "t", "x", 0.75, 7.5, None)
-    page = answer_list([answer], False, True)
+    fused = ScoreKind(fuses=True)
+    page = answer_list([answer], fused)
     assert "fused score 0.75, vectors 7.5, BM25 -, passage" in page
-    assert "those of the vectors and of BM25" in page
-    assert "probability of relevance 0.75, vectors 7.5" in answer_list([answer], True, True)
-    assert "BM25" not in answer_list([answer], False)
-    shown = _answer_object(1, answer, True)
+    assert "is made of those that follow it. A dash stands for" in page
+    reranked = answer_list([answer], ScoreKind(reranks=True, fuses=True))
+    assert "probability of relevance 0.75, vectors 7.5" in reranked
+    assert "BM25" not in answer_list([answer], ScoreKind())
+    shown = _answer_object(1, answer, fused)
     assert shown["vector_score"] == 7.5 and shown["bm25_score"] is None
-    assert "bm25_score" not in _answer_object(1, answer, False)
+    assert "bm25_score" not in _answer_object(1, answer, ScoreKind())
+
+
+def test_the_page_and_the_api_show_the_relevance_where_it_is_a_part_of_the_score():
+    answer = Answer("p1", "t", "x", 0.75, 7.5, None, 0.25)
+    weighed = ScoreKind(reranks=True, weighs=True)
+    page = answer_list([answer], weighed)
+    assert "fused score 0.75, vectors 7.5, relevance 0.25, passage" in page
+    assert "Relevance is the probability" in page and "dash" not in page
+    shown = _answer_object(1, answer, weighed)
+    assert shown["relevance"] == 0.25 and "bm25_score" not in shown
+    everything = ScoreKind(reranks=True, fuses=True, weighs=True)
+    assert "vectors 7.5, BM25 -, relevance 0.25," in answer_list([answer], everything)

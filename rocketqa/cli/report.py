@@ -53,10 +53,10 @@ INPUTS = ("measures", "expected", "by_rank", "logs", "ablated", "points", "truth
 PLACES = ("checkpoints", "vectors", "collection")  # flags that are given together
 DEPTHS = ("retrieve_depth", "rerank_depth")
 # These flags change report.md, which is written each time, and not the artefact report.tsv.
-OF_FLIGHT = ("last_model", "judged_by", "notes", "fused_run", "bm25_index")
+OF_FLIGHT = ("last_model", "judged_by", "notes", "fused_run", "reranked_run", "bm25_index")
 ONLY_IN_MARKDOWN = (*PLACES, *DEPTHS, *OF_FLIGHT, "query_length", "max_length")
 OF_ADAPTATION = (ADAPTED, START)  # the last models that adapt.sh may end with
-WITHOUT_LABELS = "which no label can choose"  # how it finds the weight of BM25
+WITHOUT_LABELS = "which no label can choose"  # how it finds the weights
 EXAMPLE = (
     "rocketqa report --measures output/marco/dual_encoder_2.measures.tsv --tables "
     "--expected run_scripts/expected.tsv --paper-flight marco --output output/marco/report.tsv"
@@ -103,7 +103,8 @@ def main(argv: list[str] | None = None) -> int:
         models_without_passages(files),
         last=args.last_model,
         notes=[path.read_text(encoding="utf-8").strip() for path in args.notes],
-        bm25_weight=_bm25_weight(args.fused_run),
+        bm25_weight=_weight(args.fused_run, 0),
+        cross_encoder_weight=_cross_encoder_weight(args.reranked_run),
         judged_by_cross_encoder=args.judged_by == "cross-encoder",
     )
     if args.last_model in OF_ADAPTATION:
@@ -142,17 +143,25 @@ def _flight(args: Namespace) -> Flight | None:
     )
 
 
-def _bm25_weight(fused_run: Path | None) -> float | None:
-    """Returns the weight of BM25 in a fused run, the first of its runs; None without such a run.
+def _weight(fused_run: Path | None, place: int) -> float | None:
+    """Returns the weight of one of the two runs that were fused; None without a fused run.
 
-    Raises DataError where the manifest of the run records no weights.
+    Raises DataError where the manifest of the run does not record both weights.
     """
     if fused_run is None:
         return None
     weights = read_manifest(fused_run).get("weights")
-    if not isinstance(weights, list) or not weights:
-        raise DataError(f"{fused_run}: expected a run that `rocketqa fuse` made, got another file")
-    return float(weights[0])
+    if not isinstance(weights, list) or len(weights) != 2:
+        raise DataError(
+            f"{fused_run}: expected a run that `rocketqa fuse` made of two, got another file"
+        )
+    return float(weights[place])
+
+
+def _cross_encoder_weight(reranked_run: Path | None) -> float | None:
+    """Returns the weight of the cross encoder beside the fused run; None where it ranks alone."""
+    weight = _weight(reranked_run, 1)
+    return None if weight == 1 else weight
 
 
 def _tables(args: Namespace, results: Results, expected: list[Expected]) -> list[str]:

@@ -119,6 +119,13 @@ def add_flight_flags(parser: ArgumentParser) -> None:
         "with --bm25-index (default: none)",
     )
     parser.add_argument(
+        "--reranked-run",
+        type=to_path,
+        metavar="FILE",
+        help="the run of `rocketqa fuse` of the fused run and its scores by the cross encoder, "
+        "which records their weights (default: none)",
+    )
+    parser.add_argument(
         "--bm25-index",
         type=to_path,
         metavar="DIR",

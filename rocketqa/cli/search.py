@@ -2,7 +2,8 @@
 
 A passage is printed as two lines: rank, score, passage_id and title, then a tab and the text. The
 score is a dot product; with --bm25-index it is the fused score, and the scores of vectors and BM25
-follow the title; with --cross-encoder it is a probability of relevance. A query from a pipe is
+follow the title; with --cross-encoder it is a probability of relevance; with --cross-encoder-weight
+it is made of what is retrieved and of the relevance, which follow the title. A query from a pipe is
 UTF-8. A character that the encoding of the output lacks is printed as its number, such as
 \\xe9.
 """
@@ -23,7 +24,12 @@ from rocketqa.cli.search_flags import (
 )
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
-from rocketqa.search.answer import depth_to_retrieve, refuse_without_cross_encoder, shown_parts
+from rocketqa.search.answer import (
+    ScoreKind,
+    depth_to_retrieve,
+    refuse_without_cross_encoder,
+    shown_parts,
+)
 from rocketqa.search.encodings import is_removal
 from rocketqa.search.query_input import queries_of_lines, query_of_word
 
@@ -68,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     queries = queries_of_lines() if query is None else [query_of_word(query)]
     refuse_odd_uri(args)
     refuse_weight_alone(args)
-    refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
+    refuse_without_cross_encoder(args.cross_encoder, args.rerank_depth, args.cross_encoder_weight)
     depth_to_retrieve(args.depth, args.rerank_depth)  # refuses a smaller one before models load
     from rocketqa.search.retriever import load_retriever
 
@@ -86,13 +92,19 @@ def main(argv: list[str] | None = None) -> int:
         milvus_collection=args.milvus_collection,
         bm25_index=args.bm25_index,
         bm25_weight=args.bm25_weight,
+        cross_encoder_weight=args.cross_encoder_weight,
+    )
+    kind = ScoreKind(
+        args.cross_encoder is not None,
+        args.bm25_index is not None,
+        args.cross_encoder_weight is not None,
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     for text in queries:
         for rank, answer in enumerate(retriever.answer(text, args.depth), 1):
             line = f"{rank}\t{answer.score:.6g}\t{answer.passage_id}\t{answer.title}"
-            print(f"{line}\t{shown_parts(answer)}" if args.bm25_index else line)
+            print(f"{line}\t{shown_parts(answer, kind)}" if kind.parts else line)
             print(f"\t{answer.text}")
         print(flush=True)
     return 0

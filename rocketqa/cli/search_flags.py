@@ -32,6 +32,14 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         f"(default: {RERANK_DEPTH}, or as many as are shown where that is more)",
     )
     parser.add_argument(
+        "--cross-encoder-weight",
+        type=NumberType(WEIGHT),
+        metavar="W",
+        help="with --cross-encoder: its weight, 0 to 1; the scores with which the passages were "
+        "retrieved have the rest. Both are scaled to 0 to 1 over the re-ranked passages, as "
+        "`rocketqa fuse` scales them (default: the cross encoder ranks alone, as in the paper)",
+    )
+    parser.add_argument(
         "--index",
         type=to_path,
         metavar="DIR",

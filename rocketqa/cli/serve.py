@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
     refuse_odd_uri(args)
     refuse_weight_alone(args)
-    refuse_without_cross_encoder(args.rerank_depth, args.cross_encoder)
+    refuse_without_cross_encoder(args.cross_encoder, args.rerank_depth, args.cross_encoder_weight)
     largest_depth = min(LARGEST_DEPTH, args.rerank_depth or LARGEST_DEPTH)
     bound = server.bind(args.host, args.port)  # a port that is in use fails before the models load
     folders = list(chain.from_iterable(args.passage_vectors))
@@ -75,6 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         milvus_collection=args.milvus_collection,
         bm25_index=args.bm25_index,
         bm25_weight=args.bm25_weight,
+        cross_encoder_weight=args.cross_encoder_weight,
     )
     indexes = [folder for folder in (args.index, args.bm25_index) if folder]
     check = VectorCheck([*folders, *indexes])
@@ -87,6 +88,7 @@ def main(argv: list[str] | None = None) -> int:
         is_checking=check.is_running,
         largest_depth=largest_depth,
         fuses=args.bm25_index is not None,
+        weighs=args.cross_encoder_weight is not None,
     )
 
     def print_address() -> None:

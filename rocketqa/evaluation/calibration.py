@@ -94,6 +94,12 @@ def read_held_out(path: Path) -> HeldOutPairs:
     return HeldOutPairs(np.array(labels), np.array(probabilities))
 
 
+def held_out_queries(path: Path) -> set[str]:
+    """Returns the query ids of held_out.tsv."""
+    rows = read_rows(path, (len(COLUMNS),))
+    return {row.columns[0] for row in rows if row.columns != COLUMNS}
+
+
 def reliability(pairs: HeldOutPairs) -> Table:
     """Returns the reliability table: the pairs by tenths of P(relevant)."""
     table: Table = [["from", "below", "pairs", "mean_probability", "share_labelled"]]

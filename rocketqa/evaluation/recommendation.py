@@ -25,6 +25,7 @@ from rocketqa.evaluation.report_tables import (
     too_deep,
 )
 from rocketqa.evaluation.search_command import (
+    Answering,
     Flight,
     entering_commands,
     search_command,
@@ -77,7 +78,8 @@ class Results(NamedTuple):
     last: str = RERANKED  # the last dual encoder, whose passages are re-ranked and fused
     notes: Sequence[str] = ()  # lines on what the flight did otherwise
     bm25_weight: float | None = None  # in the fused run; None: not known
-    weighed: str = "chosen on training queries"  # how that weight was found
+    cross_encoder_weight: float | None = None  # beside the fused run; None: it ranks alone
+    weighed: str = "chosen on training queries"  # how these weights were found
     judged_by_cross_encoder: bool = False  # there are no labels
 
     @property
@@ -134,12 +136,15 @@ def _choice(values: Percents, measure: str, results: Results) -> list[str]:
     if FUSED in values:
         lines.append(_bm25_beside(values, measure, fused, pure, results))
     if results.flight:
-        answering: tuple[str, bool, float | None] = (best, reranks, None)
-        if fused:
-            answering = (results.last, fused == FUSED_RERANKED, results.bm25_weight)
-        command = search_command(results.flight, *answering)
+        answering = Answering(best, reranks)
+        if fused == FUSED:
+            answering = Answering(results.last, False, results.bm25_weight)
+        elif fused:
+            weights = (results.bm25_weight, results.cross_encoder_weight)
+            answering = Answering(results.last, True, *weights)
+        command = search_command(results.flight, answering)
         lines += ["", "```sh", *entering_commands(), command, "```", ""]
-        page = serve_command(results.flight, *answering)
+        page = serve_command(results.flight, answering)
         lines += [SEARCH_PAGE, "", "```sh", *entering_commands(), page, "```", ""]
     return lines
 
@@ -168,14 +173,17 @@ def _bm25_beside(values: Percents, measure: str, fused: str, pure: str, results:
     place = _place(results.last, results.flight)
     return (
         f"- BM25 beside it: yes. Fused with {place} it has {reached}, above {pure} with "
-        f"{values[pure]:.2f}{_weight(results)}."
+        f"{values[pure]:.2f}{_weights(results)}."
     )
 
 
-def _weight(results: Results) -> str:
+def _weights(results: Results) -> str:
     if results.bm25_weight is None:
         return ""
-    return f"; the weight of BM25, {results.weighed}, is {results.bm25_weight:g}"
+    weights = f"; the weight of BM25, {results.weighed}, is {results.bm25_weight:g}"
+    if results.cross_encoder_weight is not None:
+        weights += f", that of the cross encoder {results.cross_encoder_weight:g}"
+    return weights
 
 
 def _judge(results: Results) -> str:
@@ -205,6 +213,10 @@ def descriptions(results: Results) -> dict[str, str]:
     if results.bm25_weight is not None:
         rest = round(1 - results.bm25_weight, 9)
         shown[FUSED] += f": {results.bm25_weight:g} x BM25 + {rest:g} x {results.last}"
+    if results.cross_encoder_weight is not None:
+        rest = round(1 - results.cross_encoder_weight, 9)
+        weights = f"{results.cross_encoder_weight:g} x P(relevant) + {rest:g} x {FUSED}"
+        shown[FUSED_RERANKED] += f": {weights}"
     for model in results.without_passages:
         shown[model] = f"{shown.get(model, model)}; {FOUND_NOTHING}"
     return shown

@@ -41,16 +41,24 @@ def entering_commands() -> list[str]:
     return commands
 
 
-def search_command(
-    flight: Flight, dual_encoder: str, reranks: bool, bm25_weight: float | None = None
-) -> str:
-    """Returns the command that searches with a dual encoder.
+class Answering(NamedTuple):
+    """Who answers a query.
 
-    reranks: the cross encoder follows. bm25_weight: the weight of BM25 beside the vectors; None:
-    the vectors answer alone.
+    reranks: the cross encoder follows the dual encoder. bm25_weight: of BM25 beside the vectors;
+    None: the vectors answer alone. cross_encoder_weight: beside what was retrieved; None: it ranks
+    alone.
     """
-    parts = [f"rocketqa search {QUERY}", *_models(flight, dual_encoder, reranks, bm25_weight)]
-    if reranks:
+
+    dual_encoder: str
+    reranks: bool
+    bm25_weight: float | None = None
+    cross_encoder_weight: float | None = None
+
+
+def search_command(flight: Flight, answering: Answering) -> str:
+    """Returns the command that searches with the models of a flight."""
+    parts = [f"rocketqa search {QUERY}", *_models(flight, answering)]
+    if answering.reranks:
         parts += [
             _flag("--depth", flight.rerank_depth),
             _flag("--rerank-depth", flight.rerank_depth),
@@ -58,20 +66,17 @@ def search_command(
     return LINE_BREAK.join(part for part in parts if part)
 
 
-def serve_command(
-    flight: Flight, dual_encoder: str, reranks: bool, bm25_weight: float | None = None
-) -> str:
+def serve_command(flight: Flight, answering: Answering) -> str:
     """Returns the command that serves the same search over HTTP, with a search page."""
-    parts = ["rocketqa serve", *_models(flight, dual_encoder, reranks, bm25_weight)]
-    if reranks:
+    parts = ["rocketqa serve", *_models(flight, answering)]
+    if answering.reranks:
         parts.append(_flag("--rerank-depth", flight.rerank_depth))
     return LINE_BREAK.join(part for part in parts if part)
 
 
-def _models(
-    flight: Flight, dual_encoder: str, reranks: bool, bm25_weight: float | None
-) -> Iterator[str]:
+def _models(flight: Flight, answering: Answering) -> Iterator[str]:
     """Yields the flags of the encoded collection and of the models that answer."""
+    dual_encoder, reranks, bm25_weight, cross_encoder_weight = answering
     yield _flag("--checkpoint", flight.checkpoints / dual_encoder)
     yield _flag("--collection", flight.collection)
     yield _flag("--passage-vectors", flight.vectors / f"{dual_encoder}.vectors/collection")
@@ -81,6 +86,7 @@ def _models(
         yield _flag("--bm25-weight", f"{bm25_weight:g}")
     if reranks:
         yield _flag("--cross-encoder", flight.checkpoints / CROSS_ENCODER)
+        yield _flag("--cross-encoder-weight", cross_encoder_weight)
         yield _flag("--max-length", flight.pair_length)
 
 

@@ -10,14 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-from rocketqa.search.answer import (
-    FUSED_MEANING,
-    FUSED_UNIT,
-    SCORE_MEANINGS,
-    SCORE_UNITS,
-    Answer,
-    shown_parts,
-)
+from rocketqa.search.answer import Answer, ScoreKind, shown_parts
 
 TEMPLATE = Path(__file__).with_name("page.html")
 INTRODUCTION = (
@@ -38,14 +31,13 @@ class Form(NamedTuple):
 class SearchPage:
     """The pages over one collection.
 
-    reranks: whether a cross encoder gives the scores. largest_depth: of the form.
+    kind: of the scores. largest_depth: of the form.
     """
 
-    def __init__(self, passage_count: int, reranks: bool, largest_depth: int, fuses: bool = False):
+    def __init__(self, passage_count: int, kind: ScoreKind, largest_depth: int):
         self.passage_count = passage_count
-        self.reranks = reranks
+        self.kind = kind
         self.largest_depth = largest_depth
-        self.fuses = fuses
         self._template = Template(TEMPLATE.read_text(encoding="utf-8"))
 
     def empty(self, form: Form) -> str:
@@ -57,7 +49,7 @@ class SearchPage:
 
         No field has the cursor, so that the keys scroll the answers.
         """
-        content = answer_list(answers, self.reranks, self.fuses)
+        content = answer_list(answers, self.kind)
         return self._fill(form, f"{form.query} - search", content)
 
     def refused(self, form: Form, message: str, wrong_field: str = "") -> str:
@@ -92,18 +84,12 @@ class SearchPage:
         )
 
 
-def answer_list(answers: Sequence[Answer], reranks: bool, fuses: bool = False) -> str:
-    """Returns answers as a heading, the meaning of their scores, and an HTML list, best first.
-
-    fuses: whether BM25 and vectors answer together; then both scores are shown.
-    """
-    unit, meaning = SCORE_UNITS[reranks], SCORE_MEANINGS[reranks]
-    if fuses and not reranks:
-        unit, meaning = FUSED_UNIT, FUSED_MEANING
-    items = [_answer_item(answer, unit, fuses) for answer in answers]
+def answer_list(answers: Sequence[Answer], kind: ScoreKind) -> str:
+    """Returns answers as a heading, the meaning of their scores, and an HTML list, best first."""
+    items = [_answer_item(answer, kind) for answer in answers]
     lines = [
         f"<h2>{counted_passages(len(answers))}</h2>",
-        f'<p class="note">Best first. {meaning}</p>',
+        f'<p class="note">Best first. {kind.meaning}</p>',
         '<ol lang="">',
         *items,
         "</ol>",
@@ -116,15 +102,15 @@ def counted_passages(count: int) -> str:
     return f"{count:,} passage" if count == 1 else f"{count:,} passages"
 
 
-def _answer_item(answer: Answer, unit: str, fuses: bool) -> str:
+def _answer_item(answer: Answer, kind: ScoreKind) -> str:
     """Returns an answer as an item of the list, whose number is the rank."""
     passage_id = html.escape(answer.passage_id)
     text = html.escape(answer.text)
-    parts = f"{shown_parts(answer)}, " if fuses else ""
+    parts = f"{shown_parts(answer, kind)}, " if kind.parts else ""
     title = ""
     if answer.title:
         title = f'<h3 dir="auto">{html.escape(answer.title)}</h3>'
     return (
-        f'<li>{title}<p class="score" lang="en">{unit} {answer.score:.6g}, '
+        f'<li>{title}<p class="score" lang="en">{kind.unit} {answer.score:.6g}, '
         f'{parts}passage <bdi>{passage_id}</bdi></p><p dir="auto">{text}</p></li>'
     )

@@ -34,7 +34,7 @@ from rocketqa.search.kept_index import KeptIndex
 from rocketqa.search.milvus_search import MilvusCandidates, OpenCollection, open_collection
 from rocketqa.search.texts import left_out_by_file, other_source, texts_of
 from rocketqa.search.vectors import VectorStore
-from rocketqa.search.words import Parts, Words, with_parts
+from rocketqa.search.words import Parts, Words, weighed, with_parts
 from rocketqa.weights.checkpoint import load_model
 from rocketqa.weights.model_kinds import length_within, model_settings, warn_of_other_length
 from rocketqa.weights.model_similarity import with_similarity_of
@@ -82,7 +82,8 @@ class Retriever:
     fails in a thread that begins after others have ended. The models work on one query at a time.
 
     rerank_depth: passages that `relevance` re-ranks, however many answers are wanted; None: see
-    `depth_to_retrieve`.
+    `depth_to_retrieve`. cross_encoder_weight: that of `relevance` beside the score with which a
+    passage was retrieved; None: `relevance` alone ranks.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Retriever:
         relevance: Relevance | None = None,
         rerank_depth: int | None = None,
         words: Words | None = None,
+        cross_encoder_weight: float | None = None,
     ):
         self.encode = encode
         self.search = search
@@ -100,6 +102,7 @@ class Retriever:
         self.relevance = relevance
         self.rerank_depth = rerank_depth
         self.words = words
+        self.cross_encoder_weight = cross_encoder_weight
         self._lock = threading.Lock()
 
     def answer(self, query: str, depth: int) -> list[Answer]:
@@ -115,10 +118,11 @@ class Retriever:
             passages = [
                 entry_with_id(self.collection, passage_id, "passages") for passage_id, _ in ranking
             ]
-            if self.relevance is None:
-                scores = [score for _, score in ranking]
-            else:
+            scores = [score for _, score in ranking]
+            if self.relevance is not None:
                 scores = self.relevance(query, passages)
+        if self.cross_encoder_weight is not None:
+            scores, parts = weighed(self.cross_encoder_weight, ranking, scores, parts)
         answers = ranked_answers(passages, scores)[:depth]
         return answers if parts is None else with_parts(answers, parts)
 
@@ -161,6 +165,7 @@ def load_retriever(
     milvus_collection: str = "rocketqa",
     bm25_index: Path | None = None,
     bm25_weight: float | None = None,
+    cross_encoder_weight: float | None = None,
 ) -> Retriever:
     """Returns a retriever whose texts stay on disk.
 
@@ -171,13 +176,13 @@ def load_retriever(
     index: a folder that `rocketqa index` made of the vectors. uri, milvus_collection: where
     `rocketqa load` has put them. Without either the search is exact. bm25_index: a folder that
     `rocketqa bm25-index` made of the collection, which answers beside the vectors with
-    `bm25_weight` (`Words`); None: the vectors answer alone.
+    `bm25_weight` (`Words`); None: the vectors answer alone. cross_encoder_weight: see Retriever.
 
     Raises DataError where a checkpoint is of another kind, where the vectors were made by another
     dual encoder or from another collection, the index of other vectors, where a length is beyond a
     model's positions, where there is nothing that re-ranks to a depth, and where a file is damaged.
     """
-    refuse_without_cross_encoder(rerank_depth, cross_encoder)
+    refuse_without_cross_encoder(cross_encoder, rerank_depth, cross_encoder_weight)
     refuse_other_side(passage_vectors, COLLECTION)
     checked = (*passage_vectors, index, bm25_index) if check_vectors else ()
     refuse_damaged(cross_encoder, *checked)
@@ -200,7 +205,8 @@ def load_retriever(
         relevance = Relevance(cross_encoder, pair_length)
     encode = _query_encoder(checkpoint, query_length, passages)
     search = _search_of(passages, passage_vectors, max_memory, index, opened)
-    return Retriever(encode, search, texts, relevance, rerank_depth, words)
+    weight = cross_encoder_weight
+    return Retriever(encode, search, texts, relevance, rerank_depth, words, weight)
 
 
 def _search_of(

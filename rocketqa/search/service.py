@@ -8,7 +8,8 @@
     POST /search {"query": TEXT, "depth": 10}
         {"query": TEXT, "answers": [{"rank": 1, "score": 7.5, "passage_id": ID,
          "title": TEXT, "text": TEXT}, ...]}
-        with BM25, "vector_score" and "bm25_score" follow; null: it did not find the passage
+        with BM25, "vector_score" and "bm25_score" follow; null: it did not find the passage.
+        where the cross encoder has a weight, "vector_score" and "relevance" follow
     GET /?query=TEXT&depth=10
         the same as an HTML page, with nothing from other servers
 
@@ -36,7 +37,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from rocketqa.files.errors import DataError
-from rocketqa.search.answer import FIRST_QUERY, Answer, AnswerQuery
+from rocketqa.search.answer import FIRST_QUERY, Answer, AnswerQuery, ScoreKind
 from rocketqa.search.page import Form, SearchPage
 from rocketqa.search.request_limits import HEADERS, Gate, refusal, refusal_headers
 from rocketqa.search.search_request import (
@@ -69,16 +70,16 @@ class Service:
         is_checking: Callable[[], bool] = lambda: False,
         largest_depth: int = LARGEST_DEPTH,
         fuses: bool = False,
+        weighs: bool = False,
     ):
         self.answer_query = answer_query
         self.is_checking = is_checking
         self.passage_count = passage_count
         self.rerank_depth = rerank_depth
         self.largest_depth = largest_depth
-        self.fuses = fuses
+        self.kind = ScoreKind(rerank_depth is not None, fuses, weighs)
         self.default_depth = min(DEFAULT_DEPTH, largest_depth)
-        reranks = rerank_depth is not None
-        self._page = SearchPage(passage_count, reranks, largest_depth, fuses)
+        self._page = SearchPage(passage_count, self.kind, largest_depth)
         self._one_at_a_time = asyncio.Lock()
         # One thread for all queries: processes that it starts live as long as it does, and Paddle
         # Inference fails in a thread that begins after others have ended.
@@ -101,10 +102,11 @@ class Service:
         content: dict[str, object] = {
             "status": "checking" if is_checking else "ok",
             "passages": self.passage_count,
-            "reranks": self.rerank_depth is not None,
+            "reranks": self.kind.reranks,
         }
-        if self.fuses:
-            content["fuses"] = True
+        for name in ("fuses", "weighs"):
+            if getattr(self.kind, name):
+                content[name] = True
         if self.rerank_depth is not None:
             content["rerank_depth"] = self.rerank_depth
         return JSONResponse(content, 503 if is_checking else 200, HEADERS)
@@ -115,7 +117,7 @@ class Service:
         answers = await self._answers(wanted.query, depth, request)
         objects = []
         for rank, answer in enumerate(answers, 1):
-            objects.append(_answer_object(rank, answer, self.fuses))
+            objects.append(_answer_object(rank, answer, self.kind))
         content = {"query": wanted.query, "answers": objects}
         return JSONResponse(content, headers=HEADERS)
 
@@ -246,13 +248,16 @@ def application(
     is_checking: Callable[[], bool] = lambda: False,
     largest_depth: int = LARGEST_DEPTH,
     fuses: bool = False,
+    weighs: bool = False,
 ) -> FastAPI:
     """Returns the HTTP service as an ASGI application.
 
     rerank_depth, largest_depth: see Service. hosts: see Gate. is_checking: whether the vectors may
-    not be used yet.
+    not be used yet. fuses, weighs: see ScoreKind.
     """
-    service = Service(answer_query, passage_count, rerank_depth, is_checking, largest_depth, fuses)
+    service = Service(
+        answer_query, passage_count, rerank_depth, is_checking, largest_depth, fuses, weighs
+    )
     app = FastAPI(title="rocketqa serve", openapi_url=None, redirect_slashes=False)
     app.add_middleware(Gate, hosts=hosts, refuse=service.refuse)
     app.add_exception_handler(RequestValidationError, service.refuse_invalid)
@@ -271,7 +276,7 @@ def _asks_for_page(scope: Scope) -> bool:
     return scope["method"] in ("GET", "HEAD") and b"text/html" in accepted.lower()
 
 
-def _answer_object(rank: int, answer: Answer, fuses: bool) -> dict[str, object]:
+def _answer_object(rank: int, answer: Answer, kind: ScoreKind) -> dict[str, object]:
     """Returns an answer as the object that JSON holds."""
     content: dict[str, object] = {
         "rank": rank,
@@ -280,7 +285,4 @@ def _answer_object(rank: int, answer: Answer, fuses: bool) -> dict[str, object]:
         "title": answer.title,
         "text": answer.text,
     }
-    if fuses:
-        content["vector_score"] = answer.vector_score
-        content["bm25_score"] = answer.bm25_score
-    return content
+    return content | {field: getattr(answer, field) for field in kind.parts}

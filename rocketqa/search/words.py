@@ -1,4 +1,7 @@
-"""BM25 beside the vectors in a search: their rankings of a query become one (`fusion.py`)."""
+"""Several rankings of a query in a search become one (`fusion.py`).
+
+BM25 finds passages beside the vectors, and the cross encoder re-ranks beside what has found them.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -11,10 +14,11 @@ BM25_WEIGHT = 0.5  # the vectors have the rest
 
 
 class Parts(NamedTuple):
-    """The scores that were fused, by passage_id."""
+    """The scores that were fused, by passage_id. relevance: P(relevant), if it is one of them."""
 
     vectors: Mapping[str, float]
     bm25: Mapping[str, float]
+    relevance: Mapping[str, float]
 
 
 class Words:
@@ -37,14 +41,29 @@ class Words:
         """
         of_words = self.index.search(query, depth)
         fused = fuse([of_words, of_vectors], self.weights)
-        return fused[:depth], Parts(dict(of_vectors), dict(of_words))
+        return fused[:depth], Parts(dict(of_vectors), dict(of_words), {})
+
+
+def weighed(
+    weight: float, ranking: Sequence[Scored], relevances: Sequence[float], parts: Parts | None
+) -> tuple[list[float], Parts]:
+    """Returns the scores of re-ranked passages, in their order, and what they are made of.
+
+    weight: that of the cross encoder; what has retrieved the passages, `ranking`, has the rest.
+    relevances: P(relevant) of each passage. parts: of the scores in `ranking`; None: of vectors.
+    """
+    relevance = dict(zip((passage_id for passage_id, _ in ranking), relevances))
+    by_relevance = sorted(relevance.items(), key=lambda scored: (-scored[1], scored[0]))
+    score_of = dict(fuse([ranking, by_relevance], (round(1 - weight, 9), weight)))
+    parts = Parts(dict(ranking), {}, {}) if parts is None else parts
+    scores = [score_of[passage_id] for passage_id, _ in ranking]
+    return scores, parts._replace(relevance=relevance)
 
 
 def with_parts(answers: Iterable[Answer], parts: Parts) -> list[Answer]:
-    """Returns answers with the scores of vectors and BM25."""
+    """Returns answers with the parts of their scores."""
     shown = []
     for answer in answers:
-        vector_score = parts.vectors.get(answer.passage_id)
-        bm25_score = parts.bm25.get(answer.passage_id)
-        shown.append(answer._replace(vector_score=vector_score, bm25_score=bm25_score))
+        vectors, bm25, relevance = (scores.get(answer.passage_id) for scores in parts)
+        shown.append(answer._replace(vector_score=vectors, bm25_score=bm25, relevance=relevance))
     return shown
