@@ -92,7 +92,7 @@ def test_float32_products_are_within_their_bound_of_the_exact_score(scale):
     random = np.random.default_rng(5)
     queries = scale * random.standard_normal((20, 48), float32)
     vectors = scale * random.standard_normal((30, 48), float32)
-    bounds = float32_error_bounds(queries, block_of(vectors))
+    bounds = float32_error_bounds(norms_of(queries), block_of(vectors))
     products = queries @ vectors.T  # float32 [20, 30]
     for row, query in enumerate(queries):
         for column, vector in enumerate(vectors):

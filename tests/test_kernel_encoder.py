@@ -10,18 +10,22 @@ from rocketqa.files.errors import DataError
 from rocketqa.inference import engine as engine_module
 from rocketqa.inference.engine import FEWEST_BATCHES, Engine
 from rocketqa.inference.kernel_encoder import (
-    KernelCrossEncoder,
-    KernelEncoder,
     is_supported,
+    kernel_twin,
     packed,
     rounded_columns,
 )
 from rocketqa.inference.threads import Threads
 from rocketqa.text.tokenizer import Encoding
+from rocketqa.weights.stored_model import StoredModel
 
 pytestmark = pytest.mark.skipif(not is_supported(), reason="needs a C compiler and AVX2")
 PRECISIONS = pytest.mark.parametrize("reduced", [False, True], ids=["float32", "reduced"])
 LARGER = TINY_CONFIG._replace(hidden_size=96, intermediate_size=200, initializer_range=0.1)
+
+
+def twin_of(model, reduced):
+    return kernel_twin(StoredModel.of(model), reduced)
 
 
 def cosines(left, right):
@@ -43,7 +47,7 @@ def cosines(left, right):
 )
 def test_vectors_are_close_to_those_of_the_model(config, reduced):
     model = tiny_ernie(config)
-    encoder = KernelEncoder(model, reduced)
+    encoder = twin_of(model, reduced)
     least_cosine, most_apart = (0.999, 0.05) if reduced else (0.999999, 1e-5)
     for lengths in ((7,), (2, 40, 3, 3, 17), tuple(range(2, 40))):
         rows = rows_of_lengths(*lengths)
@@ -64,14 +68,14 @@ def test_probabilities_are_close_to_those_of_the_cross_encoder(reduced):
     rows = rows_of_lengths(5, 30, 12, 12)
     with paddle.no_grad():
         expected = model.probability(pack(rows)).numpy()
-    probabilities = KernelCrossEncoder(model, reduced)(rows)
+    probabilities = twin_of(model, reduced)(rows)
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=0.03 if reduced else 1e-5)
 
 
 @PRECISIONS
 @pytest.mark.parametrize("representation", ["first", "mean"])
 def test_a_text_has_the_same_vector_in_every_batch(representation, reduced):
-    encoder = KernelEncoder(tiny_ernie(LARGER._replace(representation=representation)), reduced)
+    encoder = twin_of(tiny_ernie(LARGER._replace(representation=representation)), reduced)
     rows = rows_of_lengths(9, 31, 2, 40, 16, 33)
     together = encoder(rows)
     for row, vector in zip(rows, together):
@@ -103,7 +107,7 @@ def test_the_rows_of_one_query_are_shared_by_the_threads(monkeypatch):
     rows = rows_of_lengths(*[35] * 30)
     vectors = Engine(tiny_ernie()).run_all(rows, batch_tokens=2048)
     assert len(shared) > 2 and sum(len(batch) for batch in shared) == 30
-    np.testing.assert_array_equal(vectors, KernelEncoder(tiny_ernie(), False)(rows))
+    np.testing.assert_array_equal(vectors, twin_of(tiny_ernie(), False)(rows))
 
 
 def test_what_is_used_is_said(monkeypatch, capsys):
@@ -121,14 +125,14 @@ def test_a_number_that_is_not_finite_is_not_hidden(wrong, reduced):
     values = bias.numpy()
     values[3] = wrong
     bias.set_value(values)
-    assert not np.isfinite(KernelEncoder(model, reduced)(rows_of_lengths(5, 9))).any()
+    assert not np.isfinite(twin_of(model, reduced)(rows_of_lengths(5, 9))).any()
 
 
 @pytest.mark.parametrize("token, kind", [(50, 0), (-1, 0), (0, 4)])
 def test_an_id_that_is_not_in_its_table_is_refused(token, kind):
     row = Encoding(np.array([1, token]), np.array([0, kind]))
     with pytest.raises(DataError, match="^encoder: expected token and type ids from 0 to"):
-        KernelEncoder(tiny_ernie(), reduced=False)([row])
+        twin_of(tiny_ernie(), reduced=False)([row])
 
 
 def test_weights_are_rounded_by_column_and_zeros_stay():

@@ -19,8 +19,9 @@ from rocketqa.encoder.packing import pack
 from rocketqa.inference.engine import Engine
 from rocketqa.text.tokenizer import TextEncoder, text_encoder_of
 from rocketqa.training.optimizer import adam
-from rocketqa.weights.checkpoint import set_weights
+from rocketqa.weights.checkpoint import built
 from rocketqa.weights.pretrained import Pretrained, load_pretrained
+from rocketqa.weights.stored_model import StoredModel
 
 TOKENS_A_BATCH = 2048  # the default of `rocketqa encode`
 LEARNING_RATE = 1e-5
@@ -31,27 +32,27 @@ def prepare(work: str, weights: str, texts: Texts, precision: str) -> Round:
     source = load_pretrained(weights)
     text_encoder = text_encoder_of(source.tokenizer_files)
     if work == TRAIN:
-        return _training(_dual_encoder(source, weights), text_encoder, texts)
+        model = built(_dual_encoder(source, weights))
+        assert isinstance(model, DualEncoder)
+        return _training(model, text_encoder, texts)
     if work == SCORE:
-        return _scoring(_cross_encoder(source, weights), text_encoder, texts, precision)
-    return _encoding(_dual_encoder(source, weights), text_encoder, texts, precision)
+        engine = Engine(_cross_encoder(source, weights), precision)
+        return _scoring(engine, text_encoder, texts)
+    engine = Engine(_dual_encoder(source, weights).tower("passage_encoder"), precision)
+    return _encoding(engine, text_encoder, texts)
 
 
-def _dual_encoder(source: Pretrained, weights: str) -> DualEncoder:
-    model = DualEncoder(source.config)
-    set_weights(model, DualEncoder.from_encoder_weights(source.weights), weights)
-    return model
+def _dual_encoder(source: Pretrained, weights: str) -> StoredModel:
+    initial = DualEncoder.from_encoder_weights(source.weights)
+    return StoredModel(DualEncoder, source.config, initial, weights)
 
 
-def _cross_encoder(source: Pretrained, weights: str) -> CrossEncoder:
-    model = CrossEncoder(source.config)
+def _cross_encoder(source: Pretrained, weights: str) -> StoredModel:
     initial = CrossEncoder.from_encoder_weights(source.weights, source.config, seed=1)
-    set_weights(model, initial, weights)
-    return model
+    return StoredModel(CrossEncoder, source.config, initial, weights)
 
 
-def _encoding(model: DualEncoder, text_encoder: TextEncoder, texts: Texts, precision: str) -> Round:
-    engine = Engine(model.passage_encoder, precision)
+def _encoding(engine: Engine, text_encoder: TextEncoder, texts: Texts) -> Round:
 
     def encode_all() -> object:
         rows = text_encoder.passages(texts.passages, PASSAGE_LENGTH)
@@ -60,9 +61,7 @@ def _encoding(model: DualEncoder, text_encoder: TextEncoder, texts: Texts, preci
     return encode_all
 
 
-def _scoring(model: CrossEncoder, text_encoder: TextEncoder, texts: Texts, precision: str) -> Round:
-    engine = Engine(model, precision)
-
+def _scoring(engine: Engine, text_encoder: TextEncoder, texts: Texts) -> Round:
     def score_all() -> object:
         rows = text_encoder.pairs(texts.queries, texts.passages, PAIR_LENGTH)
         return engine.run_all(rows, TOKENS_A_BATCH)

@@ -27,7 +27,7 @@ from rocketqa.text.token_store import (
     write_store,
 )
 from rocketqa.text.tokenizer import Encoding, TextEncoder
-from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.checkpoint import read_model
 from rocketqa.weights.model_kinds import warn_of_other_length
 
 TOKENS = ".tokens"  # a folder in the part directory, which is not part of the result
@@ -40,12 +40,11 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
     Every process of the launch calls it; each makes its share of the shards.
     """
     part, watchdog = workspace
-    model, text_encoder = load_model(settings.checkpoint, DualEncoder)
+    engine, text_encoder = _engine_of(settings)
     if devices.is_main():
         length = "passage_length" if settings.kind == COLLECTION else "query_length"
         warn_of_other_length(settings.checkpoint, length, settings.max_length)
-    tower = model.passage_encoder if settings.kind == COLLECTION else model.query_encoder
-    encoder = ShardEncoder(settings, Engine(tower, settings.precision), text_encoder)
+    encoder = ShardEncoder(settings, engine, text_encoder)
     store = _tokens(settings, workspace, text_encoder)
     uncut = store.uncut_lengths()
     lengths = store.lengths(settings.max_length)
@@ -66,6 +65,13 @@ def encode(settings: EncodingSettings, workspace: Workspace, output_name: str) -
     rows = sum(plan.rows_in(shard) for shard in shards)
     cut = CutTexts.of(uncut[plan.places_in(shards)], settings.max_length)
     return {"rows": rows, "shards": len(shards), "cut": cut._asdict()}
+
+
+def _engine_of(settings: EncodingSettings) -> tuple[Engine, TextEncoder]:
+    """Returns the engine of the tower, which has its own copy of the weights, and the tokenizer."""
+    model, text_encoder = read_model(settings.checkpoint, DualEncoder)
+    tower = "passage_encoder" if settings.kind == COLLECTION else "query_encoder"
+    return Engine(model.tower(tower), settings.precision), text_encoder
 
 
 class ShardEncoder:

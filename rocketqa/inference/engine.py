@@ -34,6 +34,8 @@ from rocketqa.jobs.processor import multiplies_bfloat16
 from rocketqa.jobs.stopping import signals_wait
 from rocketqa.jobs.temporary_folders import temporary_folder
 from rocketqa.text.tokenizer import Encoding
+from rocketqa.weights.checkpoint import built
+from rocketqa.weights.stored_model import StoredModel
 
 PRECISIONS = ("float32", "reduced")
 REDUCED_ON_GPU: Half = "float16"
@@ -51,12 +53,12 @@ class Engine:
     On a CPU a batch is computed by one thread. `run_batches` uses as many threads of the kernels,
     or processes of the graph, as OMP_NUM_THREADS says: the bytes do not depend on their number.
 
-    precision: the one that is used, which is `float32` where the device does not support `reduced`.
-    On a GPU, `reduced` casts the weights of the model that is given.
+    model: a layer of Paddle, or what it is built of, of which the kernels build none. precision:
+    the one that is used, which is `float32` where the device does not support `reduced`. On a GPU,
+    `reduced` casts the weights of the layer that is given.
     """
 
-    def __init__(self, model: Ernie | CrossEncoder, precision: str = "float32"):
-        model.eval()
+    def __init__(self, model: Ernie | CrossEncoder | StoredModel, precision: str = "float32"):
         self._config = model.config
         self._on_gpu = on_gpu()
         self._by_kernels = False
@@ -64,14 +66,16 @@ class Engine:
         self._reduced = self.precision == "reduced"
         self._workers: Workers | Threads | None = None
         if self._on_gpu:
-            self._run = _run_packed(model, self._reduced)
+            self._run = _run_packed(_layer_of(model), self._reduced)
         elif kernel_encoder.is_supported() and not (self._reduced and multiplies_bfloat16()):
-            self._run = kernel_encoder.kernel_twin(model, self._reduced)
+            stored = model if isinstance(model, StoredModel) else StoredModel.of(model)
+            self._run = kernel_encoder.kernel_twin(stored, self._reduced)
             self._by_kernels = True
         else:
             with signals_wait():
                 self._folder = temporary_folder()
-            self._graph = write_graph(padded_twin(model), Path(self._folder.name), "encoder")
+            twin = padded_twin(_layer_of(model))
+            self._graph = write_graph(twin, Path(self._folder.name), "encoder")
             self._run = load_graph(self._graph, self._reduced)
 
     def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
@@ -143,6 +147,14 @@ class Engine:
     def _refuse_long_rows(self, rows: Sequence[Encoding]) -> None:
         longest = max(len(row.token_ids) for row in rows)
         refuse_long_row(self._config, longest)
+
+
+def _layer_of(model: Ernie | CrossEncoder | StoredModel) -> Ernie | CrossEncoder:
+    """Returns the layer of Paddle, ready for inference."""
+    layer = built(model) if isinstance(model, StoredModel) else model
+    assert isinstance(layer, Ernie | CrossEncoder)
+    layer.eval()
+    return layer
 
 
 def _run_packed(model: Ernie | CrossEncoder, reduced: bool) -> RunRows:

@@ -11,18 +11,17 @@ and outputs of a product.
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import paddle
-from paddle import nn
 
 from rocketqa.cross_encoder import CrossEncoder
-from rocketqa.encoder.ernie import EncoderLayer, Ernie
+from rocketqa.encoder.config import ErnieConfig
 from rocketqa.encoder.kernel_library import call_kernel, library
 from rocketqa.encoder.unit_vectors import unit_arrays
 from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import Encoding
+from rocketqa.weights.stored_model import StoredModel
 
 LARGEST = 64  # of a weight in 8 bits
 COLUMNS = 16  # to a multiple of which outputs are padded
@@ -31,6 +30,7 @@ ALIGNMENT = 64  # bytes
 FOUR = 4  # neighbouring inputs that an instruction multiplies at once
 
 Pointer = ctypes.c_void_p
+ArrayOf = Callable[[str], np.ndarray]
 
 
 def is_supported() -> bool:
@@ -40,29 +40,30 @@ def is_supported() -> bool:
 
 
 class KernelEncoder:
-    """Encodes rows of tokens as one vector each, close to those of the `Ernie` that it is made of.
+    """Encodes rows of tokens as one vector each, close to those of the `Ernie` that it computes.
 
     It keeps its own copy of the weights. Several threads may call it at once.
-    reduced: whether products are of 8 bits; else they are float32, and so within 1e-5 of the model.
+    array_of: returns the array of a parameter of this `Ernie`. reduced: whether products are of 8
+    bits; else they are float32, and so within 1e-5 of the model.
     """
 
-    def __init__(self, ernie: Ernie, reduced: bool):
-        config = ernie.config
+    def __init__(self, config: ErnieConfig, array_of: ArrayOf, reduced: bool):
         self._config = config
         self._reduced = reduced
         self._arrays: list[np.ndarray] = []  # what the addresses below point to
-        layers = [self._layer(layer) for layer in ernie.encoder.layers]
+        layers = [self._layer(array_of, number) for number in range(config.num_hidden_layers)]
         self._layers = (_Layer * len(layers))(*layers)
-        tables = ernie.embeddings
-        task = tables.task_type_embeddings.weight[0] if tables.use_task_id else None
+        task = None
+        if config.use_task_id:
+            task = self._keep(array_of("embeddings.task_type_embeddings.weight")[0])
         self._encoder = _Encoder(
             layers=ctypes.addressof(self._layers),
-            words=self._address(tables.word_embeddings.weight),
-            positions=self._address(tables.position_embeddings.weight),
-            types=self._address(tables.token_type_embeddings.weight),
-            task=None if task is None else self._address(task),
-            gamma=self._address(tables.layer_norm.weight),
-            beta=self._address(tables.layer_norm.bias),
+            words=self._keep(array_of("embeddings.word_embeddings.weight")),
+            positions=self._keep(array_of("embeddings.position_embeddings.weight")),
+            types=self._keep(array_of("embeddings.token_type_embeddings.weight")),
+            task=task,
+            gamma=self._keep(array_of("embeddings.layer_norm.weight")),
+            beta=self._keep(array_of("embeddings.layer_norm.bias")),
             layer_count=len(layers),
             hidden_size=config.hidden_size,
             intermediate_size=config.intermediate_size,
@@ -95,28 +96,28 @@ class KernelEncoder:
             vectors = hidden[: len(rows)].copy()  # [N, H]
         return unit_arrays(vectors) if self._config.similarity == "cosine" else vectors
 
-    def _layer(self, layer: EncoderLayer) -> "_Layer":
-        attention = layer.self_attn
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        query, key, value = [each.weight.numpy() for each in projections]  # [H, H] each
-        biases = [_array(each.bias) for each in projections]  # [H] each
+    def _layer(self, array_of: ArrayOf, number: int) -> "_Layer":
+        layer = f"encoder.layers.{number}"
+        projections = [f"{layer}.self_attn.{name}_proj" for name in "qkv"]
+        query, key, value = [array_of(f"{each}.weight") for each in projections]  # [H, H]
+        biases = [array_of(f"{each}.bias") for each in projections]  # [H] each
         return _Layer(
             query=self._product(query, np.zeros(query.shape[1], np.float32)),
             keys_values=self._product(
                 np.concatenate([key, value], axis=1), np.zeros(2 * query.shape[1], np.float32)
             ),
-            out=self._dense(attention.out_proj),
-            up=self._dense(layer.linear1),
-            down=self._dense(layer.linear2),
+            out=self._dense(array_of, f"{layer}.self_attn.out_proj"),
+            up=self._dense(array_of, f"{layer}.linear1"),
+            down=self._dense(array_of, f"{layer}.linear2"),
             qkv_bias=self._keep(np.concatenate(biases)),
-            gamma1=self._address(layer.norm1.weight),
-            beta1=self._address(layer.norm1.bias),
-            gamma2=self._address(layer.norm2.weight),
-            beta2=self._address(layer.norm2.bias),
+            gamma1=self._keep(array_of(f"{layer}.norm1.weight")),
+            beta1=self._keep(array_of(f"{layer}.norm1.bias")),
+            gamma2=self._keep(array_of(f"{layer}.norm2.weight")),
+            beta2=self._keep(array_of(f"{layer}.norm2.bias")),
         )
 
-    def _dense(self, dense: nn.Linear) -> "_Product":
-        return self._product(dense.weight.numpy(), _array(dense.bias))
+    def _dense(self, array_of: ArrayOf, name: str) -> "_Product":
+        return self._product(array_of(f"{name}.weight"), array_of(f"{name}.bias"))
 
     def _product(self, weight: np.ndarray, bias: np.ndarray) -> "_Product":
         """Returns a dense layer for the kernels; weight: [K, C], bias: [C]."""
@@ -133,9 +134,6 @@ class KernelEncoder:
             product.weights = self._keep(packed(weight, 1))
         return product
 
-    def _address(self, tensor: paddle.Tensor | None) -> int:
-        return self._keep(_array(tensor))
-
     def _keep(self, array: np.ndarray) -> int:
         """Keeps a contiguous copy of an array, aligned for the processor; returns its address."""
         room = np.empty(array.nbytes + ALIGNMENT, np.uint8)
@@ -147,13 +145,16 @@ class KernelEncoder:
 
 
 class KernelCrossEncoder:
-    """Scores pairs: P(relevant), close to that of the `CrossEncoder` that it is made of."""
+    """Scores pairs: P(relevant), close to that of the `CrossEncoder` that it computes.
 
-    def __init__(self, model: CrossEncoder, reduced: bool):
-        self._encoder = KernelEncoder(model.ernie, reduced)
-        dense = model.ernie.pooler.dense
-        self._pooler = (dense.weight.numpy(), _array(dense.bias))
-        self._classifier = (model.classifier.weight.numpy(), _array(model.classifier.bias))
+    array_of: returns the array of a parameter of it. reduced: see `KernelEncoder`.
+    """
+
+    def __init__(self, config: ErnieConfig, array_of: ArrayOf, reduced: bool):
+        self._encoder = KernelEncoder(config, lambda name: array_of(f"ernie.{name}"), reduced)
+        dense = "ernie.pooler.dense"
+        self._pooler = (array_of(f"{dense}.weight"), array_of(f"{dense}.bias"))
+        self._classifier = (array_of("classifier.weight"), array_of("classifier.bias"))
 
     def __call__(self, rows: Sequence[Encoding]) -> np.ndarray:
         """Returns the probabilities, float32 [N]."""
@@ -165,11 +166,11 @@ class KernelCrossEncoder:
         return 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))  # [N]
 
 
-def kernel_twin(model: Ernie | CrossEncoder, reduced: bool) -> "KernelEncoder | KernelCrossEncoder":
-    """Returns what computes the output of a model from rows of tokens."""
-    if isinstance(model, CrossEncoder):
-        return KernelCrossEncoder(model, reduced)
-    return KernelEncoder(model, reduced)
+def kernel_twin(stored: StoredModel, reduced: bool) -> "KernelEncoder | KernelCrossEncoder":
+    """Returns what computes the output of an encoder from rows of tokens."""
+    is_cross_encoder = stored.model_class is CrossEncoder
+    twin = KernelCrossEncoder if is_cross_encoder else KernelEncoder
+    return twin(stored.config, stored.at, reduced)
 
 
 def rounded_columns(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -190,12 +191,6 @@ def packed(weight: np.ndarray, together: int) -> np.ndarray:
     padded = np.pad(weight, ((0, more_inputs), (0, -outputs % COLUMNS)))
     blocks = padded.reshape(-1, together, padded.shape[1] // COLUMNS, COLUMNS)
     return blocks.transpose(2, 0, 3, 1)
-
-
-def _array(parameter: paddle.Tensor | None) -> np.ndarray:
-    """Returns a parameter; Paddle's stubs say that a layer may have none, but ours all have one."""
-    assert parameter is not None
-    return parameter.numpy()
 
 
 def _joined(parts: Sequence[np.ndarray], entries: int) -> np.ndarray:

@@ -38,7 +38,7 @@ from rocketqa.jobs.progress import bar
 from rocketqa.jobs.seeds import number
 from rocketqa.text.token_store import open_collection, open_queries
 from rocketqa.text.tokenizer import Encoding, TextEncoder, Tokens, text_or_tokens
-from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.checkpoint import read_model
 from rocketqa.weights.model_kinds import warn_of_other_length
 
 BLOCK_PAIRS = 4096
@@ -79,10 +79,9 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     Every process of the launch calls it; each scores its share of the blocks.
     """
     part, watchdog = workspace
-    model, text_encoder = load_model(settings.checkpoint, CrossEncoder)
+    engine, text_encoder = _engine_of(settings)
     if devices.is_main():
         warn_of_other_length(settings.checkpoint, "max_length", settings.max_length)
-    engine = Engine(model, settings.precision)
     run, lines, pair_tokens = _inputs(settings, text_encoder)
     known_runs = [open_scores(path) for path in settings.known]
     query_ids = drawn_queries(run, settings.sample, settings.seed)
@@ -115,6 +114,12 @@ def score(settings: ScoringSettings, workspace: Workspace, output_name: str) -> 
     cut = CutTexts.joined(CutTexts.read(_cut_file(part, begin)) for begin in all_blocks)
     join_pieces([_block_file(part, begin) for begin in all_blocks], part / output_name)
     return cut._asdict()
+
+
+def _engine_of(settings: ScoringSettings) -> tuple[Engine, TextEncoder]:
+    """Returns the engine, which has its own copy of the weights, and the tokenizer."""
+    model, text_encoder = read_model(settings.checkpoint, CrossEncoder)
+    return Engine(model, settings.precision), text_encoder
 
 
 class PairTokens:

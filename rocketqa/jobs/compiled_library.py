@@ -111,11 +111,12 @@ def _cache_folder() -> Path | None:
 
 
 def _reason(error: OSError | subprocess.CalledProcessError) -> str:
-    """Returns the last words of the compiler, or else those of the error."""
+    """Returns the compiler's first line on an error, else its last one, else those of the error."""
     if isinstance(error, OSError):
         return str(error)
-    words = error.stderr.decode(errors="replace").strip()
-    return words.rpartition("\n")[2] or str(error)
+    lines = error.stderr.decode(errors="replace").strip().splitlines()
+    lines = [line for line in lines if "error" in line][:1] or lines[-1:]
+    return lines[0] if lines else str(error)
 
 
 def _processor_flags() -> list[str]:

@@ -57,6 +57,11 @@ class BlockIndex:
         self._gpus = gpus
         self._on_gpus: faiss.IndexShards | None = None  # from the first search there on
 
+    @property
+    def may_round(self) -> bool:
+        """Whether products may be of fewer bits than float32 has: a GPU can be told so."""
+        return self._gpus.count > 0
+
     def nearest(self, queries: ndarray, count: int) -> tuple[ndarray, ndarray]:
         """Returns the float32 products and rows of each query's C nearest vectors, in any order.
 

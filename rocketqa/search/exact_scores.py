@@ -17,6 +17,7 @@ from rocketqa.search.exact_sums import exact_sums
 FLOAT32_UNIT = 2.0**-24  # largest relative error of one float32 operation
 FLOAT64_UNIT = 2.0**-53  # largest relative error of one float64 operation
 SMALLEST_FLOAT32 = 2.0**-126  # smallest normal float32; a library may replace smaller numbers by 0
+OPEN_PAIRS_AT_ONCE = 64  # each with a query of its own: more would compute too many other pairs
 EMPTY_KEY = uint64(2**64 - 1)  # key of a free place in a ranking; sorts after all passages
 
 
@@ -64,7 +65,9 @@ def smallest_keys(
     order: [.., K].
     """
     count = keys.shape[-1]
-    together = np.concatenate([keys, more_keys], axis=-1)
+    together = more_keys
+    if more_keys.shape[-1] < count or keys.min(initial=EMPTY_KEY) != EMPTY_KEY:
+        together = np.concatenate([keys, more_keys], axis=-1)
     smallest_first = np.partition(together, count - 1)
     return smallest_first[..., :count]
 
@@ -76,16 +79,16 @@ def norms_of(vectors: ndarray) -> ndarray:
 
 
 def float32_error_bounds(
-    queries: ndarray,
+    query_norms: ndarray,
     block: Block,
 ) -> ndarray:
-    """Returns the largest error of float32 inner products of each query with a block: float64 [Q].
+    """Returns the largest error of float32 inner products of queries of some lengths, float64 [Q],
+    with a block: float64 [Q].
 
     The bound covers H multiplications and additions in whatever order, the rounding of the score
     itself, and numbers that are so small that a library replaces them by 0.
     """
-    size = queries.shape[1]
-    query_norms = norms_of(queries)
+    size = block.vectors.shape[1]
     passage_norm = block.norms.max()
     operations = (size + 4) * FLOAT32_UNIT
     rounding = operations / (1 - operations) * query_norms * passage_norm
@@ -104,7 +107,13 @@ def candidate_scores(
     rows: of the passages in the block, int64 [Q, C]. wanted: bool [Q, C]; the others have score 0.
     """
     if kernels.library() is None:
-        products = _products_by_numpy(queries, block.vectors, rows, wanted)
+        products = np.zeros(rows.shape)
+
+        def multiply(some: slice) -> None:
+            given = (queries[some], block.vectors, rows[some], wanted[some])
+            products[some] = _products_by_numpy(*given)
+
+        kernels.in_threads(multiply, len(queries))
         return round_products(products, queries, block, rows, wanted)
     query_norms, error = norms_of(queries), _float64_error(queries.shape[1])
     scores, is_open = kernels.candidate_scores(
@@ -135,12 +144,13 @@ def _settled(
     scores: ndarray, is_open: ndarray, queries: ndarray, block: Block, rows: ndarray
 ) -> ndarray:
     """Returns scores [Q, C], of which those that are open are computed again, as exact sums."""
-    for query in np.flatnonzero(is_open.any(axis=1)):
-        chosen = is_open[query]
-        passages = block.vectors[rows[query, chosen]].astype(float64)  # [n, H]
-        every_pair = np.ones((1, len(passages)), bool)
-        one_query = queries[query : query + 1].astype(float64)  # [1, H]
-        scores[query, chosen] = exact_sums(one_query, passages, every_pair)
+    of_queries, places = np.nonzero(is_open)
+    for begin in range(0, len(places), OPEN_PAIRS_AT_ONCE):
+        some = slice(begin, begin + OPEN_PAIRS_AT_ONCE)
+        pairs = of_queries[some], places[some]
+        left = queries[of_queries[some]].astype(float64)  # [n, H]
+        right = block.vectors[rows[pairs]].astype(float64)  # [n, H]
+        scores[pairs] = exact_sums(left, right, np.eye(len(left), dtype=bool))
     return scores + float32(0)  # turns -0 into 0
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import faiss
 import numpy as np
-from numpy import float64, ndarray, uint32
+from numpy import float32, float64, ndarray, uint32
 from tqdm import tqdm
 
 from rocketqa.files.errors import DataError
@@ -101,9 +101,16 @@ class ExactSearch:
                 searched = self._search_block(best, queries, begin)
                 if progress is not None:
                     progress.update(searched)
-        in_threads(lambda some: best[some].sort(axis=1), len(best))
-        scores, orders = decode_keys(best)
-        return scores, self.rows_by_id[orders]
+        scores = np.empty(shape, float32)
+        rows = np.empty(shape, self.rows_by_id.dtype)
+
+        def finish(some: slice) -> None:
+            best[some].sort(axis=1)
+            scores[some], orders = decode_keys(best[some])
+            rows[some] = self.rows_by_id[orders]
+
+        in_threads(finish, len(best))
+        return scores, rows
 
     def _search_block(
         self,
@@ -163,8 +170,8 @@ def merge_block(
         raise DataError(
             f"vectors: expected queries of the passages' size {passage_size}, got {query_size}"
         )
-    largest_query = norms_of(queries).max(initial=0)
-    largest = largest_query * block.norms.max()
+    query_norms = norms_of(queries)
+    largest = query_norms.max(initial=0) * block.norms.max()
     if largest >= LARGEST_PRODUCT:
         raise DataError(
             "vectors: expected inner products that float32 holds, got norms of product "
@@ -173,12 +180,13 @@ def merge_block(
     faiss.omp_set_num_threads(thread_count())
     for begin in range(0, len(queries), QUERIES_AT_ONCE):
         rows = slice(begin, begin + QUERIES_AT_ONCE)
-        _merge_candidates(best[rows], queries[rows], block, index)
+        _merge_candidates(best[rows], queries[rows], query_norms[rows], block, index)
 
 
 def _merge_candidates(
     best: ndarray,
     queries: ndarray,
+    query_norms: ndarray,
     block: Block,
     index: BlockIndex,
 ) -> None:
@@ -191,43 +199,32 @@ def _merge_candidates(
         merge_all_passages(best, queries, block)
         return
     approximate, places = index.nearest(queries, candidate_count)  # both [Q, C]
+    errors = float32_error_bounds(query_norms, block)
+    is_above = np.empty(places.shape, bool)
     is_incomplete = np.empty(len(queries), bool)
 
+    def look(some: slice) -> None:
+        floors = _score_floors(best[some], approximate[some], errors[some])
+        is_above[some] = approximate[some] >= floors[:, None]
+        # If all candidates are above the floor, there may be more passages above it.
+        is_incomplete[some] = is_above[some].all(axis=1)
+        is_above[some][is_incomplete[some]] = False
+
+    in_threads(look, len(queries))
+    scores = candidate_scores(queries, block, places, is_above)
+
     def merge(some: slice) -> None:
-        is_incomplete[some] = _merge_scored(
-            best[some], queries[some], block, approximate[some], places[some]
-        )
+        if index.may_round:
+            _refuse_larger_errors(scores[some], approximate[some], is_above[some], errors[some])
+        keys = encode_keys(scores[some], block.orders[places[some]])
+        keys[~is_above[some]] = EMPTY_KEY
+        best[some] = smallest_keys(best[some], keys)
 
     in_threads(merge, len(queries))
     incomplete = np.flatnonzero(is_incomplete)
     best_of_incomplete = best[incomplete]
     merge_all_passages(best_of_incomplete, queries[incomplete], block)
     best[incomplete] = best_of_incomplete
-
-
-def _merge_scored(
-    best: ndarray,
-    queries: ndarray,
-    block: Block,
-    approximate: ndarray,
-    places: ndarray,
-) -> ndarray:
-    """Merges candidates, whose float32 products and rows of the block are [Q, C].
-
-    Returns for which queries it has merged none, because more passages may be needed: bool [Q].
-    """
-    errors = float32_error_bounds(queries, block)
-    floors = _score_floors(best, approximate, errors)
-    is_above = approximate >= floors[:, None]
-    # If all candidates are above the floor, there may be more passages above it.
-    is_incomplete = is_above.all(axis=1)
-    is_above[is_incomplete] = False
-    scores = candidate_scores(queries, block, places, is_above)
-    _refuse_larger_errors(scores, approximate, is_above, errors)
-    keys = encode_keys(scores, block.orders[places])
-    keys[~is_above] = EMPTY_KEY
-    best[:] = smallest_keys(best, keys)
-    return is_incomplete
 
 
 def _refuse_larger_errors(

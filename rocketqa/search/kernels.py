@@ -10,6 +10,7 @@ Letters: Q queries, N passages of a block, H vector size, C candidates of each q
 import ctypes
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -29,6 +30,8 @@ PRODUCTS_AT_ONCE = 1 << 21  # 8 MiB of float32, which stay in the cache
 ROOM = 4  # times C: candidates of a query that are kept before the largest C of them are chosen
 CANDIDATE_BYTES = 8
 LARGEST_ROW = 2**31 - 1
+
+_kept = threading.local()
 
 
 @cache
@@ -55,7 +58,7 @@ def largest_products(queries: ndarray, vectors: ndarray, count: int) -> tuple[nd
     else:
         multiply = partial(_multiply, _in_panels(queries))
     rows = max(count, PRODUCTS_AT_ONCE // (PANEL * panels))
-    buffer = np.empty(PANEL * panels * min(rows, len(vectors)), float32)
+    buffer = _buffer(PANEL * panels * min(rows, len(vectors)))
     for begin in range(0, len(vectors), rows):
         part = np.ascontiguousarray(vectors[begin : begin + rows])
         shape = (panels, len(part), PANEL)
@@ -66,12 +69,23 @@ def largest_products(queries: ndarray, vectors: ndarray, count: int) -> tuple[nd
     return selection.products, selection.rows
 
 
+def _buffer(size: int) -> ndarray:
+    """Returns room for products, float32 [size], which the next search of this thread uses again:
+    the system takes its time to give so much memory.
+    """
+    if size > PRODUCTS_AT_ONCE:
+        return np.empty(size, float32)
+    if len(getattr(_kept, "products", ())) < size:
+        _kept.products = np.empty(size, float32)
+    return _kept.products[:size]
+
+
 def _in_panels(queries: ndarray) -> ndarray:
     """Returns queries as the kernels read them, [Q / PANEL, H, PANEL], with 0 behind the last."""
     missing = -len(queries) % PANEL
     padded = np.pad(queries, ((0, missing), (0, 0)))
-    by_panel = padded.reshape(-1, PANEL, queries.shape[1])
-    return np.ascontiguousarray(by_panel.transpose(0, 2, 1))
+    by_panel = padded.reshape(-1, PANEL, queries.shape[1]).transpose(0, 2, 1)
+    return np.ascontiguousarray(by_panel)
 
 
 def _multiply(panels: ndarray, vectors: ndarray, products: ndarray, some: slice) -> None:
@@ -96,19 +110,29 @@ def candidate_scores(
     wanted: ndarray,
 ) -> tuple[ndarray, ndarray]:
     """Returns the lowest scores, float32 [Q, C], that float64 inner products of queries with their
-    candidates allow, and whether the highest are others, bool [Q, C]. It takes one thread.
+    candidates allow, and whether the highest are others, bool [Q, C].
 
     queries: float32 [Q, H]. vectors: float32 [N, H]. query_norms, norms: their lengths, float64.
-    error: of a product of vectors of length 1. rows: int64 [Q, C], ascending for each query.
-    wanted: bool [Q, C]; the others have the score 0.
+    error: of a product of vectors of length 1. rows: int64 [Q, C]. wanted: bool [Q, C]; the others
+    have the score 0.
     """
-    scores = np.empty(rows.shape, float32)
-    is_open = np.empty(rows.shape, bool)
-    sizes = (*rows.shape, queries.shape[1], len(vectors))
-    next_places = np.empty(len(rows), int64)
-    queries = np.ascontiguousarray(queries)
-    arrays = (queries, query_norms, vectors, norms)
-    _call("score_candidates", *arrays, error, *sizes, rows, wanted, next_places, scores, is_open)
+    if (rows[:, 1:] < rows[:, :-1]).any():
+        order = rows.argsort(axis=1)
+        rows, wanted = (np.take_along_axis(each, order, 1) for each in (rows, wanted))
+        by_row = candidate_scores(queries, query_norms, vectors, norms, error, rows, wanted)
+        places = order.argsort(axis=1)
+        scores, is_open = (np.take_along_axis(each, places, 1) for each in by_row)
+        return scores, is_open
+    scores = np.zeros(rows.shape, float32)
+    is_open = np.zeros(rows.shape, bool)
+    sizes = (*rows.shape, queries.shape[1])
+    arrays = (np.ascontiguousarray(queries), query_norms, vectors, norms)
+
+    def score(some: slice) -> None:
+        bounds = (some.start, some.stop)
+        _call("score_candidates", *arrays, error, *sizes, *bounds, rows, wanted, scores, is_open)
+
+    in_threads(score, len(vectors))
     return scores, is_open
 
 

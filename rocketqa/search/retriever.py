@@ -35,9 +35,10 @@ from rocketqa.search.milvus_search import MilvusCandidates, OpenCollection, open
 from rocketqa.search.texts import left_out_by_file, other_source, texts_of
 from rocketqa.search.vectors import VectorStore
 from rocketqa.search.words import Parts, Words, weighed, with_parts
-from rocketqa.weights.checkpoint import load_model
+from rocketqa.weights.checkpoint import read_model
 from rocketqa.weights.model_kinds import length_within, model_settings, warn_of_other_length
 from rocketqa.weights.model_similarity import with_similarity_of
+from rocketqa.weights.stored_model import StoredModel
 
 BATCH_TOKENS = 2048  # in one batch of the cross encoder
 
@@ -51,7 +52,7 @@ class Relevance:
     """
 
     def __init__(self, checkpoint: Path, pair_length: int | None = None):
-        model, self._text_encoder = load_model(checkpoint, CrossEncoder)
+        model, self._text_encoder = read_model(checkpoint, CrossEncoder)
         self._checkpoint = checkpoint
         self._length = _length(checkpoint, "max_length", pair_length, model)
         self._engine = Engine(model)
@@ -259,14 +260,14 @@ def _query_encoder(
     Raises DataError where the vectors of the passages have another size; the function raises it
     where a vector is not finite.
     """
-    model, text_encoder = load_model(checkpoint, DualEncoder)
+    model, text_encoder = read_model(checkpoint, DualEncoder)
     length = _length(checkpoint, "query_length", query_length, model)
     if model.config.hidden_size != passages.size:
         raise DataError(
             f"{checkpoint}: expected vectors of size {passages.size}, as in "
             f"{passages.directories[0]}, got {model.config.hidden_size}: encode again"
         )
-    engine = Engine(model.query_encoder)
+    engine = Engine(model.tower("query_encoder"))
 
     def encode(query: str) -> ndarray:
         vector = engine(text_encoder.queries([query], length))
@@ -276,9 +277,7 @@ def _query_encoder(
     return encode
 
 
-def _length(
-    checkpoint: Path, name: str, given: int | None, model: DualEncoder | CrossEncoder
-) -> int:
+def _length(checkpoint: Path, name: str, given: int | None, model: StoredModel) -> int:
     """Returns the tokens at which texts are cut: those that were given, or else as trained."""
     length = length_within(checkpoint, name, given, model.config.max_position_embeddings)
     warn_of_other_length(checkpoint, name, length)

@@ -13,23 +13,43 @@
 
 enum { CHUNK = 4 * TILE_ROWS }; /* passages that stay in the cache while all queries pass them */
 
+enum { LONG_ROWS = 2 * TILE_ROWS };
+
+/* Does what float32_tile does for twice as many rows and one register of columns. */
+static void long_tile(const float *x, long count, long stride, long K, const float *columns,
+                      float *y) {
+    vector sum[LONG_ROWS] = {{0}};
+    const float *rows[LONG_ROWS];
+    for (int i = 0; i < LONG_ROWS; i++) rows[i] = x + (i < count ? i : count - 1) * stride;
+    for (long k = 0; k < K; k++) {
+        vector column = *(const anywhere *)(columns + k * PANEL);
+        __builtin_prefetch(columns + (k + AHEAD) * PANEL);
+#pragma GCC unroll 24
+        for (int i = 0; i < LONG_ROWS; i++) sum[i] += rows[i][k] * column;
+    }
+    memcpy(y, sum, sizeof sum);
+}
+
 /* Writes float32 products of the passages `begin` to `end` of a part, [n, H], with all queries:
    [Q / PANEL, n, PANEL]. panels: the queries, [Q / PANEL, H, PANEL]. Q: a multiple of PANEL. */
 void multiply_queries(const float *panels, const float *passages, long Q, long n, long H,
                       long begin, long end, float *products) {
-    float tile[TILE_ROWS][TILE_COLUMNS] __attribute__((aligned(64)));
+    float tile[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
     for (long chunk = begin; chunk < end; chunk += CHUNK)
         for (long query = 0; query < Q; query += TILE_COLUMNS) {
-            long queries = Q - query < TILE_COLUMNS ? PANEL : TILE_COLUMNS;
-            long second = query + queries - WIDTH;
+            long columns = Q - query < TILE_COLUMNS ? WIDTH : TILE_COLUMNS; /* of a tile */
+            long rows = TILE_ROWS * TILE_COLUMNS / columns;
+            long second = query + WIDTH;
             const float *more = panels + second / PANEL * PANEL * H + second % PANEL;
-            for (long row = chunk; row < end && row < chunk + CHUNK; row += TILE_ROWS) {
-                long count = end - row < TILE_ROWS ? end - row : TILE_ROWS;
-                float32_tile(passages + row * H, count, H, H, panels + query * H, more, tile[0]);
-                for (long first = 0; first < queries; first += PANEL)
+            for (long row = chunk; row < end && row < chunk + CHUNK; row += rows) {
+                long count = end - row < rows ? end - row : rows;
+                const float *x = passages + row * H;
+                if (columns == WIDTH) long_tile(x, count, H, H, panels + query * H, tile);
+                else float32_tile(x, count, H, H, panels + query * H, more, tile);
+                for (long first = 0; first < columns; first += PANEL)
                     for (long i = 0; i < count; i++)
                         memcpy(products + ((query + first) / PANEL * n + row + i) * PANEL,
-                               tile[i] + first, PANEL * sizeof(float));
+                               tile + i * columns + first, PANEL * sizeof(float));
             }
         }
 }
@@ -64,27 +84,37 @@ typedef struct {
     int32_t row; /* in the block */
 } Candidate;
 
+static float median(float a, float b, float c) {
+    float larger = a > b ? a : b, smaller = a > b ? b : a;
+    return c > larger ? larger : c < smaller ? smaller : c;
+}
+
+/* Moves those of the numbers from `begin` to `end` that are at least `least` (or above it, where
+   `above`) before the others; returns where these begin. No branch depends on a number. */
+static long moved(float *all, long begin, long end, float least, int above) {
+    long next = begin;
+    for (long i = begin; i < end; i++) {
+        float number = all[i];
+        all[i] = all[next];
+        all[next] = number;
+        next += above ? number > least : number >= least;
+    }
+    return next;
+}
+
 /* Returns the count-th largest of `size` numbers, which it moves about (quickselect). */
 static float count_th_largest(float *all, long size, long count) {
-    long low = 0, high = size - 1, wanted = count - 1;
-    while (low < high) {
-        float first = all[low], middle = all[low + (high - low) / 2], last = all[high];
-        float larger = first > middle ? first : middle, smaller = first > middle ? middle : first;
-        float pivot = last > larger ? larger : last < smaller ? smaller : last; /* the median */
-        long left = low, right = high;
-        while (left <= right) {
-            while (all[left] > pivot) left++;
-            while (all[right] < pivot) right--;
-            if (left > right) break;
-            float exchanged = all[left];
-            all[left++] = all[right];
-            all[right--] = exchanged;
+    long begin = 0, end = size, wanted = count - 1;
+    for (;;) {
+        float pivot = median(all[begin], all[begin + (end - begin) / 2], all[end - 1]);
+        long larger = moved(all, begin, end, pivot, 1);
+        if (wanted < larger) {
+            end = larger;
+            continue;
         }
-        if (wanted <= right) high = right;
-        else if (wanted >= left) low = left;
-        else break;
+        begin = moved(all, larger, end, pivot, 0);
+        if (wanted < begin || begin == larger) return pivot; /* the latter: it is no number */
     }
-    return all[wanted];
 }
 
 /* Drops all but the `count` largest of `size` candidates, which keep their order; of equal ones at
@@ -188,15 +218,20 @@ static inline doubles widened(const float *p) { return _mm256_cvtps_pd(_mm_loadu
 typedef double doubles __attribute__((vector_size(16)));
 static inline doubles widened(const float *p) { return (doubles){p[0], p[1]}; }
 #endif
-typedef doubles doubles_anywhere __attribute__((aligned(8))); /* of memory that is not aligned */
 
 enum { DOUBLES = sizeof(doubles) / sizeof(double) };
 enum { SUMS = 8 }; /* that are added side by side, so that no addition waits for the one before */
 enum { LINE = 16 }; /* floats of a line of the cache */
 
-/* The float64 inner product of q and p. `next` is the row that is multiplied after p: it is on its
+static void widen(const float *p, long H, double *wide) {
+    long i = 0;
+    for (; i + DOUBLES <= H; i += DOUBLES) *(doubles *)(wide + i) = widened(p + i);
+    for (; i < H; i++) wide[i] = p[i];
+}
+
+/* The float64 inner product of q and p. `next` is the query that is multiplied after q: it is on its
    way to the cache meanwhile. */
-static double inner_product(const double *q, const float *p, const float *next, long H) {
+static double inner_product(const float *q, const float *next, const double *p, long H) {
     doubles sums[SUMS] = {{0.0}}, sum = {0.0};
     double total = 0.0;
     long i = 0;
@@ -204,8 +239,8 @@ static double inner_product(const double *q, const float *p, const float *next, 
 #pragma GCC unroll 8
         for (int j = 0; j < SUMS; j++) {
             long at = i + j * DOUBLES;
-            if (j * DOUBLES % LINE == 0) __builtin_prefetch(next + at);
-            sums[j] += *(const doubles_anywhere *)(q + at) * widened(p + at);
+            if (j * DOUBLES % LINE == 0) __builtin_prefetch(next + at, 0, 3);
+            sums[j] += *(const doubles *)(p + at) * widened(q + at);
         }
     for (int j = 0; j < SUMS; j++) sum += sums[j];
     for (int j = 0; j < DOUBLES; j++) total += sum[j];
@@ -213,37 +248,79 @@ static double inner_product(const double *q, const float *p, const float *next, 
     return total;
 }
 
-enum { PASSAGES = 128 }; /* rows that stay in the cache */
+/* Returns the first place of an ascending list of C rows that is at least `row`; C if there is
+   none. */
+static long place_of(const int64_t *rows, long C, long row) {
+    long low = 0, high = C;
+    while (low < high) {
+        long middle = (low + high) / 2;
+        if (rows[middle] < row) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+typedef struct {
+    int32_t query, place; /* of a candidate, in [Q, C] */
+} Pair;
+
+enum { ROWS = 1024 }; /* that are looked at together */
+enum { SOONER = 2 };  /* rows, after which a row is in the cache that was asked for */
 
 /* Writes the lowest scores that float64 inner products of queries [Q, H] with their candidates
-   allow, and whether the highest are others, [Q, C] both, where `wanted`; 0 elsewhere.
+   allow, and whether the highest are others, [Q, C] both, where `wanted` and where the candidate is
+   one of the rows `begin` to `end`. It changes nothing elsewhere.
    vectors: [N, H]; norms: [N], of them; query_norms: [Q]; error: of a product whose norms are 1.
-   rows, wanted: [Q, C], the rows of a query in ascending order. All queries pass some rows before
-   the next ones are read from memory. next: [Q], of this function. */
+   rows, wanted: [Q, C], the rows of a query in ascending order. A row is read from memory once, and
+   all queries that want it are multiplied with it. */
 void score_candidates(const float *queries, const double *query_norms, const float *vectors,
-                      const double *norms, double error, long Q, long C, long H, long N,
-                      const int64_t *rows, const uint8_t *wanted, int64_t *next, float *scores,
+                      const double *norms, double error, long Q, long C, long H, long begin,
+                      long end, const int64_t *rows, const uint8_t *wanted, float *scores,
                       uint8_t *is_open) {
-    double *q = malloc(H * sizeof(double));
-    memset(next, 0, Q * sizeof(int64_t));
-    for (long end = PASSAGES; end < N + PASSAGES; end += PASSAGES)
+    double *p = aligned_alloc(64, (H * sizeof(double) + 63) / 64 * 64);
+    long *next = malloc(Q * sizeof(long)), *after = malloc(Q * sizeof(long));
+    Pair *pairs = malloc(Q * (C < ROWS ? C : ROWS) * sizeof(Pair)); /* by row */
+    for (long query = 0; query < Q; query++) next[query] = place_of(rows + query * C, C, begin);
+    for (long first = begin; first < end; first += ROWS) {
+        long last = end - first < ROWS ? end : first + ROWS, found = 0;
+        long ends[ROWS + 1] = {0}, present[ROWS];
         for (long query = 0; query < Q; query++) {
             const int64_t *of_query = rows + query * C;
             long place = next[query];
-            if (place == C || of_query[place] >= end) continue;
-            for (long i = 0; i < H; i++) q[i] = queries[query * H + i];
-            for (; place < C && of_query[place] < end; place++) {
-                long at = query * C + place, row = of_query[place];
-                scores[at] = 0.0f;
-                is_open[at] = 0;
-                if (!wanted[at]) continue;
-                long later = place + 1 < C ? place + 1 : place;
-                double product = inner_product(q, vectors + row * H, vectors + of_query[later] * H, H);
+            for (; place < C && of_query[place] < last; place++)
+                ends[of_query[place] - first + 1] += wanted[query * C + place];
+            after[query] = place;
+        }
+        for (long i = 0; i < last - first; i++) {
+            if (ends[i + 1]) present[found++] = i;
+            ends[i + 1] += ends[i];
+        }
+        for (long query = 0; query < Q; query++) {
+            for (long place = next[query]; place < after[query]; place++) {
+                long at = query * C + place;
+                if (wanted[at]) pairs[ends[rows[at] - first]++] = (Pair){query, place};
+            }
+            next[query] = after[query];
+        }
+        long pair = 0, count = ends[last - first - 1];
+        for (long i = 0; i < found; i++) {
+            long row = first + present[i];
+            if (i + SOONER < found)
+                for (long at = 0; at < H; at += LINE)
+                    __builtin_prefetch(vectors + (first + present[i + SOONER]) * H + at);
+            widen(vectors + row * H, H, p);
+            for (; pair < ends[present[i]]; pair++) {
+                long query = pairs[pair].query, at = query * C + pairs[pair].place;
+                const float *later = queries + pairs[pair + 1 < count ? pair + 1 : pair].query * H;
+                double product = inner_product(queries + query * H, later, p, H);
                 double most = error * query_norms[query] * norms[row];
                 scores[at] = (float)(product - most);
                 is_open[at] = scores[at] != (float)(product + most);
             }
-            next[query] = place;
         }
-    free(q);
+    }
+    free(p);
+    free(next);
+    free(after);
+    free(pairs);
 }

@@ -20,9 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rocketqa.dual_encoder import DualEncoder
+from rocketqa.dual_encoder import TOWERS, DualEncoder
 from rocketqa.encoder.config import REPRESENTATIONS, SIMILARITIES, ErnieConfig
-from rocketqa.encoder.ernie import Ernie
 from rocketqa.encoder.unit_vectors import unit_arrays
 from rocketqa.evaluation.measures import mean, reciprocal_rank
 from rocketqa.evaluation.tables import Table
@@ -33,8 +32,8 @@ from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.jobs.seeds import number
 from rocketqa.text.tokenizer import Encoding, text_encoder_of
-from rocketqa.weights.checkpoint import set_weights
 from rocketqa.weights.pretrained import Pretrained, load_pretrained
+from rocketqa.weights.stored_model import StoredModel
 
 CUTOFF = 10
 DIGITS = 4  # of a measure; candidates that agree in them are equal
@@ -201,15 +200,16 @@ def _vectors(
     settings: StartSettings, start: Pretrained, config: ErnieConfig, searched: Searched
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns q_reps [Q, H] and p_reps [P, H] of the initial weights, float64, not normalised."""
-    model = DualEncoder(config)
-    set_weights(model, DualEncoder.from_encoder_weights(start.weights), str(settings.init))
-    q_reps = _encoded(settings, model.query_encoder, searched.queries, searched.query_ids)
-    p_reps = _encoded(settings, model.passage_encoder, searched.passages, searched.passage_ids)
+    weights = DualEncoder.from_encoder_weights(start.weights)
+    model = StoredModel(DualEncoder, config, weights, str(settings.init))
+    query_encoder, passage_encoder = [model.tower(name) for name in TOWERS]
+    q_reps = _encoded(settings, query_encoder, searched.queries, searched.query_ids)
+    p_reps = _encoded(settings, passage_encoder, searched.passages, searched.passage_ids)
     return q_reps, p_reps
 
 
 def _encoded(
-    settings: StartSettings, tower: Ernie, rows: Sequence[Encoding], ids: Sequence[str]
+    settings: StartSettings, tower: StoredModel, rows: Sequence[Encoding], ids: Sequence[str]
 ) -> np.ndarray:
     engine = Engine(tower, settings.precision)
     vectors = engine.run_all(rows, settings.batch_tokens)

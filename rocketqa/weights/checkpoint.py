@@ -1,6 +1,6 @@
 """Checkpoints: folders with weights, configuration, tokenizer, training log and manifest."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,8 +9,9 @@ import paddle
 from paddle import nn
 from safetensors.numpy import load_file, save_file
 
+from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
-from rocketqa.encoder.config import ErnieConfig
+from rocketqa.encoder.ernie import Ernie
 from rocketqa.files.errors import DataError, one_line
 from rocketqa.files.git_lfs import refuse_git_lfs_pointer
 from rocketqa.text.tokenizer import TextEncoder, load_text_encoder
@@ -28,6 +29,7 @@ from rocketqa.weights.model_shapes import (
 )
 from rocketqa.weights.pretrained import load_pretrained
 from rocketqa.weights.sentence_transformers import encoder_folder
+from rocketqa.weights.stored_model import StoredModel, WeightsFile
 
 WEIGHTS = "model.safetensors"
 CLASSIFIER_WEIGHT = "classifier.weight"
@@ -62,10 +64,16 @@ def refuse_non_finite(tensors: dict[str, paddle.Tensor], folder: Path) -> None:
             )
 
 
-def load_model(
-    directory: Path, model_class: Callable[[ErnieConfig], Model]
-) -> tuple[Model, TextEncoder]:
-    """Returns a model of the class, ready for inference, and its tokenizer.
+def load_model(directory: Path, model_class: type[Model]) -> tuple[Model, TextEncoder]:
+    """Returns a model of the class, ready for inference, and its tokenizer; see `read_model`."""
+    stored, text_encoder = read_model(directory, model_class)
+    model = built(stored)
+    assert isinstance(model, model_class)
+    return model, text_encoder
+
+
+def read_model(directory: Path, model_class: type[nn.Layer]) -> tuple[StoredModel, TextEncoder]:
+    """Returns what a model of the class is built of, and its tokenizer.
 
     An encoder of others is a dual encoder with equal towers. Raises DataError where the directory
     is neither a checkpoint of that class nor such a model of others, or a file of it is damaged.
@@ -73,21 +81,19 @@ def load_model(
     class_name = model_class.__name__
     settings = model_settings(directory, class_name)
     if not class_of_checkpoint(settings):
-        return _load_published_model(directory, model_class)
+        return _read_published_model(directory, model_class)
     config = config_of_checkpoint(settings)
-    weights = read_own_weights(directory / WEIGHTS)
+    weights = WeightsFile(directory / WEIGHTS)
     refuse_other_parameters(weights, class_name, config, directory)
     refuse_longer_vocabulary(read_tokenizer_files(directory), config, directory)
-    model = model_class(config)
-    set_weights(model, weights, str(directory))
-    model.eval()
-    return model, load_text_encoder(directory)
+    stored = StoredModel(model_class, config, weights, str(directory))
+    return stored, load_text_encoder(directory)
 
 
-def _load_published_model(
-    directory: Path, model_class: Callable[[ErnieConfig], Model]
-) -> tuple[Model, TextEncoder]:
-    """Does what `load_model` does with a model of others."""
+def _read_published_model(
+    directory: Path, model_class: type[nn.Layer]
+) -> tuple[StoredModel, TextEncoder]:
+    """Does what `read_model` does with a model of others."""
     class_name = model_class.__name__
     published = load_pretrained(directory, class_name)
     weights = published.weights
@@ -95,10 +101,22 @@ def _load_published_model(
         weights = DualEncoder.from_encoder_weights(weights)
     elif CLASSIFIER_WEIGHT not in weights:
         raise other_kind(directory, ENCODER, [class_name])
-    model = model_class(published.config)
-    set_weights(model, weights, str(directory))
+    stored = StoredModel(model_class, published.config, weights, str(directory))
+    return stored, load_text_encoder(encoder_folder(directory))
+
+
+def built(stored: StoredModel) -> nn.Layer:
+    """Returns the layer of Paddle that a model is, ready for inference."""
+    model: nn.Layer
+    if stored.model_class is Ernie:
+        model = Ernie(stored.config, with_pooler=False)
+    elif stored.model_class is CrossEncoder:
+        model = CrossEncoder(stored.config)
+    else:
+        model = DualEncoder(stored.config)
+    set_weights(model, stored.own(), stored.source)
     model.eval()
-    return model, load_text_encoder(encoder_folder(directory))
+    return model
 
 
 def read_own_weights(path: Path) -> Arrays:
@@ -115,7 +133,7 @@ def read_own_weights(path: Path) -> Arrays:
         raise DataError(f"{path}: expected complete weights, got {one_line(error)}") from error
 
 
-def set_weights(model: nn.Layer, weights: Arrays, source: str) -> None:
+def set_weights(model: nn.Layer, weights: Mapping[str, np.ndarray], source: str) -> None:
     """Sets every parameter of a model.
 
     source: where the weights are from, for error messages. Raises DataError that names parameters

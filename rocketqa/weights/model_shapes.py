@@ -4,6 +4,10 @@ Weights are compared with this before a model is built: a `config.json` that doe
 ask for any amount of memory.
 """
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from rocketqa.encoder.config import ErnieConfig
 from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer_files import VOCABULARY
@@ -11,7 +15,6 @@ from rocketqa.text.wordpiece import words_of
 from rocketqa.weights.encoder_weights import (
     MAY_BE_MISSING,
     TOWERS,
-    Weights,
     are_finite_floats,
     parameter_shapes,
 )
@@ -20,7 +23,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def refuse_other_parameters(
-    weights: Weights, model_class: str, config: ErnieConfig, source: object
+    weights: Mapping[str, np.ndarray], model_class: str, config: ErnieConfig, source: object
 ) -> None:
     """Raises DataError where weights are not those of a model, by its class and configuration, or
     are not finite float32.
@@ -43,7 +46,9 @@ def refuse_other_parameters(
             )
 
 
-def refuse_other_shapes(weights: Weights, model_class: str, shapes: Shapes, source: object) -> None:
+def refuse_other_shapes(
+    weights: Mapping[str, np.ndarray], model_class: str, shapes: Shapes, source: object
+) -> None:
     """Raises DataError that names parameters which are missing, unexpected or of another shape."""
     missing = sorted(shapes.keys() - weights.keys())
     unexpected = sorted(weights.keys() - shapes.keys())
