@@ -2,7 +2,8 @@
 
 The first heading of such a table is its kind and the machine. "encode": a row is a contender, a
 column a measure. "rows a second": a row is a kind of work, a column a contender. "search": a row is
-a number of vectors. Other tables have no speeds of contenders.
+a number of vectors and a depth. "growth": a row is a verb, a number of passages and one of threads.
+Other tables have no speeds.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from script_runs import ROOT
 
 PAGE = (ROOT / "rocketqa/README.md").read_text(encoding="utf-8")
 RATE = "rows a second"
-KINDS = ("encode", RATE, "search")
+KINDS = ("encode", RATE, "search", "growth")
+FURTHER_KEYS = {"search": 1, "growth": 2}  # columns, besides the first one, that name a row
 
 Cell = tuple[str, ...]  # the machine and the names of a row, and its measure
 
@@ -29,6 +31,7 @@ def cells_of_the_files() -> dict[Cell, str]:
     for name, keys in (
         ("speed_results.tsv", ("machine", "work", "contender")),
         ("search_results.tsv", ("machine", "vectors", "depth")),
+        ("growth_results.tsv", ("machine", "verb", "passages", "threads")),
     ):
         for row in rows_of_the_file(name):
             names = tuple(row[key] for key in keys)
@@ -41,14 +44,15 @@ def cells_of(table: Table) -> Iterator[tuple[Cell, str]]:
     kind, _, machine = table.headings[0].partition(": ")
     headings = table.headings[1:]
     for label, *values in table.rows:
-        if kind == "search":
-            depth, *values = values
-            for heading, value in zip(headings[1:], values, strict=True):
-                yield (machine, label, depth, heading), value
-        else:
-            for heading, value in zip(headings, values, strict=True):
-                of_rate = (machine, label, heading, RATE)
-                yield of_rate if kind == RATE else (machine, kind, label, heading), value
+        count = FURTHER_KEYS.get(kind, 0)
+        keys = values[:count]
+        for heading, value in zip(headings[count:], values[count:], strict=True):
+            if kind == RATE:
+                yield (machine, label, heading, RATE), value
+            elif kind == "encode":
+                yield (machine, kind, label, heading), value
+            else:
+                yield (machine, label, *keys, heading), value
 
 
 def test_every_speed_on_the_page_is_in_the_files_and_every_contender_on_the_page():
@@ -60,6 +64,6 @@ def test_every_speed_on_the_page_is_in_the_files_and_every_contender_on_the_page
         for cell, value in cells_of(table):
             if value:
                 assert measured[cell] == value, cell
-                shown.add(cell[:3])
-    assert shown == {cell[:3] for cell in measured}
+                shown.add(cell[:-1])
+    assert shown == {cell[:-1] for cell in measured}
     assert len(shown) > 30
