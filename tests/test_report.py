@@ -148,6 +148,21 @@ def test_the_weight_of_a_fused_run_and_the_notes_of_a_flight_change_the_markdown
     assert "**Warning:** stage 4 found nothing.\n" in report
 
 
+def test_the_weight_of_the_cross_encoder_is_told_unless_it_ranks_alone(command, tmp_path):
+    for name in ("a.run", "b.run"):
+        written(tmp_path / name, "q1\tQ0\ta\t1\t2.0\tx\nq1\tQ0\tb\t2\t1.0\tx\n")
+    measures = [measures_file(tmp_path, "dual_encoder_0", 0.3)]
+    measures += [measures_file(tmp_path, name, 0.4) for name in ("fused", "fused_reranked")]
+    command = [*command[:2], *measures, *command[4:], *search_flags(tmp_path)]
+    for weights, is_told in (("2 3", True), ("0 1", False)):
+        reranked = str(tmp_path / f"{is_told}.run")
+        runs = ["--runs", str(tmp_path / "a.run"), str(tmp_path / "b.run")]
+        assert main(["fuse", *runs, "--weights", *weights.split(), "--output", reranked]) == 0
+        assert main([*command, "--reranked-run", reranked]) == 0
+        report = (tmp_path / "out/report.md").read_text()
+        assert ("0.6 x P(relevant) + 0.4 x fused | 40.00 |" in report) == is_told
+
+
 def test_a_run_that_was_not_fused_is_refused(command, tmp_path, capsys):
     run = written(tmp_path / "a.run", "q1\tQ0\ta\t1\t2.0\tx\n")
     assert main([*command, "--fused-run", run]) == 2
