@@ -53,7 +53,6 @@ def _cross_encoder(source: Pretrained, weights: str) -> StoredModel:
 
 
 def _encoding(engine: Engine, text_encoder: TextEncoder, texts: Texts) -> Round:
-
     def encode_all() -> object:
         rows = text_encoder.passages(texts.passages, PASSAGE_LENGTH)
         return engine.run_all(rows, TOKENS_A_BATCH)
