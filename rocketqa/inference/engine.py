@@ -59,6 +59,8 @@ class Engine:
     """
 
     def __init__(self, model: Ernie | CrossEncoder | StoredModel, precision: str = "float32"):
+        if not isinstance(model, StoredModel):
+            model.eval()
         self._config = model.config
         self._on_gpu = on_gpu()
         self._by_kernels = False
@@ -153,7 +155,6 @@ def _layer_of(model: Ernie | CrossEncoder | StoredModel) -> Ernie | CrossEncoder
     """Returns the layer of Paddle, ready for inference."""
     layer = built(model) if isinstance(model, StoredModel) else model
     assert isinstance(layer, Ernie | CrossEncoder)
-    layer.eval()
     return layer
 
 
