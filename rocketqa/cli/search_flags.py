@@ -17,28 +17,7 @@ MILVUS_COLLECTION = "rocketqa"
 def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str] = to_path) -> None:
     """Adds an encoded collection, whose folders have this type, and the models that answer."""
     _add_encoded_collection(parser, folder)
-    parser.add_argument(
-        "--cross-encoder",
-        type=to_path,
-        metavar="DIR",
-        help="a cross encoder that re-ranks the retrieved passages (default: none)",
-    )
-    parser.add_argument(
-        "--rerank-depth",
-        type=NumberType(WHOLE_FROM_1),
-        metavar="N",
-        help="with --cross-encoder: number of retrieved passages that it re-ranks, however few of "
-        "them are shown; more than N are never shown "
-        f"(default: {RERANK_DEPTH}, or as many as are shown where that is more)",
-    )
-    parser.add_argument(
-        "--cross-encoder-weight",
-        type=NumberType(WEIGHT),
-        metavar="W",
-        help="with --cross-encoder: its weight, 0 to 1; the scores with which the passages were "
-        "retrieved have the rest. Both are scaled to 0 to 1 over the re-ranked passages, as "
-        "`rocketqa fuse` scales them (default: the cross encoder ranks alone, as in the paper)",
-    )
+    _add_cross_encoder(parser)
     parser.add_argument(
         "--index",
         type=to_path,
@@ -76,6 +55,32 @@ def add_search_flags(parser: ArgumentParser, folder: Callable[[str], Path | str]
         help="bytes of passage vectors in memory at a time, such as 500MB or 4GiB; more than that "
         "is read from disk for every query. With GPUs, it is for each GPU, and the vectors of all "
         "of them stay in memory, too (default: 4GiB)",
+    )
+
+
+def _add_cross_encoder(parser: ArgumentParser) -> None:
+    """Adds the model that re-ranks, how many passages, and with what weight."""
+    parser.add_argument(
+        "--cross-encoder",
+        type=to_path,
+        metavar="DIR",
+        help="a cross encoder that re-ranks the retrieved passages (default: none)",
+    )
+    parser.add_argument(
+        "--rerank-depth",
+        type=NumberType(WHOLE_FROM_1),
+        metavar="N",
+        help="with --cross-encoder: number of retrieved passages that it re-ranks, however few of "
+        "them are shown; more than N are never shown "
+        f"(default: {RERANK_DEPTH}, or as many as are shown where that is more)",
+    )
+    parser.add_argument(
+        "--cross-encoder-weight",
+        type=NumberType(WEIGHT),
+        metavar="W",
+        help="with --cross-encoder: its weight, 0 to 1; the scores with which the passages were "
+        "retrieved have the rest. Both are scaled to 0 to 1 over the re-ranked passages, as "
+        "`rocketqa fuse` scales them (default: the cross encoder ranks alone, as in the paper)",
     )
 
 
