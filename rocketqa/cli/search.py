@@ -25,7 +25,6 @@ from rocketqa.cli.search_flags import (
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.search.answer import (
-    ScoreKind,
     depth_to_retrieve,
     refuse_without_cross_encoder,
     shown_parts,
@@ -94,11 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         bm25_weight=args.bm25_weight,
         cross_encoder_weight=args.cross_encoder_weight,
     )
-    kind = ScoreKind(
-        args.cross_encoder is not None,
-        args.bm25_index is not None,
-        args.cross_encoder_weight is not None,
-    )
+    kind = retriever.kind
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     for text in queries:

@@ -87,8 +87,8 @@ def main(argv: list[str] | None = None) -> int:
         hosts=server.accepted_hosts(bound, args.host),
         is_checking=check.is_running,
         largest_depth=largest_depth,
-        fuses=args.bm25_index is not None,
-        weighs=args.cross_encoder_weight is not None,
+        fuses=retriever.kind.fuses,
+        weighs=retriever.kind.weighs,
     )
 
     def print_address() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from rocketqa.evaluation.tables import Table
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import PROBABILITY
-from rocketqa.files.rows import read_rows
+from rocketqa.files.rows import Row, read_rows
 
 COLUMNS = ["query_id", "passage_id", "label", "probability"]
 BINS = 10
@@ -78,9 +78,7 @@ def read_held_out(path: Path) -> HeldOutPairs:
     """
     labels: list[int] = []
     probabilities: list[float] = []
-    for row in read_rows(path, (len(COLUMNS),)):
-        if row.columns == COLUMNS:
-            continue
+    for row in _rows_of(path):
         _, _, label, probability = row.columns
         try:
             labels.append(("0", "1").index(label))
@@ -96,8 +94,14 @@ def read_held_out(path: Path) -> HeldOutPairs:
 
 def held_out_queries(path: Path) -> set[str]:
     """Returns the query ids of held_out.tsv."""
-    rows = read_rows(path, (len(COLUMNS),))
-    return {row.columns[0] for row in rows if row.columns != COLUMNS}
+    return {row.columns[0] for row in _rows_of(path)}
+
+
+def _rows_of(path: Path) -> Iterator[Row]:
+    """Yields the rows of held_out.tsv behind its heading."""
+    for row in read_rows(path, (len(COLUMNS),)):
+        if row.columns != COLUMNS:
+            yield row
 
 
 def reliability(pairs: HeldOutPairs) -> Table:

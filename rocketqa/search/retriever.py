@@ -19,6 +19,7 @@ from rocketqa.jobs.manifest import paths_in
 from rocketqa.search.answer import (
     FIRST_QUERY,
     Answer,
+    ScoreKind,
     depth_to_retrieve,
     ranked_answers,
     refuse_without_cross_encoder,
@@ -105,6 +106,12 @@ class Retriever:
         self.words = words
         self.cross_encoder_weight = cross_encoder_weight
         self._lock = threading.Lock()
+
+    @property
+    def kind(self) -> ScoreKind:
+        """What the scores of the answers are."""
+        weighs = self.cross_encoder_weight is not None
+        return ScoreKind(self.relevance is not None, self.words is not None, weighs)
 
     def answer(self, query: str, depth: int) -> list[Answer]:
         """Returns at most `depth` answers, ordered by (score descending, passage id ascending).

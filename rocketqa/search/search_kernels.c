@@ -239,7 +239,7 @@ static double inner_product(const float *q, const float *next, const double *p, 
 #pragma GCC unroll 8
         for (int j = 0; j < SUMS; j++) {
             long at = i + j * DOUBLES;
-            if (j * DOUBLES % LINE == 0) __builtin_prefetch(next + at, 0, 3);
+            if (j * DOUBLES % LINE == 0) __builtin_prefetch(next + at);
             sums[j] += *(const doubles *)(p + at) * widened(q + at);
         }
     for (int j = 0; j < SUMS; j++) sum += sums[j];

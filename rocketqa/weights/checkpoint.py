@@ -7,13 +7,12 @@ from typing import TypeVar
 import numpy as np
 import paddle
 from paddle import nn
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from rocketqa.cross_encoder import CrossEncoder
 from rocketqa.dual_encoder import DualEncoder
 from rocketqa.encoder.ernie import Ernie
-from rocketqa.files.errors import DataError, one_line
-from rocketqa.files.git_lfs import refuse_git_lfs_pointer
+from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import TextEncoder, load_text_encoder
 from rocketqa.text.tokenizer_files import read_tokenizer_files
 from rocketqa.weights.config_files import (
@@ -117,20 +116,6 @@ def built(stored: StoredModel) -> nn.Layer:
     set_weights(model, stored.own(), stored.source)
     model.eval()
     return model
-
-
-def read_own_weights(path: Path) -> Arrays:
-    """Returns the arrays of a safetensors file that we wrote.
-
-    Raises DataError where it is missing or damaged.
-    """
-    try:
-        refuse_git_lfs_pointer(path, "weights")
-        return load_file(path)
-    except DataError:
-        raise
-    except Exception as error:  # noqa: BLE001  A damaged file breaks its reader in any way.
-        raise DataError(f"{path}: expected complete weights, got {one_line(error)}") from error
 
 
 def set_weights(model: nn.Layer, weights: Mapping[str, np.ndarray], source: str) -> None:

@@ -19,7 +19,7 @@ from rocketqa.files.json_files import JsonObject, parse_json_object, read_json_o
 from rocketqa.jobs.digests import MANIFEST, refuse_damaged
 from rocketqa.text.tokenizer_files import options_of
 from rocketqa.training.settings import LOG
-from rocketqa.weights.checkpoint import WEIGHTS, read_own_weights
+from rocketqa.weights.checkpoint import WEIGHTS
 from rocketqa.weights.config_files import CONFIG, class_of_checkpoint, config_of_checkpoint
 from rocketqa.weights.fluid_variables import read_variable, variable_bytes
 from rocketqa.weights.model_kinds import MODEL_NAMES, RELEASED_FIELD, checkpoint_settings
@@ -44,6 +44,7 @@ from rocketqa.weights.released_settings import (
     read_architecture,
     tokenizer_files,
 )
+from rocketqa.weights.stored_model import WeightsFile
 from rocketqa.weights.training_states import EXTRA, MEASURED, OPTIMIZER
 
 HEAD_SIZE = 64  # of every ERNIE 2.0, base and large
@@ -164,7 +165,7 @@ def read_checkpoint(folder: Path) -> Released:
     class_name = class_of_checkpoint(settings)
     kind = next(kind for kind in KINDS.values() if kind.layer.__name__ == class_name)
     config = config_of_checkpoint(settings)
-    weights = read_own_weights(folder / WEIGHTS)
+    weights = dict(WeightsFile(folder / WEIGHTS))
     refuse_other_parameters(weights, class_name, config, folder)
     if kind.is_dual and _encoders_are_equal(weights):
         kind = KINDS["shared"]

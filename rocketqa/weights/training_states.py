@@ -30,11 +30,11 @@ from rocketqa.weights.checkpoint import (
     WEIGHTS,
     TokenizerFiles,
     arrays_of,
-    read_own_weights,
     refuse_non_finite,
     save_model,
     set_weights,
 )
+from rocketqa.weights.stored_model import WeightsFile
 
 OPTIMIZER = "optimizer.safetensors"
 EXTRA = "state.json"
@@ -141,10 +141,10 @@ def load_state(
     if not states:
         return 0, {}
     newest = states[-1]
-    set_weights(model, read_own_weights(newest / WEIGHTS), str(newest))
+    set_weights(model, WeightsFile(newest / WEIGHTS), str(newest))
     automatic_names = {name: parameter.name for name, parameter in model.named_parameters()}
     optimizer_state = {}
-    for key, value in read_own_weights(newest / OPTIMIZER).items():
+    for key, value in WeightsFile(newest / OPTIMIZER).items():
         name, kind = key.split("|")
         optimizer_state[automatic_names[name] + kind] = paddle.to_tensor(value)
     optimizer.set_state_dict(optimizer_state)
