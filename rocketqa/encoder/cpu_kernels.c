@@ -219,13 +219,15 @@ static void transpose(const float *from, long rows, long columns, float *to) {
         for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
 }
 
-/* Copies a head's part of k and v of the L tokens of a row. */
-static void gather_keys_values(const AttentionInputs *in, long begin, long head, long L, float *k,
-                               float *v) {
+/* Returns a head's part of k or v of the L tokens of a row, [L16, d16], plus its bias: where it lies,
+   if it has no bias and lies so, else as a copy in `to`. Only a copy has zeros as its padding. */
+static const float *part_of_head(const AttentionInputs *in, const float *from, const float *bias,
+                                 long begin, long head, long L, float *to) {
     const long d = in->d, d16 = multiple_of_16(d), stride = in->kv_stride;
-    long from = begin * stride + head * in->kv_head;
-    gather(in->k + from, stride, in->k_bias + head * d, L, d, d16, 1.0f, k);
-    gather(in->v + from, stride, in->v_bias + head * d, L, d, d16, 1.0f, v);
+    from += begin * stride + head * in->kv_head;
+    if (!bias && d == d16 && stride == d) return from;
+    gather(from, stride, bias ? bias + head * d : NULL, L, d, d16, 1.0f, to);
+    return to;
 }
 
 /* Returns the seed of the dropout of one (row, head). */
@@ -237,13 +239,14 @@ static uint64_t seed_of(uint64_t seed, long task) {
    softmax goes down the rows of the weights, without sums across a register. */
 enum { TOGETHER = 2 * WIDTH };
 
-/* Copies a head's part of q of `count` tokens, plus its bias, times `scale`, into to [d16, TOGETHER];
-   the padding is 0. */
+/* Copies a head's part of q of `count` tokens, plus its bias (if any), times `scale`, into
+   to [d16, TOGETHER]; the padding is 0. */
 static void gather_queries(const float *from, long stride, const float *bias, long count, long d,
                            float scale, float *to) {
     memset(to, 0, multiple_of_16(d) * TOGETHER * sizeof(float));
     for (long t = 0; t < count; t++)
-        for (long i = 0; i < d; i++) to[i * TOGETHER + t] = (from[t * stride + i] + bias[i]) * scale;
+        for (long i = 0; i < d; i++)
+            to[i * TOGETHER + t] = (from[t * stride + i] + (bias ? bias[i] : 0.0f)) * scale;
 }
 
 /* weights [L, TOGETHER] = e^(weights - the largest of their column), and its sums. */
@@ -269,8 +272,8 @@ static void raise(float *weights, long L, float *largest, float *sums) {
     }
 }
 
-/* context [A, H]. For the backward pass: norms [h, A], the logarithm of each softmax's sum.
-   Each (row, head) is a task of its own. */
+/* context [A, H]. For the backward pass, else NULL: norms [h, A], the logarithm of each softmax's
+   sum. Each (row, head) is a task of its own. */
 void attend(const AttentionInputs *in, long A, float *context, float *norms) {
     const long d = in->d, d16 = multiple_of_16(d), h = in->h;
     const float scale = 1.0f / sqrtf((float)d);
@@ -279,18 +282,19 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
         long row = task / h, head = task % h, begin = in->begins[row];
         long L = in->lengths[row], L16 = multiple_of_16(L), a = in->first_only ? 1 : L;
         long first_attending = in->first_only ? row : begin;
-        float *k = allocate((2 * L16 + 2 * TOGETHER) * d16 + L16 * TOGETHER); /* [L16, d16] */
-        float *v = k + L16 * d16, *q = v + L16 * d16; /* [L16, d16], [d16, TOGETHER] */
-        float *out = q + d16 * TOGETHER;              /* [TOGETHER, d16], times sums */
-        float *weights = out + TOGETHER * d16;        /* [L16, TOGETHER], times sums */
+        float *q = allocate((2 * L16 + 2 * TOGETHER) * d16 + L16 * TOGETHER); /* [d16, TOGETHER] */
+        float *out = q + d16 * TOGETHER;         /* [TOGETHER, d16], times sums */
+        float *weights = out + TOGETHER * d16;   /* [L16, TOGETHER], times sums */
+        float *copies = weights + L16 * TOGETHER; /* [2, L16, d16] */
+        const float *k = part_of_head(in, in->k, in->k_bias, begin, head, L, copies);
+        const float *v = part_of_head(in, in->v, in->v_bias, begin, head, L, copies + L16 * d16);
         const float *from_q = in->q + first_attending * in->q_stride + head * in->q_head;
-        gather_keys_values(in, begin, head, L, k, v);
+        const float *q_bias = in->q_bias ? in->q_bias + head * d : NULL;
         Dropout dropout = dropout_of(in->p, seed_of(in->seed, task));
         for (long first = 0; first < a; first += TOGETHER) {
             long count = a - first < TOGETHER ? a - first : TOGETHER;
             float largest[TOGETHER], sums[TOGETHER];
-            gather_queries(from_q + first * in->q_stride, in->q_stride, in->q_bias + head * d,
-                           count, d, scale, q);
+            gather_queries(from_q + first * in->q_stride, in->q_stride, q_bias, count, d, scale, q);
             product(L16, TOGETHER, d16, k, d16, 1, q, weights);
             raise(weights, L, largest, sums);
             if (in->p > 0.0f)
@@ -301,11 +305,11 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
             product(TOGETHER, d16, L, weights, 1, TOGETHER, v, out);
             long t = first_attending + first;
             for (long i = 0; i < count; i++, t++) {
-                norms[head * A + t] = largest[i] + logf(sums[i]);
+                if (norms) norms[head * A + t] = largest[i] + logf(sums[i]);
                 scatter(out + i * d16, 1, d, d16, 1.0f / sums[i], h * d, context + (t * h + head) * d);
             }
         }
-        free(k);
+        free(q);
     }
 }
 
@@ -321,15 +325,16 @@ void attend_back(const AttentionInputs *in, long A, const float *dcontext, const
         long a = in->first_only ? 1 : L, a16 = multiple_of_16(a);
         long first_attending = in->first_only ? row : begin;
         float *q = allocate((2 * a16 + 5 * L16) * d16 + 2 * a16 * L16); /* [a16, d16] */
-        float *k = q + a16 * d16, *v = k + L16 * d16;                   /* [L16, d16] */
-        float *transposed = v + L16 * d16;                              /* [d16, L16] */
+        float *copies = q + a16 * d16;                                  /* [2, L16, d16] */
+        float *transposed = copies + 2 * L16 * d16;                     /* [d16, L16] */
         float *g = transposed + L16 * d16;                              /* [a16, d16] dcontext */
         float *out = g + a16 * d16;                                     /* [a16 or L16, d16] */
         float *weights = out + 2 * L16 * d16;                           /* [a16, L16] */
         float *dscores = weights + a16 * L16;                           /* [a16, L16] */
         const float *from_q = in->q + first_attending * in->q_stride + head * in->q_head;
         gather(from_q, in->q_stride, in->q_bias + head * d, a, d, d16, scale, q);
-        gather_keys_values(in, begin, head, L, k, v);
+        const float *k = part_of_head(in, in->k, in->k_bias, begin, head, L, copies);
+        const float *v = part_of_head(in, in->v, in->v_bias, begin, head, L, copies + L16 * d16);
         const float *from_g = dcontext + first_attending * h * d + head * d;
         gather(from_g, h * d, NULL, a, d, d16, 1.0f, g);
         transpose(k, L16, d16, transposed);

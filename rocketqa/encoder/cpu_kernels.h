@@ -39,7 +39,8 @@ static inline float cumulative(float x, float *density) {
 
 /* Where the inputs of attention are; `AttentionInputs` in cpu_kernels.py has the same fields.
    q: [A, H], tokens q_stride floats apart, and heads q_head. k, v: [T, H], likewise.
-   Biases: [H]. begins, lengths: [N], of the rows. first_only: A = N, else A = T. */
+   Biases: [H], or NULL: then k and v may be read up to 15 tokens after a row.
+   begins, lengths: [N], of the rows. first_only: A = N, else A = T. */
 typedef struct {
     const float *q, *k, *v, *q_bias, *k_bias, *v_bias;
     const int64_t *begins, *lengths;

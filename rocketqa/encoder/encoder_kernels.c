@@ -16,14 +16,17 @@
 #include <immintrin.h>
 #endif
 
-/* Rows and columns of a product that are computed together; tokens that pass through a layer's
-   products together, so that what lies between stays in the processor's cache. */
+/* Rows of an 8-bit product that are computed together, and the columns of one register. */
 #ifdef __AVX512VNNI__
-enum { ROWS = 8, COLUMNS = 32 };
+enum { ROWS = 12, LANES = 16 };
 #else
-enum { ROWS = 4, COLUMNS = 16 };
+enum { ROWS = 4, LANES = 8 };
 #endif
-enum { BLOCK = 48 };
+/* Columns that are computed together; tokens that pass through a layer's products together, so that
+   what lies between stays in the processor's cache. */
+enum { COLUMNS = 2 * LANES, BLOCK = 48 };
+typedef int32_t integers __attribute__((vector_size(4 * LANES)));
+typedef float lanes __attribute__((vector_size(4 * LANES)));
 
 /* A dense layer. Where K is no multiple of 8 or C of 16, zeros are added; float32 adds none to K.
    weights: r as [C / 16, K / 4, 16, 4], or w in float32 as [C / 16, K, 16]. bias: [C].
@@ -34,10 +37,10 @@ typedef struct {
     long K, C;
 } Product;
 
-/* qkv_bias: [3 H]; `query` and `keys_values` have a bias of zeros. Norms: [H]. */
+/* Norms: [H]. */
 typedef struct {
     Product query, keys_values, out, up, down;
-    const float *qkv_bias, *gamma1, *beta1, *gamma2, *beta2;
+    const float *gamma1, *beta1, *gamma2, *beta2;
 } Layer;
 
 /* words, positions, types: tables of [entries, H]; task: [H], or NULL. gamma, beta: [H].
@@ -120,24 +123,26 @@ static void round_row(const float *x, long K, long row, Inputs *to) {
 }
 
 #ifdef __AVX512VNNI__
-/* The sums of q r for ROWS rows and two groups of 16 columns. */
-static inline void tile(const Inputs *rows, long row, long K8, const int8_t *weights,
-                        const int8_t *more, int32_t sums[ROWS][COLUMNS]) {
-    __m512i sum[ROWS][2] = {{{0}}};
+/* The sums of q r for ROWS rows and two registers of columns, whose panels begin at `weights` and at
+   `more`. It is inlined, so that the sums stay in registers. */
+static inline __attribute__((always_inline)) void tile(const Inputs *rows, long row, long K8,
+                                                       const int8_t *weights, const int8_t *more,
+                                                       integers sum[ROWS][2]) {
     const uint8_t *values = rows->values + row * rows->stride;
     for (long k = 0; k < K8; k += 4) {
         __m512i first = _mm512_loadu_si512(weights + k * 16);
         __m512i second = _mm512_loadu_si512(more + k * 16);
-#pragma GCC unroll 8
+        __builtin_prefetch(weights + (k + 4 * AHEAD) * 16);
+        __builtin_prefetch(more + (k + 4 * AHEAD) * 16);
+#pragma GCC unroll 12
         for (int i = 0; i < ROWS; i++) {
             int32_t four;
             memcpy(&four, values + i * rows->stride + k, sizeof four);
             __m512i same = _mm512_set1_epi32(four);
-            sum[i][0] = _mm512_dpbusd_epi32(sum[i][0], same, first);
-            sum[i][1] = _mm512_dpbusd_epi32(sum[i][1], same, second);
+            sum[i][0] = (integers)_mm512_dpbusd_epi32((__m512i)sum[i][0], same, first);
+            sum[i][1] = (integers)_mm512_dpbusd_epi32((__m512i)sum[i][1], same, second);
         }
     }
-    memcpy(sums, sum, sizeof sum);
 }
 #elif defined(__AVX2__)
 /* sum += the products of four values with four weights, for 8 columns. It is written as
@@ -152,12 +157,12 @@ static inline __attribute__((always_inline)) __m256i add_products(__m256i sum, _
     return sum;
 }
 
-/* The sums of q r for ROWS rows and 16 columns. */
-static inline void tile(const Inputs *rows, long row, long K8, const int8_t *weights,
-                        const int8_t *more, int32_t sums[ROWS][COLUMNS]) {
+/* The sums of q r for ROWS rows and 16 columns: one panel, so that there is no `more`. */
+static inline __attribute__((always_inline)) void tile(const Inputs *rows, long row, long K8,
+                                                       const int8_t *weights, const int8_t *more,
+                                                       integers sum[ROWS][2]) {
     (void)more;
     const __m256i *w = (const __m256i *)weights;
-    __m256i sum[ROWS][2] = {{{0}}};
     const uint8_t *values = rows->values + row * rows->stride;
     for (long k = 0; k < K8; k += 4, w += 2)
 #pragma GCC unroll 4
@@ -165,10 +170,9 @@ static inline void tile(const Inputs *rows, long row, long K8, const int8_t *wei
             int32_t four;
             memcpy(&four, values + i * rows->stride + k, sizeof four);
             __m256i same = _mm256_set1_epi32(four);
-            sum[i][0] = add_products(sum[i][0], same, w);
-            sum[i][1] = add_products(sum[i][1], same, w + 1);
+            sum[i][0] = (integers)add_products((__m256i)sum[i][0], same, w);
+            sum[i][1] = (integers)add_products((__m256i)sum[i][1], same, w + 1);
         }
-    memcpy(sums, sum, sizeof sum);
 }
 #endif
 
@@ -189,21 +193,37 @@ static inline float *outputs_at(const Outputs *to, long c) {
     return to->at + c / to->columns * to->group + c % to->columns;
 }
 
+/* One register of what belongs to columns, as their scales. */
+static inline lanes columns_at(const float *of_columns) {
+    lanes some;
+    memcpy(&some, of_columns, sizeof some);
+    return some;
+}
+
 static void multiply_rounded(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
     for (long c = 0; c < C16; c += COLUMNS) {
-        const float *scales = product->scales + c, *column_sums = product->sums + c;
-        const float *bias = product->bias + c;
         const int8_t *weights = (const int8_t *)product->weights + c * K8;
-        long columns = C16 - c < COLUMNS ? C16 - c : COLUMNS;
+        long columns = C16 - c < COLUMNS ? C16 - c : COLUMNS, last = c + columns - LANES;
+        lanes scales[] = {columns_at(product->scales + c), columns_at(product->scales + last)};
+        lanes column_sums[] = {columns_at(product->sums + c), columns_at(product->sums + last)};
+        lanes bias[] = {columns_at(product->bias + c), columns_at(product->bias + last)};
         float *y = outputs_at(to, c);
         for (long row = 0; row < n; row += ROWS) {
-            int32_t sums[ROWS][COLUMNS] __attribute__((aligned(64)));
-            tile(x, row, K8, weights, weights + (columns - PANEL) * K8, sums);
-            for (long i = 0; i < ROWS && row + i < n; i++)
-                for (int j = 0; j < columns; j++)
-                    y[(row + i) * to->stride + j] = sums[i][j] * (x->scales[row + i] * scales[j])
-                                                    + x->lowest[row + i] * column_sums[j] + bias[j];
+            integers sum[ROWS][2] = {{{0}}};
+            tile(x, row, K8, weights, weights + (columns - PANEL) * K8, sum);
+#pragma GCC unroll 12
+            for (int i = 0; i < ROWS; i++) {
+                if (row + i == n) break;
+                float scale = x->scales[row + i], lowest = x->lowest[row + i];
+                float *at = y + (row + i) * to->stride;
+                for (int v = 0; v < 2; v++) {
+                    lanes products = __builtin_convertvector(sum[i][v], lanes);
+                    lanes outputs = products * (scale * scales[v])
+                                    + (lowest * column_sums[v] + bias[v]);
+                    memcpy(at + v * (columns - LANES), &outputs, sizeof outputs);
+                }
+            }
         }
     }
 }
@@ -351,10 +371,10 @@ static void query_first_tokens(const Layer *layer, const Batch *batch, long H, l
     }
 }
 
-/* hidden: [T, H] in, [A, H] out. q, kv, context and norms: [A, H], [T, 2 H], [A, H], [h, A]. */
+/* hidden: [T, H] in, [A, H] out. q, kv and context: [A, H], [T, 2 H], [A, H]. */
 static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *batch,
                       long first_only, Scratch *scratch, float *hidden, float *q, float *kv,
-                      float *context, float *norms) {
+                      float *context) {
     long H = encoder->H, d = H / encoder->h, T = batch->T, A = first_only ? batch->N : T;
     Inputs *inputs = &scratch->inputs;
     for (long begin = 0; begin < T; begin += BLOCK) {
@@ -369,10 +389,10 @@ static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *b
     Outputs at_q = by_heads(&layer->query, q, 0, A, d);
     Outputs at_k = by_heads(&layer->keys_values, kv, 0, T, d);
     AttentionInputs attended = {
-        q, kv, kv + encoder->h * at_k.group, layer->qkv_bias, layer->qkv_bias + H,
-        layer->qkv_bias + 2 * H, batch->begins, batch->lengths, at_q.stride, at_q.group,
-        at_k.stride, at_k.group, batch->N, encoder->h, d, first_only, 0.0f, 0};
-    attend(&attended, A, context, norms);
+        q, kv, kv + encoder->h * at_k.group, NULL, NULL, NULL, batch->begins, batch->lengths,
+        at_q.stride, at_q.group, at_k.stride, at_k.group, batch->N, encoder->h, d, first_only,
+        0.0f, 0};
+    attend(&attended, A, context, NULL);
     for (long begin = 0; begin < A; begin += BLOCK) {
         long count = A - begin < BLOCK ? A - begin : BLOCK;
         feed_forward(encoder, layer, context + begin * H, count, scratch, hidden + begin * H);
@@ -385,8 +405,8 @@ void encode_rows(const Encoder *encoder, const Batch *batch, float *hidden) {
     long H = encoder->H, F = encoder->F, T = batch->T, wider = F > H ? F : H;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    float *q = allocate(T * multiple_of_16(H)), *kv = allocate(T * multiple_of_16(2 * H));
-    float *context = allocate(T * H), *norms = allocate(T * encoder->h);
+    float *q = allocate(T * multiple_of_16(H)), *context = allocate(T * H);
+    float *kv = allocate((T + 15) * multiple_of_16(2 * H)); /* attention reads beyond the last row */
     uint8_t *values = aligned_alloc(64, BLOCK * multiple_of_16(wider));
     memset(values, 0, BLOCK * multiple_of_16(wider));
     Scratch scratch = {{NULL, values, allocate(BLOCK), allocate(BLOCK), 0},
@@ -396,10 +416,10 @@ void encode_rows(const Encoder *encoder, const Batch *batch, float *hidden) {
     for (long layer = 0; layer < encoder->layer_count; layer++)
         run_layer(encoder, encoder->layers + layer, batch,
                   encoder->first_only && layer == encoder->layer_count - 1, &scratch, hidden, q,
-                  kv, context, norms);
-    void *owned[] = {q, kv, context, norms, values, scratch.inputs.scales,
-                     scratch.inputs.lowest, scratch.wide, scratch.narrow};
-    for (int i = 0; i < 9; i++) free(owned[i]);
+                  kv, context);
+    void *owned[] = {q, kv, context, values, scratch.inputs.scales, scratch.inputs.lowest,
+                     scratch.wide, scratch.narrow};
+    for (int i = 0; i < 8; i++) free(owned[i]);
     omp_set_num_threads(threads);
 }
 #endif

@@ -102,14 +102,13 @@ class KernelEncoder:
         query, key, value = [array_of(f"{each}.weight") for each in projections]  # [H, H]
         biases = [array_of(f"{each}.bias") for each in projections]  # [H] each
         return _Layer(
-            query=self._product(query, np.zeros(query.shape[1], np.float32)),
+            query=self._product(query, biases[0]),
             keys_values=self._product(
-                np.concatenate([key, value], axis=1), np.zeros(2 * query.shape[1], np.float32)
+                np.concatenate([key, value], axis=1), np.concatenate(biases[1:])
             ),
             out=self._dense(array_of, f"{layer}.self_attn.out_proj"),
             up=self._dense(array_of, f"{layer}.linear1"),
             down=self._dense(array_of, f"{layer}.linear2"),
-            qkv_bias=self._keep(np.concatenate(biases)),
             gamma1=self._keep(array_of(f"{layer}.norm1.weight")),
             beta1=self._keep(array_of(f"{layer}.norm1.bias")),
             gamma2=self._keep(array_of(f"{layer}.norm2.weight")),
@@ -227,7 +226,6 @@ class _Layer(ctypes.Structure):
         ("out", _Product),
         ("up", _Product),
         ("down", _Product),
-        ("qkv_bias", Pointer),
         ("gamma1", Pointer),
         ("beta1", Pointer),
         ("gamma2", Pointer),

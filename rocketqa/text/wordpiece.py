@@ -66,7 +66,7 @@ def wordpiece(
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
         if options.remove_spaces:
             texts = [text.replace(" ", "") for text in texts]
-        encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
     return tokenize, vocabulary
