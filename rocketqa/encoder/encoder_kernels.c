@@ -2,10 +2,10 @@
    products. `inference/kernel_encoder.py` packs the weights and calls `encode_rows`.
 
    In 8 bits, a product of two numbers is exact, and so is their sum: only the rounding of the inputs
-   is lost. Each token is rounded on its own, x = lowest + scale q with q from 0 to 255, and
-   each column of the weights, w = scale r with r from -64 to 64. Then two products q r fit into
-   16 bits, which is what the fastest instruction of AVX2 adds up. Everything between the products is
-   float32. In both forms nothing depends on the other tokens of a batch.
+   is lost. Each token is rounded on its own, x = lowest + scale q with q from 0 to 255, and each
+   column of the weights, w = scale r with r from -127 to 127. Without VNNI it is -64 to 64: then two
+   products q r fit into 16 bits, which is what the fastest instruction of AVX2 adds up. Everything
+   between the products is float32. In both forms nothing depends on the other tokens of a batch.
 
    Letters: those of cpu_kernels.c, and
        F  size of the feed-forward layer   K, C  inputs and outputs of a product */
@@ -79,9 +79,12 @@ typedef struct {
     float *wide, *narrow; /* [BLOCK, F or H, the larger, padded to 16], [BLOCK, H padded to 16] */
 } Scratch;
 
-long encoder_is_supported(void) {
-#ifdef __AVX2__
-    return 1;
+/* Returns the largest r; 0 where the kernels do not run on this processor. */
+long largest_rounded_weight(void) {
+#if defined(__AVX512VNNI__)
+    return 127;
+#elif defined(__AVX2__)
+    return 64;
 #else
     return 0;
 #endif
@@ -89,19 +92,27 @@ long encoder_is_supported(void) {
 
 static inline long multiple_of_8(long n) { return (n + 7) / 8 * 8; }
 
+/* Returns the bits of a number without its sign. */
+static inline int32_t bits_of(float x) {
+    union { float value; int32_t bits; } number = {x};
+    return number.bits & INT32_MAX;
+}
+
 /* Sets the least and the largest of n numbers, and returns whether all are finite. That is seen by
-   their bits, because the compiler may take x * 0 for 0. */
+   their bits, because the compiler may take x * 0 for 0. Two numbers are compared with each other
+   first: each of the three results then waits for itself half as often. */
 static inline long finite_extremes(const float *x, long n, float *least, float *largest) {
     const int32_t infinite = 0x7f800000;
-    float low = x[0], high = x[0];
-    int32_t most = 0; /* of the bits without their signs */
+    long half = n / 2;
+    float low = x[n - 1], high = x[n - 1];
+    int32_t most = bits_of(x[n - 1]);
 #pragma omp simd reduction(min : low) reduction(max : high, most)
-    for (long i = 0; i < n; i++) {
-        union { float value; int32_t bits; } number = {x[i]};
-        int32_t bits = number.bits & INT32_MAX;
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
-        most = bits > most ? bits : most;
+    for (long i = 0; i < half; i++) {
+        float a = x[i], b = x[half + i], smaller = a < b ? a : b, larger = a > b ? a : b;
+        int32_t bits = bits_of(a), other = bits_of(b), more = bits > other ? bits : other;
+        low = smaller < low ? smaller : low;
+        high = larger > high ? larger : high;
+        most = more > most ? more : most;
     }
     *least = low;
     *largest = high;

@@ -23,7 +23,6 @@ from rocketqa.files.errors import DataError
 from rocketqa.text.tokenizer import Encoding
 from rocketqa.weights.stored_model import StoredModel
 
-LARGEST = 64  # of a weight in 8 bits
 COLUMNS = 16  # to a multiple of which outputs are padded
 INPUTS = 8  # to a multiple of which inputs of 8 bits are padded
 ALIGNMENT = 64  # bytes
@@ -35,8 +34,13 @@ ArrayOf = Callable[[str], np.ndarray]
 
 def is_supported() -> bool:
     """Returns whether the kernels are compiled, and the processor has AVX2."""
+    return largest_rounded_weight() > 0
+
+
+def largest_rounded_weight() -> int:
+    """Returns the largest weight in 8 bits of this processor; 0 where the kernels do not run."""
     kernels = library()
-    return kernels is not None and bool(kernels.encoder_is_supported())
+    return 0 if kernels is None else int(kernels.largest_rounded_weight())
 
 
 class KernelEncoder:
@@ -124,7 +128,7 @@ class KernelEncoder:
         padding = (0, -outputs % COLUMNS)
         product = _Product(bias=self._keep(np.pad(bias, padding)), inputs=inputs, outputs=outputs)
         if self._reduced:
-            rounded, scales = rounded_columns(weight)
+            rounded, scales = rounded_columns(weight, largest_rounded_weight())
             sums = scales * rounded.sum(axis=0, dtype=np.float32)
             product.weights = self._keep(packed(rounded, FOUR))
             product.scales = self._keep(np.pad(scales, padding))
@@ -172,9 +176,12 @@ def kernel_twin(stored: StoredModel, reduced: bool) -> "KernelEncoder | KernelCr
     return twin(stored.config, stored.at, reduced)
 
 
-def rounded_columns(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the weights [K, C] as int8, and the scale of each column, float32 [C]."""
-    scales = np.abs(weight).max(axis=0) / LARGEST  # [C]
+def rounded_columns(weight: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the weights [K, C] as int8, and the scale of each column, float32 [C].
+
+    largest: what the largest weight of each column is rounded to.
+    """
+    scales = np.abs(weight).max(axis=0) / largest  # [C]
     divisors = np.where(scales > 0, scales, 1)  # [C]
     rounded = np.rint(weight / divisors).astype(np.int8)  # [K, C]
     return rounded, scales.astype(np.float32)
