@@ -16,15 +16,16 @@
 #include <immintrin.h>
 #endif
 
-/* Rows of an 8-bit product that are computed together, and the columns of one register. */
+/* Rows of an 8-bit product that are computed together, registers of their columns, and the columns of
+   a register. */
 #ifdef __AVX512VNNI__
-enum { ROWS = 12, LANES = 16 };
+enum { ROWS = 6, REGISTERS = 4, LANES = 16 };
 #else
-enum { ROWS = 4, LANES = 8 };
+enum { ROWS = 4, REGISTERS = 2, LANES = 8 };
 #endif
-/* Columns that are computed together; tokens that pass through a layer's products together, so that
-   what lies between stays in the processor's cache. */
-enum { COLUMNS = 2 * LANES, BLOCK = 48 };
+/* Tokens that pass through a layer's products together, so that what lies between stays in the
+   processor's cache. */
+enum { BLOCK = 48 };
 typedef int32_t integers __attribute__((vector_size(4 * LANES)));
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 
@@ -134,24 +135,27 @@ static void round_row(const float *x, long K, long row, Inputs *to) {
 }
 
 #ifdef __AVX512VNNI__
-/* The sums of q r for ROWS rows and two registers of columns, whose panels begin at `weights` and at
-   `more`. It is inlined, so that the sums stay in registers. */
+/* The sums of q r for ROWS rows and the columns of REGISTERS panels. It is inlined, so that the sums
+   stay in registers. */
 static inline __attribute__((always_inline)) void tile(const Inputs *rows, long row, long K8,
-                                                       const int8_t *weights, const int8_t *more,
-                                                       integers sum[ROWS][2]) {
+                                                       const int8_t *const panels[REGISTERS],
+                                                       integers sum[ROWS][REGISTERS]) {
     const uint8_t *values = rows->values + row * rows->stride;
     for (long k = 0; k < K8; k += 4) {
-        __m512i first = _mm512_loadu_si512(weights + k * 16);
-        __m512i second = _mm512_loadu_si512(more + k * 16);
-        __builtin_prefetch(weights + (k + 4 * AHEAD) * 16);
-        __builtin_prefetch(more + (k + 4 * AHEAD) * 16);
-#pragma GCC unroll 12
+        __m512i weights[REGISTERS];
+#pragma GCC unroll 4
+        for (int v = 0; v < REGISTERS; v++) {
+            weights[v] = _mm512_loadu_si512(panels[v] + k * PANEL);
+            __builtin_prefetch(panels[v] + (k + 4 * AHEAD) * PANEL);
+        }
+#pragma GCC unroll 6
         for (int i = 0; i < ROWS; i++) {
             int32_t four;
             memcpy(&four, values + i * rows->stride + k, sizeof four);
             __m512i same = _mm512_set1_epi32(four);
-            sum[i][0] = (integers)_mm512_dpbusd_epi32((__m512i)sum[i][0], same, first);
-            sum[i][1] = (integers)_mm512_dpbusd_epi32((__m512i)sum[i][1], same, second);
+#pragma GCC unroll 4
+            for (int v = 0; v < REGISTERS; v++)
+                sum[i][v] = (integers)_mm512_dpbusd_epi32((__m512i)sum[i][v], same, weights[v]);
         }
     }
 }
@@ -168,12 +172,11 @@ static inline __attribute__((always_inline)) __m256i add_products(__m256i sum, _
     return sum;
 }
 
-/* The sums of q r for ROWS rows and 16 columns: one panel, so that there is no `more`. */
+/* The sums of q r for ROWS rows and 16 columns, two registers of the same panel. */
 static inline __attribute__((always_inline)) void tile(const Inputs *rows, long row, long K8,
-                                                       const int8_t *weights, const int8_t *more,
-                                                       integers sum[ROWS][2]) {
-    (void)more;
-    const __m256i *w = (const __m256i *)weights;
+                                                       const int8_t *const panels[REGISTERS],
+                                                       integers sum[ROWS][REGISTERS]) {
+    const __m256i *w = (const __m256i *)panels[0];
     const uint8_t *values = rows->values + row * rows->stride;
     for (long k = 0; k < K8; k += 4, w += 2)
 #pragma GCC unroll 4
@@ -213,26 +216,31 @@ static inline lanes columns_at(const float *of_columns) {
 
 static void multiply_rounded(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
-    for (long c = 0; c < C16; c += COLUMNS) {
-        const int8_t *weights = (const int8_t *)product->weights + c * K8;
-        long columns = C16 - c < COLUMNS ? C16 - c : COLUMNS, last = c + columns - LANES;
-        lanes scales[] = {columns_at(product->scales + c), columns_at(product->scales + last)};
-        lanes column_sums[] = {columns_at(product->sums + c), columns_at(product->sums + last)};
-        lanes bias[] = {columns_at(product->bias + c), columns_at(product->bias + last)};
-        float *y = outputs_at(to, c);
+    for (long c = 0; c < C16; c += REGISTERS * LANES) {
+        const int8_t *panels[REGISTERS];
+        lanes scales[REGISTERS], column_sums[REGISTERS], bias[REGISTERS];
+        float *y[REGISTERS];
+        for (int v = 0; v < REGISTERS; v++) { /* behind the last column, that register once more */
+            long column = c + v * LANES < C16 ? c + v * LANES : C16 - LANES;
+            panels[v] = (const int8_t *)product->weights + column / PANEL * PANEL * K8;
+            scales[v] = columns_at(product->scales + column);
+            column_sums[v] = columns_at(product->sums + column);
+            bias[v] = columns_at(product->bias + column);
+            y[v] = outputs_at(to, column);
+        }
         for (long row = 0; row < n; row += ROWS) {
-            integers sum[ROWS][2] = {{{0}}};
-            tile(x, row, K8, weights, weights + (columns - PANEL) * K8, sum);
-#pragma GCC unroll 12
+            integers sum[ROWS][REGISTERS] = {{{0}}};
+            tile(x, row, K8, panels, sum);
+#pragma GCC unroll 6
             for (int i = 0; i < ROWS; i++) {
                 if (row + i == n) break;
                 float scale = x->scales[row + i], lowest = x->lowest[row + i];
-                float *at = y + (row + i) * to->stride;
-                for (int v = 0; v < 2; v++) {
+#pragma GCC unroll 4
+                for (int v = 0; v < REGISTERS; v++) {
                     lanes products = __builtin_convertvector(sum[i][v], lanes);
                     lanes outputs = products * (scale * scales[v])
                                     + (lowest * column_sums[v] + bias[v]);
-                    memcpy(at + v * (columns - LANES), &outputs, sizeof outputs);
+                    memcpy(y[v] + (row + i) * to->stride, &outputs, sizeof outputs);
                 }
             }
         }
