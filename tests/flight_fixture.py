@@ -30,9 +30,6 @@ def write_flight(folder: Path) -> Path:
         "CHECKPOINT_DIR": folder / "c",
         "BASELINES": "no",
         "FUSE": "no",
-        "QUERY_LENGTH": 16,
-        "PASSAGE_LENGTH": 32,  # as many positions as INIT has
-        "PAIR_LENGTH": 32,
     }
     env = folder / "my.env"
     values = variable_values(OWN) | {name: str(value) for name, value in places.items()}

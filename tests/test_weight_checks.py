@@ -5,7 +5,6 @@ from toy_files import write_tiny_flight
 
 from rocketqa.files.errors import DataError
 from rocketqa.training.weight_checks import try_finished_model, try_initial_weights
-from rocketqa.weights.pretrained import load_pretrained
 
 
 def test_an_encoder_is_a_start_of_both_kinds_and_a_finished_dual_encoder(tmp_path):
@@ -16,23 +15,6 @@ def test_an_encoder_is_a_start_of_both_kinds_and_a_finished_dual_encoder(tmp_pat
     try_finished_model(init, "INIT", {}, planned=False)
     with pytest.raises(DataError, match="expected a cross encoder, got an encoder as others"):
         try_finished_model(init, "INIT_CROSS", {}, planned=False)
-
-
-@pytest.mark.parametrize(
-    "variable, length",
-    [("INIT", "QUERY_LENGTH"), ("INIT", "PASSAGE_LENGTH"), ("INIT_CROSS", "PAIR_LENGTH")],
-)
-def test_weights_with_fewer_positions_than_a_length_are_refused(tmp_path, variable, length):
-    write_tiny_flight(tmp_path)
-    init = str(tmp_path / "init")
-    positions = load_pretrained(init).config.max_position_embeddings
-    try_initial_weights(init, variable, {length: str(positions)}, planned=False)
-    with pytest.raises(DataError) as error:
-        try_initial_weights(init, variable, {length: str(positions + 1)}, planned=False)
-    assert str(error.value) == (
-        f"{init}: expected at least {positions + 1} positions, as many as {length} says, "
-        f"got {positions}: choose a smaller {length}"
-    )
 
 
 def test_a_model_that_an_adaptation_would_write_over_is_refused(tmp_path):

@@ -12,7 +12,6 @@ from rocketqa.weights.finished_models import read_finished_model
 from rocketqa.weights.pretrained import is_known_name, load_pretrained
 
 MODEL_OF_INIT = {"INIT": "DualEncoder", "INIT_CROSS": "CrossEncoder", "INIT_BERT": "DualEncoder"}
-LENGTHS = {"DualEncoder": ("QUERY_LENGTH", "PASSAGE_LENGTH"), "CrossEncoder": ("PAIR_LENGTH",)}
 
 
 def try_initial_weights(
@@ -21,8 +20,7 @@ def try_initial_weights(
     """Reads the initial weights that a variable names, and their tokenizer. In a plan, a name is
     only looked up.
 
-    Raises DataError where a training could not start from them, or where they have fewer positions
-    than the lengths of the flight: a long text would stop it much later.
+    Raises DataError where a training could not start from them.
     """
     is_path = Path(source).exists() or source.startswith((".", "/"))
     if planned and not is_path:
@@ -40,14 +38,6 @@ def try_initial_weights(
         text_encoder_of(start.tokenizer_files)
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
-    positions = start.config.max_position_embeddings
-    for name in LENGTHS[MODEL_OF_INIT[variable]]:
-        length = int(variables.get(name, 0))
-        if length > positions:
-            raise DataError(
-                f"{source}: expected at least {length} positions, as many as {name} says, "
-                f"got {positions}: choose a smaller {name}"
-            )
 
 
 def try_finished_model(
