@@ -1,9 +1,9 @@
 """The tables of speeds in rocketqa/README.md say what the files of results say.
 
-The first heading of such a table is its kind and the machine. "encode": a row is a contender, a
-column a measure. "rows a second": a row is a kind of work, a column a contender. "search": a row is
-a number of vectors and a depth. "growth": a row is a verb, a number of passages and one of threads.
-Other tables have no speeds.
+The first heading of such a table is its kind and the machine. "encode" and "score": a row is a
+contender, a column a measure. "rows a second": a row is a kind of work, a column a contender.
+"search": a row is a number of vectors and a depth. "growth": a row is a verb, a number of passages
+and one of threads. Other tables have no speeds.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ from script_runs import ROOT
 
 PAGE = (ROOT / "rocketqa/README.md").read_text(encoding="utf-8")
 RATE = "rows a second"
-KINDS = ("encode", RATE, "search", "growth")
+WORKS = ("encode", "score")
+KINDS = (*WORKS, RATE, "search", "growth")
 FURTHER_KEYS = {"search": 1, "growth": 2}  # columns, besides the first one, that name a row
 
 Cell = tuple[str, ...]  # the machine and the names of a row, and its measure
@@ -49,7 +50,7 @@ def cells_of(table: Table) -> Iterator[tuple[Cell, str]]:
         for heading, value in zip(headings[count:], values[count:], strict=True):
             if kind == RATE:
                 yield (machine, label, heading, RATE), value
-            elif kind == "encode":
+            elif kind in WORKS:
                 yield (machine, kind, label, heading), value
             else:
                 yield (machine, label, *keys, heading), value
