@@ -283,8 +283,8 @@ void attend(const AttentionInputs *in, long A, float *context, float *norms) {
         long L = in->lengths[row], L16 = multiple_of_16(L), a = in->first_only ? 1 : L;
         long first_attending = in->first_only ? row : begin;
         float *q = allocate((2 * L16 + 2 * TOGETHER) * d16 + L16 * TOGETHER); /* [d16, TOGETHER] */
-        float *out = q + d16 * TOGETHER;         /* [TOGETHER, d16], times sums */
-        float *weights = out + TOGETHER * d16;   /* [L16, TOGETHER], times sums */
+        float *out = q + d16 * TOGETHER;          /* [TOGETHER, d16], times sums */
+        float *weights = out + TOGETHER * d16;    /* [L16, TOGETHER], times sums */
         float *copies = weights + L16 * TOGETHER; /* [2, L16, d16] */
         const float *k = part_of_head(in, in->k, in->k_bias, begin, head, L, copies);
         const float *v = part_of_head(in, in->v, in->v_bias, begin, head, L, copies + L16 * d16);

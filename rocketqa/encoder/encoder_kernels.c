@@ -207,8 +207,8 @@ static inline float *outputs_at(const Outputs *to, long c) {
     return to->at + c / to->columns * to->group + c % to->columns;
 }
 
-/* One register of what belongs to columns, as their scales. */
-static inline lanes columns_at(const float *of_columns) {
+/* One register of numbers that belong to columns, as their scales do. */
+static inline lanes register_at(const float *of_columns) {
     lanes some;
     memcpy(&some, of_columns, sizeof some);
     return some;
@@ -223,9 +223,9 @@ static void multiply_rounded(const Product *product, const Inputs *x, long n, co
         for (int v = 0; v < REGISTERS; v++) { /* behind the last column, that register once more */
             long column = c + v * LANES < C16 ? c + v * LANES : C16 - LANES;
             panels[v] = (const int8_t *)product->weights + column / PANEL * PANEL * K8;
-            scales[v] = columns_at(product->scales + column);
-            column_sums[v] = columns_at(product->sums + column);
-            bias[v] = columns_at(product->bias + column);
+            scales[v] = register_at(product->scales + column);
+            column_sums[v] = register_at(product->sums + column);
+            bias[v] = register_at(product->bias + column);
             y[v] = outputs_at(to, column);
         }
         for (long row = 0; row < n; row += ROWS) {
