@@ -101,7 +101,7 @@ static inline int32_t bits_of(float x) {
 
 /* Sets the least and the largest of n numbers, and returns whether all are finite. That is seen by
    their bits, because the compiler may take x * 0 for 0. Two numbers are compared with each other
-   first: each of the three results then waits for itself half as often. */
+   first, because a step of the loop has to wait for the result of the step before. */
 static inline long finite_extremes(const float *x, long n, float *least, float *largest) {
     const int32_t infinite = 0x7f800000;
     long half = n / 2;

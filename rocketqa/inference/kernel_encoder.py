@@ -102,15 +102,13 @@ class KernelEncoder:
 
     def _layer(self, array_of: ArrayOf, number: int) -> "_Layer":
         layer = f"encoder.layers.{number}"
-        projections = [f"{layer}.self_attn.{name}_proj" for name in "qkv"]
-        query, key, value = [array_of(f"{each}.weight") for each in projections]  # [H, H]
-        biases = [array_of(f"{each}.bias") for each in projections]  # [H] each
+        attention = f"{layer}.self_attn"
+        weights = [array_of(f"{attention}.{name}_proj.weight") for name in "kv"]  # [H, H] each
+        biases = [array_of(f"{attention}.{name}_proj.bias") for name in "kv"]  # [H] each
         return _Layer(
-            query=self._product(query, biases[0]),
-            keys_values=self._product(
-                np.concatenate([key, value], axis=1), np.concatenate(biases[1:])
-            ),
-            out=self._dense(array_of, f"{layer}.self_attn.out_proj"),
+            query=self._dense(array_of, f"{attention}.q_proj"),
+            keys_values=self._product(np.concatenate(weights, axis=1), np.concatenate(biases)),
+            out=self._dense(array_of, f"{attention}.out_proj"),
             up=self._dense(array_of, f"{layer}.linear1"),
             down=self._dense(array_of, f"{layer}.linear2"),
             gamma1=self._keep(array_of(f"{layer}.norm1.weight")),
