@@ -13,6 +13,7 @@ from stopping_processes import assert_none_is_left, assert_stopped, stop
 from rocketqa.distributed.launch import LOG_OF_LAUNCHER, Logs, end_launcher
 from rocketqa.distributed.launch_variables import SUSPENDED, TOLD_BY
 from rocketqa.files.errors import DataError
+from rocketqa.jobs.parents import children_of, is_gone
 from rocketqa.jobs.temporary_folders import remove_folders_of_the_dead
 
 PROGRAM = """#!{python}
@@ -94,20 +95,33 @@ def test_a_signal_waits_for_the_processes_and_tells_when_they_stopped(tmp_path):
     assert not ending.printed
 
 
+def test_a_launcher_kills_no_process_that_takes_its_time_to_stop(tmp_path):
+    body = "state = lambda: Path(f'/proc/{os.getppid()}/stat').read_text().split()[2]\n"
+    body += "try:\n    (here / str(rank)).touch()\n    time.sleep(60)\nexcept Stopped:\n"
+    body += "    if rank: time.sleep(1.5)\n    (here / str(rank)).write_text(state())\n    raise"
+
+    def have_begun() -> bool:
+        return all((tmp_path / rank).is_file() for rank in "01")
+
+    assert stop(tmp_path, launch(tmp_path, body), have_begun).status == 143
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["T", "T"]  # it is frozen
+
+
 @pytest.mark.parametrize(
-    "body, status",
+    "body, ended",
     [
-        ("trap : TERM; sleep 60 & echo; while kill -0 $! 2>/dev/null; do wait; done", 0),
-        ("trap '' TERM; echo; exec sleep 60", -signal.SIGKILL),
+        ("sh -c 'trap \"exit 3\" TERM; echo; while :; do sleep .01; done' & wait", 1),
+        ("trap '' TERM; echo; exec sleep 60", 0),
     ],
 )
-def test_a_launcher_that_the_signal_has_not_ended_ends_all_the_same(body, status):
+def test_a_launcher_ends_when_its_processes_have(body, ended):
     launcher = subprocess.Popen(["sh", "-c", body], stdout=subprocess.PIPE)
     assert launcher.stdout and launcher.stdout.readline() == b"\n"
-    began = time.monotonic()
-    end_launcher(launcher, patience=0.2)
+    processes = children_of(launcher.pid)
+    assert len(processes) == ended
+    end_launcher(launcher)
     launcher.stdout.close()
-    assert launcher.returncode == status and time.monotonic() - began < 30
+    assert launcher.returncode == -signal.SIGKILL and all(map(is_gone, processes))
 
 
 def test_devices_that_a_suspension_has_cut_off_are_started_again(tmp_path):

@@ -28,7 +28,7 @@ from rocketqa.distributed.launch_variables import SUSPENDED, TOLD_BY
 from rocketqa.distributed.node_store import End, Share
 from rocketqa.distributed.paddle_import import is_noise
 from rocketqa.files.machine_errors import refuse_machine_error, tell_user
-from rocketqa.jobs.parents import PARENT, children_of, die_with
+from rocketqa.jobs.parents import PARENT, children_of, command_of, die_with
 from rocketqa.jobs.stopping import (
     BY_A_SIGNAL,
     Stopped,
@@ -39,7 +39,6 @@ from rocketqa.jobs.stopping import (
 from rocketqa.jobs.temporary_folders import temporary_folder
 
 POLL = 0.1  # seconds between two looks at the processes
-PATIENCE = 3.0  # seconds that Paddle's launcher has to end, before its processes are asked to
 LOG_OF_LAUNCHER = "launcher.log"
 STOPPED = ": stopped"  # in the line of a process that a signal has stopped
 
@@ -134,27 +133,24 @@ def _launch_once(
         return logs.end(launcher.returncode, processes)
 
 
-def end_launcher(launcher: "subprocess.Popen[bytes]", patience: float = PATIENCE) -> None:
-    """Asks Paddle's launcher to end with its processes, and waits until it has ended.
+def end_launcher(launcher: "subprocess.Popen[bytes]") -> None:
+    """Asks the processes of Paddle's launcher to end, waits until they have, and ends the launcher.
 
-    A signal that reaches it while it starts a process may be lost to that process: Python passes
-    over what a handler raises in a fork. And one that comes while it imports Paddle may let it wait
-    for ever, in a handler of Paddle's. So where it still lives after `patience` seconds, its
-    processes are asked, too, each once; where it has none, it is killed.
+    The launcher, where it is asked itself, kills after 30 seconds what has not ended: a training
+    may take longer for its step and its state. So the launcher is frozen while they end.
     """
-    launcher.terminate()
+    launcher.send_signal(signal.SIGSTOP)
     asked: set[int] = set()
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            launcher.wait(patience)
-            return
-        children = children_of(launcher.pid)
-        if not children:
-            launcher.kill()
+    while children := children_of(launcher.pid):
         for process in children - asked:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-        asked |= children
+            # One that does not run its command yet, but still the launcher's, would miss a signal.
+            if command_of(process) != command_of(launcher.pid):
+                asked.add(process)
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+        time.sleep(POLL)
+    launcher.kill()
+    launcher.wait()
 
 
 def _start(processes: int, words: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":

@@ -67,7 +67,15 @@ def children_of(process: int) -> set[int]:
         text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8")
     except OSError:
         return set()
-    return set(map(int, text.split()))
+    return {child for child in map(int, text.split()) if not is_gone(child)}
+
+
+def command_of(process: int) -> bytes:
+    """Returns the command line of a process, empty where it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _numbers_in(variable: str) -> list[int]:
