@@ -53,9 +53,9 @@ CURES = {  # of a flag whose run lacks a score
 
 
 class Retriever(NamedTuple):
-    """A run of a dual encoder, and the temperature by which its scores become logits."""
+    """Runs of a dual encoder, and the temperature by which its scores become logits."""
 
-    path: Path
+    paths: Sequence[Path]
     temperature: float
 
 
@@ -69,12 +69,14 @@ def teacher_logits(
     float32 [P], less where it has fewer.
 
     They are the cross encoder's log-odds. With a retriever they are the mean of these and of its
-    own logits: where the cross encoder was trained on other text, both together rank better than
-    either of them. paths: scored runs; a pair that several have counts as in the first. Raises
-    DataError where a pair has no score, and where a scored run has other scores than probabilities.
+    own logits: both together can rank better than either of them, above all where the cross encoder
+    was trained on other text. A positive that the retriever has not found counts as the last that
+    it has found for the query. paths: scored runs; a pair that several have counts as in the first.
+    Raises DataError where a pair has no score, and where a scored run has other scores than
+    probabilities.
     """
     runs = [_open_run(path, "score") for path in paths]
-    retrieved = _open_run(retriever.path, "retrieve") if retriever else None
+    retrieved = [_open_run(path, "retrieve") for path in (retriever.paths if retriever else ())]
     logits = []
     query_id = None
     scores: dict[tuple[str, str], float] = {}
@@ -82,10 +84,13 @@ def teacher_logits(
     for example in examples:
         if example.query_id != query_id:
             query_id = example.query_id
-            scores = _scores_of_query(runs, query_id)
-            of_retriever = retrieved.scores(query_id) if retrieved else {}
+            scores = _scores_of_query(runs, query_id, of_a_cross_encoder=True)
+            of_retriever = _scores_of_query(retrieved, query_id, of_a_cross_encoder=False)
+            last = min(of_retriever.values(), default=0.0)
         passage_ids = [example.positive_id, *example.negative_ids]
         row = log_odds(_row(scores, query_id, passage_ids, "--teacher"))  # [P]
+        if of_retriever:
+            of_retriever.setdefault((query_id, example.positive_id), last)
         if retriever:
             own = _row(of_retriever, query_id, passage_ids, "--teacher-retriever")  # [P]
             row = (row + own / retriever.temperature) / 2
@@ -100,13 +105,18 @@ def _open_run(path: Path, verb: str) -> RunFile:
     return open_scores(path)
 
 
-def _scores_of_query(runs: Sequence[RunFile], query_id: str) -> dict[tuple[str, str], float]:
-    """Returns (query_id, passage_id) -> P(relevant) of one query."""
+def _scores_of_query(
+    runs: Sequence[RunFile], query_id: str, of_a_cross_encoder: bool
+) -> dict[tuple[str, str], float]:
+    """Returns (query_id, passage_id) -> score of one query; of a pair, that of the first run.
+
+    Raises DataError where a score of a cross encoder is no probability.
+    """
     scores: dict[tuple[str, str], float] = {}
     for run in reversed(runs):
         of_run = run.scores(query_id)
         for (_, passage_id), score in of_run.items():
-            if not PROBABILITY.contains(score):
+            if of_a_cross_encoder and not PROBABILITY.contains(score):
                 raise DataError(
                     f"{run.path}: expected P(relevant), 0 to 1, of query {query_id} and passage "
                     f"{passage_id}, got {score:g}: make the run with `rocketqa score`"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Stage 5 (beyond the paper: RocketQAv2, fixed teacher): trains the dual encoder on from M_D^(2) so
-# that its distribution over the passages of a query becomes that of the cross encoder M_C. The
+# that its distribution over the passages of a query becomes that of the cross encoder M_C, or with
+# DISTIL_TEACHER=mean that of the mean of M_C's logits and those of M_D^(2) as it was. The
 # passages are M_D^(2)'s own: of a labelled query, its positive and some drawn from the top; of an
 # unlabelled query the top ones, of which the one that M_C finds best is the positive. Where stage 4
 # was left out, the last model takes the place of M_D^(2).
@@ -44,10 +45,15 @@ rocketqa pseudo-label --output "$OUTPUT_DIR/examples.distilled.tsv" \
     --depth "$candidates" --min-positive 0 --max-negative 1 --negatives 1 \
     --negatives-per-row "$DISTIL_NEGATIVES"
 
+set --
+if [ "$DISTIL_TEACHER" = mean ]; then
+    set -- --teacher-retriever "$OUTPUT_DIR/$LAST.train.run" "$OUTPUT_DIR/$unlabelled.run"
+fi
+
 # The tokenizer is that of INIT; a folder of tokens belongs to INIT itself, so texts are read.
 with_changes INIT="$CHECKPOINT_DIR/$LAST" TOKENISE=no BATCH_SIZE="$BATCH_SIZE_5" \
     LEARNING_RATE="$LEARNING_RATE_5" train_dual dual_encoder_3 "$EPOCHS_5" \
     "queries.train queries.unlabelled" \
     --examples "$OUTPUT_DIR/examples.dual.2.tsv" "$OUTPUT_DIR/examples.distilled.tsv" \
-    --teacher "$OUTPUT_DIR/examples.dual.2.scored.run" "$OUTPUT_DIR/$unlabelled.scored.run" \
+    --teacher "$OUTPUT_DIR/examples.dual.2.scored.run" "$OUTPUT_DIR/$unlabelled.scored.run" "$@" \
     --teacher-temperature "$DISTIL_TEMPERATURE" --teacher-weight "$DISTIL_WEIGHT"

@@ -56,16 +56,30 @@ def test_a_retriever_counts_half_by_its_own_temperature(tmp_path):
     scored = write_run(tmp_path / "scored.run", [("p1", 0.8), ("p2", 0.5)])
     run = write_run(tmp_path / "retrieved.run", [("p2", 0.9), ("p1", 0.6)])
     rows = [TrainingExample("q1", "p1", ("p2",))]
-    [logits] = teacher_logits(rows, [scored], 2.0, Retriever(run, 0.05))
+    [logits] = teacher_logits(rows, [scored], 2.0, Retriever([run], 0.05))
     # (log-odds + score / .05) / 2, and this by the teacher's temperature of 2.
     np.testing.assert_allclose(logits, [(np.log(4) + 12) / 4, (0 + 18) / 4], rtol=1e-6)
 
 
-def test_a_passage_that_the_retriever_has_not_found_is_refused(tmp_path):
-    scored = write_run(tmp_path / "scored.run", [("p1", 0.8)])
-    run = write_run(tmp_path / "retrieved.run", [("p2", 0.9)])
+def test_a_positive_that_the_retriever_has_not_found_counts_as_its_last_passage(tmp_path):
+    scored = write_run(tmp_path / "scored.run", [("p1", 0.8), ("p2", 0.5)])
+    first = write_run(tmp_path / "1.run", [("p2", 0.9), ("p3", 0.7)])
+    empty = tmp_path / "2.run"
+    write_lines(empty, run_lines(ranked("q2", [("p4", 0.1)])))
+    rows = [TrainingExample("q1", "p1", ("p2",))]
+    [logits] = teacher_logits(rows, [scored], 1.0, Retriever([empty, first], 0.1))
+    np.testing.assert_allclose(logits, [(np.log(4) + 7) / 2, (0 + 9) / 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("query_id", ["q1", "q2"])
+def test_a_passage_that_the_retriever_has_not_found_is_refused(tmp_path, query_id):
+    scored = write_run(tmp_path / "scored.run", [("p1", 0.8), ("p2", 0.5)])
+    run = tmp_path / "retrieved.run"
+    write_lines(run, run_lines(ranked(query_id, [("p2", 0.9)])))
+    positive, negative = ("p2", "p1") if query_id == "q1" else ("p1", "p2")
+    example = TrainingExample("q1", positive, (negative,))
     with pytest.raises(DataError) as error:
-        teacher_logits([TrainingExample("q1", "p1", ())], [scored], 1.0, Retriever(run, 1.0))
+        teacher_logits([example], [scored], 1.0, Retriever([run], 1.0))
     message = "--teacher-retriever: expected a score of query q1 and passage p1, got none: take "
     assert str(error.value).startswith(message)
 
@@ -90,7 +104,7 @@ def test_a_run_of_another_verb_is_no_teacher_and_no_retriever(tmp_path, verb, ex
     job = Job(verb, run, flags={}, inputs={})
     job.run(lambda part: write_run(part / "a.run", [("p1", 0.7)]))
     other = write_run(tmp_path / "other.run", [("p1", 0.7)])
-    scored, retriever = (run, None) if expected == "score" else (other, Retriever(run, 1.0))
+    scored, retriever = (run, None) if expected == "score" else (other, Retriever([run], 1.0))
     with pytest.raises(DataError) as error:
         teacher_logits([TrainingExample("q1", "p1", ())], [scored], 1.0, retriever)
     got = f"expected a run of `rocketqa {expected}`, got the output of `{verb}`"

@@ -67,11 +67,12 @@ def _add_teacher_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--teacher-retriever",
         type=to_file,
+        nargs="+",
         metavar="RUN",
-        help="with --teacher: the run of --init (`rocketqa retrieve`) that the passages of the "
-        "examples come from. Its scores, divided by the temperature of the dual encoder, and the "
-        "log-odds of the cross encoder then count half each, which is better where the cross "
-        "encoder was trained on other text (default: none)",
+        help="with --teacher: the runs of --init (`rocketqa retrieve`) that the passages of the "
+        "examples come from. Their scores, divided by the temperature of the dual encoder, and the "
+        "log-odds of the cross encoder then count half each, which can rank better than either. "
+        "A positive that is not in them counts as the last passage of its query (default: none)",
     )
     parser.add_argument(
         "--teacher-temperature",

@@ -194,6 +194,7 @@ VARIABLES: Mapping[str, Check] = {  # in the order of the env files
     "RERANK_DEPTH": whole_from_1,
     "RELEASED": empty_or(words(model_and_source)),
     "DISTIL": yes_or_no,
+    "DISTIL_TEACHER": one_of("cross-encoder", "mean"),
     "DISTIL_NEGATIVES": whole_from_1,
     "DISTIL_DEPTH": whole_from_1,
     "DISTIL_TEMPERATURE": RANGES["teacher_temperature"].read,

@@ -185,7 +185,7 @@ class DualEncoderSettings(TrainingSettings):
     """The settings of a dual encoder's training. `negatives`: cross-batch or in-batch.
     `similarity`: dot or cosine, whose value the loss divides by `temperature`. `teacher`: runs that
     a cross encoder has scored, whose distribution is learnt (`rocketqa.distillation`), and
-    `teacher_retriever` a run of `init`, whose scores count in it, too.
+    `teacher_retriever` runs of `init`, whose scores count in it, too.
 
     Raises DataError, besides, where a setting of the teacher is given without a teacher.
     """
@@ -197,7 +197,7 @@ class DualEncoderSettings(TrainingSettings):
     negatives: str = "cross-batch"
     mask_positives: Sequence[Path] | None = None
     teacher: Sequence[Path] | None = None
-    teacher_retriever: Path | None = None
+    teacher_retriever: Sequence[Path] | None = None
     teacher_temperature: float | None = None
     teacher_weight: float | None = None
 
