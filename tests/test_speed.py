@@ -15,7 +15,7 @@ def test_the_speed_up_is_the_median_over_the_rounds_and_the_peak_the_largest():
     other = [RoundCost(2.0, 9), RoundCost(2.0, 30), RoundCost(16.0, 8)]
     products = [RoundCost(1.0, 1), RoundCost(0.5, 1), RoundCost(1.0, 1)]
     speed = _speed(ENCODE, "other", other, ours, products, rows=10)
-    assert speed == (ENCODE, "other", 5.0, 0.625, 5.0, 30, 2.0, 0.25, None)
+    assert speed == (ENCODE, "other", 5.0, 0.625, 5.0, 30, 2.0, 0.25, None, None)
 
 
 def test_a_worker_does_a_round_for_each_request(tmp_path):

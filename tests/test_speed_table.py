@@ -8,7 +8,8 @@ from rocketqa.benchmark.speed_table import COLUMNS, HEADER, speed_line
 def test_each_column_has_its_value():
     speed = Speed("encode", "a peer", 71.26, 64.55, 73.0, 3 * 2**29, 1.294, 0.671)
     close = speed._replace(closeness=Closeness(0.0123, 0.99961, 0.998))
-    ends = ["1.2e-02", "0.999610", "0.998000"]
+    close = close._replace(mrr=0.61324)
+    ends = ["1.2e-02", "0.999610", "0.998000", "0.6132"]
     assert speed_line(close).split("\t") == [
         "encode",
         "a peer",
@@ -20,5 +21,5 @@ def test_each_column_has_its_value():
         "0.67",
         *ends,
     ]
-    assert speed_line(speed).split("\t")[8:] == ["-", "-", "-"]
+    assert speed_line(speed).split("\t")[8:] == ["-", "-", "-", "-"]
     assert len(COLUMNS) == len(HEADER.split("\t")) == len(speed_line(speed).split("\t"))

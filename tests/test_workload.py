@@ -13,6 +13,7 @@ from rocketqa.benchmark.workload import (
     training_batches,
 )
 from rocketqa.files.errors import DataError
+from rocketqa.files.formats import read_queries, write_lines
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,21 @@ def test_a_training_batch_has_a_positive_and_another_passage_for_each_query(tiny
 def test_a_round_takes_all_rows_but_those_that_are_negatives_in_training():
     assert rows_of_round(ENCODE, 256) == rows_of_round(SCORE, 256) == 256
     assert rows_of_round(TRAIN, 256) == 128
+
+
+def test_with_labels_each_passage_is_one_of_the_query_at_its_place(tmp_path):
+    write_tiny_flight(tmp_path)
+    write_lines(tmp_path / "qrels.tsv", [f"q{i}\t0\tp{39 - i}\t1" for i in range(9)])
+    paths = [tmp_path / name for name in ("collection.tsv", "queries.tsv")]
+    texts = draw_texts(*paths, 8, tmp_path / "qrels.tsv")
+    numbers = [int(passage.passage_id[1:]) for passage in texts.passages]
+    queries = [query.text for query in read_queries(paths[1]).values()]
+    assert texts.queries == [queries[39 - number] for number in numbers] and len(set(numbers)) == 8
+
+
+def test_more_rows_than_labelled_passages_are_refused(tmp_path):
+    write_tiny_flight(tmp_path)
+    write_lines(tmp_path / "qrels.tsv", ["q0\t0\tp1\t1", "q1\t0\tp1\t1", "q2\t0\tp2\t1"])
+    paths = [tmp_path / name for name in ("collection.tsv", "queries.tsv")]
+    with pytest.raises(DataError, match="qrels.tsv: expected 3 labelled passages to draw, got 2"):
+        draw_texts(*paths, 3, tmp_path / "qrels.tsv")

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rocketqa.benchmark.closeness import Closeness, closeness
+from rocketqa.benchmark.closeness import Closeness, closeness, mrr_of
 from rocketqa.benchmark.contenders import (
     BFLOAT16,
     CONTENDERS,
@@ -40,12 +40,15 @@ CURE_OF_PEERS = "install the extra `bench`, or name another interpreter with --p
 
 
 class Sources(NamedTuple):
-    """What the contenders work on: weights (a folder), and files to draw `rows` texts from."""
+    """What the contenders work on: weights (a folder), and files to draw `rows` texts from; qrels:
+    labels by which the vectors are judged, or None.
+    """
 
     weights: str
     collection: str
     queries: str
     rows: int
+    qrels: str | None = None
 
 
 class RoundCost(NamedTuple):
@@ -62,7 +65,7 @@ class Speed(NamedTuple):
     spread. peak_memory: bytes. speed_up: the contender's time divided by ours, the median over the
     rounds. share: of the rate of float32 matrix products, i.e. the time of the work's products
     alone divided by the contender's time, the median over the rounds. closeness: of its vectors to
-    ours; None where it has none.
+    ours; mrr: MRR@10 of its vectors of the queries and passages; None where it has none.
     """
 
     work: str
@@ -74,13 +77,18 @@ class Speed(NamedTuple):
     speed_up: float
     share: float
     closeness: Closeness | None = None
+    mrr: float | None = None
 
 
 class Result(NamedTuple):
-    """The costs of a contender's rounds, and the vectors of the last one, [N, H] (or empty)."""
+    """The costs of a contender's rounds, and the vectors of the last one, [N, H] (or empty).
+
+    q_reps: the vectors of the queries, [N, H]; None where they are not judged.
+    """
 
     costs: list[RoundCost]
     vectors: np.ndarray
+    q_reps: np.ndarray | None = None
 
 
 def measure_speed(
@@ -101,6 +109,8 @@ def measure_speed(
             speed = _speed(work, name, result.costs, ours.costs, products, sources.rows)
             if work == ENCODE and result.vectors.size:
                 speed = speed._replace(closeness=closeness(result.vectors, ours.vectors))
+                if result.q_reps is not None:
+                    speed = speed._replace(mrr=mrr_of(result.q_reps, result.vectors))
             yield speed
 
 
@@ -139,8 +149,13 @@ def _alternating_rounds(
             for worker, worker_costs in zip(workers, costs):
                 time.sleep(PAUSE)
                 worker_costs.append(worker.do_round())
-        vectors = [worker.vectors() for worker in workers]
-    return [Result(measured, last) for measured, last in zip(costs, vectors)]
+        results = []
+        for worker, worker_costs in zip(workers, costs):
+            vectors = worker.vectors()
+            is_judged = work == ENCODE and sources.qrels is not None and vectors.size > 0
+            q_reps = worker.vectors("queries") if is_judged else None
+            results.append(Result(worker_costs, vectors, q_reps))
+    return results
 
 
 def _speed(
@@ -199,11 +214,14 @@ class Worker:
         """Returns the cost of one round. Raises DataError where the process has failed."""
         return RoundCost(**self._answer("round"))
 
-    def vectors(self) -> np.ndarray:
-        """Returns the vectors of the last round, [N, H]; an empty array where it had none."""
+    def vectors(self, what: str = "vectors") -> np.ndarray:
+        """Returns the vectors of the last round, [N, H]; an empty array where it had none.
+
+        what: `queries` for the vectors of the queries, which are encoded now.
+        """
         with temporary_folder() as folder:
             file = Path(folder, "vectors.npy")
-            self._answer(f"vectors {file}")
+            self._answer(f"{what} {file}")
             return np.load(file)
 
     def _answer(self, request: str) -> dict[str, Any]:

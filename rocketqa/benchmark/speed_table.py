@@ -16,6 +16,7 @@ COLUMNS = (
     "largest difference",
     "mean cosine",
     "least cosine",
+    "MRR@10",
 )
 HEADER = "\t".join(COLUMNS)
 
@@ -32,6 +33,7 @@ def speed_line(speed: Speed) -> str:
         f"{speed.speed_up:.2f}",
         f"{speed.share:.2f}",
         *_closeness_columns(speed.closeness),
+        "-" if speed.mrr is None else f"{speed.mrr:.4f}",
     ]
     return "\t".join(columns)
 

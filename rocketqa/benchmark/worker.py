@@ -2,7 +2,8 @@
 
     python -m rocketqa.benchmark.worker accumulation SETTINGS   measures one training step
     python -m rocketqa.benchmark.worker speed SETTINGS          does what each line of stdin says:
-                                                                `round`, or `vectors FILE`
+                                                                `round`, `vectors FILE` or
+                                                                `queries FILE`
 
 SETTINGS and the answers, one a line of stdout, are JSON objects.
 """
@@ -52,17 +53,21 @@ def answer_rounds(
     collection: str,
     queries: str,
     rows: int,
+    qrels: str | None = None,
 ) -> None:
     """Prepares a contender. Prints the cost of a round for each request of one.
 
     `vectors FILE` writes the vectors of the last round into FILE, or an empty array where it had
-    none.
+    none; `queries FILE` does so with the vectors of the queries.
     """
-    texts = draw_texts(Path(collection), Path(queries), rows)
-    do_round = CONTENDERS[contender].prepare(work, weights, texts)
+    texts = draw_texts(Path(collection), Path(queries), rows, Path(qrels) if qrels else None)
+    prepare = CONTENDERS[contender].prepare
+    do_round = prepare(work, weights, texts)
     result: object = None
     for request in requests:
-        _, _, file = request.strip().partition(" ")
+        what, _, file = request.strip().partition(" ")
+        if what == "queries":
+            result = prepare(work, weights, texts.queries_alone())()
         if file:
             vectors = result if isinstance(result, np.ndarray) else np.empty(0)
             np.save(file, vectors)

@@ -4,7 +4,8 @@
     score     pairs of a query and a passage to relevance
     train     steps of a dual encoder; each query has a positive and a negative passage
 
-The time of each includes tokenizing. The passages are assigned to the queries at random, because
+The time of each includes tokenizing. With labels each query has a passage that is relevant to it,
+so that the vectors can be judged; else the passages are assigned to the queries at random, because
 the time does not depend on whether they are relevant.
 """
 
@@ -14,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from rocketqa.files.collection import CollectionFile
 from rocketqa.files.errors import DataError
-from rocketqa.files.formats import Passage, iterate_collection, read_queries
+from rocketqa.files.formats import Passage, iterate_collection, read_positives, read_queries
+from rocketqa.files.rows import Check
 
 ENCODE, SCORE, TRAIN = "encode", "score", "train"
 WORKS = (ENCODE, SCORE, TRAIN)
@@ -33,6 +36,10 @@ class Texts(NamedTuple):
     passages: list[Passage]
     queries: list[str]
 
+    def queries_alone(self) -> "Texts":
+        """Returns the queries as what is encoded, in place of the passages."""
+        return Texts([Passage("", "", query) for query in self.queries], self.queries)
+
 
 class TrainingBatch(NamedTuple):
     """The texts of a training step."""
@@ -42,11 +49,14 @@ class TrainingBatch(NamedTuple):
     negatives: list[Passage]
 
 
-def draw_texts(collection: Path, queries: Path, rows: int) -> Texts:
+def draw_texts(collection: Path, queries: Path, rows: int, qrels: Path | None = None) -> Texts:
     """Returns `rows` passages and as many queries in random order, the same ones at each call.
 
-    Raises DataError where the files have fewer.
+    qrels: with it, each passage is the first that is labelled for the query at its place. Raises
+    DataError where the files have fewer.
     """
+    if qrels:
+        return _draw_labelled_texts(collection, queries, rows, qrels)
     all_passages = list(iterate_collection(collection))
     all_queries = [query.text for query in read_queries(queries).values()]
     if min(len(all_passages), len(all_queries)) < rows:
@@ -57,6 +67,24 @@ def draw_texts(collection: Path, queries: Path, rows: int) -> Texts:
     generator = random.Random(1)
     passages = generator.sample(all_passages, rows)
     return Texts(passages, generator.sample(all_queries, rows))
+
+
+def _draw_labelled_texts(collection: Path, queries: Path, rows: int, qrels: Path) -> Texts:
+    all_queries = read_queries(queries)
+    all_passages = CollectionFile(collection)
+    positives = read_positives(qrels, check=Check(query_ids=all_queries, passage_ids=all_passages))
+    query_of_passage: dict[str, str] = {}
+    query_ids = sorted(positives)
+    random.Random(1).shuffle(query_ids)
+    for query_id in query_ids:
+        query_of_passage.setdefault(positives[query_id][0], query_id)
+    pairs = list(query_of_passage.items())[:rows]
+    if len(pairs) < rows:
+        raise DataError(f"{qrels}: expected {rows} labelled passages to draw, got {len(pairs)}")
+    return Texts(
+        [all_passages[passage_id] for passage_id, _ in pairs],
+        [all_queries[query_id].text for _, query_id in pairs],
+    )
 
 
 def thread_count() -> int:

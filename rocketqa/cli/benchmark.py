@@ -159,6 +159,12 @@ def add_speed_flags(parser: ArgumentParser) -> None:
         "--queries", type=to_path, required=True, help="queries.SPLIT.tsv to draw queries from"
     )
     parser.add_argument(
+        "--qrels",
+        type=to_path,
+        help="qrels.SPLIT.tsv: draw passages that are labelled for the queries, and print the "
+        "MRR@10 of their vectors, too (default: draw passages at random)",
+    )
+    parser.add_argument(
         "--rows",
         type=NumberType(WHOLE_FROM_1),
         default=256,
@@ -194,7 +200,8 @@ def add_rounds(parser: ArgumentParser) -> None:
 
 def print_speed(args: Namespace) -> None:
     """Prints the processor, and the table of the contenders."""
-    sources = Sources(args.weights, str(args.collection), str(args.queries), args.rows)
+    files = (str(args.collection), str(args.queries))
+    sources = Sources(args.weights, *files, args.rows, args.qrels and str(args.qrels))
     print(processor_line())
     print(HEADER, flush=True)
     for speed in measure_speed(sources, args.works, args.rounds, args.peers_python):
