@@ -43,13 +43,16 @@ def cosines(left, right):
         LARGER._replace(num_hidden_layers=1),
         LARGER._replace(intermediate_size=197, representation="mean"),
         LARGER._replace(representation="mean", similarity="cosine"),
+        *(LARGER._replace(hidden_size=192, num_attention_heads=heads) for heads in (2, 3, 6)),
+        LARGER._replace(num_attention_heads=3, max_position_embeddings=150),
     ],
 )
 def test_vectors_are_close_to_those_of_the_model(config, reduced):
     model = tiny_ernie(config)
     encoder = twin_of(model, reduced)
     least_cosine, most_apart = (0.999, 0.05) if reduced else (0.999999, 1e-5)
-    for lengths in ((7,), (2, 40, 3, 3, 17), tuple(range(2, 40))):
+    longest = config.max_position_embeddings
+    for lengths in ((7,), (2, longest, 3, 3, 17), tuple(range(2, 40))):
         rows = rows_of_lengths(*lengths)
         with paddle.no_grad():
             expected = model(pack(rows)).numpy()
@@ -60,6 +63,29 @@ def test_vectors_are_close_to_those_of_the_model(config, reduced):
         assert apart < most_apart
         if config.similarity == "cosine":
             np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("heads", [1, 3, 12])
+def test_the_largest_sums_of_attention_have_room(heads):
+    """All numbers of q are the largest one, those of k are it or its opposite, by the token."""
+    config = LARGER._replace(num_attention_heads=heads, max_position_embeddings=150)
+    model = tiny_ernie(config)
+    size = config.hidden_size
+    signs = np.resize([1.0, -1.0], size).astype(np.float32)
+    embeddings = model.embeddings
+    for table in (embeddings.position_embeddings, embeddings.token_type_embeddings):
+        table.weight.set_value(paddle.zeros_like(table.weight))
+    of_words = np.resize([1.0, -1.0], (config.vocab_size, 1)).astype(np.float32) * signs
+    embeddings.word_embeddings.weight.set_value(of_words)
+    attention = model.encoder.layers[0].self_attn
+    attention.q_proj.weight.set_value(paddle.zeros([size, size]))
+    attention.q_proj.bias.set_value(paddle.full([size], 1.0))
+    attention.k_proj.weight.set_value(np.outer(signs, np.ones(size, np.float32)) / size)
+    attention.v_proj.bias.set_value(paddle.full([size], 2.0))
+    rows = rows_of_lengths(150, 64, 65, 2)
+    with paddle.no_grad():
+        expected = model(pack(rows)).numpy()
+    assert cosines(twin_of(model, True)(rows), expected).min() > 0.999
 
 
 @PRECISIONS
@@ -73,9 +99,11 @@ def test_probabilities_are_close_to_those_of_the_cross_encoder(reduced):
 
 
 @PRECISIONS
+@pytest.mark.parametrize("heads", [3, 12])
 @pytest.mark.parametrize("representation", ["first", "mean"])
-def test_a_text_has_the_same_vector_in_every_batch(representation, reduced):
-    encoder = twin_of(tiny_ernie(LARGER._replace(representation=representation)), reduced)
+def test_a_text_has_the_same_vector_in_every_batch(representation, heads, reduced):
+    config = LARGER._replace(representation=representation, num_attention_heads=heads)
+    encoder = twin_of(tiny_ernie(config), reduced)
     rows = rows_of_lengths(9, 31, 2, 40, 16, 33)
     together = encoder(rows)
     for row, vector in zip(rows, together):
@@ -125,6 +153,19 @@ def test_a_number_that_is_not_finite_is_not_hidden(place, wrong, reduced):
     bias = model.encoder.layers[0].linear1.bias
     values = bias.numpy()
     values[place] = wrong
+    bias.set_value(values)
+    assert not np.isfinite(twin_of(model, reduced)(rows_of_lengths(5, 9))).any()
+
+
+@PRECISIONS
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("of", ["q", "k", "v"])
+def test_a_number_of_attention_that_is_not_finite_is_not_hidden(of, wrong, reduced):
+    model = tiny_ernie(LARGER._replace(num_attention_heads=3))
+    attention = model.encoder.layers[-1].self_attn
+    bias = getattr(attention, f"{of}_proj").bias
+    values = bias.numpy()
+    values[:] = wrong
     bias.set_value(values)
     assert not np.isfinite(twin_of(model, reduced)(rows_of_lengths(5, 9))).any()
 

@@ -4,13 +4,15 @@
    In 8 bits, a product of two numbers is exact, and so is their sum: only the rounding of the inputs
    is lost. Each token is rounded on its own, x = lowest + scale q with q from 0 to 255, and each
    column of the weights, w = scale r with r from -127 to 127. Without VNNI it is -64 to 64: then two
-   products q r fit into 16 bits, which is what the fastest instruction of AVX2 adds up. Everything
-   between the products is float32. In both forms nothing depends on the other tokens of a batch.
+   products q r fit into 16 bits, which is what the fastest instruction of AVX2 adds up. What lies
+   between these products is float32, but for those of attention where there is VNNI
+   (`rounded_attention.h`). In both forms nothing depends on the other rows of a batch.
 
    Letters: those of cpu_kernels.c, and
        F  size of the feed-forward layer   K, C  inputs and outputs of a product */
 #include "cpu_kernels.h"
 #include "float32_tile.h"
+#include "rounded_attention.h"
 #include <omp.h>
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -308,7 +310,7 @@ static void add_norm_row(float *x, const float *y, const float *gamma, const flo
 /* Returns P(X < x) of the standard normal distribution by a polynomial, so that x P(X < x), gelu, has
    an error of at most 3e-4: less than its rounding to 8 bits adds. */
 static inline float fast_cumulative(float x) {
-    float z = x < -4.0f ? -4.0f : x > 4.0f ? 4.0f : x, s = z * z;
+    float above = x > -4.0f ? x : -4.0f, z = above < 4.0f ? above : 4.0f, s = z * z;
     float p = 2.19240253e-8f;
     p = p * s - 1.55790925e-6f;
     p = p * s + 4.72356459e-5f;
@@ -317,7 +319,8 @@ static inline float fast_cumulative(float x) {
     p = p * s - 6.45587985e-2f;
     p = p * s + 3.97906679e-1f;
     p = 0.5f + z * p;
-    return p < 0.0f ? 0.0f : p > 1.0f ? 1.0f : p;
+    p = p > 0.0f ? p : 0.0f;
+    return p < 1.0f ? p : 1.0f;
 }
 
 static void activate(float *x, long n, long relu, long exact) {
@@ -390,6 +393,18 @@ static void query_first_tokens(const Layer *layer, const Batch *batch, long H, l
     }
 }
 
+/* context [A, H]; with `rounded` in 16 bits where the processor has the instructions. */
+static void attend_in(int rounded, const AttentionInputs *in, long A, float *context) {
+#ifdef __AVX512VNNI__
+    if (rounded && in->q_stride == in->d) {
+        attend_rounded(in, context);
+        return;
+    }
+#endif
+    (void)rounded;
+    attend(in, A, context, NULL);
+}
+
 /* hidden: [T, H] in, [A, H] out. q, kv and context: [A, H], [T, 2 H], [A, H]. */
 static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *batch,
                       long first_only, Scratch *scratch, float *hidden, float *q, float *kv,
@@ -411,7 +426,7 @@ static void run_layer(const Encoder *encoder, const Layer *layer, const Batch *b
         q, kv, kv + encoder->h * at_k.group, NULL, NULL, NULL, batch->begins, batch->lengths,
         at_q.stride, at_q.group, at_k.stride, at_k.group, batch->N, encoder->h, d, first_only,
         0.0f, 0};
-    attend(&attended, A, context, NULL);
+    attend_in(layer->query.scales != NULL, &attended, A, context);
     for (long begin = 0; begin < A; begin += BLOCK) {
         long count = A - begin < BLOCK ? A - begin : BLOCK;
         feed_forward(encoder, layer, context + begin * H, count, scratch, hidden + begin * H);

@@ -8,7 +8,10 @@ import paddle
 
 from rocketqa.jobs.compiled_library import LibrarySource
 
-SOURCES = ("cpu_kernels.c", "encoder_kernels.c", "cpu_kernels.h", "float32_tile.h")
+SOURCES = (
+    *("cpu_kernels.c", "encoder_kernels.c"),
+    *("cpu_kernels.h", "float32_tile.h", "rounded_attention.h"),
+)
 FOLDER = Path(__file__).parent
 # The OpenMP library of Paddle: one pool of threads serves Paddle's matrix products and the kernels.
 OPENMP = Path(paddle.__file__).parent / "libs" / "libiomp5.so"
