@@ -2,10 +2,19 @@
 
 import sys
 
+import numpy as np
 import pytest
 from toy_files import write_tiny_flight
 
-from rocketqa.benchmark.speed import RoundCost, Sources, Worker, _speed, has_package
+from rocketqa.benchmark.speed import (
+    Result,
+    RoundCost,
+    Sources,
+    Worker,
+    _judged,
+    _speed,
+    has_package,
+)
 from rocketqa.benchmark.workload import ENCODE
 from rocketqa.files.errors import DataError
 
@@ -36,6 +45,28 @@ def test_a_worker_that_fails_is_reported_by_its_name_and_its_last_line(tmp_path)
     with pytest.raises(DataError, match=message):
         worker.do_round()
     worker.close()
+
+
+def test_vectors_that_are_ours_are_not_judged_again():
+    class Judge:
+        def __init__(self, vectors):
+            self.given = vectors
+
+        def vectors(self, what):
+            assert what == "judged"
+            return self.given
+
+    eye = np.eye(3, dtype=np.float32)
+    exact, other, nothing = eye, eye + 1e-3, np.empty(0)
+    results = [Result([], vectors) for vectors in (exact, nothing, exact + 1e-6, other)]
+    workers = [Judge(np.stack([eye, eye])), None, None, Judge(np.stack([eye, eye[::-1]]))]
+    sources = Sources("", "", "", 3, "qrels.tsv")
+    judged = _judged(results, workers, sources)
+    assert [result.mrr for result in judged] == [1, None, 1, pytest.approx((1 + 2 / 3) / 3)]
+    assert judged[1].closeness is None and judged[3].closeness.largest_difference > 9e-4
+    assert {result.mrr for result in _judged(results, workers, sources._replace(qrels=None))} == {
+        None
+    }
 
 
 @pytest.mark.parametrize("package", ["sentence_transformers", "openvino", "paddlenlp"])

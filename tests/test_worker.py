@@ -25,17 +25,18 @@ def test_a_round_is_answered_for_each_line_that_is_read(tmp_path, capsys):
     assert [sorted(answer) for answer in answers] == [["peak_memory", "seconds"]] * 2
 
 
-def test_the_vectors_of_the_queries_are_those_of_their_texts(tmp_path, capsys):
+def test_labelled_passages_and_their_queries_are_encoded_to_be_judged(tmp_path, capsys):
     write_tiny_flight(tmp_path)
     files = {"collection": "collection.tsv", "queries": "queries.tsv", "qrels": "qrels.tsv"}
     paths = {name: str(tmp_path / file) for name, file in files.items()}
-    requests = ["round", f"vectors {tmp_path}/p.npy", f"queries {tmp_path}/q.npy"]
+    requests = ["round", f"vectors {tmp_path}/round.npy", f"judged {tmp_path}/judged.npy"]
     worker.answer_rounds(
         requests, contender="ours", work="encode", weights=str(tmp_path / "init"), rows=8, **paths
     )
     capsys.readouterr()
-    p_reps, q_reps = (np.load(tmp_path / name) for name in ("p.npy", "q.npy"))
-    assert p_reps.shape == q_reps.shape and not np.allclose(p_reps, q_reps)
+    p_reps, q_reps = np.load(tmp_path / "judged.npy")
+    assert p_reps.shape == q_reps.shape == (40, 16) and not np.allclose(p_reps, q_reps)
+    assert np.load(tmp_path / "round.npy").shape == (8, 16)
 
 
 def test_the_cost_of_a_step_is_answered_in_one_line(capsys):

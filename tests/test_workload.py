@@ -8,6 +8,7 @@ from rocketqa.benchmark.workload import (
     ENCODE,
     SCORE,
     TRAIN,
+    draw_labelled_texts,
     draw_texts,
     rows_of_round,
     training_batches,
@@ -52,19 +53,17 @@ def test_a_round_takes_all_rows_but_those_that_are_negatives_in_training():
     assert rows_of_round(TRAIN, 256) == 128
 
 
-def test_with_labels_each_passage_is_one_of_the_query_at_its_place(tmp_path):
+def test_a_labelled_passage_stands_at_the_place_of_its_query_and_none_twice(tmp_path, monkeypatch):
     write_tiny_flight(tmp_path)
-    write_lines(tmp_path / "qrels.tsv", [f"q{i}\t0\tp{39 - i}\t1" for i in range(9)])
-    paths = [tmp_path / name for name in ("collection.tsv", "queries.tsv")]
-    texts = draw_texts(*paths, 8, tmp_path / "qrels.tsv")
-    numbers = [int(passage.passage_id[1:]) for passage in texts.passages]
-    queries = [query.text for query in read_queries(paths[1]).values()]
-    assert texts.queries == [queries[39 - number] for number in numbers] and len(set(numbers)) == 8
-
-
-def test_more_rows_than_labelled_passages_are_refused(tmp_path):
-    write_tiny_flight(tmp_path)
-    write_lines(tmp_path / "qrels.tsv", ["q0\t0\tp1\t1", "q1\t0\tp1\t1", "q2\t0\tp2\t1"])
-    paths = [tmp_path / name for name in ("collection.tsv", "queries.tsv")]
-    with pytest.raises(DataError, match="qrels.tsv: expected 3 labelled passages to draw, got 2"):
-        draw_texts(*paths, 3, tmp_path / "qrels.tsv")
+    labels = [f"q{i}\t0\tp{39 - i}\t1" for i in range(9)]
+    write_lines(tmp_path / "qrels.tsv", [*labels, "q20\t0\tp39\t1"])
+    paths = [tmp_path / name for name in ("collection.tsv", "queries.tsv", "qrels.tsv")]
+    all_queries = [query.text for query in read_queries(paths[1]).values()]
+    for most, expected in ((8, 8), (100, 9)):
+        monkeypatch.setattr(workload, "JUDGED", most)
+        texts = draw_labelled_texts(*paths)
+        numbers = [int(passage.passage_id[1:]) for passage in texts.passages]
+        assert len(set(numbers)) == len(numbers) == expected
+        for query, number in zip(texts.queries, numbers):
+            assert query in (all_queries[39 - number], all_queries[20] if number == 39 else "")
+        assert [passage.text for passage in texts.queries_alone().passages] == texts.queries

@@ -35,13 +35,14 @@ from rocketqa.jobs.processor import multiplies_bfloat16
 from rocketqa.jobs.temporary_folders import temporary_folder
 
 PROJECT = Path(__file__).parents[2]
+SAME = 1e-4  # the largest difference of vectors that differ by rounding to float32 alone
 PAUSE = 0.3  # seconds, after which the threads of the contender before have gone to sleep
 CURE_OF_PEERS = "install the extra `bench`, or name another interpreter with --peers-python"
 
 
 class Sources(NamedTuple):
     """What the contenders work on: weights (a folder), and files to draw `rows` texts from; qrels:
-    labels by which the vectors are judged, or None.
+    labels of the queries, by which vectors are judged, or None.
     """
 
     weights: str
@@ -65,7 +66,7 @@ class Speed(NamedTuple):
     spread. peak_memory: bytes. speed_up: the contender's time divided by ours, the median over the
     rounds. share: of the rate of float32 matrix products, i.e. the time of the work's products
     alone divided by the contender's time, the median over the rounds. closeness: of its vectors to
-    ours; mrr: MRR@10 of its vectors of the queries and passages; None where it has none.
+    ours; mrr: MRR@10 of its vectors of labelled queries and their passages; None where it has none.
     """
 
     work: str
@@ -83,12 +84,13 @@ class Speed(NamedTuple):
 class Result(NamedTuple):
     """The costs of a contender's rounds, and the vectors of the last one, [N, H] (or empty).
 
-    q_reps: the vectors of the queries, [N, H]; None where they are not judged.
+    closeness, mrr: see Speed.
     """
 
     costs: list[RoundCost]
     vectors: np.ndarray
-    q_reps: np.ndarray | None = None
+    closeness: Closeness | None = None
+    mrr: float | None = None
 
 
 def measure_speed(
@@ -107,11 +109,7 @@ def measure_speed(
         products = results[names.index(PRODUCTS)].costs
         for name, result in zip(names, results):
             speed = _speed(work, name, result.costs, ours.costs, products, sources.rows)
-            if work == ENCODE and result.vectors.size:
-                speed = speed._replace(closeness=closeness(result.vectors, ours.vectors))
-                if result.q_reps is not None:
-                    speed = speed._replace(mrr=mrr_of(result.q_reps, result.vectors))
-            yield speed
+            yield speed._replace(closeness=result.closeness, mrr=result.mrr)
 
 
 def _missing(peers_python: str) -> list[str]:
@@ -149,13 +147,29 @@ def _alternating_rounds(
             for worker, worker_costs in zip(workers, costs):
                 time.sleep(PAUSE)
                 worker_costs.append(worker.do_round())
-        results = []
-        for worker, worker_costs in zip(workers, costs):
-            vectors = worker.vectors()
-            is_judged = work == ENCODE and sources.qrels is not None and vectors.size > 0
-            q_reps = worker.vectors("queries") if is_judged else None
-            results.append(Result(worker_costs, vectors, q_reps))
-    return results
+        results = [Result(measured, worker.vectors()) for measured, worker in zip(costs, workers)]
+        return _judged(results, workers, sources) if work == ENCODE else results
+
+
+def _judged(
+    results: Sequence[Result], workers: Sequence["Worker"], sources: Sources
+) -> list[Result]:
+    """Returns the results with the quality of their vectors; those of ours are the first.
+
+    A contender whose vectors are ours but for rounding has the MRR@10 of ours.
+    """
+    judged: list[Result] = []
+    for result, worker in zip(results, workers):
+        if result.vectors.size:
+            close = closeness(result.vectors, results[0].vectors)
+            result = result._replace(closeness=close)
+            if sources.qrels and judged and close.largest_difference < SAME:
+                result = result._replace(mrr=judged[0].mrr)
+            elif sources.qrels:
+                p_reps, q_reps = worker.vectors("judged")
+                result = result._replace(mrr=mrr_of(q_reps, p_reps))
+        judged.append(result)
+    return judged
 
 
 def _speed(
@@ -217,7 +231,7 @@ class Worker:
     def vectors(self, what: str = "vectors") -> np.ndarray:
         """Returns the vectors of the last round, [N, H]; an empty array where it had none.
 
-        what: `queries` for the vectors of the queries, which are encoded now.
+        what: `judged` for those of labelled passages and of their queries, [2, N, H], encoded now.
         """
         with temporary_folder() as folder:
             file = Path(folder, "vectors.npy")

@@ -3,7 +3,7 @@
     python -m rocketqa.benchmark.worker accumulation SETTINGS   measures one training step
     python -m rocketqa.benchmark.worker speed SETTINGS          does what each line of stdin says:
                                                                 `round`, `vectors FILE` or
-                                                                `queries FILE`
+                                                                `judged FILE`
 
 SETTINGS and the answers, one a line of stdout, are JSON objects.
 """
@@ -21,7 +21,7 @@ import numpy as np
 
 from rocketqa.benchmark.accumulation import StepSettings
 from rocketqa.benchmark.contenders import CONTENDERS
-from rocketqa.benchmark.workload import draw_texts
+from rocketqa.benchmark.workload import draw_labelled_texts, draw_texts
 from rocketqa.files.errors import DataError
 from rocketqa.jobs.parents import end_with_those_above
 
@@ -58,16 +58,18 @@ def answer_rounds(
     """Prepares a contender. Prints the cost of a round for each request of one.
 
     `vectors FILE` writes the vectors of the last round into FILE, or an empty array where it had
-    none; `queries FILE` does so with the vectors of the queries.
+    none. `judged FILE` writes those of labelled passages and their queries, [2, N, H].
     """
-    texts = draw_texts(Path(collection), Path(queries), rows, Path(qrels) if qrels else None)
+    files = (Path(collection), Path(queries))
     prepare = CONTENDERS[contender].prepare
-    do_round = prepare(work, weights, texts)
+    do_round = prepare(work, weights, draw_texts(*files, rows))
     result: object = None
     for request in requests:
         what, _, file = request.strip().partition(" ")
-        if what == "queries":
-            result = prepare(work, weights, texts.queries_alone())()
+        if what == "judged" and qrels:
+            texts = draw_labelled_texts(*files, Path(qrels))
+            both = [prepare(work, weights, of)() for of in (texts, texts.queries_alone())]
+            result = np.stack([np.asarray(vectors) for vectors in both])
         if file:
             vectors = result if isinstance(result, np.ndarray) else np.empty(0)
             np.save(file, vectors)

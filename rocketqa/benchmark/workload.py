@@ -4,8 +4,7 @@
     score     pairs of a query and a passage to relevance
     train     steps of a dual encoder; each query has a positive and a negative passage
 
-The time of each includes tokenizing. With labels each query has a passage that is relevant to it,
-so that the vectors can be judged; else the passages are assigned to the queries at random, because
+The time of each includes tokenizing. The passages are assigned to the queries at random, because
 the time does not depend on whether they are relevant.
 """
 
@@ -26,6 +25,7 @@ QUERY_LENGTH = 32  # tokens, special ones included; so are the next two
 PASSAGE_LENGTH = 128
 PAIR_LENGTH = 160
 TRAINING_QUERIES = 32  # of a training step
+JUDGED = 1000  # labelled queries that judge the vectors of a contender
 
 Round = Callable[[], object]  # does the work on all texts once
 
@@ -49,14 +49,11 @@ class TrainingBatch(NamedTuple):
     negatives: list[Passage]
 
 
-def draw_texts(collection: Path, queries: Path, rows: int, qrels: Path | None = None) -> Texts:
+def draw_texts(collection: Path, queries: Path, rows: int) -> Texts:
     """Returns `rows` passages and as many queries in random order, the same ones at each call.
 
-    qrels: with it, each passage is the first that is labelled for the query at its place. Raises
-    DataError where the files have fewer.
+    Raises DataError where the files have fewer.
     """
-    if qrels:
-        return _draw_labelled_texts(collection, queries, rows, qrels)
     all_passages = list(iterate_collection(collection))
     all_queries = [query.text for query in read_queries(queries).values()]
     if min(len(all_passages), len(all_queries)) < rows:
@@ -69,7 +66,11 @@ def draw_texts(collection: Path, queries: Path, rows: int, qrels: Path | None = 
     return Texts(passages, generator.sample(all_queries, rows))
 
 
-def _draw_labelled_texts(collection: Path, queries: Path, rows: int, qrels: Path) -> Texts:
+def draw_labelled_texts(collection: Path, queries: Path, qrels: Path) -> Texts:
+    """Returns JUDGED queries, or all where there are fewer, in random order, the same ones at each
+    call. The passage at the place of a query is the first that is labelled for it; none is there
+    twice.
+    """
     all_queries = read_queries(queries)
     all_passages = CollectionFile(collection)
     positives = read_positives(qrels, check=Check(query_ids=all_queries, passage_ids=all_passages))
@@ -78,9 +79,7 @@ def _draw_labelled_texts(collection: Path, queries: Path, rows: int, qrels: Path
     random.Random(1).shuffle(query_ids)
     for query_id in query_ids:
         query_of_passage.setdefault(positives[query_id][0], query_id)
-    pairs = list(query_of_passage.items())[:rows]
-    if len(pairs) < rows:
-        raise DataError(f"{qrels}: expected {rows} labelled passages to draw, got {len(pairs)}")
+    pairs = list(query_of_passage.items())[:JUDGED]
     return Texts(
         [all_passages[passage_id] for passage_id, _ in pairs],
         [all_queries[query_id].text for _, query_id in pairs],

@@ -161,8 +161,8 @@ def add_speed_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--qrels",
         type=to_path,
-        help="qrels.SPLIT.tsv: draw passages that are labelled for the queries, and print the "
-        "MRR@10 of their vectors, too (default: draw passages at random)",
+        help="qrels.SPLIT.tsv: print the MRR@10 of each contender's vectors, too, for 1,000 "
+        "labelled queries among their passages (default: do not)",
     )
     parser.add_argument(
         "--rows",
