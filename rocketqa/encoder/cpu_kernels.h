@@ -15,7 +15,8 @@ static inline float *allocate(long floats) {
 
 /* Returns e^x with a relative error of at most 2e-7; nan for nan. */
 static inline float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    x = x < -87.0f ? -87.0f : x; /* two steps, each one instruction that passes nan on */
+    x = x > 88.0f ? 88.0f : x;
     float n = rintf(x * 1.44269504f), r = x - n * 0.693359375f + n * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
