@@ -1,7 +1,7 @@
 """The tables of speeds in rocketqa/README.md say what the files of results say.
 
-The first heading of such a table is its kind and the machine. "encode" and "score": a row is a
-contender, a column a measure. "rows a second": a row is a kind of work, a column a contender.
+The first heading of such a table is its kind and the machine. "encode", "score" and "train": a row
+is a contender, a column a measure. "rows a second": a row is a kind of work, a column a contender.
 "search": a row is a number of vectors and a depth. "growth": a row is a verb, a number of passages
 and one of threads. Other tables have no speeds.
 """
@@ -13,7 +13,7 @@ from script_runs import ROOT
 
 PAGE = (ROOT / "rocketqa/README.md").read_text(encoding="utf-8")
 RATE = "rows a second"
-WORKS = ("encode", "score")
+WORKS = ("encode", "score", "train")
 KINDS = (*WORKS, RATE, "search", "growth")
 FURTHER_KEYS = {"search": 1, "growth": 2}  # columns, besides the first one, that name a row
 
