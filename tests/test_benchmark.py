@@ -52,7 +52,7 @@ def test_ours_and_the_plain_loop_are_measured_side_by_side(tmp_path):
     done = benchmark(
         *("speed", "--weights", tmp_path / "init", "--rows", 36, "--rounds", 1),
         *("--collection", tmp_path / "collection.tsv", "--queries", tmp_path / "queries.tsv"),
-        *("--works", "encode", "--peers-python", "false"),
+        *("--works", "encode", "--peers-python", "false", "--qrels", tmp_path / "qrels.tsv"),
     )
     [processor], header, *rows = table(done)
     assert re.match(r"processor: .+; cores of this process: \d+; instruction sets: ", processor)
@@ -67,8 +67,9 @@ def test_ours_and_the_plain_loop_are_measured_side_by_side(tmp_path):
     ours, reduced, one_thread, products, padded = rows
     assert all(float(value) > 0 for row in rows for value in row[2:8])
     assert (ours[6], products[7]) == ("1.00", "1.00")
-    assert ours[8:] == one_thread[8:] == ["0.0e+00", "1.000000", "1.000000"]
-    assert products[8:] == ["-", "-", "-"]
+    assert ours[8:] == one_thread[8:] == ["0.0e+00", "1.000000", "1.000000", padded[11]]
+    assert products[8:] == ["-", "-", "-", "-"]
+    assert 0 < float(ours[11]) < 1 and float(reduced[11]) == pytest.approx(float(ours[11]), abs=0.1)
     assert float(padded[8]) < 1e-4 and float(reduced[10]) > 0.9
     for package in OF_PEERS:
         assert f"false: no {package} there, so it is left out" in done.stderr
