@@ -86,10 +86,10 @@ def teacher_logits(
             query_id = example.query_id
             scores = _scores_of_query(runs, query_id, of_a_cross_encoder=True)
             of_retriever = _scores_of_query(retrieved, query_id, of_a_cross_encoder=False)
-            last = min(of_retriever.values(), default=0.0)
         passage_ids = [example.positive_id, *example.negative_ids]
         row = log_odds(_row(scores, query_id, passage_ids, "--teacher"))  # [P]
         if of_retriever:
+            last = min(of_retriever.values())
             of_retriever.setdefault((query_id, example.positive_id), last)
         if retriever:
             own = _row(of_retriever, query_id, passage_ids, "--teacher-retriever")  # [P]

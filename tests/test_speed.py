@@ -14,9 +14,11 @@ from rocketqa.benchmark.speed import (
     _judged,
     _speed,
     has_package,
+    measure_speed,
 )
 from rocketqa.benchmark.workload import ENCODE
 from rocketqa.files.errors import DataError
+from rocketqa.files.formats import write_lines
 
 
 def test_the_speed_up_is_the_median_over_the_rounds_and_the_peak_the_largest():
@@ -45,6 +47,19 @@ def test_a_worker_that_fails_is_reported_by_its_name_and_its_last_line(tmp_path)
     with pytest.raises(DataError, match=message):
         worker.do_round()
     worker.close()
+
+
+def test_wrong_labels_are_refused_before_anything_is_measured(tmp_path):
+    write_tiny_flight(tmp_path)
+    write_lines(tmp_path / "none.tsv", ["q1\t0\tp1\t0"])
+    files = [str(tmp_path / name) for name in ("collection.tsv", "queries.tsv")]
+    for qrels, got in (
+        ("none.tsv", "expected labelled queries, got none"),
+        ("no.tsv", "expected a file"),
+    ):
+        sources = Sources(str(tmp_path / "init"), *files, 8, str(tmp_path / qrels))
+        with pytest.raises(DataError, match=f"{qrels}: {got}"):
+            next(measure_speed(sources, [ENCODE], 1, "false"))
 
 
 def test_vectors_that_are_ours_are_not_judged_again():

@@ -27,7 +27,7 @@ from rocketqa.benchmark.contenders import (
     PRODUCTS,
     contenders_of,
 )
-from rocketqa.benchmark.workload import ENCODE, rows_of_round
+from rocketqa.benchmark.workload import ENCODE, draw_labelled_texts, rows_of_round
 from rocketqa.files.errors import DataError
 from rocketqa.files.packages import INSTALL
 from rocketqa.jobs.parents import environment_of_child
@@ -99,8 +99,10 @@ def measure_speed(
     """Yields the speed of each contender at each work. The round that warms up does not count.
 
     peers_python: the interpreter that has the packages OF_PEERS. Where a package is missing, a line
-    on stderr says so and its contenders are left out.
+    on stderr says so and its contenders are left out. Raises DataError where the labels are wrong.
     """
+    if sources.qrels:  # so that wrong labels are refused before anything is measured
+        draw_labelled_texts(*map(Path, (sources.collection, sources.queries, sources.qrels)))
     missing = _missing(peers_python)
     for work in works:
         names = contenders_of(work, missing)

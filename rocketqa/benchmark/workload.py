@@ -69,7 +69,7 @@ def draw_texts(collection: Path, queries: Path, rows: int) -> Texts:
 def draw_labelled_texts(collection: Path, queries: Path, qrels: Path) -> Texts:
     """Returns JUDGED queries, or all where there are fewer, in random order, the same ones at each
     call. The passage at the place of a query is the first that is labelled for it; none is there
-    twice.
+    twice. Raises DataError where no query has one.
     """
     all_queries = read_queries(queries)
     all_passages = CollectionFile(collection)
@@ -80,6 +80,8 @@ def draw_labelled_texts(collection: Path, queries: Path, qrels: Path) -> Texts:
     for query_id in query_ids:
         query_of_passage.setdefault(positives[query_id][0], query_id)
     pairs = list(query_of_passage.items())[:JUDGED]
+    if not pairs:
+        raise DataError(f"{qrels}: expected labelled queries, got none")
     return Texts(
         [all_passages[passage_id] for passage_id, _ in pairs],
         [all_queries[query_id].text for _, query_id in pairs],

@@ -94,7 +94,8 @@ static inline __attribute__((always_inline)) void add_pairs(long pairs, const in
 }
 
 /* scores [L to 8, QUERIES] = the products of keys and queries; the largest of each query. */
-static inline __attribute__((always_inline)) void score_keys(const Heads *at, long L, long d, __m512i largest[2]) {
+static inline __attribute__((always_inline)) void score_keys(const Heads *at, long L, long d,
+                                                             __m512i largest[2]) {
     largest[0] = largest[1] = _mm512_set1_epi32(INT32_MIN);
     for (long j = 0; j < L; j += TILE) {
         __m512i sum[TILE][2] = {{{0}}};
@@ -181,7 +182,7 @@ static inline __attribute__((always_inline)) void attend_head(const Heads *at, c
         weigh_keys(at, L, largest, scale, sums);
         weigh_values(at, L, d);
         for (long t = 0; t < count; t++) {
-            float unit = of_v / LARGEST_VALUE / sums[t]; /* not finite if the scale is NAN: sums are 0 */
+            float unit = of_v / LARGEST_VALUE / sums[t]; /* of a scale of NAN, sums are 0 */
             for (long c = 0; c < d; c++)
                 context[(first + t) * stride + c] = at->out[t * d + c] * unit;
         }
