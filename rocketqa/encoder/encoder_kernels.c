@@ -284,11 +284,14 @@ static void multiply(const Product *product, const Inputs *x, long n, float *y) 
     multiply_to(product, x, n, &rows);
 }
 
+/* Whether a head of d numbers is a whole number of tiles, so that heads lie one after the other. */
+static inline int lies_by_heads(long d) { return d % 32 == 0; }
+
 /* The outputs of a product of q, or of k and v, from token `begin` on: one head after the other,
    [heads, tokens, d], so that attention reads neighbours; or where a head is no whole number of
    tiles, [tokens, C padded to 16]. */
 static Outputs by_heads(const Product *product, float *y, long begin, long tokens, long d) {
-    if (d % 32 == 0) return (Outputs){y + begin * d, d, d, tokens * d};
+    if (lies_by_heads(d)) return (Outputs){y + begin * d, d, d, tokens * d};
     long C16 = multiple_of_16(product->C);
     return (Outputs){y + begin * C16, C16, d, d};
 }
@@ -396,7 +399,7 @@ static void query_first_tokens(const Layer *layer, const Batch *batch, long H, l
 /* context [A, H]; with `rounded` in 16 bits where the processor has the instructions. */
 static void attend_in(int rounded, const AttentionInputs *in, long A, float *context) {
 #ifdef __AVX512VNNI__
-    if (rounded && in->q_stride == in->d) {
+    if (rounded && lies_by_heads(in->d)) {
         attend_rounded(in, context);
         return;
     }
