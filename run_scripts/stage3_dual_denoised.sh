@@ -49,14 +49,7 @@ raise_threshold() {
 
 rm -f "$OUTPUT_DIR"/dual_encoder_1.*.txt "$OUTPUT_DIR/max_negative"
 calibrate
-why=$(refusal denoise)
-if [ -n "$why" ]; then
-    leave_out dual_encoder_1 "the cross encoder does not agree with the held-out labels:\
- $why; train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more labels, or\
- set THRESHOLDS=paper to denoise all the same: $OUTPUT_DIR/calibration/report.md has the\
- calibration"
-    exit 0
-fi
+if is_refused dual_encoder_1 denoise denoise; then exit 0; fi
 retrieve dual_encoder_0 train "$RETRIEVE_DEPTH"
 choose_depth dual_encoder_0.train train "$DENOISE_DEPTH" --qrels "$DATA_DIR/qrels.train.tsv"
 ranks=$(as_deep "$DENOISE_DEPTH" dual_encoder_0.train)

@@ -61,14 +61,7 @@ require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.s
 
 calibrate
 [ ! -e "$OUTPUT_DIR/max_negative" ] || MAX_NEGATIVE=$(cat "$OUTPUT_DIR/max_negative") # of stage 3
-why=$(refusal augment)
-if [ -n "$why" ]; then
-    leave_out dual_encoder_2 "the cross encoder does not agree with the held-out labels:\
- $why; train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more labels, or\
- set THRESHOLDS=paper to augment all the same: $OUTPUT_DIR/calibration/report.md has the\
- calibration"
-    exit 0
-fi
+if is_refused dual_encoder_2 augment augment; then exit 0; fi
 retrieve dual_encoder_1 unlabelled "$AUGMENT_DEPTH"
 choose_depth dual_encoder_1.unlabelled unlabelled "$AUGMENT_DEPTH" --min-positive "$MIN_POSITIVE"
 ranks=$(as_deep "$AUGMENT_DEPTH" dual_encoder_1.unlabelled)

@@ -38,8 +38,9 @@
 #                                   the held-out pairs of the cross encoder (in FOLDER), and lowers
 #                                   MAX_NEGATIVE and MIN_POSITIVE as it says.
 # decided STEP COLUMN               prints a column of decision.tsv there, for denoise or augment.
-# refusal STEP                      prints why held-out pairs speak against it, denoise or augment, if
-#                                   they do and the flight is calibrated; else nothing.
+# is_refused MODEL STEP USE          is true where the flight is calibrated and held-out pairs speak against
+#                                   STEP, denoise or augment; then MODEL is left out. USE says for what
+#                                   it needs them.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
@@ -328,11 +329,15 @@ decided() {
 }
 
 # A cross encoder without held-out pairs leaves the decisions of an earlier one behind.
-refusal() {
-    is_calibrated && [ "${PLAN-no}" = no ] || return 0
-    [ -e "$CHECKPOINT_DIR/cross_encoder/held_out.tsv" ] || return 0
-    [ -e "$OUTPUT_DIR/calibration/decision.tsv" ] || return 0
-    [ "$(decided "$1" 2)" != no ] || decided "$1" 3
+is_refused() {
+    is_calibrated && [ "${PLAN-no}" = no ] || return 1
+    [ -e "$CHECKPOINT_DIR/cross_encoder/held_out.tsv" ] || return 1
+    [ -e "$OUTPUT_DIR/calibration/decision.tsv" ] || return 1
+    [ "$(decided "$2" 2)" = no ] || return 1
+    leave_out "$1" "the cross encoder does not agree with the held-out labels:\
+ $(decided "$2" 3); train the cross encoder longer (MIN_STEPS_CROSS=$MIN_STEPS_CROSS) or on more\
+ labels, or set THRESHOLDS=paper to $3 all the same: $OUTPUT_DIR/calibration/report.md has the\
+ calibration"
 }
 
 report_denoising() {

@@ -130,8 +130,18 @@ def test_the_windows_of_squad_are_flown_like_data_of_ones_own():
     of_the_data = {"DATA_PREP", "INIT", "INIT_CROSS", "ROWS", "BM25_STEMMER", "PASSAGE_LENGTHS"}
     of_a_short_flight = {
         *("MIN_STEPS", "MIN_STEPS_CROSS", "BATCH_SIZE_CROSS", "CROSS_NEGATIVES", "RERANK_DEPTH"),
-        *("EPOCHS_4", "EPOCHS_CROSS", "EASY_STEPS_CROSS"),
+        *("EPOCHS_4", "EPOCHS_CROSS", "EASY_STEPS_CROSS", "DISTIL"),
     }
     assert changed == folders | of_the_data | of_a_short_flight
     for name in ("INIT", "INIT_CROSS"):  # made by DATA_PREP
         assert windows[name].startswith(f"{windows['DATA_DIR']}/")
+
+
+def test_the_first_page_has_the_values_of_own_env():
+    values = variable_values(ROOT / "run_scripts/own.env")
+    page = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| (`[A-Z_0-9` ]+`) \| .+ \| (.+) \|$", page, re.M)
+    assert len(rows) > 5
+    for names, told in rows:
+        expected = [values[name] or "empty" for name in re.findall(r"\w+", names)]
+        assert told.split(", ") == expected, names

@@ -34,7 +34,7 @@ esac
 @pytest.fixture
 def calls_of_fusion(tmp_path):
     """Returns what runs fuse.sh with variables, and gives the calls of its verbs."""
-    for name in ("c/cross_encoder", "c/dual_encoder_2", "c/start", "o", "d"):
+    for name in ("c/cross_encoder", "c/dual_encoder_3", "c/start", "o", "d"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("collection", "queries.train", "qrels.train", "queries.dev", "qrels.dev"):
         (tmp_path / f"d/{name}.tsv").touch()
@@ -63,15 +63,15 @@ def calls_of_fusion(tmp_path):
     "changed, model",
     [
         ({"START": "0.2", "WORDS": "0.4"}, "start"),  # half as good
-        ({"START": "0.19", "WORDS": "0.4"}, "dual_encoder_2"),
-        ({"START": "0.4", "WORDS": "0.2", "BASELINES": "no"}, "dual_encoder_2"),
+        ({"START": "0.19", "WORDS": "0.4"}, "dual_encoder_3"),
+        ({"START": "0.4", "WORDS": "0.2", "BASELINES": "no"}, "dual_encoder_3"),
     ],
 )
 def test_the_initial_weights_choose_the_weight_where_they_are_half_as_good_as_words(
     calls_of_fusion, changed, model
 ):
     [call] = [call for call in calls_of_fusion(**changed) if "--output fused.dev.run" in call]
-    assert "--runs bm25.dev.run dual_encoder_2.dev.run" in call
+    assert "--runs bm25.dev.run dual_encoder_3.dev.run" in call
     assert f"--training-runs bm25.train_sample.run {model}.train_sample.run" in call
 
 

@@ -59,15 +59,24 @@ def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_p
     decision = tmp_path / "calibration/decision.tsv"
     rows = f"denoise\t{answer}\t9 % of 9 are: 1 times\t0.1\naugment\tyes\tall\t0.9\n"
     decision.write_text(f"step\tanswer\tevidence\tthreshold\n{rows}")
-    program = "refusal denoise; refusal augment"
-    variables = {"CHECKPOINT_DIR": str(tmp_path)}
+    program = "for step in denoise augment; do if is_refused M $step use; then echo $step; fi; done"
+    variables = {"CHECKPOINT_DIR": str(tmp_path), "MIN_STEPS_CROSS": "7"}
     assert with_steps(tmp_path, program, **variables).stdout == ""  # of an earlier cross encoder
     (tmp_path / "cross_encoder").mkdir()
     (tmp_path / "cross_encoder/held_out.tsv").touch()
-    expected = "9 % of 9 are: 1 times\n" if answer == "no" else ""
-    assert with_steps(tmp_path, program, **variables).stdout == expected
     for others in ({"THRESHOLDS": "paper"}, {"PLAN": "yes"}):
         assert with_steps(tmp_path, program, **variables | others).stdout == ""
+    assert not (tmp_path / "M.left_out.txt").exists()
+    expected = "denoise\n" if answer == "no" else ""
+    assert with_steps(tmp_path, program, **variables).stdout == expected
+    assert (tmp_path / "M.left_out.txt").exists() == (answer == "no")
+    if answer == "no":
+        assert (tmp_path / "M.left_out.txt").read_text() == (
+            "M is not trained: the cross encoder does not agree with the held-out labels: 9 % of 9 "
+            "are: 1 times; train the cross encoder longer (MIN_STEPS_CROSS=7) or on more labels, "
+            f"or set THRESHOLDS=paper to use all the same: {tmp_path}/calibration/report.md has the "
+            "calibration.\n"
+        )
 
 
 @pytest.mark.parametrize(
