@@ -74,8 +74,8 @@ def test_a_stage_is_refused_with_the_evidence_where_held_out_labels_say_no(tmp_p
         assert (tmp_path / "M.left_out.txt").read_text() == (
             "M is not trained: the cross encoder does not agree with the held-out labels: 9 % of 9 "
             "are: 1 times; train the cross encoder longer (MIN_STEPS_CROSS=7) or on more labels, "
-            f"or set THRESHOLDS=paper to use all the same: {tmp_path}/calibration/report.md has the "
-            "calibration.\n"
+            f"or set THRESHOLDS=paper to use all the same: {tmp_path}/calibration/report.md has "
+            "the calibration.\n"
         )
 
 
