@@ -25,6 +25,13 @@ enum { ROWS = 6, REGISTERS = 4, LANES = 16 };
 #else
 enum { ROWS = 4, REGISTERS = 2, LANES = 8 };
 #endif
+/* The same of a float32 product, whose registers have WIDTH columns. FETCHES: whether it reads weights
+   faster than they come from the last level of the cache, unless they are fetched before. */
+#ifdef __AVX512F__
+enum { EXACT_ROWS = 8, EXACT_REGISTERS = 3, FETCHES = 1 };
+#else
+enum { EXACT_ROWS = 6, EXACT_REGISTERS = 2, FETCHES = 0 };
+#endif
 /* Tokens that pass through a layer's products together, so that what lies between stays in the
    processor's cache. */
 enum { BLOCK = 48 };
@@ -138,13 +145,15 @@ static void round_row(const float *x, long K, long row, Inputs *to) {
 
 #ifdef __AVX512VNNI__
 /* The sums of q r for ROWS rows and the columns of REGISTERS panels. It is inlined, so that the sums
-   stay in registers. */
+   stay in registers. next, step: as in float32_tile. */
 static inline __attribute__((always_inline)) void tile(const Inputs *rows, long row, long K8,
                                                        const int8_t *const panels[REGISTERS],
+                                                       const int8_t *next, long step,
                                                        integers sum[ROWS][REGISTERS]) {
     const uint8_t *values = rows->values + row * rows->stride;
     for (long k = 0; k < K8; k += 4) {
         __m512i weights[REGISTERS];
+        __builtin_prefetch(next + k * step, 0, 2);
 #pragma GCC unroll 4
         for (int v = 0; v < REGISTERS; v++) {
             weights[v] = _mm512_loadu_si512(panels[v] + k * PANEL);
@@ -177,10 +186,12 @@ static inline __attribute__((always_inline)) __m256i add_products(__m256i sum, _
 /* The sums of q r for ROWS rows and 16 columns, two registers of the same panel. */
 static inline __attribute__((always_inline)) void tile(const Inputs *rows, long row, long K8,
                                                        const int8_t *const panels[REGISTERS],
+                                                       const int8_t *next, long step,
                                                        integers sum[ROWS][REGISTERS]) {
     const __m256i *w = (const __m256i *)panels[0];
     const uint8_t *values = rows->values + row * rows->stride;
-    for (long k = 0; k < K8; k += 4, w += 2)
+    for (long k = 0; k < K8; k += 4, w += 2) {
+        __builtin_prefetch(next + k * step, 0, 2);
 #pragma GCC unroll 4
         for (int i = 0; i < ROWS; i++) {
             int32_t four;
@@ -189,6 +200,7 @@ static inline __attribute__((always_inline)) void tile(const Inputs *rows, long 
             sum[i][0] = (integers)add_products((__m256i)sum[i][0], same, w);
             sum[i][1] = (integers)add_products((__m256i)sum[i][1], same, w + 1);
         }
+    }
 }
 #endif
 
@@ -218,21 +230,25 @@ static inline lanes register_at(const float *of_columns) {
 
 static void multiply_rounded(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
+    long tiles = (n + ROWS - 1) / ROWS;
+    long fetched = (REGISTERS * LANES + tiles - 1) / tiles; /* in a step of a tile */
+    const int8_t *weights = product->weights;
     for (long c = 0; c < C16; c += REGISTERS * LANES) {
         const int8_t *panels[REGISTERS];
         lanes scales[REGISTERS], column_sums[REGISTERS], bias[REGISTERS];
         float *y[REGISTERS];
         for (int v = 0; v < REGISTERS; v++) { /* behind the last column, that register once more */
             long column = c + v * LANES < C16 ? c + v * LANES : C16 - LANES;
-            panels[v] = (const int8_t *)product->weights + column / PANEL * PANEL * K8;
+            panels[v] = weights + column / PANEL * PANEL * K8;
             scales[v] = register_at(product->scales + column);
             column_sums[v] = register_at(product->sums + column);
             bias[v] = register_at(product->bias + column);
             y[v] = outputs_at(to, column);
         }
-        for (long row = 0; row < n; row += ROWS) {
+        const int8_t *next = weights + (c + REGISTERS * LANES) * K8;
+        for (long row = 0; row < n; row += ROWS, next += fetched * K8) {
             integers sum[ROWS][REGISTERS] = {{{0}}};
-            tile(x, row, K8, panels, sum);
+            tile(x, row, K8, panels, next, fetched, sum);
 #pragma GCC unroll 6
             for (int i = 0; i < ROWS; i++) {
                 if (row + i == n) break;
@@ -249,25 +265,35 @@ static void multiply_rounded(const Product *product, const Inputs *x, long n, co
     }
 }
 
-/* Where a column of float32 weights begins. */
-static inline const float *column_at(const Product *product, long c) {
-    return (const float *)product->weights + c / PANEL * PANEL * product->K + c % PANEL;
-}
-
 static void multiply_exact(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K = product->K, C16 = multiple_of_16(product->C);
-    float sums[TILE_ROWS][TILE_COLUMNS] __attribute__((aligned(64)));
-    for (long c = 0; c < C16; c += TILE_COLUMNS) {
-        long columns = C16 - c < TILE_COLUMNS ? C16 - c : TILE_COLUMNS;
-        const float *weights = column_at(product, c), *bias = product->bias + c;
-        const float *more = column_at(product, c + columns - WIDTH);
-        float *y = outputs_at(to, c);
-        for (long row = 0; row < n; row += TILE_ROWS) {
-            long count = n - row < TILE_ROWS ? n - row : TILE_ROWS;
-            float32_tile(x->exact + row * x->stride, count, x->stride, K, weights, more, sums[0]);
-            for (long i = 0; i < count; i++)
-                for (int j = 0; j < columns; j++)
-                    y[(row + i) * to->stride + j] = sums[i][j] + bias[j];
+    long tiles = (n + EXACT_ROWS - 1) / EXACT_ROWS;
+    long fetched = FETCHES ? (EXACT_REGISTERS * WIDTH + tiles - 1) / tiles : 0; /* in a step */
+    const float *weights = product->weights;
+    for (long c = 0; c < C16; c += EXACT_REGISTERS * WIDTH) {
+        const float *columns[EXACT_REGISTERS];
+        vector bias[EXACT_REGISTERS];
+        float *y[EXACT_REGISTERS];
+        for (int v = 0; v < EXACT_REGISTERS; v++) { /* as in multiply_rounded */
+            long column = c + v * WIDTH < C16 ? c + v * WIDTH : C16 - WIDTH;
+            columns[v] = weights + column / PANEL * PANEL * K + column % PANEL;
+            bias[v] = *(const anywhere *)(product->bias + column);
+            y[v] = outputs_at(to, column);
+        }
+        const float *next = weights + (c + EXACT_REGISTERS * WIDTH) * K;
+        for (long row = 0; row < n; row += EXACT_ROWS, next += fetched * K) {
+            long count = n - row < EXACT_ROWS ? n - row : EXACT_ROWS;
+            vector sum[EXACT_ROWS * EXACT_REGISTERS] = {{0}};
+            float32_tile(EXACT_ROWS, EXACT_REGISTERS, x->exact + row * x->stride, count, x->stride,
+                         K, columns, next, fetched, sum);
+#pragma GCC unroll 8
+            for (int i = 0; i < EXACT_ROWS; i++) {
+                if (i == count) break;
+#pragma GCC unroll 3
+                for (int v = 0; v < EXACT_REGISTERS; v++)
+                    *(anywhere *)(y[v] + (row + i) * to->stride) =
+                        sum[i * EXACT_REGISTERS + v] + bias[v];
+            }
         }
     }
 }

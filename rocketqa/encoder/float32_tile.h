@@ -5,7 +5,6 @@
 #ifdef __AVX512F__
 #pragma GCC target("prefer-vector-width=512")
 #endif
-#include <string.h>
 
 /* The floats of a vector register. */
 #ifdef __AVX512F__
@@ -18,26 +17,31 @@ typedef vector anywhere __attribute__((aligned(4))); /* of memory that is not al
 
 /* PANEL: columns that are packed together, so that a step along K reads them from one place.
    AHEAD: steps between a line of the cache that is asked for and its use. */
-enum { PANEL = 16, TILE_ROWS = WIDTH == 16 ? 12 : 6, TILE_COLUMNS = 2 * WIDTH, AHEAD = 12 };
+enum { PANEL = 16, AHEAD = 12, MOST_ROWS = 24, MOST_REGISTERS = 3 };
 
-/* y [TILE_ROWS, TILE_COLUMNS] = the products of `count` rows of K numbers, `stride` apart, and two
-   registers of columns. count: 1 to TILE_ROWS; the rows of y after it are copies of the last one.
-   columns, more: where each register begins in its panel, [K, PANEL]. */
-static inline void float32_tile(const float *x, long count, long stride, long K,
-                                const float *columns, const float *more, float *y) {
-    vector sum[TILE_ROWS][2] = {{{0}}};
-    const float *rows[TILE_ROWS];
-    for (int i = 0; i < TILE_ROWS; i++) rows[i] = x + (i < count ? i : count - 1) * stride;
+/* Adds to sum [tile_rows, registers] the products of `count` rows of K numbers, `stride` apart, and
+   `registers` registers of columns. It is inlined with constants, so that the sums stay in registers:
+   tile_rows to MOST_ROWS, registers to MOST_REGISTERS. count: 1 to tile_rows; the sums of rows after
+   it are those of the last one. columns: where each register begins in its panel, [K, PANEL]. next:
+   K * step numbers that will be read later, and that are fetched meanwhile; none with a step of 0. */
+static inline __attribute__((always_inline)) void float32_tile(
+    const int tile_rows, const int registers, const float *x, long count, long stride, long K,
+    const float *const columns[], const float *next, long step, vector sum[]) {
+    const float *rows[MOST_ROWS];
+#pragma GCC unroll 24
+    for (int i = 0; i < tile_rows; i++) rows[i] = x + (i < count ? i : count - 1) * stride;
     for (long k = 0; k < K; k++) {
-        vector first = *(const anywhere *)(columns + k * PANEL);
-        vector second = *(const anywhere *)(more + k * PANEL);
-        __builtin_prefetch(columns + (k + AHEAD) * PANEL);
-        __builtin_prefetch(more + (k + AHEAD) * PANEL);
-#pragma GCC unroll 12
-        for (int i = 0; i < TILE_ROWS; i++) {
-            sum[i][0] += rows[i][k] * first;
-            sum[i][1] += rows[i][k] * second;
+        vector column[MOST_REGISTERS];
+#pragma GCC unroll 3
+        for (int v = 0; v < registers; v++) {
+            column[v] = *(const anywhere *)(columns[v] + k * PANEL);
+            __builtin_prefetch(columns[v] + (k + AHEAD) * PANEL);
         }
+        if (step) __builtin_prefetch(next + k * step, 0, 2);
+#pragma GCC unroll 24
+        for (int i = 0; i < tile_rows; i++)
+#pragma GCC unroll 3
+            for (int v = 0; v < registers; v++)
+                sum[i * registers + v] += rows[i][k] * column[v];
     }
-    memcpy(y, sum, sizeof sum);
 }

@@ -11,45 +11,31 @@
 #include <immintrin.h>
 #endif
 
+enum { TILE_ROWS = WIDTH == 16 ? 12 : 6, TILE_COLUMNS = 2 * WIDTH };
 enum { CHUNK = 4 * TILE_ROWS }; /* passages that stay in the cache while all queries pass them */
-
-enum { LONG_ROWS = 2 * TILE_ROWS };
-
-/* Does what float32_tile does for twice as many rows and one register of columns. */
-static void long_tile(const float *x, long count, long stride, long K, const float *columns,
-                      float *y) {
-    vector sum[LONG_ROWS] = {{0}};
-    const float *rows[LONG_ROWS];
-    for (int i = 0; i < LONG_ROWS; i++) rows[i] = x + (i < count ? i : count - 1) * stride;
-    for (long k = 0; k < K; k++) {
-        vector column = *(const anywhere *)(columns + k * PANEL);
-        __builtin_prefetch(columns + (k + AHEAD) * PANEL);
-#pragma GCC unroll 24
-        for (int i = 0; i < LONG_ROWS; i++) sum[i] += rows[i][k] * column;
-    }
-    memcpy(y, sum, sizeof sum);
-}
 
 /* Writes float32 products of the passages `begin` to `end` of a part, [n, H], with all queries:
    [Q / PANEL, n, PANEL]. panels: the queries, [Q / PANEL, H, PANEL]. Q: a multiple of PANEL. */
 void multiply_queries(const float *panels, const float *passages, long Q, long n, long H,
                       long begin, long end, float *products) {
-    float tile[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
     for (long chunk = begin; chunk < end; chunk += CHUNK)
         for (long query = 0; query < Q; query += TILE_COLUMNS) {
             long columns = Q - query < TILE_COLUMNS ? WIDTH : TILE_COLUMNS; /* of a tile */
             long rows = TILE_ROWS * TILE_COLUMNS / columns;
             long second = query + WIDTH;
-            const float *more = panels + second / PANEL * PANEL * H + second % PANEL;
+            const float *registers[] = {panels + query * H,
+                                        panels + second / PANEL * PANEL * H + second % PANEL};
             for (long row = chunk; row < end && row < chunk + CHUNK; row += rows) {
                 long count = end - row < rows ? end - row : rows;
                 const float *x = passages + row * H;
-                if (columns == WIDTH) long_tile(x, count, H, H, panels + query * H, tile);
-                else float32_tile(x, count, H, H, panels + query * H, more, tile);
+                vector sums[2 * TILE_ROWS] = {{0}};
+                if (columns == WIDTH)
+                    float32_tile(2 * TILE_ROWS, 1, x, count, H, H, registers, x, 0, sums);
+                else float32_tile(TILE_ROWS, 2, x, count, H, H, registers, x, 0, sums);
                 for (long first = 0; first < columns; first += PANEL)
                     for (long i = 0; i < count; i++)
                         memcpy(products + ((query + first) / PANEL * n + row + i) * PANEL,
-                               tile + i * columns + first, PANEL * sizeof(float));
+                               (const float *)sums + i * columns + first, PANEL * sizeof(float));
             }
         }
 }
