@@ -44,7 +44,7 @@ def cosines(left, right):
         LARGER._replace(intermediate_size=197, representation="mean"),
         LARGER._replace(representation="mean", similarity="cosine"),
         *(LARGER._replace(hidden_size=192, num_attention_heads=heads) for heads in (2, 3, 6)),
-        LARGER._replace(hidden_size=48, num_attention_heads=1),  # a head of no whole tiles
+        LARGER._replace(hidden_size=48, num_attention_heads=1),  # a head that fills no registers
         LARGER._replace(num_attention_heads=3, max_position_embeddings=150),
     ],
 )

@@ -310,12 +310,12 @@ static void multiply(const Product *product, const Inputs *x, long n, float *y) 
     multiply_to(product, x, n, &rows);
 }
 
-/* Whether a head of d numbers is a whole number of tiles, so that heads lie one after the other. */
+/* Whether a head of d numbers fills registers of 16-bit numbers, so that heads lie one after the other. */
 static inline int lies_by_heads(long d) { return d % 32 == 0; }
 
 /* The outputs of a product of q, or of k and v, from token `begin` on: one head after the other,
-   [heads, tokens, d], so that attention reads neighbours; or where a head is no whole number of
-   tiles, [tokens, C padded to 16]. */
+   [heads, tokens, d], so that attention reads neighbours; or where a head does not fill registers,
+   [tokens, C padded to 16]. */
 static Outputs by_heads(const Product *product, float *y, long begin, long tokens, long d) {
     if (lies_by_heads(d)) return (Outputs){y + begin * d, d, d, tokens * d};
     long C16 = multiple_of_16(product->C);

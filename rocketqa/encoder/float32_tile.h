@@ -35,7 +35,8 @@ static inline __attribute__((always_inline)) void float32_tile(
 #pragma GCC unroll 3
         for (int v = 0; v < registers; v++) {
             column[v] = *(const anywhere *)(columns[v] + k * PANEL);
-            __builtin_prefetch(columns[v] + (k + AHEAD) * PANEL);
+            if (v * WIDTH % PANEL == 0) /* the others lie in the same line */
+                __builtin_prefetch(columns[v] + (k + AHEAD) * PANEL);
         }
         if (step) __builtin_prefetch(next + k * step, 0, 2);
 #pragma GCC unroll 24
