@@ -25,13 +25,9 @@ enum { ROWS = 6, REGISTERS = 4, LANES = 16 };
 #else
 enum { ROWS = 4, REGISTERS = 2, LANES = 8 };
 #endif
-/* The same of a float32 product, whose registers have WIDTH columns. FETCHES: whether it reads weights
-   faster than they come from the last level of the cache, unless they are fetched before. */
-#ifdef __AVX512F__
-enum { EXACT_ROWS = 8, EXACT_REGISTERS = 3, FETCHES = 1 };
-#else
-enum { EXACT_ROWS = 6, EXACT_REGISTERS = 2, FETCHES = 0 };
-#endif
+/* Rows of a float32 product that are computed together. FETCHES: whether it reads weights faster than
+   they come from the last level of the cache, unless they are fetched before. */
+enum { EXACT_ROWS = TILE_SUMS / TILE_REGISTERS, FETCHES = WIDTH == 16 };
 /* Tokens that pass through a layer's products together, so that what lies between stays in the
    processor's cache. */
 enum { BLOCK = 48 };
@@ -268,31 +264,31 @@ static void multiply_rounded(const Product *product, const Inputs *x, long n, co
 static void multiply_exact(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K = product->K, C16 = multiple_of_16(product->C);
     long tiles = (n + EXACT_ROWS - 1) / EXACT_ROWS;
-    long fetched = FETCHES ? (EXACT_REGISTERS * WIDTH + tiles - 1) / tiles : 0; /* in a step */
+    long fetched = FETCHES ? (TILE_REGISTERS * WIDTH + tiles - 1) / tiles : 0; /* in a step */
     const float *weights = product->weights;
-    for (long c = 0; c < C16; c += EXACT_REGISTERS * WIDTH) {
-        const float *columns[EXACT_REGISTERS];
-        vector bias[EXACT_REGISTERS];
-        float *y[EXACT_REGISTERS];
-        for (int v = 0; v < EXACT_REGISTERS; v++) { /* as in multiply_rounded */
+    for (long c = 0; c < C16; c += TILE_REGISTERS * WIDTH) {
+        const float *columns[TILE_REGISTERS];
+        vector bias[TILE_REGISTERS];
+        float *y[TILE_REGISTERS];
+        for (int v = 0; v < TILE_REGISTERS; v++) { /* as in multiply_rounded */
             long column = c + v * WIDTH < C16 ? c + v * WIDTH : C16 - WIDTH;
             columns[v] = weights + column / PANEL * PANEL * K + column % PANEL;
             bias[v] = *(const anywhere *)(product->bias + column);
             y[v] = outputs_at(to, column);
         }
-        const float *next = weights + (c + EXACT_REGISTERS * WIDTH) * K;
+        const float *next = weights + (c + TILE_REGISTERS * WIDTH) * K;
         for (long row = 0; row < n; row += EXACT_ROWS, next += fetched * K) {
             long count = n - row < EXACT_ROWS ? n - row : EXACT_ROWS;
-            vector sum[EXACT_ROWS * EXACT_REGISTERS] = {{0}};
-            float32_tile(EXACT_ROWS, EXACT_REGISTERS, x->exact + row * x->stride, count, x->stride,
-                         K, columns, next, fetched, sum);
+            vector sum[TILE_SUMS] = {{0}};
+            float32_tile(TILE_REGISTERS, x->exact + row * x->stride, count, x->stride, K, columns,
+                         next, fetched, sum);
 #pragma GCC unroll 8
             for (int i = 0; i < EXACT_ROWS; i++) {
                 if (i == count) break;
 #pragma GCC unroll 3
-                for (int v = 0; v < EXACT_REGISTERS; v++)
+                for (int v = 0; v < TILE_REGISTERS; v++)
                     *(anywhere *)(y[v] + (row + i) * to->stride) =
-                        sum[i * EXACT_REGISTERS + v] + bias[v];
+                        sum[i * TILE_REGISTERS + v] + bias[v];
             }
         }
     }

@@ -16,22 +16,26 @@ typedef float vector __attribute__((vector_size(4 * WIDTH)));
 typedef vector anywhere __attribute__((aligned(4))); /* of memory that is not aligned */
 
 /* PANEL: columns that are packed together, so that a step along K reads them from one place.
-   AHEAD: steps between a line of the cache that is asked for and its use. */
-enum { PANEL = 16, AHEAD = 12, MOST_ROWS = 24, MOST_REGISTERS = 3 };
+   AHEAD: steps between a line of the cache that is asked for and its use.
+   TILE_SUMS: the registers of sums of a tile, which leave some for what is multiplied; of its rows each
+   has as many as the tile has registers of columns, at most TILE_REGISTERS. */
+enum { PANEL = 16, AHEAD = 12 };
+enum { TILE_SUMS = WIDTH == 16 ? 24 : 12, TILE_REGISTERS = WIDTH == 16 ? 3 : 2 };
 
-/* Adds to sum [tile_rows, registers] the products of `count` rows of K numbers, `stride` apart, and
-   `registers` registers of columns. It is inlined with constants, so that the sums stay in registers:
-   tile_rows to MOST_ROWS, registers to MOST_REGISTERS. count: 1 to tile_rows; the sums of rows after
-   it are those of the last one. columns: where each register begins in its panel, [K, PANEL]. next:
-   K * step numbers that will be read later, and that are fetched meanwhile; none with a step of 0. */
+/* Adds to sum [TILE_SUMS / registers, registers] the products of `count` rows of K numbers, `stride`
+   apart, and `registers` registers of columns. It is inlined with a constant, so that the sums stay in
+   registers. count: 1 to TILE_SUMS / registers; the sums of the rows after it are those of the last
+   one. columns: where each register begins in its panel, [K, PANEL]. next: K * step numbers that will
+   be read later, and that are fetched meanwhile; none with a step of 0. */
 static inline __attribute__((always_inline)) void float32_tile(
-    const int tile_rows, const int registers, const float *x, long count, long stride, long K,
+    const int registers, const float *x, long count, long stride, long K,
     const float *const columns[], const float *next, long step, vector sum[]) {
-    const float *rows[MOST_ROWS];
+    const int tile_rows = TILE_SUMS / registers;
+    const float *rows[TILE_SUMS];
 #pragma GCC unroll 24
     for (int i = 0; i < tile_rows; i++) rows[i] = x + (i < count ? i : count - 1) * stride;
     for (long k = 0; k < K; k++) {
-        vector column[MOST_REGISTERS];
+        vector column[TILE_REGISTERS];
 #pragma GCC unroll 3
         for (int v = 0; v < registers; v++) {
             column[v] = *(const anywhere *)(columns[v] + k * PANEL);

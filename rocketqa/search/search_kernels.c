@@ -11,31 +11,42 @@
 #include <immintrin.h>
 #endif
 
-enum { TILE_ROWS = WIDTH == 16 ? 12 : 6, TILE_COLUMNS = 2 * WIDTH };
-enum { CHUNK = 4 * TILE_ROWS }; /* passages that stay in the cache while all queries pass them */
+enum { CHUNK = 2 * TILE_SUMS }; /* passages that stay in the cache while all queries pass them */
+
+/* Sets sums [TILE_SUMS / registers, registers] to the products of passages and registers of queries, as
+   float32_tile does. */
+static void multiply_tile(long registers, const float *x, long count, long H,
+                          const float *const columns[], vector sums[TILE_SUMS]) {
+    vector sum[TILE_SUMS] = {{0}};
+    if (registers == TILE_REGISTERS)
+        float32_tile(TILE_REGISTERS, x, count, H, H, columns, x, 0, sum);
+    else if (registers == 2) float32_tile(2, x, count, H, H, columns, x, 0, sum);
+    else float32_tile(1, x, count, H, H, columns, x, 0, sum);
+    memcpy(sums, sum, sizeof sum);
+}
 
 /* Writes float32 products of the passages `begin` to `end` of a part, [n, H], with all queries:
    [Q / PANEL, n, PANEL]. panels: the queries, [Q / PANEL, H, PANEL]. Q: a multiple of PANEL. */
 void multiply_queries(const float *panels, const float *passages, long Q, long n, long H,
                       long begin, long end, float *products) {
+    vector sums[TILE_SUMS];
     for (long chunk = begin; chunk < end; chunk += CHUNK)
-        for (long query = 0; query < Q; query += TILE_COLUMNS) {
-            long columns = Q - query < TILE_COLUMNS ? WIDTH : TILE_COLUMNS; /* of a tile */
-            long rows = TILE_ROWS * TILE_COLUMNS / columns;
-            long second = query + WIDTH;
-            const float *registers[] = {panels + query * H,
-                                        panels + second / PANEL * PANEL * H + second % PANEL};
+        for (long query = 0, registers; query < Q; query += registers * WIDTH) {
+            const float *columns[TILE_REGISTERS];
+            registers = (Q - query) / WIDTH < TILE_REGISTERS ? (Q - query) / WIDTH : TILE_REGISTERS;
+            for (long v = 0; v < registers; v++) {
+                long column = query + v * WIDTH;
+                columns[v] = panels + column / PANEL * PANEL * H + column % PANEL;
+            }
+            long rows = TILE_SUMS / registers;
             for (long row = chunk; row < end && row < chunk + CHUNK; row += rows) {
                 long count = end - row < rows ? end - row : rows;
-                const float *x = passages + row * H;
-                vector sums[2 * TILE_ROWS] = {{0}};
-                if (columns == WIDTH)
-                    float32_tile(2 * TILE_ROWS, 1, x, count, H, H, registers, x, 0, sums);
-                else float32_tile(TILE_ROWS, 2, x, count, H, H, registers, x, 0, sums);
-                for (long first = 0; first < columns; first += PANEL)
+                multiply_tile(registers, passages + row * H, count, H, columns, sums);
+                for (long first = 0; first < registers * WIDTH; first += PANEL)
                     for (long i = 0; i < count; i++)
                         memcpy(products + ((query + first) / PANEL * n + row + i) * PANEL,
-                               (const float *)sums + i * columns + first, PANEL * sizeof(float));
+                               (const float *)sums + i * registers * WIDTH + first,
+                               PANEL * sizeof(float));
             }
         }
 }
