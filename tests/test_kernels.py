@@ -17,7 +17,8 @@ def random_vectors(rows: int, size: int, seed: int) -> np.ndarray:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    "queries, passages, count", [(1, 40, 40), (4, 700, 9), (7, 1000, 3), (50, 3000, 200)]
+    "queries, passages, count",  # one to three registers of queries in the last tile
+    [(1, 40, 40), (4, 700, 9), (7, 1000, 3), (20, 301, 30), (40, 500, 20), (50, 3000, 200)],
 )
 @pytest.mark.parametrize("threads", ["1", "3"])
 @pytest.mark.parametrize("columns", [100, 10_000])
