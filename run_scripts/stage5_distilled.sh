@@ -4,8 +4,8 @@
 # DISTIL_TEACHER=mean that of the mean of M_C's logits and those of M_D^(2) as it was. The
 # passages are M_D^(2)'s own: of a labelled query, its positive and some drawn from the top; of an
 # unlabelled query the top ones, of which the one that M_C finds best is the positive. Where stage 4
-# was left out, the last model takes the place of M_D^(2). Where the flight is calibrated and M_C does not
-# agree with held-out labels, nothing is trained, and dual_encoder_3.left_out.txt says why.
+# was left out, the last model takes the place of M_D^(2). Where the flight is calibrated and M_C
+# does not agree with held-out labels, nothing is trained, and dual_encoder_3.left_out.txt says why.
 # sh run_scripts/stage5_distilled.sh [ENV]
 #
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv, queries.unlabelled.tsv;

@@ -38,9 +38,9 @@
 #                                   the held-out pairs of the cross encoder (in FOLDER), and lowers
 #                                   MAX_NEGATIVE and MIN_POSITIVE as it says.
 # decided STEP COLUMN               prints a column of decision.tsv there, for denoise or augment.
-# is_refused MODEL STEP USE          is true where the flight is calibrated and held-out pairs speak against
-#                                   STEP, denoise or augment; then MODEL is left out. USE says for what
-#                                   it needs them.
+# is_refused MODEL STEP USE         leaves MODEL out and is true where the flight is calibrated and
+#                                   held-out pairs speak against STEP, denoise or augment. USE is what
+#                                   THRESHOLDS=paper would do all the same.
 # report_denoising NAME RUN SPLIT DEPTH [QRELS]  writes the report OUTPUT_DIR/NAME on what the
 #                                   thresholds remove from OUTPUT_DIR/RUN.run.
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.

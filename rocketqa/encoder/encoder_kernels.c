@@ -25,8 +25,8 @@ enum { ROWS = 6, REGISTERS = 4, LANES = 16 };
 #else
 enum { ROWS = 4, REGISTERS = 2, LANES = 8 };
 #endif
-/* Rows of a float32 product that are computed together. FETCHES: whether it reads weights faster than
-   they come from the last level of the cache, unless they are fetched before. */
+/* Rows of a float32 product that are computed together. FETCHES: whether it reads weights faster
+   than they come from the last level of the cache, unless they are fetched before. */
 enum { EXACT_ROWS = TILE_SUMS / TILE_REGISTERS, FETCHES = WIDTH == 16 };
 /* Tokens that pass through a layer's products together, so that what lies between stays in the
    processor's cache. */
@@ -272,7 +272,7 @@ static void multiply_exact(const Product *product, const Inputs *x, long n, cons
         float *y[TILE_REGISTERS];
         for (int v = 0; v < TILE_REGISTERS; v++) { /* as in multiply_rounded */
             long column = c + v * WIDTH < C16 ? c + v * WIDTH : C16 - WIDTH;
-            columns[v] = weights + column / PANEL * PANEL * K + column % PANEL;
+            columns[v] = column_at(weights, K, column);
             bias[v] = *(const anywhere *)(product->bias + column);
             y[v] = outputs_at(to, column);
         }
@@ -306,7 +306,8 @@ static void multiply(const Product *product, const Inputs *x, long n, float *y) 
     multiply_to(product, x, n, &rows);
 }
 
-/* Whether a head of d numbers fills registers of 16-bit numbers, so that heads lie one after the other. */
+/* Whether a head of d numbers fills registers of 16-bit numbers, so that heads lie one after the
+   other. */
 static inline int lies_by_heads(long d) { return d % 32 == 0; }
 
 /* The outputs of a product of q, or of k and v, from token `begin` on: one head after the other,

@@ -17,15 +17,20 @@ typedef vector anywhere __attribute__((aligned(4))); /* of memory that is not al
 
 /* PANEL: columns that are packed together, so that a step along K reads them from one place.
    AHEAD: steps between a line of the cache that is asked for and its use.
-   TILE_SUMS: the registers of sums of a tile, which leave some for what is multiplied; of its rows each
-   has as many as the tile has registers of columns, at most TILE_REGISTERS. */
+   TILE_SUMS: the registers of sums of a tile, which leave some for what is multiplied; of its rows
+   each has as many as the tile has registers of columns, at most TILE_REGISTERS. */
 enum { PANEL = 16, AHEAD = 12 };
 enum { TILE_SUMS = WIDTH == 16 ? 24 : 12, TILE_REGISTERS = WIDTH == 16 ? 3 : 2 };
 
+/* Where column c begins in its panel. panels: [columns / PANEL, K, PANEL]. */
+static inline const float *column_at(const float *panels, long K, long c) {
+    return panels + c / PANEL * PANEL * K + c % PANEL;
+}
+
 /* Adds to sum [TILE_SUMS / registers, registers] the products of `count` rows of K numbers, `stride`
-   apart, and `registers` registers of columns. It is inlined with a constant, so that the sums stay in
-   registers. count: 1 to TILE_SUMS / registers; the sums of the rows after it are those of the last
-   one. columns: where each register begins in its panel, [K, PANEL]. next: K * step numbers that will
+   apart, and `registers` registers of columns. It is inlined with a constant, so that the sums stay
+   in registers. count: 1 to TILE_SUMS / registers; the sums of the rows after it are those of the
+   last one. columns: where each register begins, as column_at says. next: K * step numbers that will
    be read later, and that are fetched meanwhile; none with a step of 0. */
 static inline __attribute__((always_inline)) void float32_tile(
     const int registers, const float *x, long count, long stride, long K,

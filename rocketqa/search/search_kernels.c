@@ -13,8 +13,8 @@
 
 enum { CHUNK = 2 * TILE_SUMS }; /* passages that stay in the cache while all queries pass them */
 
-/* Sets sums [TILE_SUMS / registers, registers] to the products of passages and registers of queries, as
-   float32_tile does. */
+/* Sets sums [TILE_SUMS / registers, registers] to the products of passages and registers of queries,
+   as float32_tile does. */
 static void multiply_tile(long registers, const float *x, long count, long H,
                           const float *const columns[], vector sums[TILE_SUMS]) {
     vector sum[TILE_SUMS] = {{0}};
@@ -34,10 +34,8 @@ void multiply_queries(const float *panels, const float *passages, long Q, long n
         for (long query = 0, registers; query < Q; query += registers * WIDTH) {
             const float *columns[TILE_REGISTERS];
             registers = (Q - query) / WIDTH < TILE_REGISTERS ? (Q - query) / WIDTH : TILE_REGISTERS;
-            for (long v = 0; v < registers; v++) {
-                long column = query + v * WIDTH;
-                columns[v] = panels + column / PANEL * PANEL * H + column % PANEL;
-            }
+            for (long v = 0; v < registers; v++)
+                columns[v] = column_at(panels, H, query + v * WIDTH);
             long rows = TILE_SUMS / registers;
             for (long row = chunk; row < end && row < chunk + CHUNK; row += rows) {
                 long count = end - row < rows ? end - row : rows;
