@@ -92,13 +92,19 @@ def test_reduced_precision_is_float32_where_the_processor_has_no_instructions(mo
     engine = Engine(tiny_ernie(), "reduced")
     rows = rows_of_lengths(5, 6)
     assert engine.precision == "float32"
-    assert "no instructions for bfloat16" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("reduced precision: expected AVX2 and a C compiler")
     assert engine(rows).tobytes() == Engine(tiny_ernie())(rows).tobytes()
 
 
-def test_bfloat16_stays_close_to_float32(monkeypatch, capsys):
+@pytest.mark.parametrize("by_kernels", [False, True])
+def test_reduced_precision_stays_close_to_float32(monkeypatch, capsys, by_kernels):
+    """It is 8 bits in the kernels, and without them bfloat16 where the processor has it."""
+    if by_kernels and not engine_module.kernel_encoder.is_supported():
+        pytest.skip("needs a C compiler and AVX2")
     monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(engine_module.kernel_encoder, "is_supported", lambda: by_kernels)
     engine = Engine(tiny_ernie(), "reduced")
+    assert engine._by_kernels == by_kernels
     rows = rows_of_lengths(5, 6, 30)
     assert engine.precision == "reduced" and not capsys.readouterr().err
     vectors = engine(rows)

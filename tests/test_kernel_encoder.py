@@ -7,7 +7,6 @@ from tiny_encoders import TINY_CONFIG, rows_of_lengths, tiny_cross_encoder, tiny
 
 from rocketqa.encoder.packing import pack
 from rocketqa.files.errors import DataError
-from rocketqa.inference import engine as engine_module
 from rocketqa.inference.engine import FEWEST_BATCHES, Engine
 from rocketqa.inference.kernel_encoder import (
     is_supported,
@@ -113,7 +112,6 @@ def test_a_text_has_the_same_vector_in_every_batch(representation, heads, reduce
 
 @pytest.mark.parametrize("precision", ["float32", "reduced"])
 def test_threads_give_the_same_bytes_as_one(monkeypatch, precision):
-    monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: False)
     batches = [rows_of_lengths(*range(3, 5 + number)) for number in range(3 * FEWEST_BATCHES)]
     outputs = []
     for threads in ("1", "3"):
@@ -137,13 +135,6 @@ def test_the_rows_of_one_query_are_shared_by_the_threads(monkeypatch):
     vectors = Engine(tiny_ernie()).run_all(rows, batch_tokens=2048)
     assert len(shared) > 2 and sum(len(batch) for batch in shared) == 30
     np.testing.assert_array_equal(vectors, twin_of(tiny_ernie(), False)(rows))
-
-
-def test_what_is_used_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(engine_module, "multiplies_bfloat16", lambda: False)
-    engine = Engine(tiny_ernie(), "reduced")
-    assert engine.precision == "reduced"
-    assert capsys.readouterr().err.endswith("matrix products of 8 bits are used\n")
 
 
 @PRECISIONS

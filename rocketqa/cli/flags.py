@@ -193,8 +193,8 @@ def add_inference_flags(parser: ArgumentParser) -> None:
         "--precision",
         choices=("float32", "reduced"),
         default="float32",
-        help="reduced is float16 on a GPU, and on a CPU bfloat16 where the processor can "
-        "multiply it, else products of 8 bits (default: float32)",
+        help="reduced is float16 on a GPU, and on a CPU matrix products of 8 bits (default: "
+        "float32)",
     )
     parser.add_argument(
         "--batch-tokens",

@@ -17,6 +17,9 @@
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
+#ifdef __AMX_INT8__
+#include "amx_products.h"
+#endif
 
 /* Rows of an 8-bit product that are computed together, registers of their columns, and the columns of
    a register. */
@@ -30,7 +33,11 @@ enum { ROWS = 4, REGISTERS = 2, LANES = 8 };
 enum { EXACT_ROWS = TILE_SUMS / TILE_REGISTERS, FETCHES = WIDTH == 16 };
 /* Tokens that pass through a layer's products together, so that what lies between stays in the
    processor's cache. */
+#ifdef __AMX_INT8__
+enum { BLOCK = 2 * AMX_BLOCK };
+#else
 enum { BLOCK = 48 };
+#endif
 typedef int32_t integers __attribute__((vector_size(4 * LANES)));
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 
@@ -224,38 +231,77 @@ static inline lanes register_at(const float *of_columns) {
     return some;
 }
 
+/* A register of columns of an 8-bit product: its weights, and what makes outputs of its sums. */
+typedef struct {
+    const int8_t *weights;
+    lanes scales, sums, bias;
+    float *y; /* where the outputs of the first token go */
+} RoundedColumns;
+
+/* The register that begins at column c; behind the last column, that register once more. */
+static inline RoundedColumns rounded_columns(const Product *product, long c, const Outputs *to) {
+    long C16 = multiple_of_16(product->C), column = c < C16 ? c : C16 - LANES;
+    const int8_t *weights = product->weights;
+    return (RoundedColumns){
+        weights + column / PANEL * PANEL * multiple_of_8(product->K),
+        register_at(product->scales + column), register_at(product->sums + column),
+        register_at(product->bias + column), outputs_at(to, column)};
+}
+
+/* Writes the outputs of one token for a register of columns, of the sums of its products. The empty
+   instruction keeps the order of the sums the same wherever this is inlined. */
+static inline __attribute__((always_inline)) void write_outputs(
+    integers sum, const Inputs *x, long row, const RoundedColumns *columns, const Outputs *to) {
+    float scale = x->scales[row], lowest = x->lowest[row];
+    lanes products = __builtin_convertvector(sum, lanes);
+    lanes factors = scale * columns->scales, offsets = lowest * columns->sums + columns->bias;
+    __asm__("" : "+v"(factors), "+v"(offsets));
+    lanes outputs = products * factors + offsets;
+    memcpy(columns->y + row * to->stride, &outputs, sizeof outputs);
+}
+
+#ifdef __AMX_INT8__
+static void multiply_by_amx(const Product *product, const Inputs *x, long n, const Outputs *to) {
+    long K = product->K, C16 = multiple_of_16(product->C);
+    begin_amx();
+    for (long c = 0; c < C16; c += AMX_BLOCK) {
+        RoundedColumns columns[] = {rounded_columns(product, c, to),
+                                    rounded_columns(product, c + LANES, to)};
+        const int8_t *panels[] = {columns[0].weights, columns[1].weights};
+        for (long row = 0; row < n; row += AMX_BLOCK) {
+            _Alignas(64) AmxSums sums;
+            long count = n - row < AMX_BLOCK ? n - row : AMX_BLOCK;
+            amx_sums(x->values + row * x->stride, x->stride, K, panels, sums);
+            for (long i = 0; i < count; i++)
+                for (int v = 0; v < 2; v++)
+                    write_outputs(*(const integers *)sums[v][i], x, row + i, columns + v, to);
+        }
+    }
+    end_amx();
+}
+#endif
+
 static void multiply_rounded(const Product *product, const Inputs *x, long n, const Outputs *to) {
     long K8 = multiple_of_8(product->K), C16 = multiple_of_16(product->C);
     long tiles = (n + ROWS - 1) / ROWS;
     long fetched = (REGISTERS * LANES + tiles - 1) / tiles; /* in a step of a tile */
-    const int8_t *weights = product->weights;
     for (long c = 0; c < C16; c += REGISTERS * LANES) {
+        RoundedColumns columns[REGISTERS];
         const int8_t *panels[REGISTERS];
-        lanes scales[REGISTERS], column_sums[REGISTERS], bias[REGISTERS];
-        float *y[REGISTERS];
-        for (int v = 0; v < REGISTERS; v++) { /* behind the last column, that register once more */
-            long column = c + v * LANES < C16 ? c + v * LANES : C16 - LANES;
-            panels[v] = weights + column / PANEL * PANEL * K8;
-            scales[v] = register_at(product->scales + column);
-            column_sums[v] = register_at(product->sums + column);
-            bias[v] = register_at(product->bias + column);
-            y[v] = outputs_at(to, column);
+        for (int v = 0; v < REGISTERS; v++) {
+            columns[v] = rounded_columns(product, c + v * LANES, to);
+            panels[v] = columns[v].weights;
         }
-        const int8_t *next = weights + (c + REGISTERS * LANES) * K8;
+        const int8_t *next = (const int8_t *)product->weights + (c + REGISTERS * LANES) * K8;
         for (long row = 0; row < n; row += ROWS, next += fetched * K8) {
             integers sum[ROWS][REGISTERS] = {{{0}}};
             tile(x, row, K8, panels, next, fetched, sum);
 #pragma GCC unroll 6
             for (int i = 0; i < ROWS; i++) {
                 if (row + i == n) break;
-                float scale = x->scales[row + i], lowest = x->lowest[row + i];
 #pragma GCC unroll 4
-                for (int v = 0; v < REGISTERS; v++) {
-                    lanes products = __builtin_convertvector(sum[i][v], lanes);
-                    lanes outputs = products * (scale * scales[v])
-                                    + (lowest * column_sums[v] + bias[v]);
-                    memcpy(y[v] + (row + i) * to->stride, &outputs, sizeof outputs);
-                }
+                for (int v = 0; v < REGISTERS; v++)
+                    write_outputs(sum[i][v], x, row + i, columns + v, to);
             }
         }
     }
@@ -270,7 +316,7 @@ static void multiply_exact(const Product *product, const Inputs *x, long n, cons
         const float *columns[TILE_REGISTERS];
         vector bias[TILE_REGISTERS];
         float *y[TILE_REGISTERS];
-        for (int v = 0; v < TILE_REGISTERS; v++) { /* as in multiply_rounded */
+        for (int v = 0; v < TILE_REGISTERS; v++) { /* as in rounded_columns */
             long column = c + v * WIDTH < C16 ? c + v * WIDTH : C16 - WIDTH;
             columns[v] = column_at(weights, K, column);
             bias[v] = *(const anywhere *)(product->bias + column);
@@ -296,6 +342,12 @@ static void multiply_exact(const Product *product, const Inputs *x, long n, cons
 
 /* x W + bias of n tokens, with C padded to 16, to where the outputs go. */
 static void multiply_to(const Product *product, const Inputs *x, long n, const Outputs *to) {
+#ifdef __AMX_INT8__
+    if (product->scales && amx_takes(product->K)) {
+        multiply_by_amx(product, x, n, to);
+        return;
+    }
+#endif
     if (product->scales) multiply_rounded(product, x, n, to);
     else multiply_exact(product, x, n, to);
 }
@@ -467,8 +519,8 @@ void encode_rows(const Encoder *encoder, const Batch *batch, float *hidden) {
     omp_set_num_threads(1);
     float *q = allocate(T * multiple_of_16(H)), *context = allocate(T * H);
     float *kv = allocate((T + 15) * multiple_of_16(2 * H)); /* attention reads beyond the last row */
-    uint8_t *values = aligned_alloc(64, BLOCK * multiple_of_16(wider));
-    memset(values, 0, BLOCK * multiple_of_16(wider));
+    long bytes = multiple_of_16(BLOCK + ROWS) * multiple_of_16(wider); /* a tile reads whole rows */
+    uint8_t *values = memset(aligned_alloc(64, bytes), 0, bytes);
     Scratch scratch = {{NULL, values, allocate(BLOCK), allocate(BLOCK), 0},
                        allocate(BLOCK * multiple_of_16(wider)),
                        allocate(BLOCK * multiple_of_16(H))};

@@ -10,7 +10,7 @@ from rocketqa.jobs.compiled_library import LibrarySource
 
 SOURCES = (
     *("cpu_kernels.c", "encoder_kernels.c"),
-    *("cpu_kernels.h", "float32_tile.h", "rounded_attention.h"),
+    *("amx_products.h", "cpu_kernels.h", "float32_tile.h", "rounded_attention.h"),
 )
 FOLDER = Path(__file__).parent
 # The OpenMP library of Paddle: one pool of threads serves Paddle's matrix products and the kernels.

@@ -1,11 +1,10 @@
 """Runs the encoders where they are used and not trained: one fast path for each kind of device.
 
 On a CPU with AVX2 the kernels in C compute it (`kernel_encoder.py`): float32 within 1e-5 of the
-model, and `reduced` with products of 8 bits. Where the processor has instructions for bfloat16 (AMX
-or AVX-512 BF16), `reduced` is bfloat16 instead, in a static graph that Paddle Inference runs with
-oneDNN. Such a graph computes float32 too where there is no AVX2 or no C compiler; `reduced` is then
-float32, and a line says so. A graph works on padded rows (`padded_encoder.py`), so rows of about
-equal length belong in one batch.
+model, and `reduced` with products of 8 bits. Where there is no AVX2 or no C compiler, Paddle
+Inference runs a static graph with oneDNN. There `reduced` is bfloat16 where the processor has
+instructions for it (AMX or AVX-512 BF16), else float32, and a line says so. A graph works on padded
+rows (`padded_encoder.py`), so rows of about equal length belong in one batch.
 
 On a GPU the model itself runs on packed rows. There `float32` is exact, and `reduced` computes in
 float16: the weights are cast once, and all that follows them is float16 (`encoder/precision.py`).
@@ -69,7 +68,7 @@ class Engine:
         self._workers: Workers | Threads | None = None
         if self._on_gpu:
             self._run = _run_packed(_layer_of(model), self._reduced)
-        elif kernel_encoder.is_supported() and not (self._reduced and multiplies_bfloat16()):
+        elif kernel_encoder.is_supported():
             stored = model if isinstance(model, StoredModel) else StoredModel.of(model)
             self._run = kernel_encoder.kernel_twin(stored, self._reduced)
             self._by_kernels = True
@@ -173,16 +172,12 @@ def _run_packed(model: Ernie | CrossEncoder, reduced: bool) -> RunRows:
 
 
 def _precision_of_cpu(precision: str) -> str:
-    """Returns the precision to use on this CPU; a line says where it is not bfloat16 or float32."""
-    if precision == "float32" or multiplies_bfloat16():
-        return precision
-    missing = "reduced precision: this processor has no instructions for bfloat16"
-    if kernel_encoder.is_supported():
-        print(f"{missing}; matrix products of 8 bits are used", file=sys.stderr)
+    """Returns the precision to use on this CPU; a line says where it is not the given one."""
+    if precision == "float32" or kernel_encoder.is_supported() or multiplies_bfloat16():
         return precision
     print(
-        f"{missing} (AMX, AVX-512 BF16), and there is no C compiler or no AVX2 for products of "
-        "8 bits; float32 is used",
+        "reduced precision: expected AVX2 and a C compiler for matrix products of 8 bits, or "
+        "instructions for bfloat16 (AMX, AVX-512 BF16), got neither; float32 is used",
         file=sys.stderr,
     )
     return "float32"

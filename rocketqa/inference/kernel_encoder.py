@@ -1,5 +1,4 @@
-"""The encoders in C, on a CPU with AVX2: float32, and `reduced` where the processor has no
-instructions for bfloat16, which is then 8-bit matrix products.
+"""The encoders in C, on a CPU with AVX2: float32, or `reduced`, which is 8-bit matrix products.
 
 In 8 bits the weights are rounded once, each column of a matrix by its own largest number; the
 tokens are rounded as they come, each by its own range, so that nothing has to be calibrated. A text
