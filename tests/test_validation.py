@@ -166,6 +166,17 @@ def test_the_same_text_under_several_ids_is_noted_and_no_fault(tmp_path):
     ]
 
 
+def test_lines_that_are_no_rows_are_faults_and_no_copies(tmp_path):
+    commas = b"id,title,text\n1,A,one\n2,B,two\n"
+    queries = b"d1\t\nd2\t\n"
+    folder = write_sound_folder(tmp_path, **{"collection.tsv": commas, "queries.dev.tsv": queries})
+    faults: list[Fault] = []
+    data = DataFolder(folder, faults.append)
+    data.read()
+    assert [fault.kind for fault in faults[:3]] == ["columns"] * 3
+    assert not data.notes
+
+
 def test_copies_are_found_by_their_hashes():
     assert copies(array("q", [7, 5, 7, 5, 5, 9])) == [(2, 0), (3, 1), (4, 1)]
     assert copies(array("q", [3, 4])) == [] == copies(array("q"))

@@ -142,9 +142,11 @@ class DataFolder:
     ) -> None:
         """Notes the texts of a file that stand under several ids.
 
-        hashes: those of its texts. name: gives the name of a record, by its number from 0.
+        hashes: those of its texts. name: gives the name of a record, by its number from 0. Records
+        without any text are faults already, and no copies.
         """
-        found = copies(hashes)
+        of_nothing = text_hash(""), text_hash("", "")
+        found = [pair for pair in copies(hashes) if hashes[pair[0]] not in of_nothing]
         for copy, first in found[:SHOWN_COPIES]:
             self.notes.append(f"{file}: {SAME_TEXT}: {name(copy)} has that of {name(first)}")
         if found:
