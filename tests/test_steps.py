@@ -93,16 +93,6 @@ def test_thresholds_fall_in_a_calibrated_flight_alone(tmp_path, changed, lowered
     assert with_steps(tmp_path, program, **variables | changed).stdout == f"{lowered}\n"
 
 
-@pytest.mark.parametrize("changed", [{}, {"THRESHOLDS": "paper"}, {"HELD_OUT": "0"}])
-def test_a_calibration_is_planned_before_its_cross_encoder_is_there(tmp_path, changed):
-    variables = {"CHECKPOINT_DIR": str(tmp_path), "PLAN": "yes"} | changed
-    program = "rocketqa() { echo $1; }; calibrate"
-    planned = "" if changed else "calibrate\n"
-    assert with_steps(tmp_path, program, **variables).stdout == planned
-    (tmp_path / "cross_encoder").mkdir()  # one that has no held-out pairs
-    assert with_steps(tmp_path, program, **variables).stdout == ""
-
-
 @pytest.mark.parametrize(
     "changed, expected",
     [
