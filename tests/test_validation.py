@@ -36,11 +36,17 @@ CLASSES_OF_FAULTS = {
 }
 
 
-def faults_of(folder: Path) -> list[Fault]:
-    """Returns all faults of a folder."""
+def read(path: Path) -> tuple[DataFolder, list[Fault]]:
+    """Returns a folder that was read, and all its faults."""
     faults: list[Fault] = []
-    DataFolder(folder, faults.append).read()
-    return faults
+    folder = DataFolder(path, faults.append)
+    folder.read()
+    return folder, faults
+
+
+def faults_of(path: Path) -> list[Fault]:
+    """Returns all faults of a folder."""
+    return read(path)[1]
 
 
 def messages_of(folder: Path) -> list[str]:
@@ -49,9 +55,7 @@ def messages_of(folder: Path) -> list[str]:
 
 
 def test_a_sound_folder_has_no_fault_and_its_rows_are_counted(tmp_path):
-    faults: list[Fault] = []
-    folder = DataFolder(write_sound_folder(tmp_path), faults.append)
-    folder.read()
+    folder, faults = read(write_sound_folder(tmp_path))
     assert not faults and not folder.skipped and not folder.missing_references()
     assert folder.row_counts == {
         "collection.tsv": 4,
@@ -151,9 +155,7 @@ def test_the_same_text_under_several_ids_is_noted_and_no_fault(tmp_path):
     copies = b"p1\tt\tThe  dog\np2\tt\tthe dog\np3\t\tthe dog\np4\tT\tTHE DOG\n"
     queries = b"d1\tmany  words\nd2\tMany words\n"
     folder = write_sound_folder(tmp_path, **{"collection.tsv": copies, "queries.dev.tsv": queries})
-    faults: list[Fault] = []
-    data = DataFolder(folder, faults.append)
-    data.read()
+    data, faults = read(folder)
     assert not faults
     assert data.notes == [
         f"{folder}/collection.tsv: same text: line 2 has that of line 1",
@@ -170,9 +172,7 @@ def test_lines_that_are_no_rows_are_faults_and_no_copies(tmp_path):
     commas = b"id,title,text\n1,A,one\n2,B,two\n"
     queries = b"d1\t\nd2\t\n"
     folder = write_sound_folder(tmp_path, **{"collection.tsv": commas, "queries.dev.tsv": queries})
-    faults: list[Fault] = []
-    data = DataFolder(folder, faults.append)
-    data.read()
+    data, faults = read(folder)
     assert [fault.kind for fault in faults[:3]] == ["columns"] * 3
     assert not data.notes
 

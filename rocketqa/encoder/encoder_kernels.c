@@ -342,14 +342,11 @@ static void multiply_exact(const Product *product, const Inputs *x, long n, cons
 
 /* x W + bias of n tokens, with C padded to 16, to where the outputs go. */
 static void multiply_to(const Product *product, const Inputs *x, long n, const Outputs *to) {
+    if (!product->scales) multiply_exact(product, x, n, to);
 #ifdef __AMX_INT8__
-    if (product->scales && amx_takes(product->K)) {
-        multiply_by_amx(product, x, n, to);
-        return;
-    }
+    else if (amx_takes(product->K)) multiply_by_amx(product, x, n, to);
 #endif
-    if (product->scales) multiply_rounded(product, x, n, to);
-    else multiply_exact(product, x, n, to);
+    else multiply_rounded(product, x, n, to);
 }
 
 /* y [n, C padded to 16] = x W + bias. */
