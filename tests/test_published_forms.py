@@ -1,10 +1,14 @@
-"""Published files of MS MARCO are known by their columns, and a line says what to do with them."""
+"""Published files of MS MARCO and BEIR are known, and a line says what to do with them."""
 
 import subprocess
+import sys
+from pathlib import Path
 
+from rocketqa.cli.__main__ import main
 from rocketqa.files.published_forms import candidates_cure, is_candidate, published_form
 from rocketqa.files.runs import RunFile
 
+ROOT = Path(__file__).resolve().parents[1]
 CANDIDATE = ["q1", "d1", "what is a dog", "the dog is an animal"]
 
 
@@ -26,3 +30,24 @@ def test_the_command_makes_a_run_of_the_candidates(tmp_path):
     for query_id, ranking in run.items():
         ranks[query_id] = [(scored.passage_id, scored.rank) for scored in ranking]
     assert ranks == {"q1": [("d1", 1), ("d2", 2)], "q2": [("d1", 1)]}
+
+
+def test_the_command_for_a_beir_folder_makes_files_that_are_sound(tmp_path, capsys):
+    beir = tmp_path / "beir"
+    (beir / "qrels").mkdir(parents=True)
+    (beir / "corpus.jsonl").write_text('{"_id": "p1", "title": "a", "text": "b"}\n')
+    (beir / "queries.jsonl").write_text('{"_id": "q1", "text": "c"}\n')
+    (beir / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tp1\t1\n")
+    assert main(["validate", str(beir)]) == 2
+    _, command, _ = capsys.readouterr().err.split("`")
+    made = tmp_path / "made"
+    command = command.replace("python", sys.executable, 1).replace("data/mine", str(made))
+    subprocess.run(command, shell=True, cwd=ROOT, check=True)
+    assert main(["validate", str(made)]) == 0
+    assert "collection.tsv 1 rows" in capsys.readouterr().out
+
+
+def test_a_folder_without_known_files_is_told_how_documents_become_passages(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("text\n")
+    assert main(["validate", str(tmp_path)]) == 2
+    assert "data_prep/documents.py" in capsys.readouterr().err

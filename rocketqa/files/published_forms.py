@@ -1,11 +1,13 @@
-"""Published files of MS MARCO that are easily taken for others: their names, and what to do."""
+"""Published files that are taken for ours, of MS MARCO and of BEIR, and what to do with them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rocketqa.files.rows import is_valid_id
 
 CANDIDATES = "MS MARCO's top1000 (query_id, passage_id, query, passage), candidates to re-rank"
 TO_RUN = r"awk -F'\t' -v OFS='\t' '{print $1, $2, ++n[$1]}' FILE > FILE.run"
+BEIR_CORPUS = ("corpus.jsonl", "corpus.jsonl.gz")
 TRIPLES = "MS MARCO's qidpidtriples (query_id, positive passage_id, negative passage_id)"
 
 
@@ -20,6 +22,14 @@ def why_skipped(name: str) -> str:
     if name.startswith("top1000."):
         return f"{CANDIDATES}: {candidates_cure(name)}"
     return "unknown file name"
+
+
+def form_of_folder(folder: Path) -> str:
+    """Returns what a folder without our files is, with what makes our files of it."""
+    if any((folder / name).exists() for name in BEIR_CORPUS):
+        command = f"python data_prep/beir.py import {folder} --output data/mine"
+        return f"a BEIR folder: `{command}` makes them"
+    return "no such file: `python data_prep/documents.py --help` says how documents become passages"
 
 
 def published_form(columns: Sequence[str]) -> str:

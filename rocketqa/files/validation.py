@@ -22,6 +22,7 @@ from rocketqa.files.formats import (
     read_qrels,
     read_queries,
 )
+from rocketqa.files.published_forms import form_of_folder
 from rocketqa.files.rows import Check, file_fault, normalize_text
 from rocketqa.files.run_order import first_contradiction
 from rocketqa.files.runs import RunFile
@@ -79,8 +80,8 @@ class DataFolder:
             else:
                 self.on_fault(fault)
         if not any(self.files.values()):
-            expected = "collection.tsv, queries.SPLIT.tsv or the like"
-            raise DataError(f"{path}: expected {expected}, got no such file")
+            expected = "collection.tsv, queries.train.tsv or the like"
+            raise DataError(f"{path}: expected {expected}, got {form_of_folder(path)}")
 
     def read(self) -> None:
         """Reads all files. A file that names ids comes after the files that hold them."""
