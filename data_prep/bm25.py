@@ -7,19 +7,18 @@ if none does, the words of all texts are those of bm25s.
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from builds import run_script, script_parser
 
 from rocketqa.cli.bm25_flags import add_bm25_flags, bm25_settings, flags_of_default
 from rocketqa.cli.flags import NumberType, add_job_flags, job_of, to_path
-from rocketqa.files.formats import Query, read_collection, read_queries, write_lines
+from rocketqa.files.formats import read_collection, read_queries, write_lines
 from rocketqa.files.packages import import_package
 from rocketqa.files.ranges import WHOLE_FROM_1
 from rocketqa.files.runs import ranked, run_lines
-from rocketqa.files.unspaced_text import is_unspaced
-from rocketqa.search.bm25 import Bm25Settings, Terms, index_of
+from rocketqa.search.bm25 import Bm25Settings, needs_bigrams, retrieved
 
 
 def build_parser() -> ArgumentParser:
@@ -74,32 +73,8 @@ def bm25_lines(
 ) -> Iterator[str]:
     """Yields the lines of the run, at most `depth` for each query; none if no text has a word."""
     queries = read_queries(queries_path)
-    terms_of = Terms(settings.stemmer, needs_bigrams(queries))
-    collection = read_collection(collection_path)
-    passage_ids = list(collection)
-    query_texts = [query.text for query in queries.values()]
-    retriever = index_of(collection.values(), terms_of, settings)
-    if retriever is None:
-        return
-    retrieved = retriever.retrieve(
-        terms_of(query_texts),
-        corpus=passage_ids,
-        k=min(depth, len(passage_ids)),
-        show_progress=False,
-    )
-    ids_by_query = retrieved.documents.tolist()
-    scores_by_query = retrieved.scores.tolist()
-    for query_id, ids, scores in zip(queries, ids_by_query, scores_by_query):
-        matching = []
-        for passage_id, score in zip(ids, scores):
-            if score > 0:
-                matching.append((passage_id, score))
-        yield from run_lines(ranked(query_id, matching))
-
-
-def needs_bigrams(queries: Mapping[str, Query]) -> bool:
-    """Returns whether a query holds text without blanks."""
-    return any(is_unspaced(query.text) for query in queries.values())
+    for query_id, found in retrieved(queries, read_collection(collection_path), depth, settings):
+        yield from run_lines(ranked(query_id, found))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ esac
 . "$(dirname "$0")/steps.sh"
 DATA_FILES="collection.tsv queries.unlabelled.tsv"
 load_env "$@"
+CHOOSE=no # there are no labels to choose by, and INIT stays as it is
 ask_first adapt.sh
 prepare_data adapt.sh
 require_unlabelled_queries

@@ -12,6 +12,9 @@
 # choose_start                      with CHOOSE=yes measures INIT on them with each REPRESENTATION and
 #                                   SIMILARITY, where the env file leaves one empty, and with each of
 #                                   PASSAGE_LENGTHS, and chooses.
+# choose_stemmer                    does so for the stemmer of BM25, where the env file leaves it empty.
+# stemmer                           prints the stemmer of BM25, as it is set or was chosen; nothing for
+#                                   none.
 # as_chosen VALUE COLUMN            prints VALUE, or where it is empty what choose_start has chosen.
 # as_long LENGTH                    prints a length for a passage of PASSAGE_LENGTH tokens, with as many
 #                                   more as choose_start has chosen.
@@ -142,6 +145,25 @@ choose_start() {
         ${LAYER_NORM_EPS:+--layer-norm-eps "$LAYER_NORM_EPS"} \
         ${REPRESENTATION:+--representation "$REPRESENTATION"} \
         ${SIMILARITY:+--similarity "$SIMILARITY"} ${PASSAGE_LENGTHS:+--longer $PASSAGE_LENGTHS}
+}
+
+choose_stemmer() {
+    [ "$CHOOSE" = yes ] && [ -z "$BM25_STEMMER" ] || return 0
+    ! is_made stemmer_choice || return 0
+    draw_sample train_sample
+    rocketqa choose-stemmer --output "$OUTPUT_DIR/stemmer_choice" \
+        --collection "$DATA_DIR/collection.tsv" --queries "$OUTPUT_DIR/train_sample/queries.tsv" \
+        --qrels "$OUTPUT_DIR/train_sample/qrels.tsv" --seed "$SEED" \
+        --k1 "$BM25_K1" --b "$BM25_B"
+}
+
+# The columns of choice.tsv: 1 stemmer, 3 whether it was chosen.
+stemmer() {
+    set_or_chosen=$BM25_STEMMER choice=$OUTPUT_DIR/stemmer_choice/choice.tsv
+    if [ -z "$BM25_STEMMER" ] && [ "$CHOOSE" = yes ] && [ -e "$choice" ]; then
+        set_or_chosen=$(awk -F '\t' '$3 == "yes" { print $1 }' "$choice")
+    fi
+    [ "$set_or_chosen" = none ] || echo "$set_or_chosen"
 }
 
 # The columns of choice.tsv: 1 representation, 2 similarity, 5 whether it was chosen, 6 length.
@@ -457,15 +479,19 @@ evaluate() {
 }
 
 retrieve_bm25() {
+    choose_stemmer
+    endings=$(stemmer)
     python data_prep/bm25.py --output "$OUTPUT_DIR/bm25.$1.run" \
         --collection "$DATA_DIR/collection.tsv" \
         --queries "$(source_of "queries.$1")" --depth "$RETRIEVE_DEPTH" \
-        --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+        --k1 "$BM25_K1" --b "$BM25_B" ${endings:+--stemmer "$endings"}
 }
 
 index_bm25() {
+    choose_stemmer
+    endings=$(stemmer)
     rocketqa bm25-index --output "$OUTPUT_DIR/bm25.index" --collection "$DATA_DIR/collection.tsv" \
-        --k1 "$BM25_K1" --b "$BM25_B" ${BM25_STEMMER:+--stemmer "$BM25_STEMMER"}
+        --k1 "$BM25_K1" --b "$BM25_B" ${endings:+--stemmer "$endings"}
 }
 
 bm25_found_none() {

@@ -232,6 +232,11 @@ FAULTS: dict[str, tuple[Break, str]] = {  # what is broken -> how, and the line
         "package bm25s: expected it to be installed (pip install -e '.[bm25]', or set "
         "BASELINES=no FUSE=no), got ImportError: not installed",
     ),
+    "no stemmers to choose from": (
+        without_package("Stemmer", BASELINES="yes", CHOOSE="yes", BM25_STEMMER=""),
+        "package Stemmer: expected it to be installed (pip install -e '.[bm25]', or use BM25 "
+        "without a stemmer (BM25_STEMMER=none)), got ImportError: not installed",
+    ),
     "no figures": (
         without_package("matplotlib"),
         "package matplotlib: expected it to be installed (pip install matplotlib), got ",

@@ -7,9 +7,8 @@ from script_runs import ROOT, folders_below, run_script, variable_values
 from toy_files import write_tiny_flight
 
 from rocketqa.cli.__main__ import main
-from rocketqa.cli.choose_start import build_parser
 from rocketqa.files.errors import DataError
-from rocketqa.training.plan import DRAWN_PASSAGES, PipelinePlan
+from rocketqa.training.plan import PipelinePlan
 from rocketqa.training.step_memory import parameters_of
 from rocketqa.weights.architectures import KNOWN
 
@@ -128,8 +127,6 @@ def test_the_choice_of_the_start_is_planned_where_something_is_to_be_chosen(tmp_
     for open_name in ("SIMILARITY", "PASSAGE_LENGTHS"):
         left = {name: value for name, value in fixed.items() if name != open_name}
         assert "choice of the start:" in costs("own", **data, **left)
-    flag = build_parser().get_default("passages")
-    assert flag == DRAWN_PASSAGES
 
 
 def test_files_that_exist_are_counted(tmp_path):

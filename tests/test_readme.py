@@ -139,7 +139,7 @@ def test_the_flags_that_the_scripts_pass_are_known_to_the_verbs():
             known = {
                 flag for action in actions_of(parser_of(verb)) for flag in action.option_strings
             }
-            for plain, added in re.findall(r"(?<!\S)(--[a-z-]+)|[+](--[a-z-]+)", flags):
+            for plain, added in re.findall(r"(?<!\S)(--[a-z][a-z0-9-]*)|[+](--[a-z-]+)", flags):
                 assert plain + added in known, (script.name, verb, plain + added)
                 checked += 1
     assert checked > 30

@@ -161,3 +161,37 @@ def test_a_training_takes_what_was_chosen_where_the_env_file_is_silent(tmp_path)
     ):
         program = "echo $(as_long 9) $(as_long 12)"
         assert with_steps(tmp_path, program, **lengths | changed).stdout == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    "variables, stemmer",
+    [
+        ({"CHOOSE": "yes", "BM25_STEMMER": ""}, "german"),
+        ({"CHOOSE": "yes", "BM25_STEMMER": "none"}, ""),
+        ({"CHOOSE": "yes", "BM25_STEMMER": "porter"}, "porter"),
+        ({"CHOOSE": "no", "BM25_STEMMER": ""}, ""),
+    ],
+)
+def test_bm25_takes_the_stemmer_that_was_chosen_where_the_env_file_is_silent(
+    tmp_path, variables, stemmer
+):
+    (tmp_path / "stemmer_choice").mkdir()
+    rows = "german\t0.6\tyes\nnone\t0.5\tno\n"
+    (tmp_path / "stemmer_choice/choice.tsv").write_text(f"stemmer\tMRR@10\tchosen\n{rows}")
+    program = 'echo "[$(stemmer)]"'
+    assert with_steps(tmp_path, program, **variables).stdout == f"[{stemmer}]\n"
+
+
+@pytest.mark.parametrize(
+    "choose, stemmer, called",
+    [("yes", "", 1), ("yes", "none", 0), ("yes", "porter", 0), ("no", "", 0)],
+)
+def test_a_stemmer_is_chosen_once_where_it_is_open(tmp_path, choose, stemmer, called):
+    program = 'rocketqa() { echo "$1"; }; draw_sample() { echo "$1"; }; '
+    open_variables = {"CHOOSE": choose, "BM25_STEMMER": stemmer, "DATA_DIR": str(tmp_path)}
+    others = {"SEED": "1", "BM25_K1": "1", "BM25_B": "0"}
+    done = with_steps(
+        tmp_path, program + "choose_stemmer; choose_stemmer", **open_variables, **others
+    )
+    assert done.stdout == "train_sample\nchoose-stemmer\n" * called
+    assert done.stderr == ""

@@ -20,6 +20,7 @@ VERBS = (  # in the order of work
     "statistics",
     "tokenize",
     "choose-start",
+    "choose-stemmer",
     "sample-negatives",
     "train-dual-encoder",
     "encode",

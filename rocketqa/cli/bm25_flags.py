@@ -7,8 +7,8 @@ from rocketqa.files.ranges import FROM_0, WEIGHT
 from rocketqa.search.bm25 import K1, B, Bm25Settings
 
 
-def add_bm25_flags(parser: ArgumentParser) -> None:
-    """Adds the parameters of BM25."""
+def add_bm25_weights(parser: ArgumentParser) -> None:
+    """Adds k1 and b."""
     parser.add_argument(
         "--k1",
         type=NumberType(FROM_0),
@@ -21,6 +21,11 @@ def add_bm25_flags(parser: ArgumentParser) -> None:
         default=B,
         help="how much a long passage loses, 0 to 1 (default: %(default)s)",
     )
+
+
+def add_bm25_flags(parser: ArgumentParser) -> None:
+    """Adds the parameters of BM25."""
+    add_bm25_weights(parser)
     parser.add_argument(
         "--stemmer",
         type=to_text,

@@ -13,15 +13,14 @@ from rocketqa.cli.flags import (
     VerbParser,
     add_inference_flags,
     add_job_flags,
+    add_small_search_flags,
     add_text_flags,
     job_of,
     take_batch_tokens,
-    to_file,
 )
 from rocketqa.cli.training_flags import init_source
 from rocketqa.evaluation.tables import tsv_lines
 from rocketqa.files.formats import write_lines
-from rocketqa.files.ranges import ANY_WHOLE, WHOLE_FROM_0
 from rocketqa.training.settings import CHOICES, RANGES
 
 INPUTS = ("init", "collection", "queries", "qrels")
@@ -41,14 +40,7 @@ def build_parser() -> ArgumentParser:
         required=True,
         help="the initial weights: a folder, or a name that PaddleNLP knows",
     )
-    parser.add_argument("--collection", type=to_file, required=True, help="collection.tsv")
-    parser.add_argument(
-        "--queries",
-        type=to_file,
-        required=True,
-        help="labelled training queries, such as those that data_prep/sample_queries.py draws",
-    )
-    parser.add_argument("--qrels", type=to_file, required=True, help="their labels")
+    add_small_search_flags(parser)
     _add_choice_flags(parser)
     add_text_flags(parser)
     add_inference_flags(parser)
@@ -81,19 +73,6 @@ def _add_choice_flags(parser: ArgumentParser) -> None:
         type=NumberType(RANGES["layer_norm_eps"]),
         help="epsilon of every layer norm (default: that of the initial weights)",
     )
-    parser.add_argument(
-        "--passages",
-        type=NumberType(WHOLE_FROM_0),
-        default=2000,
-        metavar="N",
-        help="passages to draw, beside the labelled ones (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=NumberType(ANY_WHOLE),
-        default=1,
-        help="seed of that draw (default: %(default)s)",
-    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -114,7 +93,4 @@ def _choose(args: Namespace, part: Path) -> None:
     for candidate in choice.candidates:
         own = " (as the initial weights say)" if candidate.own else ""
         print(f"{args.output}: {candidate}{own}: MRR@10 {candidate.mrr:.4f}")
-    print(
-        f"{args.output}: chosen: {choice.chosen}, by {choice.queries:,} labelled queries over "
-        f"{choice.passages:,} passages"
-    )
+    print(f"{args.output}: chosen: {choice.chosen}, by {choice.measured_by}")

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from rocketqa.distributed.watchdog import Workspace
+from rocketqa.evaluation.small_search import DRAWN_PASSAGES
 from rocketqa.files.examples import TrainingRows
 from rocketqa.files.formats import write_lines
-from rocketqa.files.ranges import TOKENS, WHOLE_FROM_1, Range, shown
+from rocketqa.files.ranges import ANY_WHOLE, TOKENS, WHOLE_FROM_0, WHOLE_FROM_1, Range, shown
 from rocketqa.files.runs import RUN_FORMATS
 from rocketqa.jobs.job import NOT_FINISHED, Job
 from rocketqa.training.settings import TrainingSettings
@@ -238,6 +239,31 @@ def add_text_flags(parser: ArgumentParser, as_trained: str = "") -> None:
         type=NumberType(TOKENS),
         default=None if as_trained else 128,
         help=f"tokens of a passage, [CLS] and both [SEP] included (default: {as_trained}128)",
+    )
+
+
+def add_small_search_flags(parser: ArgumentParser) -> None:
+    """Adds the queries and passages that a choice is measured by."""
+    parser.add_argument("--collection", type=to_file, required=True, help="collection.tsv")
+    parser.add_argument(
+        "--queries",
+        type=to_file,
+        required=True,
+        help="labelled training queries, such as those that data_prep/sample_queries.py draws",
+    )
+    parser.add_argument("--qrels", type=to_file, required=True, help="their labels")
+    parser.add_argument(
+        "--passages",
+        type=NumberType(WHOLE_FROM_0),
+        default=DRAWN_PASSAGES,
+        metavar="N",
+        help="passages to draw, beside the labelled ones (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=NumberType(ANY_WHOLE),
+        default=1,
+        help="seed of that draw (default: %(default)s)",
     )
 
 

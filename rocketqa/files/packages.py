@@ -9,7 +9,7 @@ INSTALL = {
     "faiss": "pip install -e '.[cpu]', or '.[gpu]'",
     "matplotlib": "pip install matplotlib",
     "bm25s": "pip install -e '.[bm25]', or set BASELINES=no FUSE=no",
-    "Stemmer": "pip install -e '.[bm25]', or use BM25 without a stemmer",
+    "Stemmer": "pip install -e '.[bm25]', or use BM25 without a stemmer (BM25_STEMMER=none)",
     "paddlenlp": "Python 3.10 to 3.12: pip install -e '.[paddlenlp]'",
     "pymilvus": "pip install -e '.[milvus]'",
     "milvus_lite": "pip install -e '.[milvus]'",

@@ -8,13 +8,13 @@ Text that is written without blanks, as Chinese, has bigrams in place of words, 
 CJKAnalyzer (`rocketqa/files/unspaced_text.py`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rocketqa.files.errors import DataError
-from rocketqa.files.formats import Passage
+from rocketqa.files.formats import Passage, Query
 from rocketqa.files.packages import import_package
-from rocketqa.files.unspaced_text import terms
+from rocketqa.files.unspaced_text import is_unspaced, terms
 
 K1, B = 0.9, 0.4  # of Anserini and Pyserini, unless told otherwise
 STOP_WORDS = (  # the languages of which bm25s has them, by the names of their stemmers
@@ -72,11 +72,16 @@ class Terms:
 
 def stemmer_of(name: str) -> Any:
     """Returns a stemmer of PyStemmer."""
-    package = import_package("Stemmer", f"stemmer {name}", "PyStemmer")
+    package = import_stemmers(f"stemmer {name}")
     known = package.algorithms()
     if name not in known:
         raise DataError(f"stemmer: expected one of {', '.join(known)}, got {name}")
     return package.Stemmer(name)
+
+
+def import_stemmers(place: str) -> Any:
+    """Returns the package PyStemmer; `place` asks for it."""
+    return import_package("Stemmer", place, "PyStemmer")
 
 
 def indexed_text(passage: Passage) -> str:
@@ -95,3 +100,31 @@ def index_of(passages: Iterable[Passage], terms_of: Terms, settings: Bm25Setting
     index = bm25s.BM25(method="lucene", k1=settings.k1, b=settings.b)
     index.index(tokens, show_progress=False)
     return index
+
+
+def needs_bigrams(queries: Mapping[str, Query]) -> bool:
+    """Returns whether a query holds text without blanks."""
+    return any(is_unspaced(query.text) for query in queries.values())
+
+
+def retrieved(
+    queries: Mapping[str, Query],
+    passages: Mapping[str, Passage],
+    depth: int,
+    settings: Bm25Settings,
+) -> Iterator[tuple[str, list[tuple[str, float]]]]:
+    """Yields each query_id with (passage_id, score) of at most `depth` passages that share a term
+    with the query; nothing where no text has a term.
+    """
+    terms_of = Terms(settings.stemmer, needs_bigrams(queries))
+    index = index_of(passages.values(), terms_of, settings)
+    if index is None:
+        return
+    found = index.retrieve(
+        terms_of([query.text for query in queries.values()]),
+        corpus=list(passages),
+        k=min(depth, len(passages)),
+        show_progress=False,
+    )
+    for query_id, ids, scores in zip(queries, found.documents.tolist(), found.scores.tolist()):
+        yield query_id, [pair for pair in zip(ids, scores) if pair[1] > 0]

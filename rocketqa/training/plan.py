@@ -9,6 +9,7 @@ from copy import copy
 from pathlib import Path
 
 from rocketqa.encoder.config import ErnieConfig
+from rocketqa.evaluation.small_search import DRAWN_PASSAGES
 from rocketqa.files.errors import DataError
 from rocketqa.files.ranges import ABOVE_0, WHOLE_FROM_0, WHOLE_FROM_1, Range
 from rocketqa.training.plan_memory import memory_lines
@@ -36,7 +37,6 @@ TRAINING_RATES = ("train", "cross")
 RATES = (*TRAINING_RATES, "encode", "score")
 BYTES_A_RUN_LINE = 45
 DRAWN_QUERIES = 500  # training queries that choices are measured on
-DRAWN_PASSAGES = 2000  # that the choice of the start searches, beside the labelled ones
 BYTES_A_NUMBER = 4  # float32
 
 

@@ -139,7 +139,7 @@ def _packages(flight: Flight) -> list[str]:
     packages = [*flight.needs.packages]
     if _uses_bm25(flight):
         packages.append("bm25s")
-        if flight.variables.get("BM25_STEMMER"):
+        if _uses_stemmer(flight):
             packages.append("Stemmer")
     return packages
 
@@ -150,6 +150,13 @@ def _uses_bm25(flight: Flight) -> bool:
     if flight.script == "rocket.sh":
         return "yes" in (flight.variables.get("BASELINES"), flight.variables.get("FUSE"))
     return flight.script == "fuse.sh"
+
+
+def _uses_stemmer(flight: Flight) -> bool:
+    stemmer = flight.variables.get("BM25_STEMMER")
+    if stemmer:
+        return stemmer != "none"
+    return flight.variables.get("CHOOSE") == "yes" and not flight.needs.adapts
 
 
 def _refusals_of_files(flight: Flight) -> Iterator[Refusal]:
