@@ -7,8 +7,8 @@ from rocketqa.files.ranges import FROM_0, WEIGHT
 from rocketqa.search.bm25 import K1, B, Bm25Settings
 
 
-def add_bm25_weights(parser: ArgumentParser) -> None:
-    """Adds k1 and b."""
+def add_formula_flags(parser: ArgumentParser) -> None:
+    """Adds the parameters of the formula."""
     parser.add_argument(
         "--k1",
         type=NumberType(FROM_0),
@@ -25,7 +25,7 @@ def add_bm25_weights(parser: ArgumentParser) -> None:
 
 def add_bm25_flags(parser: ArgumentParser) -> None:
     """Adds the parameters of BM25."""
-    add_bm25_weights(parser)
+    add_formula_flags(parser)
     parser.add_argument(
         "--stemmer",
         type=to_text,

@@ -8,7 +8,7 @@ chosen. A stemmer must gain .01 over none to be chosen.
 from argparse import Namespace
 from pathlib import Path
 
-from rocketqa.cli.bm25_flags import add_bm25_weights
+from rocketqa.cli.bm25_flags import add_formula_flags
 from rocketqa.cli.flags import VerbParser, add_job_flags, add_small_search_flags, job_of
 from rocketqa.evaluation.small_search import read_small_search
 from rocketqa.evaluation.tables import tsv_lines
@@ -27,7 +27,7 @@ def build_parser() -> VerbParser:
     )
     add_job_flags(parser)
     add_small_search_flags(parser)
-    add_bm25_weights(parser)
+    add_formula_flags(parser)
     return parser
 
 
