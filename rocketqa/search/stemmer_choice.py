@@ -1,8 +1,8 @@
 """Which stemmer suits BM25 on a collection: the MRR@10 of BM25 with each stemmer of PyStemmer, and
 with none, on labelled training queries (`evaluation/small_search.py`).
 
-A stemmer of another language takes off few right endings and gains little, so the best one is
-mostly that of the language of the texts. It is taken where it gains LEAST_GAIN over none.
+A stemmer of another language takes off fewer of the right endings, so the best one is mostly that
+of the language of the texts. It is taken where it gains LEAST_GAIN over none.
 # Deviation: the paper's BM25 is that of others. A switch, CHOOSE, no in `marco.env` and `nq.env`.
 """
 
