@@ -22,10 +22,10 @@ from sources import IdColumn, id_field, identifier, read_foreign, read_objects, 
 
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Passage, Qrel, Query, line_of
+from rocketqa.files.published_forms import BEIR_CORPUS as CORPUS_NAMES
 from rocketqa.files.rows import normalize_text, parse_integer, parse_number
 
-CORPUS, QUERIES, QRELS = "corpus.jsonl", "queries.jsonl", "qrels"
-CORPUS_NAMES = (CORPUS, f"{CORPUS}.gz")
+CORPUS, QUERIES, QRELS = CORPUS_NAMES[0], "queries.jsonl", "qrels"
 HEADER = "query-id\tcorpus-id\tscore"
 STANDING = "queries that are passages of the collection, with the same id and text"
 SAME_ID = "queries with the id of a passage of another text"

@@ -14,12 +14,11 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from rocketqa.denoised_hard_negatives import Scores, score_of
-from rocketqa.evaluation.tables import Table
+from rocketqa.evaluation.tables import YES_OR_NO, Table
 from rocketqa.files.runs import ScoredPassage
 
 ENOUGH = 0.95  # share of the queries that have all they need at the largest depth
 FEWEST = 20  # such queries; with fewer the share says little, and the depth stays the largest
-YES_OR_NO = {True: "yes", False: "no"}
 
 
 class Need(NamedTuple):

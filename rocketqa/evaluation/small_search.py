@@ -20,7 +20,6 @@ CUTOFF = 10
 DIGITS = 4  # of a measure; candidates that agree in them are equal
 LEAST_GAIN = 0.01  # in MRR@10, of what is not taken without a reason
 DRAWN_PASSAGES = 2000
-YES_OR_NO = {True: "yes", False: "no"}
 
 
 class SmallSearch(NamedTuple):

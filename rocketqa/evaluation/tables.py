@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 Table = list[list[object]]  # the names of the columns, then the rows
+YES_OR_NO = {True: "yes", False: "no"}  # a cell that answers a question
 
 
 def tsv_lines(table: Table) -> Iterator[str]:

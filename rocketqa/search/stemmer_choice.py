@@ -9,8 +9,8 @@ of the language of the texts. It is taken where it gains LEAST_GAIN over none.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rocketqa.evaluation.small_search import CUTOFF, DIGITS, LEAST_GAIN, YES_OR_NO, SmallSearch
-from rocketqa.evaluation.tables import Table
+from rocketqa.evaluation.small_search import CUTOFF, DIGITS, LEAST_GAIN, SmallSearch
+from rocketqa.evaluation.tables import YES_OR_NO, Table
 from rocketqa.files.runs import ranked
 from rocketqa.search.bm25 import Bm25Settings, import_stemmers, retrieved
 

@@ -24,11 +24,10 @@ from rocketqa.evaluation.small_search import (
     CUTOFF,
     DIGITS,
     LEAST_GAIN,
-    YES_OR_NO,
     SmallSearch,
     read_small_search,
 )
-from rocketqa.evaluation.tables import Table
+from rocketqa.evaluation.tables import YES_OR_NO, Table
 from rocketqa.inference.engine import Engine
 from rocketqa.inference.finite_outputs import refuse_non_finite
 from rocketqa.text.tokenizer import Encoding, text_encoder_of
