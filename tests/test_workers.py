@@ -18,18 +18,18 @@ from rocketqa.text.tokenizer import Encoding
 def main():
     row = Encoding(np.array([2, 5, 3]), np.zeros(3, np.int64))
     workers = Workers(1, Path(sys.argv[1]) / "encoder.json", False)
-    first = workers.submit([row]).result()
+    [first] = workers.run([[row]])
     [process] = multiprocessing.active_children()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(process.pid, number)
-    again = workers.submit([row]).result()
+    [again] = workers.run([[row]])
     print(first.shape, (first == again).all(), "paddle" in sys.modules)
 
 if __name__ == "__main__":
     main()
 """
 DEATHS = """
-import multiprocessing, os, sys
+import multiprocessing, os, sys, threading
 from pathlib import Path
 import numpy as np
 from rocketqa.files.errors import DataError
@@ -56,6 +56,7 @@ def main():
         list(workers.run([[Deadly()]]))
     except DataError as error:
         print(error)
+    print(threading.active_count())
 
 if __name__ == "__main__":
     main()
@@ -105,8 +106,8 @@ def test_a_process_runs_a_graph_in_silence_whatever_signals_come(run_program):
 
 def test_dead_processes_are_replaced_and_their_batches_run_again(run_program):
     status, output, errors = run_program(DEATHS)
-    equal, refusal = output.splitlines()
-    assert equal == "True"
+    equal, refusal, threads = output.splitlines()
+    assert (equal, threads) == ("True", "1")  # a thread that closes a pipe could fail at the end
     assert refusal.startswith("processes: expected one that computes a batch, got 2 that died")
     line = "a process that computes has died; another takes its place"
     assert set(errors.splitlines()) == {line} and status == 0

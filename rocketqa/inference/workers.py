@@ -56,44 +56,46 @@ class Workers:
 
         Raises DataError where processes die over a batch again and again.
         """
-        waiting: deque[tuple[Rows, Future[Output]]] = deque()
+        waiting: deque[tuple[Rows, _Worker, Future[Output]]] = deque()
         for rows in batches:
-            waiting.append((rows, self.submit(rows)))
+            waiting.append((rows, *self.submit(rows)))
             if len(waiting) > BATCHES_AHEAD * len(self._workers):
                 yield self._output(*waiting.popleft())
         while waiting:
             yield self._output(*waiting.popleft())
 
-    def submit(self, rows: Rows) -> "Future[Output]":
-        """Lets the process with the fewest batches run the rows of a batch.
+    def submit(self, rows: Rows) -> "tuple[_Worker, Future[Output]]":
+        """Lets the process with the fewest batches run the rows of a batch, and returns both.
 
         A process that still starts gets none while others are ready.
         """
         while True:
             worker = min(self._workers, key=_Worker.load)
             try:
-                return worker.submit(rows)
+                return worker, worker.submit(rows)
             except BrokenProcessPool:
                 self._replace(worker)
 
-    def _output(self, rows: Rows, future: "Future[Output]") -> Output:
+    def _output(self, rows: Rows, worker: "_Worker", future: "Future[Output]") -> Output:
         """Returns the output for a batch, which is run again where its process dies."""
-        for _ in range(MOST_DEATHS - 1):
+        deaths = 0
+        while True:
             try:
                 return future.result()
-            except BrokenProcessPool:
-                future = self.submit(rows)
-        try:
-            return future.result()
-        except BrokenProcessPool as error:
-            raise DataError(
-                f"processes: expected one that computes a batch, got {MOST_DEATHS} that died over "
-                "it (killed, or out of memory): with OMP_NUM_THREADS=1 there are none"
-            ) from error
+            except BrokenProcessPool as error:
+                worker.end()
+                deaths += 1
+                if deaths == MOST_DEATHS:
+                    raise DataError(
+                        f"processes: expected one that computes a batch, got {deaths} that died "
+                        "over it (killed, or out of memory): with OMP_NUM_THREADS=1 there are none"
+                    ) from error
+                worker, future = self.submit(rows)
 
     def _replace(self, dead: "_Worker") -> None:
         """Starts a process in the place of one that has died."""
         print("a process that computes has died; another takes its place", file=sys.stderr)
+        dead.end()
         place = self._workers.index(dead)
         self._workers[place] = _Worker(self._graph, self._reduced)
 
@@ -127,6 +129,15 @@ class _Worker:
         self._unfinished.append(future)
         return future
 
+    def end(self) -> None:
+        """Ends the process, and returns when nothing is left of it.
+
+        A pool whose process has died still closes its pipes in a thread of its own. A program that
+        ended meanwhile would write to a closed pipe.
+        """
+        with suppress(RuntimeError):  # in the pool's own thread, which has found a process dead
+            self.pool.shutdown(cancel_futures=True)
+
 
 def _end(workers: Iterable[_Worker], folder: object) -> None:
     """Ends the processes, and lets go of the folder then."""
@@ -134,8 +145,7 @@ def _end(workers: Iterable[_Worker], folder: object) -> None:
         for process in multiprocessing.active_children():
             process.kill()
     for worker in workers:
-        with suppress(RuntimeError):  # in the pool's own thread, which has found a process dead
-            worker.pool.shutdown(cancel_futures=True)
+        worker.end()
 
 
 _run_rows: Callable[[Rows], Output] | None = None  # the graph of this process
