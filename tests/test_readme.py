@@ -16,12 +16,15 @@ PAGES = (
     "README.md",
     "rocketqa/README.md",
     "run_scripts/README.md",
+    "run_scripts/real_flights.md",
     "data_prep/README.md",
     "tests/README.md",
     "checkpoints/README.md",
 )
 GENERATED = ("data/", "output/", ".venv", "checkpoints/")
 LONGEST_README = 200  # lines
+# `page`, "Title"; or "Title" above
+REFERENCE = re.compile(r'(?:`([\w/]+\.md)`, )?"([A-Z][^"`]*?)[.,]?"( (?:above|below))?')
 
 
 def text_of(page: str) -> str:
@@ -85,6 +88,16 @@ def test_every_path_is_there(page):
     paths = paths_in(page) - OTHERS
     paths = {path for path in paths if not FORMS_OF_DATA.fullmatch(path.rpartition("/")[2])}
     assert not {path for path in paths if not stands_for_a_file(path, page)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_section_that_a_page_refers_to_is_there(page):
+    """A section is a heading, or a paragraph that begins in bold letters."""
+    for named, title, place in REFERENCE.findall(" ".join(text_of(page).split())):
+        if not named and not place:
+            continue
+        sections = re.findall(r"^(?:#+ |(?:- )?\*\*)(.*)$", text_of(named or page), re.MULTILINE)
+        assert any(line.startswith(title) for line in sections), (named, title)
 
 
 def test_the_pages_name_many_paths():

@@ -1,4 +1,4 @@
-"""The tables of real flights in run_scripts/README.md and the rows of real_flights.tsv agree.
+"""The tables of real flights in run_scripts/real_flights.md and the rows of real_flights.tsv agree.
 
 A table of results begins with the heading "row" or "flight". A heading such as
 "`quick-start` MRR@10, seed 1" names the flight, the measure and the seed of its column. If the
@@ -15,8 +15,7 @@ from typing import NamedTuple
 from page_tables import Table, name_in, table_with, tables
 from script_runs import ROOT
 
-PAGE = (ROOT / "run_scripts/README.md").read_text(encoding="utf-8")
-SECTION = PAGE.split("\n## Flights on real text\n")[1]
+PAGE = (ROOT / "run_scripts/real_flights.md").read_text(encoding="utf-8")
 COLUMN = re.compile(r"`(?P<name>[^`]+)` (?P<measure>.+), seed (?P<seed>\d+)")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 HEADER = "flight data digest weights seed commit row measure value".split()
@@ -60,7 +59,7 @@ def values_of(table: Table) -> dict[Key, str]:
 def values_on_the_page() -> dict[Key, str]:
     """Returns the values of all tables; a value that stands twice must be the same."""
     values: dict[Key, str] = {}
-    for table in filter(is_table_of_results, tables(SECTION)):
+    for table in filter(is_table_of_results, tables(PAGE)):
         for key, value in values_of(table).items():
             assert values.setdefault(key, value) == value, key
     return values
@@ -85,7 +84,7 @@ def test_every_value_on_the_page_is_in_the_file_and_the_other_way_round():
 
 
 def test_every_table_with_numbers_is_a_table_of_results():
-    for table in tables(SECTION):
+    for table in tables(PAGE):
         cells = [cell for row in table.rows for cell in row]
         has_numbers = any(NUMBER.fullmatch(cell) for cell in cells)
         assert has_numbers == is_table_of_results(table), table.headings
@@ -93,7 +92,7 @@ def test_every_table_with_numbers_is_a_table_of_results():
 
 def test_every_flight_has_its_data_weights_and_command_on_the_page():
     on_the_page = {}
-    for flight, data, weights, _, scripts in table_with(SECTION, "scripts").rows:
+    for flight, data, weights, _, scripts in table_with(PAGE, "scripts").rows:
         assert scripts, flight
         on_the_page[name_in(flight)] = (name_in(data), weights)
     in_file = {}
@@ -103,7 +102,7 @@ def test_every_flight_has_its_data_weights_and_command_on_the_page():
 
 
 def test_every_data_set_has_its_digest_on_the_page():
-    rows = table_with(SECTION, "digest").rows
+    rows = table_with(PAGE, "digest").rows
     names = {name_in(data) for data, _, _ in rows}
     assert names == {row["data"] for row in rows_of_the_file()}
     for _, _, digest in rows:
@@ -112,7 +111,7 @@ def test_every_data_set_has_its_digest_on_the_page():
 
 def test_every_value_is_traced_to_the_digest_of_its_data_on_the_page():
     digests = {}
-    for data, _, digest in table_with(SECTION, "digest").rows:
+    for data, _, digest in table_with(PAGE, "digest").rows:
         digests[name_in(data)] = name_in(digest)
     for row in rows_of_the_file():
         assert row["digest"] == digests[row["data"]][:12], row
