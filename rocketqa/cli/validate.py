@@ -29,7 +29,8 @@ def build_parser() -> ArgumentParser:
         metavar="DATA_DIR",
         type=to_path,
         help="a folder with collection.tsv, queries.SPLIT.tsv, qrels.SPLIT.tsv, "
-        "answers.SPLIT.tsv, *.run, examples.dual*.tsv and examples.cross*.tsv, or some of them",
+        "answers.SPLIT.tsv, *.run, examples.dual*.tsv and examples.cross*.tsv, or some of them; "
+        "SPLIT names a part of the queries, such as train, dev or unlabelled",
     )
     return parser
 
