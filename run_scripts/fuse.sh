@@ -7,10 +7,8 @@
 # The scores of both are scaled for each query and added up (rocketqa fuse). The weight of BM25 is
 # chosen by MRR@10 on drawn training queries. The last dual encoder was trained on these queries, so
 # beside it BM25 would get too little: the initial weights stand for it there, if they retrieve. The
-# cross encoder re-ranks the fused passages and those of the dual encoder alone, of the queries that
-# were held out of its training (HELD_OUT), or else of the same ones. Where the fused ones are better,
-# it re-ranks them for EVALUATE_SPLIT too. Both measures are printed. The held-out queries also choose
-# how much its scores count beside the fused ones; without them it ranks alone.
+# cross encoder then re-ranks the fused passages. The queries that were held out of its training
+# (HELD_OUT) choose how much its scores count beside the fused ones; without them it ranks alone.
 #
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv and the data of EVALUATE_SPLIT
 #         (here dev); CHECKPOINT_DIR: the last dual encoder, cross_encoder, start with BASELINES=yes
@@ -27,8 +25,7 @@ require_evaluation_data
 LAST=$(last_model)
 require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/rocket.sh $ENV"
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
-SAMPLE=train_sample                                      # of it the weight of BM25 is chosen
-HELD_OUT_PAIRS=$CHECKPOINT_DIR/cross_encoder/held_out.tsv # of pairs that it was not trained on
+HELD_OUT_PAIRS=$CHECKPOINT_DIR/cross_encoder/held_out.tsv # the cross encoder was not trained on them
 
 # end_without_fusion RUN REASON: says why there is nothing to fuse, and ends the script.
 end_without_fusion() {
@@ -57,9 +54,9 @@ require_scores() {
         end_without_fusion "$1" "the passages of each query have the same score"
 }
 
-# measure_sample RUN: measures OUTPUT_DIR/RUN.run, of the queries in SAMPLE.
+# measure_sample RUN: measures OUTPUT_DIR/RUN.run, of the drawn queries.
 measure_sample() {
-    rocketqa evaluate --run "$OUTPUT_DIR/$1.run" --qrels "$OUTPUT_DIR/$SAMPLE/qrels.tsv" \
+    rocketqa evaluate --run "$OUTPUT_DIR/$1.run" --qrels "$OUTPUT_DIR/train_sample/qrels.tsv" \
         --output "$OUTPUT_DIR/$1.measured.tsv" >/dev/null
 }
 
@@ -96,40 +93,20 @@ fuse_with() {
         --training-qrels "$OUTPUT_DIR/train_sample/qrels.tsv"
 }
 
-# take_held_out: lets SAMPLE be these queries, with the runs that are made of the drawn ones.
-take_held_out() {
-    SAMPLE=held_out
+# rerank_fused: re-ranks for EVALUATE_SPLIT, with the weight that the held-out queries choose.
+rerank_fused() {
+    if [ ! -e "$HELD_OUT_PAIRS" ]; then
+        measure_reranked --weights 0 1
+        return 0
+    fi
     draw_sample held_out --held-out-pairs "$HELD_OUT_PAIRS"
     retrieve_words held_out
     retrieve_vectors "$WEIGHER" held_out
     fuse_with "$WEIGHER" held_out
-}
-
-# rerank_sample NAME [KNOWN]: re-ranks the run NAME of the queries in SAMPLE, and measures that.
-rerank_sample() {
-    score "$1.$SAMPLE" "$SAMPLE" "$RERANK_DEPTH" "${2-}"
-    measure_sample "$1.$SAMPLE.scored"
-}
-
-# fused_are_better: is true if the fused passages of the drawn queries are re-ranked better.
-fused_are_better() {
-    [ "${PLAN-no}" = no ] || return 0
-    alone=$(mrr_of "$WEIGHER.$SAMPLE.scored") fused=$(mrr_of "fused.$SAMPLE.scored")
-    echo "MRR@10 of re-ranking, on $(rows_of "$OUTPUT_DIR/$SAMPLE/queries.tsv") training queries\
- ($SAMPLE): $alone of $WEIGHER, $fused of the fused run"
-    awk "BEGIN { exit !($fused > $alone) }"
-}
-
-# rerank_fused: re-ranks for EVALUATE_SPLIT, with the weight that the held-out queries choose.
-rerank_fused() {
-    score "$LAST.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
-    if [ "$SAMPLE" = held_out ]; then
-        held_out=$OUTPUT_DIR/fused.held_out
-        measure_reranked --training-runs "$held_out.run" "$held_out.scored.run" \
-            --training-qrels "$OUTPUT_DIR/held_out/qrels.tsv"
-    else
-        measure_reranked --weights 0 1
-    fi
+    score fused.held_out held_out "$RERANK_DEPTH"
+    held_out=$OUTPUT_DIR/fused.held_out
+    measure_reranked --training-runs "$held_out.run" "$held_out.scored.run" \
+        --training-qrels "$OUTPUT_DIR/held_out/qrels.tsv"
 }
 
 draw_sample train_sample
@@ -142,12 +119,5 @@ fuse_with "$WEIGHER" train_sample
 fuse_with "$LAST" "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
 index_bm25
-if [ -e "$HELD_OUT_PAIRS" ]; then take_held_out; fi
-rerank_sample "$WEIGHER"
-rerank_sample fused "$WEIGHER.$SAMPLE"
-if fused_are_better; then
-    rerank_fused
-else
-    say "the fused passages are not re-ranked: it was not better on these training queries"
-    remove_rows fused_reranked
-fi
+score "$LAST.$EVALUATE_SPLIT" "$EVALUATE_SPLIT" "$RERANK_DEPTH"
+rerank_fused

@@ -338,9 +338,7 @@ as_deep() {
 # The columns of decision.tsv: 1 step, 2 answer, 3 evidence, 4 threshold.
 calibrate() {
     held_out=${1-$CHECKPOINT_DIR/cross_encoder}/held_out.tsv
-    is_calibrated || return 0
-    # Whether a given cross encoder has held-out pairs, a plan only knows if it is there.
-    [ -e "$held_out" ] || { [ -z "${1-}" ] && exists "$held_out"; } || return 0
+    is_calibrated && [ -e "$held_out" ] || return 0
     rocketqa calibrate --output "$OUTPUT_DIR/calibration" --held-out-pairs "$held_out" \
         --max-negative "$MAX_NEGATIVE" --min-positive "$MIN_POSITIVE"
     [ "${PLAN-no}" = no ] || return 0

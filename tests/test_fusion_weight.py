@@ -1,12 +1,13 @@
 """The initial weights stand for the last dual encoder on training queries, where they retrieve:
-they choose the weight of BM25, and whether to re-rank. The verbs only write what is asked for.
+they choose the weight of BM25, and of the cross encoder beside both. The verbs only write what is
+asked for.
 """
 
 import pytest
 from false_commands import write_command
 from script_runs import ROOT, folders_below, path_with, sh
 
-# MRR@10 is $START of the initial weights and $WORDS of BM25; re-ranked, $RERANKED of the first.
+# MRR@10 is $START of the initial weights and $WORDS of BM25.
 FALSE_VERBS = """verb=$1
 echo "$*" >>"$CALLS"
 while [ $# -gt 0 ]; do
@@ -20,7 +21,6 @@ case $verb in
     data_prep/bm25.py | retrieve | score) printf '%s\\n' "$TWO_PASSAGES" >"$output" ;;
     evaluate)
         case $run in
-            */start.*.scored.run) value=$RERANKED ;;
             */start.*) value=$START ;;
             */bm25.*) value=$WORDS ;;
             *) value=.5 ;;
@@ -48,7 +48,6 @@ def calls_of_fusion(tmp_path):
             "PATH": path_with(tmp_path / "bin"),
             "CALLS": str(tmp_path / "calls"),
             "TWO_PASSAGES": "q\tQ0\tp1\t1\t0.9\tx\nq\tQ0\tp2\t2\t0.5\tx",
-            "RERANKED": "0.4",
             **{name: "1" for name in ("DEVICES", "DEVICES_CROSS", "DEVICES_INFERENCE")},
         }
         done = sh(str(ROOT / "run_scripts/fuse.sh"), "run_scripts/own.env", **variables | changed)
@@ -80,14 +79,6 @@ def calls_with(output: str, calls: list[str]) -> list[str]:
     return [call for call in calls if f" --output {output} " in f"{call} "]
 
 
-@pytest.mark.parametrize("reranked, is_better", [("0.4", True), ("0.6", False)])
-def test_the_fused_passages_are_reranked_where_that_is_better_than_the_initial_weights_alone(
-    calls_of_fusion, reranked, is_better
-):
-    calls = calls_of_fusion(START="1", WORDS="1", RERANKED=reranked)
-    assert any("--output fused.dev.scored.run" in call for call in calls) == is_better
-
-
 def test_held_out_queries_choose_the_weight_of_the_cross_encoder(calls_of_fusion, tmp_path):
     [alone] = calls_with("fused_reranked.dev.run", calls_of_fusion(START="1", WORDS="1"))
     assert "--runs fused.dev.run fused.dev.scored.run --depth 20 --weights 0 1" in alone
@@ -98,7 +89,7 @@ def test_held_out_queries_choose_the_weight_of_the_cross_encoder(calls_of_fusion
     [chosen] = calls_with("fused_reranked.dev.run", calls)
     assert "--training-runs fused.held_out.run fused.held_out.scored.run" in chosen
     assert chosen.endswith("--training-qrels held_out/qrels.tsv")
-    assert not calls_with("fused.train_sample.scored.run", calls)
+    assert calls_with("fused.dev.scored.run", calls)
 
 
 def test_a_fusion_without_the_initial_weights_names_the_command_that_makes_them(

@@ -75,7 +75,7 @@ def test_every_command_is_planned_once_and_nothing_is_made(tmp_path):
     commands = [line for line in lines if "rocketqa " in line and " --" in line]
     assert len(set(commands)) == len(commands) >= 30
     assert not list(tmp_path.iterdir())
-    assert not [line for line in commands if "--batch-tokens" in line or " calibrate " in line]
+    assert not [line for line in commands if "--batch-tokens" in line]
     made = {line.split("--output ")[1].split()[0] for line in commands}
     assert {f"{tmp_path}/c/{model}" for model in MODELS} <= made
     launcher = "python -m rocketqa.distributed.launch 8 rocketqa "
@@ -102,21 +102,15 @@ def test_texts_are_tokenised_once_and_the_tokens_of_a_batch_reach_every_reader(t
         assert ("--batch-tokens 100000" in line) != is_training, line
 
 
-def test_a_fused_search_is_planned_with_its_drawn_queries(tmp_path):
+def test_a_fused_search_is_planned_with_its_held_out_queries(tmp_path):
     assert not [line for line in costs("own", FUSE="no") if line.startswith("fusion")]
     (tmp_path / "queries.train.tsv").write_text("q\ttext\n" * 2000)
     (tmp_path / "queries.dev.tsv").write_text("q\ttext\n" * 300)
     lines = costs("own", DATA_DIR=str(tmp_path))
     fusion = lines[lines.index("fusion:") + 1 :]
-    expected = "score for the drawn queries, two runs: 1,000 queries x 20 = 20,000 pairs"
-    assert line_of(fusion, "score for the drawn").startswith(expected)
+    expected = "score for the held-out queries: 200 queries x 20 = 4,000 pairs"
+    assert line_of(fusion, "score for the held-out").startswith(expected)
     assert "300 queries x 20 = 6,000 pairs" in line_of(fusion, "score for dev")
-
-
-def test_the_calibration_of_the_cross_encoder_is_planned_where_pairs_are_held_out(tmp_path):
-    changed = {"THRESHOLDS": "calibrated", "HELD_OUT": "200"}
-    calibration = line_of(plan("marco", **changed, **folders_below(tmp_path)), "rocketqa calibrate")
-    assert f" --held-out-pairs {tmp_path}/c/cross_encoder/held_out.tsv " in calibration
 
 
 def test_the_choice_of_the_start_is_planned_where_something_is_to_be_chosen(tmp_path):

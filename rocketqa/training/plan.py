@@ -156,9 +156,9 @@ class PipelinePlan:
 
     def fusion(self, split: str) -> list[Cost]:
         """Returns the costs of BM25 and the last model together, at most (fuse.sh)."""
-        drawn = min(self.rows["queries.train"], DRAWN_QUERIES)
+        held_out = min(int(self.variables.get("HELD_OUT", "0")), self.rows["queries.train"])
         return [
-            self._scoring("score for the drawn queries, two runs", 2 * drawn, "RERANK_DEPTH"),
+            self._scoring("score for the held-out queries", held_out, "RERANK_DEPTH"),
             self.retrieval(split, "RETRIEVE_DEPTH"),
             self.scoring(split, "RERANK_DEPTH"),
         ]
