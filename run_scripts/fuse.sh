@@ -115,7 +115,6 @@ retrieve_vectors "$LAST" "$EVALUATE_SPLIT"
 retrieve_words train_sample
 choose_weigher
 retrieve_vectors "$WEIGHER" train_sample
-fuse_with "$WEIGHER" train_sample
 fuse_with "$LAST" "$EVALUATE_SPLIT"
 measure_run fused "$OUTPUT_DIR/fused.$EVALUATE_SPLIT.run"
 index_bm25
