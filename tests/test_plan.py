@@ -162,6 +162,7 @@ def test_a_rate_that_is_not_a_number_is_refused():
         ({"INIT": None}, "INIT: expected a value, got none (run_scripts/toy.env explains every"),
         ({"QUERY_LENGTH": "two"}, "QUERY_LENGTH: expected 8 to 512 tokens, got two"),
         ({"DUAL_NEGATIVES": "-1"}, "DUAL_NEGATIVES: expected a whole number from 1, got -1"),
+        ({"FUSE": "yes", "HELD_OUT": "-1"}, "HELD_OUT: expected a whole number from 0, got -1"),
     ],
 )
 def test_a_plan_that_cannot_be_made_is_one_line_and_prints_nothing(changed, fault, capsys):

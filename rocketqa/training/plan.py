@@ -156,7 +156,7 @@ class PipelinePlan:
 
     def fusion(self, split: str) -> list[Cost]:
         """Returns the costs of BM25 and the last model together, at most (fuse.sh)."""
-        held_out = min(int(self.variables.get("HELD_OUT", "0")), self.rows["queries.train"])
+        held_out = min(self._number("HELD_OUT", WHOLE_FROM_0), self.rows["queries.train"])
         return [
             self._scoring("score for the held-out queries", held_out, "RERANK_DEPTH"),
             self.retrieval(split, "RETRIEVE_DEPTH"),
