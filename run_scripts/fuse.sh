@@ -25,7 +25,7 @@ require_evaluation_data
 LAST=$(last_model)
 require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/rocket.sh $ENV"
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
-HELD_OUT_PAIRS=$CHECKPOINT_DIR/cross_encoder/held_out.tsv # the cross encoder was not trained on them
+HELD_OUT_PAIRS=$CHECKPOINT_DIR/cross_encoder/held_out.tsv # pairs that it was not trained on
 
 # end_without_fusion RUN REASON: says why there is nothing to fuse, and ends the script.
 end_without_fusion() {

@@ -89,6 +89,7 @@ def test_held_out_queries_choose_the_weight_of_the_cross_encoder(calls_of_fusion
     [chosen] = calls_with("fused_reranked.dev.run", calls)
     assert "--training-runs fused.held_out.run fused.held_out.scored.run" in chosen
     assert chosen.endswith("--training-qrels held_out/qrels.tsv")
+    assert not calls_with("fused.train_sample.scored.run", calls)
     assert calls_with("fused.dev.scored.run", calls)
 
 
