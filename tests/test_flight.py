@@ -65,17 +65,34 @@ def shrunk_variables(folder: Path, world: Path) -> dict[str, str]:
     return SHRUNK | inputs | folders_below(folder)
 
 
-def run_procedure(folder: Path, world: Path) -> str:
-    """Runs rocket.sh to its end and returns what it printed."""
-    return run_script("rocket.sh", **shrunk_variables(folder, world)).stdout
+def kill_procedure(environment: Mapping[str, str], instants: random.Random) -> None:
+    """Starts rocket.sh, and kills it and all that it runs after some seconds."""
+    process = subprocess.Popen(
+        ["sh", "run_scripts/rocket.sh"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(instants.uniform(1, 12))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @pytest.fixture(scope="module")
 def finished(small_world, tmp_path_factory):
-    """The folder of a finished procedure, and what rocket.sh printed. Its name has a blank."""
+    """The folder of a procedure, and what rocket.sh printed in the call that finished it.
+
+    The calls before were killed. The folder's name has a blank.
+    """
     folder = tmp_path_factory.mktemp("finished") / "my flight"
     folder.mkdir()
-    return folder, run_procedure(folder, small_world)
+    variables = shrunk_variables(folder, small_world)
+    instants = random.Random(os.environ.get("KILL_SEED", "1"))
+    for _ in range(int(os.environ.get("KILLS", "1"))):
+        kill_procedure(script_environment(**variables), instants)
+    return folder, run_script("rocket.sh", **variables).stdout
 
 
 def artefacts(folder: Path) -> dict[str, bytes]:
@@ -191,24 +208,13 @@ def test_a_second_call_repeats_what_comes_from_changed_inputs_and_nothing_else(
 
 def test_a_procedure_killed_again_and_again_ends_in_the_same_bytes(finished, small_world, tmp_path):
     folder, _ = finished
-    killed = tmp_path / "my killed flight"
-    killed.mkdir()
-    environment = script_environment(**shrunk_variables(killed, small_world))
-    instants = random.Random(os.environ.get("KILL_SEED", "1"))
-    for _ in range(int(os.environ.get("KILLS", "1"))):
-        process = subprocess.Popen(
-            ["sh", "run_scripts/rocket.sh"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(instants.uniform(1, 12))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    run_procedure(killed, small_world)
-    assert artefacts(killed) == artefacts(folder)
+    flying = "from planned_flights import fly_here; fly_here('toy')"
+    straight = tmp_path / "my straight flight"  # a name that commands must quote, too
+    variables = shrunk_variables(straight, small_world) | {"PYTHONPATH": str(ROOT / "tests")}
+    # In a process of its own, because other numbers of threads train other bytes.
+    environment = script_environment(**variables)
+    subprocess.run([sys.executable, "-c", flying], cwd=ROOT, env=environment, check=True)
+    assert artefacts(straight) == artefacts(folder)
 
 
 def test_the_python_of_the_readme_runs_on_the_models_of_a_procedure(finished, small_world):

@@ -95,7 +95,7 @@ def marco_output(world, tmp_path_factory):
         "FILL_DEPTH": "30",
         "AUGMENT_DEPTH": "6",
     }
-    run_script("rocket.sh", "run_scripts/marco.env", **variables, **depths)
+    fly_here("marco", **variables, **depths)
     report = (output / "report.md").read_text()
     # This point is of an earlier call with other data.
     (output / "figure6.augmented.7000.measures.tsv").write_text("MRR@10\t0.9\n")

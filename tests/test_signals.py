@@ -89,7 +89,7 @@ def test_a_stopped_training_saves_a_state_and_goes_on_to_the_same_bytes(
         is_time = at_step(broken, least)
         ending = stop(tmp_path, command, is_time, number=number, whole_group=devices == 2)
         states = [int(path.name[6:]) for path in part_of(broken).glob("state-*")]
-        assert max(states) >= least and max(states) == steps_in(broken)
+        assert max(states) >= least and max(states) == steps_in(broken), ending
         assert_stopped(ending, f"rocketqa {DUAL}", number, f"after step {max(states)}")
     run_to_the_end(command)
     run_to_the_end(train(flight, devices, straight, epochs, every))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forked import free_port
 from stopping_processes import default_signals
 
 from rocketqa.jobs import stopping
@@ -110,6 +111,29 @@ def test_work_that_only_notes_signals_ends_first():
     done = run("stopping.only_note_signals()\nos.kill(me, number)\nprint(stopping.is_requested())")
     assert done.stdout == "True\n"
     assert done.stderr == "a command: stopped after its work was done; call again to go on\n"
+
+
+def test_signals_that_are_only_noted_do_not_interrupt_a_message_of_paddles_store():
+    body = f"""
+from threading import Thread
+from rocketqa.distributed import store
+connection = store.serve("127.0.0.1", {free_port()})
+stopping.only_note_signals()
+def disturb():
+    while not ended:
+        os.kill(me, number)
+        time.sleep(0.0002)
+ended = []
+thread = Thread(target=disturb)
+thread.start()
+try:
+    for count in range(1, 3001):
+        assert connection.add("n", 1) == count
+finally:
+    ended.append(True)
+    thread.join()
+"""
+    assert run(body.strip()).stderr == LINE.replace("stopped", "stopped after its work was done")
 
 
 def test_the_third_signal_ends_work_that_only_notes_them():

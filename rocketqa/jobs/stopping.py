@@ -84,8 +84,15 @@ def raise_if_requested() -> None:
 
 
 def only_note_signals() -> None:
-    """From now on a signal does not raise: whoever calls this asks for it when it is time."""
+    """From now on a signal does not raise: whoever calls this asks for it when it is time.
+
+    Nor does it interrupt what this process waits for. Paddle's store takes an interrupted message
+    for a lost connection.
+    """
     _requests.only_noted = True
+    for number in SIGNALS:
+        if signal.getsignal(number) == _requests.receive:
+            signal.siginterrupt(number, False)
 
 
 def handle_signals() -> None:
