@@ -12,15 +12,18 @@ use_the_processor()  # before Paddle is imported
 
 # The files that take longest come first, so that no process of CI works alone at the end.
 LONGEST = (
-    "test_paper_flights",
     "test_flight",
     "test_signals",
+    "test_paper_flights",
+    "test_devices",
     "test_resume",
     "test_nodes",
-    "test_chinese_flight",
     "test_benchmark",
-    "test_devices",
+    "test_preflight",
     "test_run_scripts",
+    "test_watchdog",
+    "test_chinese_flight",
+    "test_score",
 )
 
 TINY = {
