@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from toy_files import ENVIRONMENT
@@ -25,13 +25,18 @@ def launch(script: Path, folder: Path, processes: int) -> None:
     assert done.returncode == 0, done.stdout + done.stderr + logs
 
 
-def kill_at(command: Sequence[str], is_time: Callable[[], bool], delay: float) -> None:
+def kill_at(
+    command: Sequence[str],
+    is_time: Callable[[], bool],
+    delay: float,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> None:
     """Starts a command, waits until it is time, waits `delay` seconds more, and kills all its
     processes.
     """
     process = subprocess.Popen(
         command,
-        env=ENVIRONMENT,
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

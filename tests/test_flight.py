@@ -5,14 +5,13 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from launching import kill_at
 from planned_flights import fly_here
 from script_runs import ROOT, folders_below, make_toy_data, run_script, script_environment
 
@@ -65,21 +64,6 @@ def shrunk_variables(folder: Path, world: Path) -> dict[str, str]:
     return SHRUNK | inputs | folders_below(folder)
 
 
-def kill_procedure(environment: Mapping[str, str], instants: random.Random) -> None:
-    """Starts rocket.sh, and kills it and all that it runs after some seconds."""
-    process = subprocess.Popen(
-        ["sh", "run_scripts/rocket.sh"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    time.sleep(instants.uniform(1, 12))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 @pytest.fixture(scope="module")
 def finished(small_world, tmp_path_factory):
     """The folder of a procedure, and what rocket.sh printed in the call that finished it.
@@ -89,9 +73,11 @@ def finished(small_world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "my flight"
     folder.mkdir()
     variables = shrunk_variables(folder, small_world)
+    command = ["sh", str(ROOT / "run_scripts/rocket.sh")]
+    environment = script_environment(**variables)
     instants = random.Random(os.environ.get("KILL_SEED", "1"))
     for _ in range(int(os.environ.get("KILLS", "1"))):
-        kill_procedure(script_environment(**variables), instants)
+        kill_at(command, lambda: True, instants.uniform(1, 12), environment)
     return folder, run_script("rocket.sh", **variables).stdout
 
 
