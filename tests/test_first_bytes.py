@@ -1,7 +1,5 @@
 """Compressed files, UTF-16 and JSON are told by their first bytes, and refused with the cure."""
 
-from pathlib import Path
-
 import pytest
 
 from rocketqa.files.errors import DataError
@@ -33,6 +31,8 @@ def test_json_is_called_so_and_not_by_its_last_line(tmp_path, content):
     )
 
 
-def test_text_in_utf_8_and_an_empty_file_have_no_fault():
+def test_text_in_utf_8_and_an_empty_file_have_no_fault(tmp_path):
+    path = tmp_path / "queries.tsv"
     for start in (b"", b"\xef\xbb\xbfq1", "\u00fe1\t".encode(), b"q1\tx", b"[1", b"{a", b"["):
-        assert fault_of_first_bytes(start, Path("queries.tsv")) is None
+        path.write_bytes(start)
+        assert fault_of_first_bytes(path) is None

@@ -147,6 +147,20 @@ def test_a_line_says_which_ids_cannot_be_checked(tmp_path, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "ids"), [("collection.tsv", "passage ids"), ("queries.train.tsv", "query ids")]
+)
+def test_ids_of_a_file_that_cannot_be_read_are_not_called_unknown(tmp_path, capsys, name, ids):
+    folder = write_sound_folder(tmp_path)
+    path = folder / name
+    path.write_bytes(path.read_text().encode("utf-16"))
+    assert main(["validate", str(folder)]) == 2
+    printed = capsys.readouterr()
+    cure = "expected UTF-8 (iconv -f UTF-16 -t UTF-8 converts it), got UTF-16"
+    assert printed.out.splitlines() == [f"{path}: {cure}", "UTF-8\t1"]
+    assert f"not readable, so {ids} are not checked against it" in printed.err
+
+
 def test_a_missing_folder_is_refused(tmp_path, capsys):
     assert main(["validate", str(tmp_path / "data")]) == 2
     assert "expected a folder, got none" in capsys.readouterr().err

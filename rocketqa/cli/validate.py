@@ -28,9 +28,10 @@ def build_parser() -> ArgumentParser:
         "folder",
         metavar="DATA_DIR",
         type=to_path,
-        help="a folder with collection.tsv, queries.SPLIT.tsv, qrels.SPLIT.tsv, "
-        "answers.SPLIT.tsv, *.run, examples.dual*.tsv and examples.cross*.tsv, or some of them; "
-        "SPLIT names a part of the queries, such as train, dev or unlabelled",
+        help="a folder with collection.tsv, queries.SPLIT.tsv, qrels.SPLIT.tsv (the passages that "
+        "are relevant to each query), answers.SPLIT.tsv, *.run (what was retrieved for each "
+        "query), examples.dual*.tsv and examples.cross*.tsv, or some of them; SPLIT names a "
+        "part of the queries, such as train, dev or unlabelled",
     )
     return parser
 

@@ -9,11 +9,13 @@ UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 JSON_MARKS = (b'{"', b"{\n", b"{\r", b"[{", b'["', b"[\n", b"[\r")
 
 
-def fault_of_first_bytes(start: bytes, path: Path) -> Fault | None:
-    """Returns the fault of a file that begins so, with its cure; None where nothing is known.
+def fault_of_first_bytes(path: Path) -> Fault | None:
+    """Returns the fault that a file's first bytes tell, with its cure; None where they tell none.
 
-    start: the first two bytes or more.
+    Raises OSError where the file cannot be opened.
     """
+    with path.open("rb") as file:
+        start = file.read(2)
     if start.startswith(GZIP_MARK):
         expected = "a file that is not compressed (gunzip unpacks it)"
         return Fault("compressed file", str(path), expected, "a gzip file")

@@ -209,11 +209,11 @@ def read_rows(
     """
     path = Path(path)
     require_file(path)
+    if (fault := fault_of_first_bytes(path)) is not None:
+        check.on_fault(fault)
+        return
     is_empty = True
     with path.open("rb") as lines:
-        if (fault := fault_of_first_bytes(lines.peek(2), path)) is not None:
-            check.on_fault(fault)
-            return
         for row in parse_rows(lines, path, column_counts, check, min_columns, split=split):
             is_empty = False
             yield row

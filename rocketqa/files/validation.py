@@ -14,6 +14,7 @@ import numpy as np
 
 from rocketqa.files.errors import DataError, Fault
 from rocketqa.files.examples import read_examples, read_pairs
+from rocketqa.files.first_bytes import fault_of_first_bytes
 from rocketqa.files.formats import (
     Qrel,
     Query,
@@ -59,6 +60,7 @@ class DataFolder:
         self.skipped: list[str] = []
         self.notes: list[str] = []
         self.files: dict[str, list[Path]] = {kind: [] for kind in FILE_NAMES}
+        self._unreadable: set[str] = set()  # kinds with a file that cannot be read
         self._passage_ids: set[str] | None = None
         self._queries: dict[str, dict[str, Query]] = {}  # split -> query_id -> Query
         self._positives: dict[str, set[str]] = {}  # query_id -> ids of relevant passages
@@ -74,12 +76,13 @@ class DataFolder:
                 if not f".{file.name}".endswith(MANIFEST_ENDING):
                     self.skipped.append(file.name)
                 continue
-            fault = file_fault(file)
+            fault = file_fault(file) or fault_of_first_bytes(file)
             if fault is None:
                 self.files[kind].append(file)
             else:
+                self._unreadable.add(kind)
                 self.on_fault(fault)
-        if not any(self.files.values()):
+        if not any(self.files.values()) and not self._unreadable:
             expected = "collection.tsv, queries.train.tsv or the like"
             raise DataError(f"{path}: expected {expected}, got {form_of_folder(path)}")
 
@@ -175,20 +178,27 @@ class DataFolder:
         return self._check(self._queries.values())
 
     def _check(self, queries: Iterable[Iterable[str]]) -> Check:
-        """Returns the Check of a file that may name these queries; any if the folder has none."""
+        """Returns the Check of a file that may name these queries; any if the folder has none, or
+        has queries that cannot be read.
+        """
         query_ids: set[str] | None = None
-        if self._queries:
+        if self._queries and "queries" not in self._unreadable:
             query_ids = set().union(*queries)
         return Check(self.on_fault, query_ids, self._passage_ids, self._positives)
 
     def missing_references(self) -> list[str]:
-        """Returns a line for each kind of ids that cannot be checked, as their file is missing."""
+        """Returns a line for each kind of ids that cannot be checked, and says why."""
         lines = []
         if not self.files["collection"]:
-            lines.append(_missing("collection.tsv", "passage ids"))
-        if not self.files["queries"]:
-            lines.append(_missing("queries.SPLIT.tsv", "query ids"))
+            lines.append(self._missing("collection", "collection.tsv", "passage ids"))
+        if not self.files["queries"] or "queries" in self._unreadable:
+            lines.append(self._missing("queries", "queries.SPLIT.tsv", "query ids"))
         return lines
+
+    def _missing(self, kind: str, name: str, ids: str) -> str:
+        """Returns the line about ids that are not checked. name: that of the file with the ids."""
+        why = "not readable" if kind in self._unreadable else "not there"
+        return f"{name}: {why}, so {ids} are not checked against it"
 
 
 def _line_of(number: int) -> str:
@@ -213,11 +223,6 @@ def copies(hashes: array) -> list[tuple[int, int]]:
     later = order[~is_first]
     firsts = order[group_begins[~is_first]]
     return sorted(zip(later.tolist(), firsts.tolist()))
-
-
-def _missing(name: str, ids: str) -> str:
-    """Returns the line about a missing file that would hold ids."""
-    return f"{name}: not there, so {ids} are not checked against it"
 
 
 def _kind_of(file: Path) -> str | None:
