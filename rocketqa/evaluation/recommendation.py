@@ -211,10 +211,10 @@ def descriptions(results: Results) -> dict[str, str]:
     shown[CROSS_ENCODER] += f" {reranked_passages(results.depths, results.last)}"
     shown[FUSED_RERANKED] += f" {reranked_passages(results.depths, 'the fused ranking')}"
     if results.bm25_weight is not None:
-        rest = round(1 - results.bm25_weight, 9)
+        rest = 1 - results.bm25_weight
         shown[FUSED] += f": {results.bm25_weight:g} x BM25 + {rest:g} x {results.last}"
     if results.cross_encoder_weight is not None:
-        rest = round(1 - results.cross_encoder_weight, 9)
+        rest = 1 - results.cross_encoder_weight
         weights = f"{results.cross_encoder_weight:g} x P(relevant) + {rest:g} x {FUSED}"
         shown[FUSED_RERANKED] += f": {weights}"
     for model in results.without_passages:

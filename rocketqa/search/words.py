@@ -30,7 +30,7 @@ class Words:
     def __init__(self, index: Bm25Index, weight: float | None = None):
         self.index = index
         bm25 = BM25_WEIGHT if weight is None else weight
-        self.weights = (bm25, round(1 - bm25, 9))  # as the tenths of `fuse` are written
+        self.weights = (bm25, _rest(bm25))
 
     def fused(
         self, query: str, of_vectors: Sequence[Scored], depth: int
@@ -54,10 +54,15 @@ def weighed(
     """
     relevance = dict(zip((passage_id for passage_id, _ in ranking), relevances))
     by_relevance = sorted(relevance.items(), key=lambda scored: (-scored[1], scored[0]))
-    score_of = dict(fuse([ranking, by_relevance], (round(1 - weight, 9), weight)))
+    score_of = dict(fuse([ranking, by_relevance], (_rest(weight), weight)))
     parts = Parts(dict(ranking), {}, {}) if parts is None else parts
     scores = [score_of[passage_id] for passage_id, _ in ranking]
     return scores, parts._replace(relevance=relevance)
+
+
+def _rest(weight: float) -> float:
+    """Returns the weight of the other one of two, as the tenths of `rocketqa fuse` are written."""
+    return round(1 - weight, 9)
 
 
 def with_parts(answers: Iterable[Answer], parts: Parts) -> list[Answer]:
