@@ -93,20 +93,26 @@ fuse_with() {
         --training-qrels "$OUTPUT_DIR/train_sample/qrels.tsv"
 }
 
-# rerank_fused: re-ranks for EVALUATE_SPLIT, with the weight that the held-out queries choose.
+# rerank_fused: re-ranks for EVALUATE_SPLIT, with the weight that the held-out queries choose. The
+# cross encoder ranks alone where there are none, or BM25 or the model cannot be fused for them.
 rerank_fused() {
-    if [ ! -e "$HELD_OUT_PAIRS" ]; then
-        measure_reranked --weights 0 1
-        return 0
+    set -- --weights 0 1
+    if [ -e "$HELD_OUT_PAIRS" ]; then
+        draw_sample held_out --held-out-pairs "$HELD_OUT_PAIRS"
+        retrieve_bm25 held_out
+        retrieve "$WEIGHER" held_out "$RETRIEVE_DEPTH"
+        if ! bm25_found_none held_out && scores_differ "$OUTPUT_DIR/bm25.held_out.run" &&
+            scores_differ "$OUTPUT_DIR/$WEIGHER.held_out.run"; then
+            fuse_with "$WEIGHER" held_out
+            score fused.held_out held_out "$RERANK_DEPTH"
+            held_out=$OUTPUT_DIR/fused.held_out
+            set -- --training-runs "$held_out.run" "$held_out.scored.run" \
+                --training-qrels "$OUTPUT_DIR/held_out/qrels.tsv"
+        else
+            say "BM25 is not fused for the held-out queries, so the cross encoder ranks alone"
+        fi
     fi
-    draw_sample held_out --held-out-pairs "$HELD_OUT_PAIRS"
-    retrieve_words held_out
-    retrieve_vectors "$WEIGHER" held_out
-    fuse_with "$WEIGHER" held_out
-    score fused.held_out held_out "$RERANK_DEPTH"
-    held_out=$OUTPUT_DIR/fused.held_out
-    measure_reranked --training-runs "$held_out.run" "$held_out.scored.run" \
-        --training-qrels "$OUTPUT_DIR/held_out/qrels.tsv"
+    measure_reranked "$@"
 }
 
 draw_sample train_sample

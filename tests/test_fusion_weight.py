@@ -18,7 +18,12 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $verb in
-    data_prep/bm25.py | retrieve | score) printf '%s\\n' "$TWO_PASSAGES" >"$output" ;;
+    data_prep/bm25.py | retrieve | score)
+        case ${verb##*/}:$output in
+            bm25.py:*/bm25.$WITHOUT_WORDS.run) : >"$output" ;;
+            *) printf '%s\\n' "$TWO_PASSAGES" >"$output" ;;
+        esac
+        ;;
     evaluate)
         case $run in
             */start.*) value=$START ;;
@@ -46,6 +51,7 @@ def calls_of_fusion(tmp_path):
         variables = folders_below(tmp_path) | {
             "DATA_DIR": str(tmp_path / "d"),
             "PATH": path_with(tmp_path / "bin"),
+            "WITHOUT_WORDS": "none",
             "CALLS": str(tmp_path / "calls"),
             "TWO_PASSAGES": "q\tQ0\tp1\t1\t0.9\tx\nq\tQ0\tp2\t2\t0.5\tx",
             **{name: "1" for name in ("DEVICES", "DEVICES_CROSS", "DEVICES_INFERENCE")},
@@ -91,6 +97,18 @@ def test_held_out_queries_choose_the_weight_of_the_cross_encoder(calls_of_fusion
     assert chosen.endswith("--training-qrels held_out/qrels.tsv")
     assert not calls_with("fused.train_sample.scored.run", calls)
     assert calls_with("fused.dev.scored.run", calls)
+
+
+def test_the_cross_encoder_ranks_alone_where_words_find_nothing_for_the_held_out_queries(
+    calls_of_fusion, tmp_path
+):
+    (tmp_path / "c/cross_encoder/held_out.tsv").touch()
+    calls = calls_of_fusion(START="1", WORDS="1", WITHOUT_WORDS="held_out")
+    assert calls_with("fused.dev.run", calls)
+    [alone] = calls_with("fused_reranked.dev.run", calls)
+    assert alone.endswith("--weights 0 1")
+    for row in ("fused", "fused_reranked"):
+        assert (tmp_path / f"o/{row}.measures.tsv").exists()
 
 
 def test_a_fusion_without_the_initial_weights_names_the_command_that_makes_them(
