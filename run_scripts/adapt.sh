@@ -38,7 +38,6 @@ load_env "$@"
 CHOOSE=no # there are no labels to choose by, and INIT stays as it is
 ask_first adapt.sh
 prepare_data adapt.sh
-require_unlabelled_queries
 
 # link_model NAME SOURCE: makes CHECKPOINT_DIR/NAME a link to a given model. A released one is fetched.
 link_model() {

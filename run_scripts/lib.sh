@@ -26,7 +26,8 @@
 #                             that DATA_FILES names (adapt.sh), or the initial weights that lie there.
 # prepare_data SCRIPT         runs DATA_PREP if one of them is missing, and asks again.
 # require_labelled_data       stops unless the collection and the labelled queries D_L exist.
-# require_unlabelled_queries  stops unless the unlabelled queries of stage 4 exist.
+# without_unlabelled          is true if there are no unlabelled queries and the flight goes on without.
+# require_unlabelled_queries  stops unless there are some, or the flight goes on without.
 # require_evaluation_data     stops unless the queries of EVALUATE_SPLIT and their judgements exist.
 # is_finished DEVICES VERB .. is true if the output of a verb exists and is up to date.
 # run_processes DEVICES VERB .. runs a verb as several processes, one for each device.
@@ -273,8 +274,14 @@ require_labelled_data() {
     done
 }
 
+# Python asks the same (rocketqa/training/plan_numbers.py).
+without_unlabelled() {
+    [ "$THRESHOLDS" = calibrated ] && [ -z "$DATA_PREP" ] &&
+        [ ! -e "$DATA_DIR/queries.unlabelled.tsv" ]
+}
+
 require_unlabelled_queries() {
-    require "$DATA_DIR/queries.unlabelled.tsv" \
+    without_unlabelled || require "$DATA_DIR/queries.unlabelled.tsv" \
         "${DATA_PREP:-queries that nobody has labelled, one a line: query_id, text}"
 }
 

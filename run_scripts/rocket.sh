@@ -1,7 +1,9 @@
 #!/bin/sh
 # The whole procedure (section 3.4, figure 3): makes the data, trains the four stages (with
-# DISTIL=yes a fifth one, beyond the paper), evaluates every model and writes a report. Artefacts that are finished and up to date are not made again.
-# Before that, it names everything that would stop it (rocketqa preflight), a line each.
+# DISTIL=yes a fifth one, beyond the paper), evaluates every model and writes a report. Artefacts
+# that are finished and up to date are not made again. Before that, it names everything that would
+# stop it (rocketqa preflight), a line each. With THRESHOLDS=calibrated it leaves out what has
+# nothing to learn from, such as stage 4 where DATA_DIR has no unlabelled queries.
 # sh run_scripts/rocket.sh [ENV] [--plan]
 # SEED=3 DEVICES=1 sh run_scripts/rocket.sh run_scripts/toy.env
 #
@@ -28,6 +30,7 @@ ask_first rocket.sh
 prepare_data rocket.sh
 require_evaluation_data
 require_unlabelled_queries
+! without_unlabelled || say "$DATA_DIR/queries.unlabelled.tsv: not there, so stage 4 is left out"
 sh run_scripts/stage1_dual.sh "$ENV"
 [ "$BASELINES" = no ] || baselines
 sh run_scripts/stage2_cross.sh "$ENV"

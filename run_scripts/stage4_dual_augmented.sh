@@ -55,6 +55,11 @@ if is_left_out dual_encoder_1; then
     leave_out dual_encoder_2 "stage 4 needs the model and the examples of stage 3, which was left out"
     exit 0
 fi
+if without_unlabelled; then
+    [ "${PLAN-no}" = yes ] || leave_out dual_encoder_2 \
+        "stage 4 needs queries without labels, and there is no $DATA_DIR/queries.unlabelled.tsv"
+    exit 0
+fi
 require "$CHECKPOINT_DIR/cross_encoder" "sh run_scripts/stage2_cross.sh $ENV"
 require "$CHECKPOINT_DIR/dual_encoder_1" "sh run_scripts/stage3_dual_denoised.sh $ENV"
 require "$OUTPUT_DIR/examples.dual.1.tsv" "sh run_scripts/stage3_dual_denoised.sh $ENV"

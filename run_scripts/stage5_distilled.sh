@@ -4,8 +4,9 @@
 # DISTIL_TEACHER=mean that of the mean of M_C's logits and those of M_D^(2) as it was. The
 # passages are M_D^(2)'s own: of a labelled query, its positive and some drawn from the top; of an
 # unlabelled query the top ones, of which the one that M_C finds best is the positive. Where stage 4
-# was left out, the last model takes the place of M_D^(2). Where the flight is calibrated and M_C
-# does not agree with held-out labels, nothing is trained, and dual_encoder_3.left_out.txt says why.
+# was left out, the last model takes the place of M_D^(2); where there are no unlabelled queries, only
+# labelled ones are learnt. Where the flight is calibrated and M_C does not agree with held-out
+# labels, nothing is trained, and dual_encoder_3.left_out.txt says why.
 # sh run_scripts/stage5_distilled.sh [ENV]
 #
 # reads   DATA_DIR: collection.tsv, queries.train.tsv, qrels.train.tsv, queries.unlabelled.tsv;
@@ -43,22 +44,31 @@ score_pairs examples.dual.2 train --examples "$OUTPUT_DIR/examples.dual.2.tsv"
 # Of the unlabelled queries, thresholds of 0 and 1 leave none out.
 candidates=$((DISTIL_NEGATIVES + 1))
 unlabelled=$LAST.unlabelled
-retrieve "$LAST" unlabelled "$candidates"
-score "$unlabelled" unlabelled "$candidates"
-rocketqa pseudo-label --output "$OUTPUT_DIR/examples.distilled.tsv" \
-    --run "$OUTPUT_DIR/$unlabelled.run" --scores "$OUTPUT_DIR/$unlabelled.scored.run" \
-    --depth "$candidates" --min-positive 0 --max-negative 1 --negatives 1 \
-    --negatives-per-row "$DISTIL_NEGATIVES"
+label_unlabelled() {
+    retrieve "$LAST" unlabelled "$candidates"
+    score "$unlabelled" unlabelled "$candidates"
+    rocketqa pseudo-label --output "$OUTPUT_DIR/examples.distilled.tsv" \
+        --run "$OUTPUT_DIR/$unlabelled.run" --scores "$OUTPUT_DIR/$unlabelled.scored.run" \
+        --depth "$candidates" --min-positive 0 --max-negative 1 --negatives 1 \
+        --negatives-per-row "$DISTIL_NEGATIVES"
+}
 
+log= # empty where there are no unlabelled queries
+if ! without_unlabelled; then
+    log=yes
+    label_unlabelled
+fi
 set --
 if [ "$DISTIL_TEACHER" = mean ]; then
-    set -- --teacher-retriever "$OUTPUT_DIR/$LAST.train.run" "$OUTPUT_DIR/$unlabelled.run"
+    set -- --teacher-retriever "$OUTPUT_DIR/$LAST.train.run" \
+        ${log:+"$OUTPUT_DIR/$unlabelled.run"}
 fi
 
 # The tokenizer is that of INIT; a folder of tokens belongs to INIT itself, so texts are read.
 with_changes INIT="$CHECKPOINT_DIR/$LAST" TOKENISE=no BATCH_SIZE="$BATCH_SIZE_5" \
     LEARNING_RATE="$LEARNING_RATE_5" train_dual dual_encoder_3 "$EPOCHS_5" \
-    "queries.train queries.unlabelled" \
-    --examples "$OUTPUT_DIR/examples.dual.2.tsv" "$OUTPUT_DIR/examples.distilled.tsv" \
-    --teacher "$OUTPUT_DIR/examples.dual.2.scored.run" "$OUTPUT_DIR/$unlabelled.scored.run" "$@" \
+    "queries.train${log:+ queries.unlabelled}" \
+    --examples "$OUTPUT_DIR/examples.dual.2.tsv" ${log:+"$OUTPUT_DIR/examples.distilled.tsv"} \
+    --teacher "$OUTPUT_DIR/examples.dual.2.scored.run" \
+    ${log:+"$OUTPUT_DIR/$unlabelled.scored.run"} "$@" \
     --teacher-temperature "$DISTIL_TEMPERATURE" --teacher-weight "$DISTIL_WEIGHT"

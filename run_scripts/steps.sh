@@ -447,6 +447,7 @@ leave_out() {
 }
 
 is_left_out() {
+    if [ "$1" = dual_encoder_2 ] && without_unlabelled; then return 0; fi
     [ -e "$OUTPUT_DIR/$1.left_out.txt" ] && [ "${PLAN-no}" = no ]
 }
 

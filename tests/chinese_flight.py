@@ -22,7 +22,7 @@ SHRUNK = {
     "DEVICES": "1",
     "DEVICES_CROSS": "1",
     "DEVICES_INFERENCE": "1",
-    "BATCH_SIZE_5": "16",
+    "BATCH_SIZE_5": "8",
     "BATCH_SIZE": "4",
     "BATCH_SIZE_CROSS": "8",
     "MIN_STEPS": "4",
@@ -67,9 +67,13 @@ def _write_weights(folder: Path, lines: list[str]) -> None:
     write(folder, [*SPECIAL_WORDS, *characters], [], hidden_size=32, dropout=0.0, seed=1)
 
 
-def fly(folder: Path) -> list[list[str]]:
-    """Makes data and flies on it, and returns the commands of the flight."""
+def fly(folder: Path, unlabelled: bool = True) -> list[list[str]]:
+    """Makes data, with or without unlabelled queries, flies on it, and returns the commands of the
+    flight.
+    """
     variables = write_chinese_data(folder / "data") | folders_below(folder)
+    if not unlabelled:
+        (folder / "data/queries.unlabelled.tsv").unlink()
     return fly_here("own", **SHRUNK, **variables)
 
 

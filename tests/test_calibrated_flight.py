@@ -99,6 +99,19 @@ def test_without_a_calibration_the_threshold_stays(stage_4, changed):
     assert thresholds_of(stage_4("0.9")) == ["0.9"]
 
 
+def test_without_unlabelled_queries_the_stage_is_left_out(stage_4, tmp_path):
+    path = tmp_path / "d/queries.unlabelled.tsv"
+    path.unlink()
+    assert [call.split()[0] for call in stage_4("0.9")] == ["preflight"]
+    assert note(tmp_path, "left_out") == (
+        "dual_encoder_2 is not trained: stage 4 needs queries without labels, and there is no "
+        f"{path}.\n"
+    )
+    for strict in ({"THRESHOLDS": "paper"}, {"DATA_PREP": "true"}):
+        with pytest.raises(AssertionError, match="queries.unlabelled.tsv: expected it"):
+            stage_4("0.9", **strict)
+
+
 def test_a_note_of_an_earlier_call_goes(stage_4, tmp_path):
     stage_4("0.75")
     stage_4("0.9")

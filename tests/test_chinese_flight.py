@@ -56,6 +56,18 @@ def test_the_search_that_a_report_recommends_ranks_as_its_fused_run(finished, ca
     assert found == expected and len(expected) == len(PLACES)
 
 
+def test_without_unlabelled_queries_the_last_stage_learns_from_the_labelled_ones(tmp_path):
+    fly(tmp_path, unlabelled=False)
+    report = (tmp_path / "o/report.md").read_text(encoding="utf-8")
+    for model in MODELS:
+        assert (f"\n| {model} | " in report) == (model != "dual_encoder_2")
+    assert not (tmp_path / "c/dual_encoder_2").exists()
+    inputs = read_manifest(tmp_path / "c/dual_encoder_3")["inputs"]
+    assert inputs["init"] == [str(tmp_path / "c/dual_encoder_1")]
+    assert inputs["queries"] == [str(tmp_path / "data/queries.train.tsv")]
+    assert inputs["examples"] == [str(tmp_path / "o/examples.dual.2.tsv")]
+
+
 def test_stages_without_a_batch_are_left_out_with_their_reason(finished, tmp_path):
     folder, _ = finished
     variables = {name: str(folder / "data/init") for name in ("INIT", "INIT_CROSS")}

@@ -57,6 +57,17 @@ def test_a_depth_is_planned_as_chosen_only_where_the_script_chooses_it():
         assert not depth_is_chosen(calibrated | change)
 
 
+def test_what_needs_unlabelled_queries_is_not_planned_where_the_scripts_go_on_without(tmp_path):
+    (tmp_path / "queries.train.tsv").write_text("q\ttext\n" * 800)
+    own = variable_values(ROOT / "run_scripts/own.env") | {"DATA_DIR": str(tmp_path)}
+    lines = "\n".join(PipelinePlan(own).lines())
+    assert "stage 4" not in lines and "unlabelled" not in lines
+    assert "stage 5, beyond the paper:\n  encode with dual_encoder_1: " in lines
+    for strict in ({"THRESHOLDS": "paper"}, {"DATA_PREP": "true"}):
+        lines = "\n".join(PipelinePlan(own | strict).lines())
+        assert "stage 4:\n" in lines and "score for unlabelled" in lines
+
+
 def test_pairs_of_drawn_queries_are_planned_once(tmp_path):
     (tmp_path / "queries.train.tsv").write_text("q\ttext\n" * 800)
     (tmp_path / "queries.unlabelled.tsv").write_text("q\ttext\n" * 100)

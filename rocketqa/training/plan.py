@@ -17,6 +17,7 @@ from rocketqa.training.plan_numbers import (
     Cost,
     count_lines,
     depth_is_chosen,
+    goes_without_unlabelled,
     parse_numbers,
     tokens_on_disk,
     total_line,
@@ -53,6 +54,7 @@ class PipelinePlan:
         expected = parse_numbers(variables.get("ROWS", ""), FILES, "ROWS", WHOLE_FROM_0)
         self.rows: dict[str, int] = {}
         self.sources: dict[str, str] = {}  # how the rows of a file are known
+        self.as_deep = ", at most" if depth_is_chosen(variables) else ""  # a run is scored
         for name in FILES:
             counted = count_lines(Path(variables["DATA_DIR"]) / f"{name}.tsv")
             self.rows[name] = counted or int(expected.get(name, 0))
@@ -127,9 +129,10 @@ class PipelinePlan:
         arithmetic = f"{queries:,} queries x {wanted:,} = {lines:,} lines"
         return Cost(f"retrieve for {split}", arithmetic, disk=lines * BYTES_A_RUN_LINE)
 
-    def scoring(self, split: str, depth: str) -> Cost:
+    def scoring(self, split: str, depth: str, at_most: str = "") -> Cost:
         """Returns the cost of scoring the top of a run with the cross encoder."""
-        return self._scoring(f"score for {split}", self.rows[f"queries.{split}"], depth)
+        what = f"score for {split}{at_most}"
+        return self._scoring(what, self.rows[f"queries.{split}"], depth)
 
     def _scoring(self, what: str, queries: int, depth: str) -> Cost:
         pairs = queries * self._number(depth)
@@ -137,11 +140,6 @@ class PipelinePlan:
         devices = self._number("DEVICES_INFERENCE")
         disk = pairs * BYTES_A_RUN_LINE
         return Cost(what, arithmetic, pairs, "score", devices, disk)
-
-    def scoring_for_rows(self, split: str, depth: str) -> Cost:
-        """Returns the cost of scoring a run for training rows; no pair is scored twice."""
-        at_most = ", at most" if depth_is_chosen(self.variables) else ""
-        return self._scoring(f"score for {split}{at_most}", self.rows[f"queries.{split}"], depth)
 
     def choice_of_start(self) -> list[Cost]:
         """Returns the cost of measuring the initial weights with each representation and with each
@@ -196,23 +194,25 @@ class PipelinePlan:
         yield (
             "stage 3",
             [
-                self.scoring_for_rows("train", "DENOISE_DEPTH"),
+                self.scoring("train", "DENOISE_DEPTH", self.as_deep),
                 self.training("train dual_encoder_1, at most", mined, "EPOCHS_3"),
             ],
         )
-        yield (
-            "stage 4",
-            [
-                self.encoding("dual_encoder_1", "unlabelled"),
-                self.retrieval("unlabelled", "AUGMENT_DEPTH"),
-                self.scoring_for_rows("unlabelled", "AUGMENT_DEPTH"),
-                self.training("train dual_encoder_2, at most", mined + augmented, "EPOCHS_4"),
-            ],
-        )
-        last = "dual_encoder_2"
+        last = "dual_encoder_1"
+        if not goes_without_unlabelled(self.variables):
+            last = "dual_encoder_2"
+            yield (
+                "stage 4",
+                [
+                    self.encoding("dual_encoder_1", "unlabelled"),
+                    self.retrieval("unlabelled", "AUGMENT_DEPTH"),
+                    self.scoring("unlabelled", "AUGMENT_DEPTH", self.as_deep),
+                    self.training("train dual_encoder_2, at most", mined + augmented, "EPOCHS_4"),
+                ],
+            )
         if self.variables.get("DISTIL") == "yes":
+            yield "stage 5, beyond the paper", self.distillation(last, relevant_pairs)
             last = "dual_encoder_3"
-            yield "stage 5, beyond the paper", self.distillation(relevant_pairs)
         yield (
             "evaluation",
             [
@@ -235,20 +235,21 @@ class PipelinePlan:
             what = f"train cross_encoder_easy{at_most}"
             yield stage.training(what, pairs, "EPOCHS_CROSS", "_CROSS")
 
-    def distillation(self, labelled: int) -> list[Cost]:
-        """Returns the costs of stage 5; labelled: the rows of labelled queries."""
+    def distillation(self, last: str, labelled: int) -> list[Cost]:
+        """Returns the costs of stage 5 from the last model; labelled: rows of labelled queries."""
         candidates = str(1 + self._number("DISTIL_NEGATIVES"))
         stage = copy(self)
         stage.variables = self.variables | {"CANDIDATES": candidates}
         rows = labelled + self.rows["queries.unlabelled"]
-        return [
-            self.encoding("dual_encoder_2", "train"),
+        costs = [
+            self.encoding(last, "train"),
             self.retrieval("train", "DISTIL_DEPTH"),
             stage.scoring("train", "CANDIDATES"),
-            stage.retrieval("unlabelled", "CANDIDATES"),
-            stage.scoring("unlabelled", "CANDIDATES"),
-            self.distilled("train dual_encoder_3, at most", rows),
         ]
+        if not goes_without_unlabelled(self.variables):
+            costs.append(stage.retrieval("unlabelled", "CANDIDATES"))
+            costs.append(stage.scoring("unlabelled", "CANDIDATES"))
+        return [*costs, self.distilled("train dual_encoder_3, at most", rows)]
 
     def distilled(self, what: str, rows: int) -> Cost:
         """Returns the cost of a distillation over so many rows.

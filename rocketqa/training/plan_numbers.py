@@ -49,6 +49,16 @@ def depth_is_chosen(variables: Mapping[str, str]) -> bool:
     return is_calibrated and has_held_out and takes_no_more
 
 
+def goes_without_unlabelled(variables: Mapping[str, str]) -> bool:
+    """Returns whether a flight leaves out what needs unlabelled queries, because there are none, as
+    without_unlabelled in lib.sh has it.
+    """
+    is_calibrated = variables.get("THRESHOLDS") == "calibrated"
+    may_be_made = bool(variables.get("DATA_PREP"))
+    path = Path(variables.get("DATA_DIR", ""), "queries.unlabelled.tsv")
+    return is_calibrated and not may_be_made and not path.exists()
+
+
 def parse_numbers(text: str, names: Sequence[str], variable: str, range: Range) -> dict[str, float]:
     """Returns name -> number of words NAME=NUMBER, each name once.
 

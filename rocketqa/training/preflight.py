@@ -31,6 +31,7 @@ from rocketqa.training.machine_checks import (
     refusals_of_packages,
     refusals_of_the_launcher,
 )
+from rocketqa.training.plan_numbers import goes_without_unlabelled
 from rocketqa.training.weight_checks import try_finished_model, try_initial_weights
 
 DUAL_ENCODERS = ("dual_encoder_0", "dual_encoder_1", "dual_encoder_2")
@@ -216,7 +217,9 @@ def _queries(path: Path) -> Container[str] | None:
 
 def files_of_data(variables: Mapping[str, str]) -> list[str]:
     """Returns the files of DATA_DIR that the stages and the evaluation read."""
-    names = ["collection.tsv", "queries.train.tsv", "qrels.train.tsv", "queries.unlabelled.tsv"]
+    names = ["collection.tsv", "queries.train.tsv", "qrels.train.tsv"]
+    if not goes_without_unlabelled(variables):
+        names.append("queries.unlabelled.tsv")
     if variables.get("POSITIVES") == "answers":
         names.append("answers.train.tsv")
     if variables.get("STAGE_1_RUN"):
