@@ -11,7 +11,7 @@ def with_steps(folder: Path, program: str, **variables: str) -> subprocess.Compl
     """Runs a program with the functions of steps.sh, on a flight with batches of 2 x 2 rows."""
     env = folder / "my.env"
     sizes = "BATCH_SIZE=2\nDEVICES=2\nACCUMULATE=1\nTHRESHOLDS=calibrated\nDISTIL=no\n"
-    sizes += "HELD_OUT=200\nFILL_DEPTH=0\n"
+    sizes += f"HELD_OUT=200\nFILL_DEPTH=0\nDATA_DIR={folder}\nDATA_PREP=\n"
     env.write_text(f"OUTPUT_DIR={folder}\nCHECKPOINT_DIR={folder}\nMAX_NEGATIVE=\n{sizes}")
     start = f'. "{ROOT}/run_scripts/steps.sh"; load_env "{env}"; '
     return sh("-c", start + program, str(ROOT / "run_scripts/probe"), **variables)
@@ -136,6 +136,7 @@ def test_a_model_that_is_left_out_is_not_the_last_one_and_says_why(tmp_path):
     program = (
         "last_model; leave_out dual_encoder_2 'too few'; last_model; is_left_out dual_encoder_2"
     )
+    (tmp_path / "queries.unlabelled.tsv").touch()
     done = with_steps(tmp_path, program)
     assert (done.returncode, done.stdout) == (0, "dual_encoder_2\ndual_encoder_1\n")
     assert done.stderr == "dual_encoder_2 is not trained: too few.\n"
@@ -195,3 +196,10 @@ def test_a_stemmer_is_chosen_once_where_it_is_open(tmp_path, choose, stemmer, ca
     )
     assert done.stdout == "train_sample\nchoose-stemmer\n" * called
     assert done.stderr == ""
+
+
+def test_without_unlabelled_queries_the_model_of_stage_4_is_not_the_last_one(tmp_path):
+    assert with_steps(tmp_path, "last_model").stdout == "dual_encoder_1\n"
+    assert with_steps(tmp_path, "last_model", THRESHOLDS="paper").stdout == "dual_encoder_2\n"
+    (tmp_path / "queries.unlabelled.tsv").touch()
+    assert with_steps(tmp_path, "last_model").stdout == "dual_encoder_2\n"
