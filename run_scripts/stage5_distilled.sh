@@ -31,6 +31,17 @@ rm -f "$OUTPUT_DIR"/dual_encoder_3.*.txt
 LAST=$(DISTIL=no && last_model)
 require "$CHECKPOINT_DIR/$LAST" "sh run_scripts/stage4_dual_augmented.sh $ENV"
 
+# label_unlabelled: makes examples of the unlabelled queries; thresholds of 0 and 1 leave none out.
+label_unlabelled() {
+    candidates=$((DISTIL_NEGATIVES + 1))
+    retrieve "$LAST" unlabelled "$candidates"
+    score "$unlabelled" unlabelled "$candidates"
+    rocketqa pseudo-label --output "$OUTPUT_DIR/examples.distilled.tsv" \
+        --run "$OUTPUT_DIR/$unlabelled.run" --scores "$OUTPUT_DIR/$unlabelled.scored.run" \
+        --depth "$candidates" --min-positive 0 --max-negative 1 --negatives 1 \
+        --negatives-per-row "$DISTIL_NEGATIVES"
+}
+
 calibrate
 if is_refused dual_encoder_3 augment distil; then exit 0; fi
 
@@ -41,18 +52,7 @@ sample_retrieved examples.dual.2.tsv --for dual --depth "$DISTIL_DEPTH" --order 
     --negatives-per-row "$DISTIL_NEGATIVES"
 score_pairs examples.dual.2 train --examples "$OUTPUT_DIR/examples.dual.2.tsv"
 
-# Of the unlabelled queries, thresholds of 0 and 1 leave none out.
-candidates=$((DISTIL_NEGATIVES + 1))
 unlabelled=$LAST.unlabelled
-label_unlabelled() {
-    retrieve "$LAST" unlabelled "$candidates"
-    score "$unlabelled" unlabelled "$candidates"
-    rocketqa pseudo-label --output "$OUTPUT_DIR/examples.distilled.tsv" \
-        --run "$OUTPUT_DIR/$unlabelled.run" --scores "$OUTPUT_DIR/$unlabelled.scored.run" \
-        --depth "$candidates" --min-positive 0 --max-negative 1 --negatives 1 \
-        --negatives-per-row "$DISTIL_NEGATIVES"
-}
-
 log= # empty where there are no unlabelled queries
 if ! without_unlabelled; then
     log=yes
@@ -60,13 +60,17 @@ if ! without_unlabelled; then
 fi
 set --
 if [ "$DISTIL_TEACHER" = mean ]; then
-    set -- --teacher-retriever "$OUTPUT_DIR/$LAST.train.run" \
-        ${log:+"$OUTPUT_DIR/$unlabelled.run"}
+    set -- --teacher-retriever "$OUTPUT_DIR/$LAST.train.run" ${log:+"$OUTPUT_DIR/$unlabelled.run"}
 fi
 
+BATCH_SIZE=$BATCH_SIZE_5 LEARNING_RATE=$LEARNING_RATE_5
+if ! fills_a_batch examples.dual.2.tsv ${log:+examples.distilled.tsv}; then
+    leave_out dual_encoder_3 "stage 5 has $rows examples, fewer than a batch of $(batch); lower\
+ BATCH_SIZE_5=$BATCH_SIZE_5 or take more queries"
+    exit 0
+fi
 # The tokenizer is that of INIT; a folder of tokens belongs to INIT itself, so texts are read.
-with_changes INIT="$CHECKPOINT_DIR/$LAST" TOKENISE=no BATCH_SIZE="$BATCH_SIZE_5" \
-    LEARNING_RATE="$LEARNING_RATE_5" train_dual dual_encoder_3 "$EPOCHS_5" \
+with_changes INIT="$CHECKPOINT_DIR/$LAST" TOKENISE=no train_dual dual_encoder_3 "$EPOCHS_5" \
     "queries.train${log:+ queries.unlabelled}" \
     --examples "$OUTPUT_DIR/examples.dual.2.tsv" ${log:+"$OUTPUT_DIR/examples.distilled.tsv"} \
     --teacher "$OUTPUT_DIR/examples.dual.2.scored.run" \

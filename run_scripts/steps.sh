@@ -49,7 +49,7 @@
 # measure_run NAME RUN FLAGS ..     writes OUTPUT_DIR/NAME.measures.tsv for a run.
 # rows_of FILE                      prints the number of lines of a file.
 # batch                             prints the number of rows in a batch of a dual encoder.
-# fills_a_batch FILE                is true if OUTPUT_DIR/FILE has the rows of a batch of a dual
+# fills_a_batch FILE ..             is true if the files in OUTPUT_DIR have the rows of a batch of a dual
 #                                   encoder, or THRESHOLDS=paper leaves that to the training.
 # higher_threshold                  prints the lowest threshold above MAX_NEGATIVE with which a batch
 #                                   of queries has a negative and at most 1 % of the labelled
@@ -404,7 +404,8 @@ batch() {
 
 fills_a_batch() {
     [ "$THRESHOLDS" = calibrated ] && [ "${PLAN-no}" = no ] || return 0
-    [ "$(rows_of "$OUTPUT_DIR/$1")" -ge "$(batch)" ]
+    rows=$(($(cd "$OUTPUT_DIR" && cat "$@" | wc -l)))
+    [ "$rows" -ge "$(batch)" ]
 }
 
 # The columns are those of the denoising report: 1 threshold, 4 queries with a negative, 5 share of

@@ -24,6 +24,9 @@ def test_a_stage_with_fewer_rows_than_a_batch_does_not_fill_it(tmp_path):
     assert with_steps(tmp_path, program).stdout == "four\n"
     assert with_steps(tmp_path, program, THRESHOLDS="paper").stdout == "three\nfour\n"
     assert with_steps(tmp_path, program, ACCUMULATE="2").stdout == ""
+    together = "fills_a_batch three.tsv four.tsv && echo seven; true"
+    assert with_steps(tmp_path, together).stdout == "seven\n"
+    assert with_steps(tmp_path, together, ACCUMULATE="2").stdout == ""
 
 
 def test_a_threshold_rises_as_far_as_it_spares_the_labelled_passages(tmp_path):
