@@ -1,5 +1,5 @@
-"""Stage 4 follows the calibration where too few pseudo-labels are sure, with verbs that only write
-what they are asked for.
+"""Stage 4 follows the calibration where too few pseudo-labels are sure, and it and stage 5 are left
+out where they have too little to learn from, with verbs that only write what they are asked for.
 """
 
 from pathlib import Path
@@ -9,6 +9,7 @@ from false_commands import write_command
 from script_runs import ROOT, folders_below, path_with, sh
 
 # `pseudo-label` writes three rows where --min-positive is at most SURE; a batch are two.
+# `sample-negatives` writes one.
 FALSE_VERBS = """verb=$1
 echo "$*" >>"$CALLS"
 while [ $# -gt 0 ]; do
@@ -18,6 +19,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+[ "$verb" != sample-negatives ] || echo row >"$output"
 [ "$verb" = pseudo-label ] || exit 0
 rows=0
 awk "BEGIN { exit !($threshold <= $SURE) }" && rows=3
@@ -40,7 +42,7 @@ def stage_4(tmp_path):
     (tmp_path / "o/denoising.unlabelled/min_positive.tsv").write_text(table)
     write_command(tmp_path / "bin/rocketqa", FALSE_VERBS)
 
-    def run(sure: str, **changed: str) -> list[str]:
+    def run(sure: str, script: str = "stage4_dual_augmented.sh", **changed: str) -> list[str]:
         (tmp_path / "calls").write_text("")
         variables = folders_below(tmp_path) | {
             "DATA_DIR": str(tmp_path / "d"),
@@ -50,8 +52,8 @@ def stage_4(tmp_path):
             "BATCH_SIZE": "2",
             **{name: "1" for name in ("DEVICES", "DEVICES_CROSS", "DEVICES_INFERENCE")},
         }
-        script = str(ROOT / "run_scripts/stage4_dual_augmented.sh")
-        done = sh(script, "run_scripts/own.env", **variables | changed)
+        path = str(ROOT / "run_scripts" / script)
+        done = sh(path, "run_scripts/own.env", **variables | changed)
         assert done.returncode == 0, done.stderr
         return (tmp_path / "calls").read_text().splitlines()
 
@@ -64,9 +66,9 @@ def thresholds_of(calls: list[str]) -> list[str]:
     return [words[words.index("--min-positive") + 1] for words in labellings]
 
 
-def note(tmp_path: Path, kind: str) -> str:
-    """Returns a note of the stage; an empty text where there is none."""
-    path = tmp_path / f"o/dual_encoder_2.{kind}.txt"
+def note(tmp_path: Path, kind: str, model: str = "dual_encoder_2") -> str:
+    """Returns a note of a stage; an empty text where there is none."""
+    path = tmp_path / f"o/{model}.{kind}.txt"
     return path.read_text() if path.exists() else ""
 
 
@@ -110,6 +112,19 @@ def test_without_unlabelled_queries_the_stage_is_left_out(stage_4, tmp_path):
     for strict in ({"THRESHOLDS": "paper"}, {"DATA_PREP": "true"}):
         with pytest.raises(AssertionError, match="queries.unlabelled.tsv: expected it"):
             stage_4("0.9", **strict)
+
+
+def test_stage_5_is_left_out_where_all_its_rows_do_not_fill_a_batch(stage_4, tmp_path):
+    (tmp_path / "c/dual_encoder_2").mkdir()
+    calls = stage_4("0", "stage5_distilled.sh", BATCH_SIZE_5="5")  # 1 labelled and 3 others
+    assert not [call for call in calls if call.startswith("train-dual-encoder ")]
+    assert note(tmp_path, "left_out", "dual_encoder_3") == (
+        "dual_encoder_3 is not trained: stage 5 has 4 examples, fewer than a batch of 5; lower "
+        "BATCH_SIZE_5=5 or take more queries.\n"
+    )
+    calls = stage_4("0", "stage5_distilled.sh", BATCH_SIZE_5="4")
+    assert calls[-1].startswith("train-dual-encoder ") and "--batch-size 4 " in calls[-1]
+    assert not note(tmp_path, "left_out", "dual_encoder_3")
 
 
 def test_a_note_of_an_earlier_call_goes(stage_4, tmp_path):
