@@ -21,6 +21,7 @@ SCRIPTS = (
     "released_models",
     "released_tsv",
     "sample_queries",
+    "split_labelled",
     "split_queries",
     "squad",
     "toy",

@@ -116,6 +116,26 @@ def test_an_adaptation_needs_finished_models_and_no_labels(tmp_path):
     assert lines[1].startswith("INIT: v1_marco_ce: expected a dual encoder, got a cross encoder")
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("test", "with EVALUATE_SPLIT=test those of queries.test.tsv are measured"),
+        ("", "data_prep/split_labelled.py sets some of your labelled queries apart"),
+    ],
+)
+def test_where_dev_queries_are_missing_a_line_says_what_else_can_be_measured(tmp_path, name, hint):
+    env = write_flight(tmp_path)
+    for kind in ("queries", "qrels"):
+        path = tmp_path / f"data/{kind}.dev.tsv"
+        if name:
+            path.rename(tmp_path / f"data/{kind}.{name}.tsv")
+        else:
+            path.unlink()
+    of_queries, of_qrels = refusals(flight_of(env))
+    assert of_queries.line.endswith(f"; its columns are query_id, text; {hint}")
+    assert of_qrels.line.endswith("; its columns are query_id, 0, passage_id, relevance")
+
+
 def test_figures_without_a_flight_are_refused_with_the_command_that_makes_it(tmp_path):
     env = write_flight(tmp_path)
     lines = [refusal.line for refusal in refusals(flight_of(env, "figures.sh"))]

@@ -179,7 +179,7 @@ def _refusals_of_data(folder: Path, flight: Flight) -> Iterator[Refusal]:
     adapts = flight.needs.adapts
     names = files_of_adaptation(variables) if adapts else files_of_data(variables)
     for name in names:
-        cure = _content_of(name)
+        cure = _content_of(name) + _other_split(folder, name, variables)
         if variables.get("DATA_PREP"):
             cure = f"make it with: {variables['DATA_PREP']}"
         refused = list(_refusals_of_file(folder / name, cure))
@@ -234,6 +234,18 @@ def files_of_data(variables: Mapping[str, str]) -> list[str]:
 def files_of_adaptation(variables: Mapping[str, str]) -> list[str]:
     """Returns the files of DATA_DIR that adapt.sh reads; labels only where they are there."""
     return [*FILES, *judgement_files(variables)]
+
+
+def _other_split(folder: Path, name: str, variables: Mapping[str, str]) -> str:
+    """Returns what else can be measured where the queries of EVALUATE_SPLIT are missing."""
+    split = variables.get("EVALUATE_SPLIT")
+    if name != f"queries.{split}.tsv":
+        return ""
+    for path in sorted(folder.glob("qrels.*.tsv")):
+        other = path.name.split(".")[1]
+        if other not in ("train", split) and (folder / f"queries.{other}.tsv").exists():
+            return f"; with EVALUATE_SPLIT={other} those of queries.{other}.tsv are measured"
+    return "; data_prep/split_labelled.py sets some of your labelled queries apart"
 
 
 def _content_of(name: str) -> str:
