@@ -44,9 +44,11 @@ def build_parser() -> ArgumentParser:
         "split_labelled.py",
         "Split labelled queries into those to train on and those to measure on.",
         "python data_prep/split_labelled.py --queries queries.tsv --qrels qrels.tsv \\\n"
-        "      --dev 500 --seed 1 --output data/mine",
+        "      --dev-queries 500 --seed 1 --output data/mine",
     )
-    parser.add_argument("--output", type=to_path, required=True, metavar="DIR", help="folder")
+    parser.add_argument(
+        "--output", type=to_path, required=True, metavar="DIR", help="folder to make them in"
+    )
     parser.add_argument("--queries", type=to_file, required=True, help="rows of query_id, text")
     parser.add_argument(
         "--qrels",
@@ -55,7 +57,7 @@ def build_parser() -> ArgumentParser:
         help="their labels: rows of query_id, 0, passage_id, relevance",
     )
     parser.add_argument(
-        "--dev",
+        "--dev-queries",
         type=NumberType(WHOLE_FROM_1),
         default=500,
         help="number of texts of queries to measure on; at most a tenth of the labelled ones, and "
@@ -77,7 +79,7 @@ def build(args: Namespace) -> int:
     """Makes the files that are not up to date, and returns the exit status."""
     queries = read_queries(args.queries)
     qrels = read_qrels(args.qrels, Check(query_ids=queries))
-    parts = split(queries, qrels, args.dev, args.seed)
+    parts = split(queries, qrels, args.dev_queries, args.seed)
     if not parts.train:
         raise DataError(
             f"{args.qrels}: expected relevant passages of 2 queries with different texts or more, "
@@ -97,7 +99,7 @@ def build(args: Namespace) -> int:
             lines,
             inputs={"queries": args.queries, "qrels": args.qrels},
             notes=parts.notes if name == UNLABELLED else None,
-            flags={"dev": args.dev, "seed": args.seed},
+            flags={"dev_queries": args.dev_queries, "seed": args.seed},
         )
         statuses.append(status)
     return max(statuses)

@@ -19,7 +19,7 @@ def ids(folder, name: str) -> list[str]:
 
 def test_every_labelled_query_is_in_one_part_with_its_labels_and_the_others_have_none(tmp_path):
     flags = write_labelled(tmp_path, 40, 7)
-    assert call("split_labelled.py", *flags, "--dev", 3, "--output", tmp_path / "d")[0] == 0
+    assert call("split_labelled.py", *flags, "--dev-queries", 3, "--output", tmp_path / "d")[0] == 0
     train, dev = (ids(tmp_path / "d", f"queries.{name}.tsv") for name in ("train", "dev"))
     assert (len(train), len(dev)) == (37, 3)
     assert sorted([*train, *dev]) == sorted(f"q{number}" for number in range(40))
