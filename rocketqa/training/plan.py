@@ -191,13 +191,9 @@ class PipelinePlan:
                 self.training(f"train cross_encoder{at_most}", pairs, "EPOCHS_CROSS", "_CROSS"),
             ],
         )
-        yield (
-            "stage 3",
-            [
-                self.scoring("train", "DENOISE_DEPTH", self.as_deep),
-                self.training("train dual_encoder_1, at most", mined, "EPOCHS_3"),
-            ],
-        )
+        scoring = self.scoring("train", "DENOISE_DEPTH", self.as_deep)
+        training = self.training("train dual_encoder_1, at most", mined, "EPOCHS_3")
+        yield "stage 3", [scoring, training]
         last = "dual_encoder_1"
         if not goes_without_unlabelled(self.variables):
             last = "dual_encoder_2"
