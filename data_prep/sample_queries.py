@@ -33,13 +33,7 @@ def build_parser() -> ArgumentParser:
         "      --qrels data/toy/qrels.train.tsv --seed 1 --output output/sample",
     )
     add_job_flags(parser)
-    parser.add_argument("--queries", type=to_file, required=True, help="rows of query_id, text")
-    parser.add_argument(
-        "--qrels",
-        type=to_file,
-        required=True,
-        help="their labels: rows of query_id, 0, passage_id, relevance",
-    )
+    add_labelled_queries(parser)
     parser.add_argument(
         "--held-out-pairs",
         type=to_path,
@@ -55,6 +49,17 @@ def build_parser() -> ArgumentParser:
         "--seed", type=NumberType(ANY_WHOLE), required=True, help="seed of the draw"
     )
     return parser
+
+
+def add_labelled_queries(parser: ArgumentParser) -> None:
+    """Adds the flags that name queries and their labels."""
+    parser.add_argument("--queries", type=to_file, required=True, help="rows of query_id, text")
+    parser.add_argument(
+        "--qrels",
+        type=to_file,
+        required=True,
+        help="their labels: rows of query_id, 0, passage_id, relevance",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,15 +16,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from builds import BuildSettings, add_check_flag, make_file, run_script, script_parser
-from sample_queries import drawn_queries
+from sample_queries import add_labelled_queries
+from split_queries import held_out
 
-from rocketqa.cli.flags import NumberType, to_file, to_path
+from rocketqa.cli.flags import NumberType, to_path
 from rocketqa.files.errors import DataError
 from rocketqa.files.formats import Qrel, Query, line_of, read_qrels, read_queries
 from rocketqa.files.ranges import ANY_WHOLE, WHOLE_FROM_1
 from rocketqa.files.rows import Check, normalize_text
 
-MOST = 10  # the dev part has at most one labelled text in this many
 UNLABELLED = "queries.unlabelled.tsv"
 REPEATS = "queries left out, because they repeat a dev query"
 
@@ -49,13 +49,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--output", type=to_path, required=True, metavar="DIR", help="folder to make them in"
     )
-    parser.add_argument("--queries", type=to_file, required=True, help="rows of query_id, text")
-    parser.add_argument(
-        "--qrels",
-        type=to_file,
-        required=True,
-        help="their labels: rows of query_id, 0, passage_id, relevance",
-    )
+    add_labelled_queries(parser)
     parser.add_argument(
         "--dev-queries",
         type=NumberType(WHOLE_FROM_1),
@@ -106,11 +100,11 @@ def build(args: Namespace) -> int:
 
 
 def split(queries: dict[str, Query], qrels: list[Qrel], dev: int, seed: int) -> Parts:
-    """Returns the parts. dev: how many labelled texts are measured on; at most one in MOST is."""
+    """Returns the parts. dev: how many labelled texts are measured on; at most a tenth is."""
     labelled = {qrel.query_id for qrel in qrels if qrel.relevance >= 1}
     text_of = {query_id: normalize_text(query.text) for query_id, query in queries.items()}
     texts = list(dict.fromkeys(text_of[query_id] for query_id in queries if query_id in labelled))
-    drawn = set(drawn_queries(texts, max(1, min(dev, len(texts) // MOST)), seed))
+    drawn = held_out(texts, dev, seed)
     parts = Parts([], [], [], Counter())
     for query_id, query in queries.items():
         is_drawn = text_of[query_id] in drawn

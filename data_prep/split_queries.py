@@ -70,10 +70,14 @@ def build(args: Namespace) -> int:
     return job.run(write, args.check)
 
 
+def held_out(items: Sequence[str], count: int, seed: int) -> set[str]:
+    """Returns the drawn items: `count`, but at most one in MOST, and at least one."""
+    return set(drawn_queries(items, max(1, min(count, len(items) // MOST)), seed))
+
+
 def parts_of(query_ids: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, list[str]]]:
     """Yields the name of each part and its queries, in their order."""
-    held_out = max(1, min(count, len(query_ids) // MOST))
-    judged = set(drawn_queries(query_ids, held_out, seed))
+    judged = held_out(query_ids, count, seed)
     trained = set(query_ids) - judged
     for name, part in zip(PARTS, (trained, judged)):
         yield name, [query_id for query_id in query_ids if query_id in part]

@@ -30,7 +30,7 @@ SHARES = {0.05: 0.0, 0.3: 0.2, 0.5: 0.05, 0.7: 0.01, 0.8: 0.01, 0.9: 0.0}  # of 
 
 
 @pytest.fixture
-def stage_4(tmp_path):
+def run_stage(tmp_path):
     """Returns what runs stage 4 with SURE and further variables, and gives what it has asked."""
     for name in ("c/cross_encoder", "c/dual_encoder_1", "o/denoising.unlabelled", "d"):
         (tmp_path / name).mkdir(parents=True)
@@ -72,8 +72,8 @@ def note(tmp_path: Path, kind: str, model: str = "dual_encoder_2") -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_the_lower_threshold_falls_as_far_as_a_batch_is_filled(stage_4, tmp_path):
-    calls = stage_4("0.75")
+def test_the_lower_threshold_falls_as_far_as_a_batch_is_filled(run_stage, tmp_path):
+    calls = run_stage("0.75")
     assert thresholds_of(calls) == ["0.9", "0.8", "0.7"]
     assert calls[-1].startswith("train-dual-encoder ")
     assert note(tmp_path, "lowered") == (
@@ -84,50 +84,50 @@ def test_the_lower_threshold_falls_as_far_as_a_batch_is_filled(stage_4, tmp_path
 
 
 def test_it_never_falls_where_held_out_passages_without_a_label_would_be_positives(
-    stage_4, tmp_path
+    run_stage, tmp_path
 ):
-    calls = stage_4("0.4")  # 0.3 would fill a batch, but is above 5 %
+    calls = run_stage("0.4")  # 0.3 would fill a batch, but is above 5 %
     assert thresholds_of(calls) == ["0.9", "0.8", "0.7", "0.5"]
     assert not [call for call in calls if call.startswith("train-dual-encoder ")]
     assert "because few unlabelled queries have a passage above MIN" in note(tmp_path, "left_out")
     assert not note(tmp_path, "lowered")
     # A passage below MAX_NEGATIVE=0.1 cannot be a positive, however few others are above it.
-    assert thresholds_of(stage_4("0.05"))[-1] == "0.5"
+    assert thresholds_of(run_stage("0.05"))[-1] == "0.5"
 
 
 @pytest.mark.parametrize("changed", [{"THRESHOLDS": "paper"}, {"HELD_OUT": "0"}])
-def test_without_a_calibration_the_threshold_stays(stage_4, changed):
-    assert thresholds_of(stage_4("0.75", **changed)) == ["0.9"]
-    assert thresholds_of(stage_4("0.9")) == ["0.9"]
+def test_without_a_calibration_the_threshold_stays(run_stage, changed):
+    assert thresholds_of(run_stage("0.75", **changed)) == ["0.9"]
+    assert thresholds_of(run_stage("0.9")) == ["0.9"]
 
 
-def test_without_unlabelled_queries_the_stage_is_left_out(stage_4, tmp_path):
+def test_without_unlabelled_queries_the_stage_is_left_out(run_stage, tmp_path):
     path = tmp_path / "d/queries.unlabelled.tsv"
     path.unlink()
-    assert [call.split()[0] for call in stage_4("0.9")] == ["preflight"]
+    assert [call.split()[0] for call in run_stage("0.9")] == ["preflight"]
     assert note(tmp_path, "left_out") == (
         "dual_encoder_2 is not trained: stage 4 needs queries without labels, and there is no "
         f"{path}.\n"
     )
     for strict in ({"THRESHOLDS": "paper"}, {"DATA_PREP": "true"}):
         with pytest.raises(AssertionError, match="queries.unlabelled.tsv: expected it"):
-            stage_4("0.9", **strict)
+            run_stage("0.9", **strict)
 
 
-def test_stage_5_is_left_out_where_all_its_rows_do_not_fill_a_batch(stage_4, tmp_path):
+def test_stage_5_is_left_out_where_all_its_rows_do_not_fill_a_batch(run_stage, tmp_path):
     (tmp_path / "c/dual_encoder_2").mkdir()
-    calls = stage_4("0", "stage5_distilled.sh", BATCH_SIZE_5="5")  # 1 labelled and 3 others
+    calls = run_stage("0", "stage5_distilled.sh", BATCH_SIZE_5="5")  # 1 labelled and 3 others
     assert not [call for call in calls if call.startswith("train-dual-encoder ")]
     assert note(tmp_path, "left_out", "dual_encoder_3") == (
         "dual_encoder_3 is not trained: stage 5 has 4 examples, fewer than a batch of 5; lower "
         "BATCH_SIZE_5=5 or take more queries.\n"
     )
-    calls = stage_4("0", "stage5_distilled.sh", BATCH_SIZE_5="4")
+    calls = run_stage("0", "stage5_distilled.sh", BATCH_SIZE_5="4")
     assert calls[-1].startswith("train-dual-encoder ") and "--batch-size 4 " in calls[-1]
     assert not note(tmp_path, "left_out", "dual_encoder_3")
 
 
-def test_a_note_of_an_earlier_call_goes(stage_4, tmp_path):
-    stage_4("0.75")
-    stage_4("0.9")
+def test_a_note_of_an_earlier_call_goes(run_stage, tmp_path):
+    run_stage("0.75")
+    run_stage("0.9")
     assert not note(tmp_path, "lowered")

@@ -57,7 +57,7 @@ class AdaptationPlan(PipelinePlan):
             [
                 self.encoding("start", "log_train"),
                 self.retrieval("log_train", "AUGMENT_DEPTH"),
-                self.scoring("log_train", "AUGMENT_DEPTH", self.as_deep),
+                self.scoring_for_rows("log_train", "AUGMENT_DEPTH"),
                 self.distilled("train adapted, at most", self.rows["queries.log_train"]),
             ],
         )

@@ -54,7 +54,6 @@ class PipelinePlan:
         expected = parse_numbers(variables.get("ROWS", ""), FILES, "ROWS", WHOLE_FROM_0)
         self.rows: dict[str, int] = {}
         self.sources: dict[str, str] = {}  # how the rows of a file are known
-        self.as_deep = ", at most" if depth_is_chosen(variables) else ""  # a run is scored
         for name in FILES:
             counted = count_lines(Path(variables["DATA_DIR"]) / f"{name}.tsv")
             self.rows[name] = counted or int(expected.get(name, 0))
@@ -129,10 +128,9 @@ class PipelinePlan:
         arithmetic = f"{queries:,} queries x {wanted:,} = {lines:,} lines"
         return Cost(f"retrieve for {split}", arithmetic, disk=lines * BYTES_A_RUN_LINE)
 
-    def scoring(self, split: str, depth: str, at_most: str = "") -> Cost:
+    def scoring(self, split: str, depth: str) -> Cost:
         """Returns the cost of scoring the top of a run with the cross encoder."""
-        what = f"score for {split}{at_most}"
-        return self._scoring(what, self.rows[f"queries.{split}"], depth)
+        return self._scoring(f"score for {split}", self.rows[f"queries.{split}"], depth)
 
     def _scoring(self, what: str, queries: int, depth: str) -> Cost:
         pairs = queries * self._number(depth)
@@ -140,6 +138,11 @@ class PipelinePlan:
         devices = self._number("DEVICES_INFERENCE")
         disk = pairs * BYTES_A_RUN_LINE
         return Cost(what, arithmetic, pairs, "score", devices, disk)
+
+    def scoring_for_rows(self, split: str, depth: str) -> Cost:
+        """Returns the cost of scoring a run for training rows; no pair is scored twice."""
+        at_most = ", at most" if depth_is_chosen(self.variables) else ""
+        return self._scoring(f"score for {split}{at_most}", self.rows[f"queries.{split}"], depth)
 
     def choice_of_start(self) -> list[Cost]:
         """Returns the cost of measuring the initial weights with each representation and with each
@@ -191,7 +194,7 @@ class PipelinePlan:
                 self.training(f"train cross_encoder{at_most}", pairs, "EPOCHS_CROSS", "_CROSS"),
             ],
         )
-        scoring = self.scoring("train", "DENOISE_DEPTH", self.as_deep)
+        scoring = self.scoring_for_rows("train", "DENOISE_DEPTH")
         training = self.training("train dual_encoder_1, at most", mined, "EPOCHS_3")
         yield "stage 3", [scoring, training]
         last = "dual_encoder_1"
@@ -202,7 +205,7 @@ class PipelinePlan:
                 [
                     self.encoding("dual_encoder_1", "unlabelled"),
                     self.retrieval("unlabelled", "AUGMENT_DEPTH"),
-                    self.scoring("unlabelled", "AUGMENT_DEPTH", self.as_deep),
+                    self.scoring_for_rows("unlabelled", "AUGMENT_DEPTH"),
                     self.training("train dual_encoder_2, at most", mined + augmented, "EPOCHS_4"),
                 ],
             )

@@ -15,6 +15,7 @@ from rocketqa.files.errors import DataError
 from rocketqa.files.formats import read_answers, read_qrels, read_queries
 from rocketqa.files.packages import MissingPackage
 from rocketqa.files.rows import Check, file_fault
+from rocketqa.files.validation import split_of
 from rocketqa.training.adaptation_plan import (
     FILES,
     AdaptationPlan,
@@ -242,7 +243,7 @@ def _other_split(folder: Path, name: str, variables: Mapping[str, str]) -> str:
     if name != f"queries.{split}.tsv":
         return ""
     for path in sorted(folder.glob("qrels.*.tsv")):
-        other = path.name.split(".")[1]
+        other = split_of(path)
         if other not in ("train", split) and (folder / f"queries.{other}.tsv").exists():
             return f"; with EVALUATE_SPLIT={other} those of queries.{other}.tsv are measured"
     return "; data_prep/split_labelled.py sets some of your labelled queries apart"
